@@ -1,0 +1,38 @@
+# The few commands that a newcomer needs. `make help` lists them.
+
+# What .cargo/config.toml sets for cargo, for the programs that are started here.
+export ASSENT_PACKS ?= $(CURDIR)/../shared/packs
+export ASSENT_RUNTIME ?= $(CURDIR)/.runtime
+# cargo-deny, where scripts/install-tools puts it.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+ASSENT = target/release/assent
+
+.PHONY: help demo test lint build runtime
+
+help:            ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+demo: build      ## enrol, scan, find, withdraw and verify on sample photos, in a temporary folder
+	scripts/install-tools pip
+	$(ASSENT) runtime fetch
+	$(ASSENT) demo
+
+test: runtime    ## every test; the store's ones run on SQLite and PostgreSQL
+	scripts/install-tools postgres
+	scripts/with-postgres cargo test --workspace --locked
+
+lint:            ## formatting, clippy, the dependency graph, the documentation
+	scripts/install-tools deny
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo deny check bans licenses sources
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+build:           ## the program, in target/release
+	cargo build --release --locked --package assent-cli
+
+# Tests run networks, so the library must be there. It is fetched once; a whole one is left alone.
+runtime:         ## the inference library, in .runtime
+	scripts/install-tools pip
+	cargo run --quiet --locked --package assent-cli -- runtime fetch
