@@ -1,0 +1,215 @@
+//! Finding the faces of a photo: scaling, quarter turns, tiles, and one detection for each face.
+
+use crate::frame::Frame;
+use crate::geometry::{Point, QuarterTurn, Rect};
+use crate::model::{DetectorInput, DetectorSpec};
+use crate::nms::suppress;
+use crate::resize::{fit_within, resize};
+use crate::runtime::{InferenceError, Role, Runtime};
+use crate::yunet::Yunet;
+
+/// A face that was found, in pixels of the picture that was searched.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Detection {
+    /// Its box.
+    pub bounds: Rect,
+    /// Left eye, right eye, nose tip, left and right mouth corner, left and right as the viewer of the *upright* face
+    /// sees them.
+    pub landmarks: [Point; 5],
+    /// The turn that brings the face upright.
+    pub turn: QuarterTurn,
+    /// How sure the detector is, 0 to 1.
+    pub score: f32,
+}
+
+impl Detection {
+    fn scaled(mut self, factor: f32) -> Detection {
+        self.bounds = self.bounds.scaled(factor);
+        for p in &mut self.landmarks {
+            *p = Point { x: p.x * factor, y: p.y * factor };
+        }
+        self
+    }
+
+    fn shifted(mut self, x: f32, y: f32) -> Detection {
+        self.bounds.x += x;
+        self.bounds.y += y;
+        for p in &mut self.landmarks {
+            *p = Point { x: p.x + x, y: p.y + y };
+        }
+        self
+    }
+
+    /// The same face in the picture as it was before `turn` was applied to it; `size` is that of the turned picture.
+    fn turned_back(mut self, turn: QuarterTurn, size: (f32, f32)) -> Detection {
+        let back = turn.inverse();
+        self.bounds = back.move_rect(self.bounds, size);
+        for p in &mut self.landmarks {
+            *p = back.move_point(*p, size);
+        }
+        self.turn = turn;
+        self
+    }
+}
+
+/// How a photo is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchOptions {
+    /// The photo's longest side while it is searched, pixels. Larger finds smaller faces and takes longer.
+    pub side_px: u32,
+    /// Which way up faces may be.
+    pub posture: Posture,
+}
+
+impl Default for SearchOptions {
+    fn default() -> SearchOptions {
+        SearchOptions { side_px: 1600, posture: Posture::AnyWayUp }
+    }
+}
+
+/// Which way up the faces of a photo may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posture {
+    /// Upright, give or take half a quarter turn: one pass.
+    Upright,
+    /// Any way: a pass for each of the four quarter turns, and the surest detection of each face is kept.
+    AnyWayUp,
+}
+
+/// The faces of a photo, and the picture that was searched.
+#[derive(Debug)]
+pub struct Detected {
+    /// The picture as it was searched.
+    pub searched: Frame,
+    /// Photo pixels for one pixel of `searched`, 1 or more.
+    pub scale: f32,
+    /// The faces, surest first, in photo pixels.
+    pub faces: Vec<Detection>,
+}
+
+/// A detector, ready for one thread.
+#[derive(Debug)]
+pub struct FaceFinder {
+    yunet: Yunet,
+}
+
+impl FaceFinder {
+    /// Loads the detector network.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::Load`] if the library refuses `onnx`.
+    pub fn new(runtime: &Runtime, spec: DetectorSpec, onnx: &[u8]) -> Result<FaceFinder, InferenceError> {
+        Ok(FaceFinder { yunet: Yunet::new(runtime.network(Role::Detector, onnx)?, spec) })
+    }
+
+    /// Finds every face of `photo`.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the network fails; no face is an empty list, never an error.
+    pub fn find(&mut self, photo: &Frame, options: SearchOptions) -> Result<Detected, InferenceError> {
+        let size = fit_within((photo.width(), photo.height()), options.side_px);
+        let searched = if size == (photo.width(), photo.height()) { photo.clone() } else { resize(photo, size) };
+        let scale = photo.width().max(photo.height()) as f32 / size.0.max(size.1) as f32;
+        let mut found = self.upright_faces(&searched)?;
+        if options.posture == Posture::AnyWayUp {
+            for turn in &QuarterTurn::ALL[1..] {
+                let turned = searched.turned(*turn);
+                let faces = self.upright_faces(&turned)?;
+                found.extend(faces.into_iter().map(|d| d.turned_back(*turn, turned.size())));
+            }
+        }
+        let faces = suppress(found, self.yunet.spec().nms_iou).into_iter().map(|d| d.scaled(scale)).collect();
+        Ok(Detected { searched, scale, faces })
+    }
+
+    fn upright_faces(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError> {
+        let iou = self.yunet.spec().nms_iou;
+        let found = match self.yunet.spec().input {
+            DetectorInput::MultipleOf { px } => {
+                let up = |side: u32| side.div_ceil(px) * px;
+                self.yunet.run(frame, (up(frame.width()), up(frame.height())))?
+            }
+            DetectorInput::Fixed { width_px, height_px } => self.tiles(frame, (width_px, height_px))?,
+        };
+        Ok(suppress(found, iou))
+    }
+
+    /// For a network of one input size: the whole picture scaled down to it (large faces), then overlapping tiles
+    /// (small ones). A face that a tile's inner edge cuts is left to the neighbour, which holds it whole, or to the
+    /// whole picture.
+    fn tiles(&mut self, frame: &Frame, (width, height): (u32, u32)) -> Result<Vec<Detection>, InferenceError> {
+        let shrink = (frame.width() as f32 / width as f32).max(frame.height() as f32 / height as f32).max(1.0);
+        let whole = ((frame.width() as f32 / shrink) as u32, (frame.height() as f32 / shrink) as u32);
+        let small = if shrink > 1.0 { resize(frame, whole) } else { frame.clone() };
+        let mut found: Vec<Detection> =
+            self.yunet.run(&small, (width, height))?.into_iter().map(|d| d.scaled(shrink)).collect();
+        if shrink > 1.0 {
+            for y in tile_starts(frame.height(), height) {
+                for x in tile_starts(frame.width(), width) {
+                    let tile = cut(frame, (x, y), (width, height));
+                    let (right, bottom) = (x + tile.width() < frame.width(), y + tile.height() < frame.height());
+                    let whole_in_tile = |d: &Detection| {
+                        (x == 0 || d.bounds.x > 1.0)
+                            && (y == 0 || d.bounds.y > 1.0)
+                            && (!right || d.bounds.x + d.bounds.width < tile.width() as f32 - 1.0)
+                            && (!bottom || d.bounds.y + d.bounds.height < tile.height() as f32 - 1.0)
+                    };
+                    let faces = self.yunet.run(&tile, (width, height))?;
+                    found.extend(faces.into_iter().filter(whole_in_tile).map(|d| d.shifted(x as f32, y as f32)));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Where tiles of `tile` pixels begin on a side of `side`: evenly spread, each overlapping the next by a quarter of
+/// a tile or more.
+fn tile_starts(side: u32, tile: u32) -> Vec<u32> {
+    if side <= tile {
+        return vec![0];
+    }
+    let step = tile - tile / 4;
+    let steps = (side - tile).div_ceil(step);
+    (0..=steps).map(|i| (u64::from(side - tile) * u64::from(i) / u64::from(steps)) as u32).collect()
+}
+
+fn cut(frame: &Frame, (x, y): (u32, u32), (width, height): (u32, u32)) -> Frame {
+    let (w, h) = (width.min(frame.width() - x), height.min(frame.height() - y));
+    let stride = frame.width() as usize * 3;
+    let rows = frame.rgb().chunks_exact(stride).skip(y as usize).take(h as usize);
+    let rgb = rows.flat_map(|row| &row[x as usize * 3..(x + w) as usize * 3]).copied().collect();
+    Frame::new(w, h, rgb).unwrap_or_else(|| Frame::filled(w, h, [0; 3]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_the_side_and_overlap() {
+        for (side, tile) in [(100, 640), (640, 640), (641, 640), (1600, 640), (2399, 640)] {
+            let starts = tile_starts(side, tile);
+            assert_eq!(starts[0], 0);
+            assert_eq!(starts.last().unwrap() + tile.min(side), side, "{side}");
+            assert!(starts.windows(2).all(|w| w[1] - w[0] <= tile - tile / 4), "{side}: {starts:?}");
+        }
+    }
+
+    #[test]
+    fn a_detection_turns_back_to_where_the_face_was() {
+        let photo = (40.0, 30.0);
+        let face = Rect { x: 5.0, y: 2.0, width: 4.0, height: 6.0 };
+        for turn in QuarterTurn::ALL {
+            let seen = Detection {
+                bounds: turn.move_rect(face, photo),
+                landmarks: [turn.move_point(Point { x: 6.0, y: 3.0 }, photo); 5],
+                ..Detection::default()
+            };
+            let back = seen.turned_back(turn, turn.move_size(photo));
+            assert_eq!((back.bounds, back.landmarks[0], back.turn), (face, Point { x: 6.0, y: 3.0 }, turn));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Embeddings: what makes two pictures of the same person alike, as a list of numbers.
+
+use crate::align::{self, AlignError};
+use crate::detect::{Detected, Detection};
+use crate::frame::Frame;
+use crate::geometry::Point;
+use crate::model::{ChannelOrder, EmbedderSpec};
+use crate::runtime::{InferenceError, Network, Role, Runtime};
+use zeroize::{Zeroize, Zeroizing};
+
+/// A face cut out for the embedder, `[side][side][3]` bytes.
+#[derive(Debug)]
+pub struct Aligned {
+    crop: Frame,
+}
+
+impl Aligned {
+    /// The crop's pixels.
+    pub fn crop(&self) -> &Frame {
+        &self.crop
+    }
+}
+
+/// One face as numbers of length 1 together. It cannot be copied, printed or written to a file, and its memory is
+/// overwritten when it goes (invariant I2).
+///
+/// ```compile_fail
+/// fn copy(e: &assent_vision::embed::Embedding) -> assent_vision::embed::Embedding {
+///     e.clone() // i2_no_clone: there is no such thing.
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn show(e: &assent_vision::embed::Embedding) {
+///     println!("{e:?}"); // i2_no_debug: nor this.
+/// }
+/// ```
+#[expect(missing_debug_implementations, reason = "I2: an embedding cannot be printed")]
+pub struct Embedding {
+    values: Zeroizing<Vec<f32>>,
+}
+
+impl Embedding {
+    /// Its numbers, `[dimensions]`; the sum of their squares is 1.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// An embedding from numbers of any length, scaled to length 1; `None` if one is not finite or all are zero.
+    pub fn from_values(values: Vec<f32>) -> Option<Embedding> {
+        let mut values = Zeroizing::new(values);
+        let length = values.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+        if !length.is_finite() || length < 1e-12 {
+            return None;
+        }
+        values.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
+        Some(Embedding { values })
+    }
+}
+
+/// An embedder, ready for one thread.
+#[derive(Debug)]
+pub struct Embedder {
+    network: Network,
+    spec: EmbedderSpec,
+    template_px: [Point; 5],
+    planes: Vec<f32>,
+}
+
+impl Embedder {
+    /// Loads the embedder network.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::Load`] if the library refuses `onnx`.
+    pub fn new(runtime: &Runtime, spec: EmbedderSpec, onnx: &[u8]) -> Result<Embedder, InferenceError> {
+        let network = runtime.network(Role::Embedder, onnx)?;
+        let template_px = align::template_px(&spec.template, spec.side_px);
+        Ok(Embedder { network, spec, template_px, planes: Vec::new() })
+    }
+
+    /// Cuts `face` out of the photo it was found in, from the smallest picture that still has its detail: the
+    /// searched one if the face is large enough there, else the photo itself.
+    ///
+    /// # Errors
+    ///
+    /// [`AlignError`] if the landmarks give no alignment.
+    pub fn align(&self, photo: &Frame, detected: &Detected, face: &Detection) -> Result<Aligned, AlignError> {
+        let to_photo = align::similarity(&face.landmarks, &self.template_px)?;
+        let magnification = (to_photo[0][0].powi(2) + to_photo[1][0].powi(2)).sqrt() * f64::from(detected.scale);
+        let crop = if magnification <= 1.0 {
+            let scale = detected.scale;
+            let landmarks = face.landmarks.map(|p| Point { x: p.x / scale, y: p.y / scale });
+            let m = align::similarity(&landmarks, &self.template_px)?;
+            align::cut(&detected.searched, &m, self.spec.side_px)
+        } else {
+            align::cut(photo, &to_photo, self.spec.side_px)
+        };
+        Ok(Aligned { crop })
+    }
+
+    /// The embeddings of `faces`, in their order. A face whose network output is not a number gives `None`.
+    ///
+    /// Equal crops give equal embeddings to the bit, whatever else is in the batch: every run has the same shape,
+    /// one face (a batch of many is no faster on a CPU: `docs/performance.md`).
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the network fails.
+    pub fn embed(&mut self, faces: &[Aligned]) -> Result<Vec<Option<Embedding>>, InferenceError> {
+        let side = self.spec.side_px as usize;
+        let mut embeddings = Vec::with_capacity(faces.len());
+        for face in faces {
+            self.fill(&face.crop);
+            let mut values = Vec::with_capacity(self.spec.dimensions);
+            let outputs = [(self.spec.output_name.as_str(), vec![1, self.spec.dimensions])];
+            let input = (self.spec.input_name.as_str(), [1, 3, side, side], self.planes.as_slice());
+            self.network.run(input, &outputs, |_, v| values.extend_from_slice(v))?;
+            embeddings.push(Embedding::from_values(values));
+        }
+        self.planes.zeroize();
+        Ok(embeddings)
+    }
+
+    fn fill(&mut self, crop: &Frame) {
+        let how = &self.spec.preprocessing;
+        self.planes.clear();
+        for plane in 0..3 {
+            let colour = match how.channels {
+                ChannelOrder::Rgb => plane,
+                ChannelOrder::Bgr => 2 - plane,
+            };
+            let (mean, scale) = (how.mean[plane], how.scale);
+            self.planes.extend(crop.rgb().iter().skip(colour).step_by(3).map(|&v| (f32::from(v) - mean) * scale));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embeddings_have_length_one_or_do_not_exist() {
+        let e = Embedding::from_values(vec![3.0, 4.0]).unwrap();
+        assert_eq!(e.values(), [0.6, 0.8]);
+        for (name, values) in
+            [("zero", vec![0.0; 4]), ("empty", vec![]), ("NaN", vec![f32::NAN]), ("inf", vec![f32::INFINITY])]
+        {
+            assert!(Embedding::from_values(values).is_none(), "{name}");
+        }
+    }
+}

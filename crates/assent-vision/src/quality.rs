@@ -1,0 +1,100 @@
+//! How usable a face is, in numbers that need no network.
+//!
+//! The names are those of ISO/IEC 29794-5; the values are raw measurements in stated units, not that standard's 0 to
+//! 100, and have not been checked for conformance to it.
+
+use crate::detect::Detection;
+use crate::embed::Aligned;
+
+/// Measurements of one face. None of them says anything about the person.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quality {
+    /// Distance between the eyes, photo pixels.
+    pub inter_eye_distance_px: f32,
+    /// Height of the face's box, parts of the photo's height.
+    pub head_size: f32,
+    /// Angle of the line between the eyes against the nearest upright, degrees, clockwise positive.
+    pub head_pose_roll_deg: f32,
+    /// Where the nose tip lies between the eyes: 0 in the middle, -1 and 1 below the left and the right eye. A face
+    /// turned away by about 45 degrees reaches them.
+    pub head_pose_yaw_ratio: f32,
+    /// Least room between the face's box and an edge of the photo, in distances between the eyes; negative if cut.
+    pub crop_of_the_face_image: f32,
+    /// Mean luminance of the aligned crop, 0 to 1.
+    pub luminance_mean: f32,
+    /// Variance of the luminance, 0 to 0.25.
+    pub luminance_variance: f32,
+    /// Part of the crop darker than 25 of 255.
+    pub under_exposed_part: f32,
+    /// Part of the crop brighter than 246 of 255.
+    pub over_exposed_part: f32,
+    /// Entropy of the luminance histogram, bits, 0 to 8.
+    pub dynamic_range_bits: f32,
+    /// Variance of the Laplacian of the luminance (0 to 255): low is blurred.
+    pub sharpness: f32,
+}
+
+/// Measures `face`, cut out as `aligned`, in a photo of `photo_size` pixels (width, height).
+///
+/// # Source
+///
+/// Exposure limits and the entropy follow ISO/IEC 29794-5's `UnderExposurePrevention`, `OverExposurePrevention` and
+/// `DynamicRange`; luminance is ITU-R BT.709's weighting of the stored values.
+pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Quality {
+    let [left, right, nose, _, _] = face.landmarks;
+    let (dx, dy) = (right.x - left.x, right.y - left.y);
+    let eyes = dx.hypot(dy).max(f32::EPSILON);
+    let roll = dy.atan2(dx).to_degrees() + f32::from(face.turn.count()) * 90.0;
+    let roll = (roll + 180.0).rem_euclid(360.0) - 180.0;
+    // The nose's place along the line between the eyes: 0 at the left one, 1 at the right one.
+    let along = ((nose.x - left.x) * dx + (nose.y - left.y) * dy) / (eyes * eyes);
+    let b = face.bounds;
+    let room = b.x.min(b.y).min(photo_size.0 - b.x - b.width).min(photo_size.1 - b.y - b.height);
+    let upright_height = if face.turn.count() % 2 == 0 { b.height / photo_size.1 } else { b.width / photo_size.0 };
+
+    let crop = aligned.crop();
+    let luminance: Vec<f32> = crop
+        .rgb()
+        .chunks_exact(3)
+        .map(|p| 0.2126 * f32::from(p[0]) + 0.7152 * f32::from(p[1]) + 0.0722 * f32::from(p[2]))
+        .collect();
+    let n = luminance.len() as f32;
+    let mean = luminance.iter().sum::<f32>() / n;
+    let variance = luminance.iter().map(|l| (l - mean).powi(2)).sum::<f32>() / n;
+    let mut histogram = [0u32; 256];
+    for l in &luminance {
+        histogram[*l as usize & 255] += 1;
+    }
+    let part = |range: std::ops::Range<usize>| histogram[range].iter().sum::<u32>() as f32 / n;
+    let entropy = histogram.iter().filter(|&&c| c > 0).map(|&c| c as f32 / n).map(|p| -p * p.log2()).sum();
+    Quality {
+        inter_eye_distance_px: eyes,
+        head_size: upright_height,
+        head_pose_roll_deg: roll,
+        head_pose_yaw_ratio: (along - 0.5) * 2.0,
+        crop_of_the_face_image: room / eyes,
+        luminance_mean: mean / 255.0,
+        luminance_variance: variance / (255.0 * 255.0),
+        under_exposed_part: part(0..25),
+        over_exposed_part: part(247..256),
+        dynamic_range_bits: entropy,
+        sharpness: laplacian_variance(&luminance, crop.width() as usize),
+    }
+}
+
+fn laplacian_variance(luminance: &[f32], width: usize) -> f32 {
+    let height = luminance.len() / width;
+    let (mut sum, mut squares, mut n) = (0.0f64, 0.0f64, 0.0f64);
+    for y in 1..height.saturating_sub(1) {
+        for x in 1..width - 1 {
+            let i = y * width + x;
+            let l = f64::from(
+                luminance[i - 1] + luminance[i + 1] + luminance[i - width] + luminance[i + width] - 4.0 * luminance[i],
+            );
+            sum += l;
+            squares += l * l;
+            n += 1.0;
+        }
+    }
+    if n == 0.0 { 0.0 } else { (squares / n - (sum / n).powi(2)) as f32 }
+}

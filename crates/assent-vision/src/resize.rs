@@ -1,0 +1,59 @@
+//! Making a picture smaller.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::frame::Frame;
+
+/// The sides of a picture of `(width, height)` whose longest side is to be at most `side_px`: never larger than it
+/// was, never below 1.
+pub fn fit_within((width, height): (u32, u32), side_px: u32) -> (u32, u32) {
+    let longest = width.max(height);
+    if longest <= side_px {
+        return (width, height);
+    }
+    let scale = |side: u32| {
+        ((f64::from(side) * f64::from(side_px) / f64::from(longest)).round() as u32).clamp(1, side_px.max(1))
+    };
+    (scale(width), scale(height))
+}
+
+/// `frame` at `(width, height)` pixels, each new pixel the weighted mean of the old ones that it covers.
+///
+/// The filter is a triangle over the covered area (antialiased bilinear); colours are averaged as they are stored,
+/// without going through linear light, because that is how the networks were trained.
+pub fn resize(frame: &Frame, (width, height): (u32, u32)) -> Frame {
+    let mut target = Image::new(width.max(1), height.max(1), PixelType::U8x3);
+    // Up to a half, the four nearest pixels see every old pixel; further down, those between them count, too.
+    let shrink = frame.width() as f32 / width.max(1) as f32;
+    let filter = FilterType::Bilinear;
+    let algorithm = if shrink <= 2.0 { ResizeAlg::Interpolation(filter) } else { ResizeAlg::SuperSampling(filter, 2) };
+    let options = ResizeOptions::new().resize_alg(algorithm);
+    let resized = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
+        .map_err(|_| ())
+        .and_then(|source| Resizer::new().resize(&source, &mut target, &options).map_err(|_| ()));
+    // A `Frame` always has the right number of bytes and the pixel types agree, so nothing is left that could fail.
+    debug_assert!(resized.is_ok());
+    Frame::new(width.max(1), height.max(1), target.into_vec()).unwrap_or_else(|| Frame::filled(width, height, [0; 3]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_side_decides() {
+        assert_eq!(fit_within((2400, 1600), 1200), (1200, 800));
+        assert_eq!(fit_within((1600, 2400), 1200), (800, 1200));
+        assert_eq!(fit_within((100, 50), 1200), (100, 50));
+        assert_eq!(fit_within((100_000, 1), 1200), (1200, 1));
+    }
+
+    #[test]
+    fn a_resized_picture_keeps_its_mean() {
+        let rgb = (0..64 * 64).flat_map(|i| [if i % 2 == 0 { 200 } else { 100 }; 3]).collect();
+        let small = resize(&Frame::new(64, 64, rgb).unwrap(), (16, 16));
+        assert_eq!((small.width(), small.height()), (16, 16));
+        assert!(small.rgb().iter().all(|&v| (145..=155).contains(&v)));
+    }
+}

@@ -1,0 +1,299 @@
+//! The inference library, and which of its engines runs which network.
+//!
+//! ONNX Runtime is loaded from a folder when the program starts; nothing is linked. Every network runs through
+//! [`Network`], with one thread of its own: photos, not the insides of one, are what is done in parallel.
+
+use std::path::{Path, PathBuf};
+
+use ort::environment::Environment;
+use ort::ep;
+use ort::memory::Allocator;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{OutputSelector, RunOptions, Session};
+use ort::value::{Tensor, TensorRef};
+use thiserror::Error;
+
+/// Which engine of the library runs a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Execution {
+    /// ONNX Runtime's own CPU code, 32-bit floats.
+    Cpu,
+    /// `OpenVINO` on the CPU, 32-bit floats.
+    OpenVinoF32,
+    /// `OpenVINO` on the CPU with bfloat16 multiplications, for processors with AMX.
+    OpenVinoBf16,
+}
+
+impl Execution {
+    /// Its name as `assent runtime status` prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Execution::Cpu => "onnxruntime-cpu-f32",
+            Execution::OpenVinoF32 => "openvino-cpu-f32",
+            Execution::OpenVinoBf16 => "openvino-cpu-bf16",
+        }
+    }
+}
+
+/// What a network is for; the choice of engine depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Finds faces.
+    Detector,
+    /// Turns an aligned face into numbers.
+    Embedder,
+}
+
+/// The loaded library and what it can do on this processor.
+#[derive(Debug)]
+pub struct Runtime {
+    environment: Environment,
+    library: PathBuf,
+    has_openvino: bool,
+    has_amx_bf16: bool,
+}
+
+/// Why the library could not be loaded.
+#[derive(Debug, Error)]
+pub enum RuntimeError {
+    /// No `libonnxruntime.so*` (or the platform's name of it) in the folder.
+    #[error("no ONNX Runtime library in {}; `assent runtime fetch` installs it there", folder.display())]
+    Missing {
+        /// The folder that was searched.
+        folder: PathBuf,
+    },
+    /// The file is there but cannot be used: damaged, for another processor, or of too old a version.
+    #[error("cannot load the ONNX Runtime library {}; delete its folder and run `assent runtime fetch`", library.display())]
+    Load {
+        /// The file.
+        library: PathBuf,
+        /// What the loader says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why a network could not be loaded or run.
+#[derive(Debug, Error)]
+pub enum InferenceError {
+    /// The library refused the network.
+    #[error("the inference library refuses the {role:?} network of the pack; `assent packs verify` checks its files")]
+    Load {
+        /// Which network.
+        role: Role,
+        /// What the library says.
+        #[source]
+        source: ort::Error,
+    },
+    /// The library failed while it ran.
+    #[error("the {role:?} network failed while it ran")]
+    Run {
+        /// Which network.
+        role: Role,
+        /// What the library says.
+        #[source]
+        source: ort::Error,
+    },
+    /// An output is not of the shape that the pack's card promises.
+    #[error("output {name} of the {role:?} network has another shape than the pack's card says")]
+    Shape {
+        /// Which network.
+        role: Role,
+        /// The output's name.
+        name: String,
+    },
+}
+
+impl Runtime {
+    /// Loads the library from `folder/onnxruntime/capi`, or from `folder` itself.
+    ///
+    /// The library stays loaded for the life of the process; a second call with another folder keeps the first.
+    ///
+    /// # Errors
+    ///
+    /// - [`RuntimeError::Missing`] if neither folder holds a library.
+    /// - [`RuntimeError::Load`] if the system's loader or the library's own version check refuses it.
+    pub fn load(folder: &Path) -> Result<Runtime, RuntimeError> {
+        let wheel = folder.join("onnxruntime").join("capi");
+        let library = find_library(&wheel)
+            .or_else(|| find_library(folder))
+            .ok_or_else(|| RuntimeError::Missing { folder: folder.to_path_buf() })?;
+        let failed = |source| RuntimeError::Load { library: library.clone(), source };
+        let builder = ort::init_from(&library).map_err(|e| failed(e.into()))?;
+        let environment = builder.with_name("assent").with_telemetry(false).build().map_err(|e| failed(e.into()))?;
+        environment.set_log_level(ort::logging::LogLevel::Error);
+        // The provider is a library of its own beside the first: without the file there is no OpenVINO.
+        let has_openvino =
+            library.with_file_name(format!("{DLL_PREFIX}onnxruntime_providers_openvino{DLL_SUFFIX}")).exists();
+        Ok(Runtime { environment, library, has_openvino, has_amx_bf16: has_amx_bf16() })
+    }
+
+    /// The library's file.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// The library's description of itself.
+    pub fn build_info(&self) -> &'static str {
+        ort::info()
+    }
+
+    /// Which engine runs `role` on this machine, and why.
+    ///
+    /// # Source
+    ///
+    /// Measured (`docs/performance.md`): with AMX, bfloat16 on `OpenVINO` is 1.6 to 6 times faster at no cost in
+    /// accuracy; without it, `OpenVINO` is slower than ONNX Runtime for the detector and about twice as fast for
+    /// embedders with `PReLU`.
+    pub fn choose(&self, role: Role) -> (Execution, &'static str) {
+        match (self.has_openvino, self.has_amx_bf16, role) {
+            (true, true, _) => (Execution::OpenVinoBf16, "OpenVINO is there and the processor has AMX"),
+            (true, false, Role::Embedder) => {
+                (Execution::OpenVinoF32, "no AMX: OpenVINO is the faster one for embedders in 32-bit floats")
+            }
+            (true, false, Role::Detector) => {
+                (Execution::Cpu, "no AMX: ONNX Runtime's own code is the faster one for detectors")
+            }
+            (false, _, _) => (Execution::Cpu, "the library has no OpenVINO"),
+        }
+    }
+
+    /// Loads a network for `role` with the engine that [`choose`](Self::choose) names.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::Load`] if the library refuses `onnx`.
+    pub fn network(&self, role: Role, onnx: &[u8]) -> Result<Network, InferenceError> {
+        self.network_with(role, onnx, self.choose(role).0)
+    }
+
+    /// Loads a network with a named engine; for measuring one against the other.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::Load`] if the library refuses `onnx` or has no such engine.
+    pub fn network_with(&self, role: Role, onnx: &[u8], execution: Execution) -> Result<Network, InferenceError> {
+        let load = || -> ort::Result<Session> {
+            let providers = match execution {
+                Execution::Cpu => vec![],
+                Execution::OpenVinoF32 => vec![openvino("f32")],
+                Execution::OpenVinoBf16 => vec![openvino("bf16")],
+            };
+            Session::builder(&self.environment)?
+                .with_no_environment_execution_providers()?
+                .with_optimization_level(GraphOptimizationLevel::All)?
+                .with_intra_threads(1)?
+                .with_inter_threads(1)?
+                .with_execution_providers(providers)?
+                .commit_from_memory(onnx)
+        };
+        let session = load().map_err(|source| InferenceError::Load { role, source })?;
+        Ok(Network { session, role, execution })
+    }
+}
+
+/// One network, ready to run on one thread.
+#[derive(Debug)]
+pub struct Network {
+    session: Session,
+    role: Role,
+    execution: Execution,
+}
+
+impl Network {
+    /// The engine that runs it.
+    pub fn execution(&self) -> Execution {
+        self.execution
+    }
+
+    /// Runs the network on `input` (`[batch][channel][height][width]`, row by row) and hands each output to `read`.
+    ///
+    /// Outputs are written to buffers made here and overwritten with zeros once `read` has seen them: an
+    /// embedding leaves no copy behind that this process could reach (invariant I2).
+    ///
+    /// `outputs` are names and shapes; `read` gets them in that order.
+    ///
+    /// # Errors
+    ///
+    /// - [`InferenceError::Run`] if the library refuses the input or fails.
+    /// - [`InferenceError::Shape`] if the network's output is not of the promised shape.
+    pub fn run(
+        &mut self,
+        (input_name, input_shape, input): (&str, [usize; 4], &[f32]),
+        outputs: &[(&str, Vec<usize>)],
+        mut read: impl FnMut(usize, &[f32]),
+    ) -> Result<(), InferenceError> {
+        let role = self.role;
+        let failed = |source| InferenceError::Run { role, source };
+        let mut selector = OutputSelector::no_default();
+        for (name, shape) in outputs {
+            let buffer = Tensor::<f32>::new(&Allocator::default(), shape.clone()).map_err(failed)?;
+            selector = selector.with(*name).preallocate(*name, buffer);
+        }
+        let options = RunOptions::new().map_err(failed)?.with_outputs(selector);
+        let input = TensorRef::from_array_view((input_shape, input)).map_err(failed)?;
+        let mut results = self.session.run_with_options(ort::inputs![input_name => input], &options).map_err(failed)?;
+        for (i, (name, shape)) in outputs.iter().enumerate() {
+            let wrong = || InferenceError::Shape { role, name: (*name).to_owned() };
+            let (_, values) =
+                results.get_mut(*name).ok_or_else(wrong)?.try_extract_tensor_mut::<f32>().map_err(failed)?;
+            if values.len() != shape.iter().product::<usize>() {
+                return Err(wrong());
+            }
+            read(i, values);
+            zeroize::Zeroize::zeroize(values);
+        }
+        Ok(())
+    }
+}
+
+fn openvino(precision: &str) -> ep::ExecutionProviderDispatch {
+    use ort::ep::ArbitrarilyConfigurableExecutionProvider as _;
+    let load_config = format!(r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"1"}}}}"#);
+    ep::OpenVINO::default()
+        .with_device_type("CPU")
+        .with_arbitrary_config("load_config", load_config)
+        .build()
+        .error_on_failure()
+}
+
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+
+/// The library in `folder`: its plain name, or the one with a version behind it, as wheels carry it.
+fn find_library(folder: &Path) -> Option<PathBuf> {
+    let stem = format!("{DLL_PREFIX}onnxruntime");
+    let plain = folder.join(format!("{stem}{DLL_SUFFIX}"));
+    if plain.is_file() {
+        return Some(plain);
+    }
+    let versioned = |name: &str| {
+        name.strip_prefix(stem.as_str())
+            .is_some_and(|rest| rest.starts_with(DLL_SUFFIX) || (rest.starts_with('.') && rest.ends_with(DLL_SUFFIX)))
+    };
+    let mut names: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.file_name().and_then(|n| n.to_str()).is_some_and(versioned))
+        .collect();
+    names.sort();
+    names.pop()
+}
+
+/// Whether the processor multiplies bfloat16 tiles (AMX).
+///
+/// # Source
+///
+/// Intel SDM, volume 2A, CPUID leaf 7: EDX bit 22 is AMX-BF16, bit 24 AMX-TILE.
+fn has_amx_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__cpuid, __cpuid_count};
+        if __cpuid(0).eax < 7 {
+            return false;
+        }
+        let edx = __cpuid_count(7, 0).edx;
+        edx & (1 << 22) != 0 && edx & (1 << 24) != 0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
