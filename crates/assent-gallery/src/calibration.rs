@@ -1,0 +1,207 @@
+//! From a declared rate of false alarms to a score: the thresholds of invariant I9.
+//!
+//! A pack's card holds a measured table: at score `t`, two different people look alike with probability
+//! `fmr(t)` (the false match rate). A face of a stranger that meets `n` templates is mistaken for one of them with
+//! probability `1 - (1 - fmr)^n`, so a declared false positive identification rate asks for
+//! `fmr = 1 - (1 - fpir)^(1/n)`, and the table, read with `log fmr` linear between its points, gives the score.
+
+use thiserror::Error;
+
+/// A measured score-to-FMR table, checked: scores rise strictly, rates fall strictly and lie in (0, 1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    points: Vec<(f32, f64)>,
+}
+
+/// Why a table is no calibration.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum CalibrationError {
+    /// Fewer than two points, or the columns differ in length.
+    #[error("a score-to-FMR table needs at least two scores and as many rates ({scores} scores, {rates} rates)")]
+    Shape {
+        /// Number of scores.
+        scores: usize,
+        /// Number of rates.
+        rates: usize,
+    },
+    /// A score does not rise, or a rate does not fall or is outside (0, 1).
+    #[error("row {row} of the score-to-FMR table breaks the order: scores rise, rates fall within (0, 1)")]
+    Order {
+        /// Index of the offending row, from 0.
+        row: usize,
+    },
+}
+
+/// The two declared rates of invariant I9, each per stranger's face.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeclaredRates {
+    /// False positive identification rate of the band `match`, in (0, 1).
+    pub fpir: f64,
+    /// The same of the bands `match` and `review` together, in (0, 1) and not below `fpir`.
+    pub fpir_review: f64,
+}
+
+impl Default for DeclaredRates {
+    /// One stranger's face in a thousand is named wrongly, one in twenty is proposed to a person.
+    fn default() -> DeclaredRates {
+        DeclaredRates { fpir: 0.001, fpir_review: 0.05 }
+    }
+}
+
+impl DeclaredRates {
+    /// Both rates, checked; `None` unless `0 < fpir <= fpir_review < 1`.
+    pub fn new(fpir: f64, fpir_review: f64) -> Option<DeclaredRates> {
+        (fpir > 0.0 && fpir <= fpir_review && fpir_review < 1.0).then_some(DeclaredRates { fpir, fpir_review })
+    }
+}
+
+/// The scores at which the bands begin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// Least score of a `match`; `None` where the pack's table cannot support the declared rate.
+    pub certain: Option<f32>,
+    /// Least score of a `review`, never above `certain`.
+    pub review: f32,
+}
+
+/// How sure an answer is. `unknown` is the absence of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Band {
+    /// Sure enough to be named without asking.
+    Match,
+    /// A proposal, to be confirmed or refused by a person.
+    Review,
+}
+
+impl Thresholds {
+    /// The band of `score`; `None` is unknown.
+    pub fn band(&self, score: f32) -> Option<Band> {
+        match self.certain {
+            Some(certain) if score >= certain => Some(Band::Match),
+            _ if score >= self.review => Some(Band::Review),
+            _ => None,
+        }
+    }
+}
+
+impl Calibration {
+    /// Checks a table of scores and their false match rates.
+    ///
+    /// # Errors
+    ///
+    /// - [`CalibrationError::Shape`] with fewer than two rows or columns of different lengths.
+    /// - [`CalibrationError::Order`] where scores do not rise, rates do not fall, or a rate is outside (0, 1).
+    pub fn new(scores: &[f32], fmr: &[f64]) -> Result<Calibration, CalibrationError> {
+        if scores.len() != fmr.len() || scores.len() < 2 {
+            return Err(CalibrationError::Shape { scores: scores.len(), rates: fmr.len() });
+        }
+        for row in 0..scores.len() {
+            let in_range = scores[row].is_finite() && fmr[row] > 0.0 && fmr[row] < 1.0;
+            if !in_range || row > 0 && (scores[row] <= scores[row - 1] || fmr[row] >= fmr[row - 1]) {
+                return Err(CalibrationError::Order { row });
+            }
+        }
+        Ok(Calibration { points: scores.iter().copied().zip(fmr.iter().copied()).collect() })
+    }
+
+    /// The thresholds for `rates` when a face may meet `templates` templates.
+    ///
+    /// Beyond the strict end of the table there is no `match`, and `review` begins at the table's last score: what
+    /// was not measured is not promised. Before its lax end, thresholds stay at the table's first score.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use assent_gallery::calibration::{Calibration, DeclaredRates};
+    ///
+    /// let table = Calibration::new(&[0.3, 0.5], &[1e-3, 1e-5])?;
+    /// let rates = DeclaredRates { fpir: 1e-3, fpir_review: 5e-2 };
+    /// let ten = table.thresholds(rates, 10); // fmr 1e-4: halfway between the two points.
+    /// assert!((ten.certain.unwrap() - 0.4).abs() < 1e-4);
+    /// assert_eq!(table.thresholds(rates, 1_000).certain, None); // fmr 1e-6 was never measured.
+    /// # Ok::<(), assent_gallery::calibration::CalibrationError>(())
+    /// ```
+    pub fn thresholds(&self, rates: DeclaredRates, templates: usize) -> Thresholds {
+        // 1 - (1 - fpir)^(1/n), without losing small numbers.
+        let fmr_for = |fpir: f64| -((-fpir).ln_1p() / templates.max(1) as f64).exp_m1();
+        let (_, strictest) = self.points[self.points.len() - 1];
+        let fmr = fmr_for(rates.fpir);
+        let certain = (fmr >= strictest).then(|| self.score_at(fmr));
+        let review = self.score_at(fmr_for(rates.fpir_review));
+        Thresholds { certain, review: certain.map_or(review, |c| review.min(c)) }
+    }
+
+    /// The score at which the false match rate is `fmr`, clamped to the ends of the table.
+    fn score_at(&self, fmr: f64) -> f32 {
+        let (first, last) = (self.points[0], self.points[self.points.len() - 1]);
+        if fmr >= first.1 {
+            return first.0;
+        }
+        for pair in self.points.windows(2) {
+            let ((s0, f0), (s1, f1)) = (pair[0], pair[1]);
+            if fmr >= f1 {
+                let part = (f0.ln() - fmr.ln()) / (f0.ln() - f1.ln());
+                return s0 + (s1 - s0) * part as f32;
+            }
+        }
+        last.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the default pack's card.
+    fn default_pack() -> Calibration {
+        let scores = [0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60];
+        Calibration::new(&scores, &[2.6e-3, 7.9e-4, 2.1e-4, 5.2e-5, 1.1e-5, 2.6e-6, 8.1e-7]).unwrap()
+    }
+
+    #[test]
+    fn i9_thresholds_rise_with_the_gallery() {
+        let check = |templates: usize, certain: Option<f32>, review: f32| {
+            let got = default_pack().thresholds(DeclaredRates::default(), templates);
+            let near = |a: f32, b: f32| (a - b).abs() < 5e-4;
+            assert!(near(got.review, review), "{templates}: review {} instead of {review}", got.review);
+            match (got.certain, certain) {
+                (Some(a), Some(b)) => assert!(near(a, b), "{templates}: match {a} instead of {b}"),
+                (a, b) => assert_eq!(a, b, "{templates}"),
+            }
+        };
+        check(0, Some(0.3401), 0.30); // An empty gallery is treated as one template.
+        check(1, Some(0.3401), 0.30);
+        check(78, Some(0.4951), 0.3569);
+        check(1_000, Some(0.5910), 0.4505);
+        check(1_235, Some(0.6), 0.4572); // The last size that the table supports.
+        check(1_240, None, 0.4575);
+        check(1_000_000, None, 0.60); // Beyond the table there are only proposals, at its strict end.
+    }
+
+    #[test]
+    fn i9_bands_begin_at_their_thresholds() {
+        let t = Thresholds { certain: Some(0.5), review: 0.4 };
+        assert_eq!(t.band(0.5), Some(Band::Match));
+        assert_eq!(t.band(0.499), Some(Band::Review));
+        assert_eq!(t.band(0.4), Some(Band::Review));
+        assert_eq!(t.band(0.399), None);
+        assert_eq!(t.band(f32::NAN), None);
+        assert_eq!(Thresholds { certain: None, review: 0.4 }.band(0.99), Some(Band::Review));
+    }
+
+    #[test]
+    fn broken_tables_and_rates_are_refused() {
+        let check = |name: &str, scores: &[f32], fmr: &[f64], expected| {
+            assert_eq!(Calibration::new(scores, fmr), Err(expected), "{name}");
+        };
+        check("one row", &[0.3], &[0.1], CalibrationError::Shape { scores: 1, rates: 1 });
+        check("uneven", &[0.3, 0.4], &[0.1], CalibrationError::Shape { scores: 2, rates: 1 });
+        check("scores fall", &[0.4, 0.3], &[0.1, 0.01], CalibrationError::Order { row: 1 });
+        check("rates rise", &[0.3, 0.4], &[0.01, 0.1], CalibrationError::Order { row: 1 });
+        check("a rate of zero", &[0.3, 0.4], &[0.1, 0.0], CalibrationError::Order { row: 1 });
+        check("NaN", &[f32::NAN, 0.4], &[0.1, 0.01], CalibrationError::Order { row: 0 });
+        for (fpir, review) in [(0.0, 0.1), (0.1, 0.05), (0.1, 1.0), (f64::NAN, 0.1)] {
+            assert_eq!(DeclaredRates::new(fpir, review), None, "{fpir} {review}");
+        }
+    }
+}

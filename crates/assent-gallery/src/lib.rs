@@ -1,0 +1,9 @@
+//! Exact one-to-many search over the templates of people who said yes.
+//!
+//! A [`gallery::Gallery`] lives in memory alone: it owns no file and knows no person, only opaque owners. Which score is
+//! an answer is decided by a pack's measured error rates ([`calibration`]); which face is whose, photo by photo, by
+//! [`assign`].
+
+pub mod assign;
+pub mod calibration;
+pub mod gallery;
