@@ -1,0 +1,171 @@
+//! Erasure: the rows, then the gallery in memory, then the key, then the leaf that says so.
+//!
+//! ```text
+//! (a) one transaction: grants ended, rows deleted, tombstone, intent leaf
+//! (b) the caller zeroes the rows of its gallery
+//! (c) the key's slot is overwritten in place and synced; the database file is rewritten without the deleted rows
+//! (d) one transaction: the done leaf
+//! ```
+//!
+//! A tombstone without a done leaf is an erasure that was interrupted after (a). Opening the vault, and asking again for
+//! the same erasure, repeat (c) and (d); repeating them changes nothing that was done.
+
+use crate::db::args;
+use crate::error::TxError;
+use crate::id::{CollectionId, SubjectId, TemplateId, Timestamp};
+use crate::ledger::{Committed, Ledger};
+use crate::log::{EventKind, commitment};
+use crate::tx::{LeafPosition, Tx};
+
+/// What an erasure leaves: what a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Who. The id is random and says nothing by itself.
+    pub subject: SubjectId,
+    /// When the rows went.
+    pub erased: Timestamp,
+    /// The leaf that says that the erasure began.
+    pub intent: LeafPosition,
+    /// With this salt the commitment of the intent leaf is `SHA-256(salt | subject id)`.
+    pub intent_salt: [u8; 32],
+    /// The leaf that says that the key is gone.
+    pub done: LeafPosition,
+}
+
+struct Tombstone {
+    subject: SubjectId,
+    erased: Timestamp,
+    intent: LeafPosition,
+    intent_salt: [u8; 32],
+    done: Option<LeafPosition>,
+}
+
+impl Ledger {
+    /// Erases a person. `forget` is called once the rows are gone, with the ids of the templates, so that the caller
+    /// overwrites them in memory; when it returns, the key is destroyed. An erasure that was interrupted is finished,
+    /// with no templates for `forget`.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - [`TxError::Erased`] if the erasure is complete already.
+    /// - [`TxError::KeyRing`] if the key ring cannot be written: the rows are gone, and the erasure is finished by
+    ///   calling again or by the next opening of the vault.
+    /// - As [`Self::run_tx`].
+    pub fn erase(
+        &self,
+        subject: SubjectId,
+        now: Timestamp,
+        forget: impl FnOnce(&[TemplateId]),
+    ) -> Result<Erasure, TxError> {
+        let begun = self.run_tx("erase", now, |tx| match tx.tombstone(subject)? {
+            Some(Tombstone { done: Some(_), .. }) => Err(TxError::Erased { subject }),
+            Some(interrupted) => Ok((interrupted, Vec::new())),
+            None => tx.erase_rows(subject),
+        })?;
+        let (tombstone, templates) = begun.into_inner();
+        forget(&templates);
+        self.finish_erasure(&tombstone, now)
+    }
+
+    /// Finishes every erasure that was interrupted.
+    pub(crate) fn finish_erasures(&self, now: Timestamp) -> Result<(), TxError> {
+        let sql = "SELECT subject_id FROM tombstones WHERE done_leaf IS NULL ORDER BY intent_leaf";
+        let open = self.run_tx("look for erasures", now, |tx| {
+            let rows = tx.rows(sql, args![])?;
+            rows.iter().map(|row| tx.tombstone(SubjectId::from_bytes(row.array(0)?))).collect::<Result<Vec<_>, _>>()
+        })?;
+        for tombstone in open.into_inner().into_iter().flatten() {
+            self.finish_erasure(&tombstone, now)?;
+        }
+        Ok(())
+    }
+
+    fn finish_erasure(&self, tombstone: &Tombstone, now: Timestamp) -> Result<Erasure, TxError> {
+        let Tombstone { subject, erased, intent, intent_salt, .. } = *tombstone;
+        self.destroy_key(subject)?;
+        self.scrub(now)?;
+        let done = self.run_tx("finish erasure", now, |tx| {
+            let done = tx.append(EventKind::ErasureDone, intent.to_be_bytes().to_vec(), Vec::new())?;
+            tx.exec("UPDATE tombstones SET done_leaf = $1 WHERE subject_id = $2", args![done as i64, subject])?;
+            Ok(done)
+        });
+        Ok(Erasure { subject, erased, intent, intent_salt, done: done.map(Committed::into_inner)? })
+    }
+
+    /// All erasures that are complete, by the time of their beginning.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn erasures(&self, now: Timestamp) -> Result<Vec<Erasure>, TxError> {
+        let sql = "SELECT subject_id FROM tombstones WHERE done_leaf IS NOT NULL ORDER BY intent_leaf";
+        let all = self.run_tx("list erasures", now, |tx| {
+            let rows = tx.rows(sql, args![])?;
+            rows.iter().map(|row| tx.tombstone(SubjectId::from_bytes(row.array(0)?))).collect::<Result<Vec<_>, _>>()
+        })?;
+        let complete = |t: Tombstone| {
+            let Tombstone { subject, erased, intent, intent_salt, done } = t;
+            Some(Erasure { subject, erased, intent, intent_salt, done: done? })
+        };
+        Ok(all.into_inner().into_iter().flatten().filter_map(complete).collect())
+    }
+}
+
+impl Tx<'_> {
+    fn tombstone(&self, subject: SubjectId) -> Result<Option<Tombstone>, TxError> {
+        let sql = "SELECT erased_ms, intent_leaf, intent_salt, done_leaf FROM tombstones WHERE subject_id = $1";
+        let Some(row) = self.row(sql, args![subject])? else {
+            return Ok(None);
+        };
+        Ok(Some(Tombstone {
+            subject,
+            erased: Timestamp(row.int(0)?),
+            intent: row.int(1)? as u64,
+            intent_salt: row.array(2)?,
+            done: row.opt_int(3)?.map(|d| d as u64),
+        }))
+    }
+
+    /// Step (a). The intent's opening stands in the tombstone, which names the same id: it outlives the key.
+    fn erase_rows(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
+        if self.count("SELECT COUNT(*) FROM subjects WHERE id = $1", args![subject])? == 0 {
+            return Err(TxError::NoSubject);
+        }
+        let of_subject =
+            "SELECT t.id FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
+        let rows = self.rows(of_subject, args![subject])?;
+        let templates = rows.iter().map(|row| Ok(TemplateId(row.int(0)?))).collect::<Result<Vec<_>, TxError>>()?;
+        self.exec(
+            "DELETE FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE subject_id = $1)",
+            args![subject],
+        )?;
+        // A destroyed or missing key cannot be asked for pseudonyms; then there is nothing that leads to them either.
+        let key = self.ring.borrow_mut().get(subject)?;
+        for row in self.rows("SELECT id FROM collections", args![])? {
+            let collection = CollectionId::from_bytes(row.array(0)?);
+            let pseudonym = key.pseudonym(collection);
+            self.exec(
+                "DELETE FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
+                args![collection, pseudonym],
+            )?;
+            self.exec(
+                "DELETE FROM decisions WHERE collection_id = $1 AND pseudonym = $2",
+                args![collection, pseudonym],
+            )?;
+        }
+        self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![key.log_pseudonym()])?;
+        self.exec("DELETE FROM grants WHERE subject_id = $1", args![subject])?;
+        self.exec("DELETE FROM subjects WHERE id = $1", args![subject])?;
+
+        let mut intent_salt = [0; 32];
+        self.rng.borrow_mut().fill_bytes(&mut intent_salt);
+        let said = commitment(&intent_salt, subject.as_bytes());
+        let intent = self.append(EventKind::ErasureIntent, Vec::new(), vec![said])?;
+        self.exec(
+            "INSERT INTO tombstones (subject_id, erased_ms, intent_leaf, intent_salt) VALUES ($1, $2, $3, $4)",
+            args![subject, self.now, intent as i64, intent_salt],
+        )?;
+        Ok((Tombstone { subject, erased: self.now, intent, intent_salt, done: None }, templates))
+    }
+}

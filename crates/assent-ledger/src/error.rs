@@ -1,0 +1,259 @@
+//! Why something was refused. One enum for opening a vault, one for what happens inside a transaction.
+//!
+//! Messages name files, ids in short form and numbers; never a person, a key or a template. They are deliberately not
+//! `#[non_exhaustive]`: whoever turns them into exit codes or statuses matches them all.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use crate::db::DbError;
+use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, WitnessId};
+use crate::keyring::KeyRingError;
+use crate::seal::SealError;
+
+/// Why a vault could not be created or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder holds no vault.
+    #[error("there is no vault at {}; make one with: assent init", folder.display())]
+    NoVault {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A vault is to be created where there is one.
+    #[error("there is a vault at {} already; name another folder", folder.display())]
+    VaultExists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Another process has it open.
+    #[error("another assent is working on the vault at {}; wait until it is done, then try again", folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The database was written by a later version.
+    #[error("the vault at {} has format {format}, which this assent cannot read; use a newer assent", folder.display())]
+    Newer {
+        /// The folder.
+        folder: PathBuf,
+        /// The number of the format or of the migration that is unknown here.
+        format: i64,
+    },
+    /// The key ring lies where every copy of the vault would take it along.
+    #[error("the key ring {} lies inside the vault's folder; keep it outside, so that no backup of the vault holds it", ring.display())]
+    RingInside {
+        /// The ring.
+        ring: PathBuf,
+    },
+    /// The key ring refused.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+    /// The operating system refused.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// What was tried, as a bare verb.
+        op: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The database refused.
+    #[error("cannot open the database of the vault at {}", folder.display())]
+    Database {
+        /// The folder.
+        folder: PathBuf,
+        /// The cause.
+        source: DbError,
+    },
+    /// What an interrupted run left could not be finished.
+    #[error("cannot finish what an interrupted run left in the vault at {}", folder.display())]
+    Resume {
+        /// The folder.
+        folder: PathBuf,
+        /// The cause.
+        source: Box<TxError>,
+    },
+}
+
+/// Why something in a transaction was refused. Nothing of the transaction was kept, unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum TxError {
+    /// The database refused.
+    #[error("the database refused a step; nothing was changed: try again")]
+    Database(#[source] DbError),
+    /// The commit was sent and its answer lost: it may have happened.
+    #[error(
+        "whether \"{transaction}\" was kept is not known, because the database stopped answering; open the vault again and look"
+    )]
+    CommitUnknown {
+        /// The name given to `run_tx`.
+        transaction: &'static str,
+        /// The cause.
+        source: DbError,
+    },
+    /// The key ring refused.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+    /// A sealed record did not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A value is not what the format says.
+    #[error("a record of {table} is not of this format; restore the vault from a backup")]
+    Damaged {
+        /// Which table.
+        table: &'static str,
+    },
+    /// A transaction was begun inside another.
+    #[error("a transaction was begun inside another one; end the outer one first")]
+    Nested,
+    /// An earlier call unwound in the middle of a write.
+    #[error("an earlier call was interrupted in the middle of a write; open the vault again")]
+    Interrupted,
+    /// The caller's own reason, for code that runs inside a transaction.
+    #[error(transparent)]
+    Caller(Box<dyn Error + Send + Sync>),
+    /// No such collection.
+    #[error("there is no collection {collection:?}; list them with: assent collection list")]
+    NoCollection {
+        /// Which.
+        collection: CollectionId,
+    },
+    /// No subject answers to the reference.
+    #[error("no subject of this vault answers to that; list them with: assent subject list")]
+    NoSubject,
+    /// Several subjects answer to the reference.
+    #[error("{count} subjects of this vault answer to that; give a longer part of the id, or the handle")]
+    AmbiguousSubject {
+        /// How many.
+        count: usize,
+    },
+    /// No such grant.
+    #[error("there is no consent {grant:?}; list them with: assent consent list")]
+    NoGrant {
+        /// Which.
+        grant: GrantId,
+    },
+    /// No such witness.
+    #[error("there is no registered witness {witness:?}; register one with: assent witness add")]
+    NoWitness {
+        /// Which.
+        witness: WitnessId,
+    },
+    /// No such photo.
+    #[error("there is no photo {photo} in this collection; scan the collection again")]
+    NoPhoto {
+        /// Which.
+        photo: PhotoId,
+    },
+    /// The face is not one of this photo or collection.
+    #[error("there is no face {face} there; scan the collection again")]
+    NoFace {
+        /// Which.
+        face: FaceId,
+    },
+    /// The name is taken by another collection.
+    #[error("a collection has this name already; choose another name")]
+    CollectionExists,
+    /// The collection was frozen.
+    #[error("the collection {collection:?} is frozen: nothing new is stored or looked for in it")]
+    Frozen {
+        /// Which.
+        collection: CollectionId,
+    },
+    /// The collection's basis is `none`.
+    #[error(
+        "faces in the collection {collection:?} may not be compared, because it names no basis for the other people in it (--others none)"
+    )]
+    NoBasis {
+        /// Which.
+        collection: CollectionId,
+    },
+    /// The handle is taken by another subject.
+    #[error("a subject has this handle already; choose another handle")]
+    HandleTaken,
+    /// The handle is empty, or not to be told from an id.
+    #[error(
+        "this is not a handle: it needs 1 to 100 characters, none of them a control character, and must not look like an id"
+    )]
+    HandleForm,
+    /// The vault has an owner already, or is an organisation's.
+    #[error("only a household vault has an owner, and only one; add this person without --self")]
+    Owner,
+    /// A household holds 25 subjects at most.
+    #[error("a household vault holds at most 25 subjects; a larger group needs a vault of an organisation")]
+    HouseholdFull,
+    /// A household knows one purpose.
+    #[error(
+        "a household vault knows the purpose find-my-photos alone; another purpose needs a vault of an organisation"
+    )]
+    HouseholdPurpose,
+    /// The evidence lacks witnesses.
+    #[error("this release needs {needed} distinct registered witness(es) and names {given}")]
+    Witnesses {
+        /// How many are needed.
+        needed: usize,
+        /// How many distinct ones were given.
+        given: usize,
+    },
+    /// A statement of one's own counts only for a household's owner.
+    #[error(
+        "a statement at the terminal counts only for the owner of a household vault; everybody else needs a release"
+    )]
+    SelfStatement,
+    /// The release file was used before.
+    #[error("this release file was used before; every person signs a release of their own, and each is used once")]
+    ReleaseUsed,
+    /// The validity is empty or already over.
+    #[error("the consent would end before it begins or is over already; give a later end")]
+    Validity,
+    /// There is an active grant for the same subject, collection and purpose.
+    #[error("this subject has a consent for this collection and purpose already; withdraw or renew that one")]
+    GrantExists,
+    /// The grant is not in force now.
+    #[error("the consent {grant:?} is not in force; ask the person for a new one")]
+    NotActive {
+        /// Which.
+        grant: GrantId,
+    },
+    /// The grant is for another purpose than the step needs.
+    #[error("the consent {grant:?} is for another purpose; this step needs find-my-photos")]
+    OtherPurpose {
+        /// Which.
+        grant: GrantId,
+    },
+    /// The grant is for another collection than the photo.
+    #[error("the consent {grant:?} is for another collection than the photo")]
+    OtherCollection {
+        /// Which.
+        grant: GrantId,
+    },
+    /// A face or a subject occurs twice among the sightings of a photo.
+    #[error("the sightings of photo {photo} name a face or a subject twice; a face is one person, a person one face")]
+    Twice {
+        /// Which photo.
+        photo: PhotoId,
+    },
+    /// A person may decide only what was proposed.
+    #[error(
+        "face {face} was not proposed for this subject, so there is nothing to confirm or refuse; nobody names a face by hand"
+    )]
+    NotProposed {
+        /// Which.
+        face: FaceId,
+    },
+    /// The subject was erased.
+    #[error("{subject:?} was erased; an erased id never comes back")]
+    Erased {
+        /// Who.
+        subject: SubjectId,
+    },
+}
+
+impl From<DbError> for TxError {
+    fn from(cause: DbError) -> Self {
+        Self::Database(cause)
+    }
+}

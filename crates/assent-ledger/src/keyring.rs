@@ -1,0 +1,386 @@
+//! The key ring: one file, outside the vault's folder, that holds the only keys.
+//!
+//! ```text
+//! header (128 bytes) | slot 0 (128 bytes) | slot 1 | ...
+//! ```
+//!
+//! A slot is live (a subject's key) or destroyed (zeros, and the id, for ever). New keys are appended; a key is
+//! destroyed by overwriting its slot in place. Slots are 128 bytes so that none crosses a 512-byte sector. The bytes are
+//! described in `docs/formats/keyring.md`.
+//!
+//! Keys are read from the file at each use and wiped after it: no list of keys stays in memory, and a key that another
+//! process destroyed is gone here too.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::durable::{self, WriteHook, WriteKind};
+use crate::id::{SubjectId, VaultId};
+use crate::secret::Key;
+
+const MAGIC: &[u8; 16] = b"assent key ring\n";
+const VERSION: u32 = 1;
+const SLOT: usize = 128;
+const LIVE: u64 = 1;
+const DESTROYED: u64 = 2;
+/// The last 32 bytes of the header and of each slot are the SHA-256 of the bytes before them.
+const BODY: usize = SLOT - 32;
+
+/// Why the key ring could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyRingError {
+    /// There is no file at this path.
+    #[error("there is no key ring at {}; put the vault's key ring there or name its place", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A ring is to be created where one is in use.
+    #[error("there is a key ring at {} already, with keys in it; name another place", path.display())]
+    Exists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The file is no key ring.
+    #[error("{} is not a key ring; name the vault's key ring", path.display())]
+    NotARing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version wrote the file.
+    #[error("the key ring {} has format {version}, and this assent reads format 1; use a newer assent", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        version: u32,
+    },
+    /// The ring belongs to another vault.
+    #[error("the key ring {} belongs to another vault; name the key ring of this one", path.display())]
+    WrongVault {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others than the owner may read or write the file.
+    #[error("the key ring {} can be read or changed by others; run: chmod 600 {}", path.display(), path.display())]
+    TooOpen {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A slot's checksum does not fit.
+    #[error("slot {slot} of the key ring {} is damaged; restore the key ring from its backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Which slot, from 0.
+        slot: u64,
+    },
+    /// The ring holds no slot for this subject.
+    #[error("the key ring holds no key for {subject:?}; it may be older than the vault: use its newest backup")]
+    NoKey {
+        /// Whose.
+        subject: SubjectId,
+    },
+    /// The subject's key was destroyed, for good.
+    #[error("the key of {subject:?} was destroyed by an erasure; what was sealed under it cannot be opened by anyone")]
+    Destroyed {
+        /// Whose.
+        subject: SubjectId,
+    },
+    /// The operating system refused.
+    #[error("cannot {op} the key ring {}", path.display())]
+    Io {
+        /// What was tried, as a bare verb.
+        op: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// An open key ring.
+pub(crate) struct KeyRing {
+    path: PathBuf,
+    file: File,
+    vault: VaultId,
+    master: Key,
+    hook: WriteHook,
+    /// Which slot is whose. Damaged slots are in it too, so that an erasure can overwrite them.
+    slots: BTreeMap<SubjectId, u64>,
+    /// How many slots are whole; a torn last one lies beyond and is overwritten by the next append.
+    whole: u64,
+}
+
+enum State {
+    Live,
+    Destroyed,
+    Damaged,
+}
+
+impl KeyRing {
+    /// Makes the file. A ring without any slot, as an interrupted creation leaves it, is taken over.
+    pub(crate) fn create(path: &Path, vault: VaultId, master: &Key, hook: &WriteHook) -> Result<Self, KeyRingError> {
+        if path.exists() {
+            let ring = Self::open(path, hook)?;
+            let used = ring.whole > 0;
+            return if used { Err(KeyRingError::Exists { path: path.to_owned() }) } else { Ok(ring) };
+        }
+        let io = |op: &'static str| move |source| KeyRingError::Io { op, path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(io("make the folder of"))?;
+        }
+        let mut header = Zeroizing::new([0; SLOT]);
+        header[..16].copy_from_slice(MAGIC);
+        header[16..20].copy_from_slice(&VERSION.to_be_bytes());
+        header[20..24].copy_from_slice(&(SLOT as u32).to_be_bytes());
+        header[24..40].copy_from_slice(vault.as_bytes());
+        header[40..72].copy_from_slice(master.expose());
+        stamp(&mut header);
+        durable::create_private(hook, WriteKind::RingCreate, path, header.as_slice()).map_err(io("create"))?;
+        Self::open(path, hook)
+    }
+
+    pub(crate) fn open(path: &Path, hook: &WriteHook) -> Result<Self, KeyRingError> {
+        let io = |op: &'static str| move |source| KeyRingError::Io { op, path: path.to_owned(), source };
+        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(KeyRingError::Missing { path: path.to_owned() });
+            }
+            Err(e) => return Err(io("open")(e)),
+        };
+        let about = file.metadata().map_err(io("read"))?;
+        if about.permissions().mode() & 0o077 != 0 {
+            return Err(KeyRingError::TooOpen { path: path.to_owned() });
+        }
+        let mut header = Zeroizing::new([0; SLOT]);
+        let not_a_ring = || KeyRingError::NotARing { path: path.to_owned() };
+        if about.len() < SLOT as u64 {
+            return Err(not_a_ring());
+        }
+        durable::read_at(&mut file, 0, header.as_mut_slice()).map_err(io("read"))?;
+        if &header[..16] != MAGIC {
+            return Err(not_a_ring());
+        }
+        let version = u32::from_be_bytes(part(&header, 16));
+        if version > VERSION {
+            return Err(KeyRingError::Newer { path: path.to_owned(), version });
+        }
+        if !stamped(&header) {
+            return Err(not_a_ring());
+        }
+        let mut ring = Self {
+            path: path.to_owned(),
+            file,
+            vault: VaultId::from_bytes(part(&header, 24)),
+            master: Key::from_bytes(&part(&header, 40)),
+            hook: hook.clone(),
+            slots: BTreeMap::new(),
+            whole: 0,
+        };
+        ring.refresh()?;
+        Ok(ring)
+    }
+
+    pub(crate) fn vault(&self) -> VaultId {
+        self.vault
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn master(&self) -> &Key {
+        &self.master
+    }
+
+    /// The key of a subject, read from the file.
+    pub(crate) fn get(&mut self, subject: SubjectId) -> Result<Key, KeyRingError> {
+        if !self.slots.contains_key(&subject) {
+            self.refresh()?;
+        }
+        let &slot = self.slots.get(&subject).ok_or(KeyRingError::NoKey { subject })?;
+        let bytes = self.read(slot)?;
+        match state(&bytes) {
+            State::Live => Ok(Key::from_bytes(&part(&bytes, 24))),
+            State::Destroyed => Err(KeyRingError::Destroyed { subject }),
+            State::Damaged => Err(KeyRingError::Damaged { path: self.path.clone(), slot }),
+        }
+    }
+
+    /// Appends a key. A live slot that is there already (left by a transaction that did not commit) gets the new key.
+    pub(crate) fn add(&mut self, subject: SubjectId, key: &Key) -> Result<(), KeyRingError> {
+        self.refresh()?;
+        let slot = match self.slots.get(&subject) {
+            Some(&slot) => match state(&*self.read(slot)?) {
+                State::Destroyed => return Err(KeyRingError::Destroyed { subject }),
+                State::Live | State::Damaged => slot,
+            },
+            None => self.whole,
+        };
+        self.write(WriteKind::RingAppend, slot, LIVE, subject, key.expose())
+    }
+
+    /// Overwrites the subject's key with zeros, for good. Done twice, it is done once. A subject without a slot gets a
+    /// destroyed one, so that its id never gets a key again.
+    pub(crate) fn destroy(&mut self, subject: SubjectId) -> Result<(), KeyRingError> {
+        self.refresh()?;
+        let slot = self.slots.get(&subject).copied().unwrap_or(self.whole);
+        self.write(WriteKind::RingErase, slot, DESTROYED, subject, &[0; 32])
+    }
+
+    fn write(
+        &mut self,
+        kind: WriteKind,
+        slot: u64,
+        word: u64,
+        subject: SubjectId,
+        key: &[u8; 32],
+    ) -> Result<(), KeyRingError> {
+        let mut bytes = Zeroizing::new([0; SLOT]);
+        bytes[..8].copy_from_slice(&word.to_be_bytes());
+        bytes[8..24].copy_from_slice(subject.as_bytes());
+        bytes[24..56].copy_from_slice(key);
+        stamp(&mut bytes);
+        durable::write_at(&self.hook, kind, &mut self.file, offset(slot), bytes.as_slice())
+            .map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })?;
+        self.slots.insert(subject, slot);
+        self.whole = self.whole.max(slot + 1);
+        Ok(())
+    }
+
+    /// Takes in slots that were appended since the last look.
+    fn refresh(&mut self) -> Result<(), KeyRingError> {
+        let length = self
+            .file
+            .metadata()
+            .map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })?
+            .len();
+        let full = (length / SLOT as u64).saturating_sub(1);
+        while self.whole < full {
+            let slot = self.whole;
+            let bytes = self.read(slot)?;
+            let torn = matches!(state(&bytes), State::Damaged) && slot + 1 == full;
+            if torn {
+                break;
+            }
+            self.slots.insert(SubjectId::from_bytes(part(&bytes, 8)), slot);
+            self.whole += 1;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, slot: u64) -> Result<Zeroizing<[u8; SLOT]>, KeyRingError> {
+        let mut bytes = Zeroizing::new([0; SLOT]);
+        durable::read_at(&mut self.file, offset(slot), bytes.as_mut_slice()).map_err(|source| KeyRingError::Io {
+            op: "read",
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(bytes)
+    }
+}
+
+fn offset(slot: u64) -> u64 {
+    (slot + 1) * SLOT as u64
+}
+
+fn part<const N: usize>(bytes: &[u8; SLOT], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
+fn stamp(bytes: &mut [u8; SLOT]) {
+    let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
+    bytes[BODY..].copy_from_slice(&sum);
+}
+
+fn stamped(bytes: &[u8; SLOT]) -> bool {
+    let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
+    bytes[BODY..] == sum
+}
+
+fn state(bytes: &[u8; SLOT]) -> State {
+    match u64::from_be_bytes(part(bytes, 0)) {
+        _ if !stamped(bytes) => State::Damaged,
+        LIVE => State::Live,
+        DESTROYED => State::Destroyed,
+        _ => State::Damaged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::no_hook;
+
+    fn subject(n: u8) -> SubjectId {
+        SubjectId::from_bytes([n; 16])
+    }
+
+    fn fresh(folder: &Path) -> KeyRing {
+        let path = folder.join("ring");
+        KeyRing::create(&path, VaultId::from_bytes([9; 16]), &Key::from_bytes(&[5; 32]), &no_hook()).unwrap()
+    }
+
+    #[test]
+    fn a_key_survives_reopening_and_a_destroyed_one_never_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ring = fresh(folder.path());
+        for n in 1..=3 {
+            ring.add(subject(n), &Key::from_bytes(&[n; 32])).unwrap();
+        }
+        ring.destroy(subject(2)).unwrap();
+        let mut ring = KeyRing::open(&folder.path().join("ring"), &no_hook()).unwrap();
+        assert_eq!(ring.get(subject(1)).unwrap().expose(), &[1; 32]);
+        assert!(matches!(ring.get(subject(2)), Err(KeyRingError::Destroyed { .. })));
+        assert!(matches!(ring.add(subject(2), &Key::from_bytes(&[7; 32])), Err(KeyRingError::Destroyed { .. })));
+        assert!(matches!(ring.get(subject(4)), Err(KeyRingError::NoKey { .. })));
+        let bytes = std::fs::read(folder.path().join("ring")).unwrap();
+        assert!(bytes.windows(32).all(|w| w != [2; 32]));
+    }
+
+    #[test]
+    fn an_append_cut_at_any_byte_leaves_a_ring_that_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ring");
+        let mut ring = fresh(folder.path());
+        ring.add(subject(1), &Key::from_bytes(&[1; 32])).unwrap();
+        ring.add(subject(2), &Key::from_bytes(&[2; 32])).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 2 * SLOT..3 * SLOT {
+            for padded in [false, true] {
+                let mut bytes = whole[..cut].to_vec();
+                if padded {
+                    bytes.resize(3 * SLOT, 0);
+                }
+                std::fs::write(&path, &bytes).unwrap();
+                let mut ring = KeyRing::open(&path, &no_hook()).unwrap();
+                assert!(ring.get(subject(1)).is_ok());
+                assert!(matches!(ring.get(subject(2)), Err(KeyRingError::NoKey { .. })), "cut at {cut}");
+                ring.add(subject(3), &Key::from_bytes(&[3; 32])).unwrap();
+                let mut ring = KeyRing::open(&path, &no_hook()).unwrap();
+                assert_eq!(ring.get(subject(3)).unwrap().expose(), &[3; 32], "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_view_of_the_file_sees_new_and_destroyed_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut one = fresh(folder.path());
+        let mut two = KeyRing::open(&folder.path().join("ring"), &no_hook()).unwrap();
+        one.add(subject(1), &Key::from_bytes(&[1; 32])).unwrap();
+        assert!(two.get(subject(1)).is_ok());
+        one.destroy(subject(1)).unwrap();
+        assert!(matches!(two.get(subject(1)), Err(KeyRingError::Destroyed { .. })));
+    }
+}

@@ -1,0 +1,457 @@
+//! The vault as a whole: made, opened, locked, and its transactions run.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+use rand_core::CryptoRng;
+
+use crate::db::{Connector, Database, DbError, SetUpError, args};
+use crate::durable::{WriteHook, WriteKind, announced};
+use crate::error::{OpenError, TxError};
+use crate::fields::{Reader, Writer};
+use crate::id::{GrantId, Timestamp, VaultId};
+use crate::keyring::{KeyRing, KeyRingError};
+use crate::log::EventKind;
+use crate::seal::{self, Place};
+use crate::secret::Key;
+use crate::tx::{Rng, Tx};
+use crate::words::VaultKind;
+
+/// The form of the vault that this version writes.
+pub const FORMAT_VERSION: i64 = 1;
+
+const DATABASE_FILE: &str = "assent.db";
+const LOCK_FILE: &str = "assent.lock";
+const VAULT: &str = "vault";
+
+/// Where a vault is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultPlace {
+    /// The vault's folder.
+    pub folder: PathBuf,
+    /// The key ring's file, outside the folder.
+    pub ring: PathBuf,
+    /// Where the tables are.
+    pub database: Database,
+}
+
+/// What a vault needs from outside: randomness, and the hook that tests use.
+pub struct Tools {
+    /// A source of randomness that is fit for keys.
+    pub rng: Box<dyn CryptoRng + Send>,
+    /// Called before and after every durable write; [`crate::no_hook`] outside tests.
+    pub hook: WriteHook,
+}
+
+impl fmt::Debug for Tools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tools { .. }")
+    }
+}
+
+/// Who answers for a vault. Sealed at rest.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The controller, in the sense of data protection law.
+    pub controller: String,
+    /// The accountable person.
+    pub accountable: String,
+    /// How to reach them.
+    pub contact: String,
+    /// Under which law, as the rule packs name it.
+    pub jurisdiction: String,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settings { .. }")
+    }
+}
+
+/// A result whose transaction is durable. Only the ledger makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed<T>(T);
+
+impl<T> Committed<T> {
+    /// The result.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> std::ops::Deref for Committed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// An open vault. It may be shared between threads; its transactions run one after the other.
+///
+/// Calls block. Inside an asynchronous program they belong on a thread that may block (`spawn_blocking`).
+pub struct Ledger {
+    core: Mutex<Core>,
+    /// Which thread is in a transaction, so that a nested one is an error and not a standstill.
+    inside: Mutex<Option<ThreadId>>,
+    id: VaultId,
+    kind: VaultKind,
+    settings: Settings,
+    hook: WriteHook,
+    /// Locked as long as the ledger lives; the operating system lets go of it when the process ends.
+    _lock: File,
+}
+
+struct Core {
+    connector: Connector,
+    ring: RefCell<KeyRing>,
+    rng: RefCell<Rng>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Makes a vault: folder, key ring, tables, and the first leaf of the log. What an interrupted creation left is
+    /// completed.
+    ///
+    /// # Errors
+    ///
+    /// - [`OpenError::VaultExists`] if the place holds a vault.
+    /// - [`OpenError::Busy`] if another process works on it.
+    /// - [`OpenError::RingInside`] if the key ring would lie inside the folder.
+    /// - [`OpenError::KeyRing`] if there is a key ring with keys in it, or none can be made.
+    /// - [`OpenError::Newer`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
+    pub fn create(
+        place: &VaultPlace,
+        kind: VaultKind,
+        settings: &Settings,
+        mut tools: Tools,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let io = |op: &'static str, path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { op, path, source }
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&place.folder)
+            .map_err(io("make the folder", &place.folder))?;
+        let lock = lock(place)?;
+        let mut connector = set_up(place)?;
+        if read_vault(place, &mut connector)?.is_some() {
+            return Err(OpenError::VaultExists { folder: place.folder.clone() });
+        }
+        let fresh = (VaultId::random(&mut *tools.rng), Key::random(&mut *tools.rng));
+        let ring = KeyRing::create(&place.ring, fresh.0, &fresh.1, &tools.hook)?;
+        let id = ring.vault();
+        let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
+        let settings = settings.clone();
+        let ledger = Self::assemble(core, lock, id, kind, settings, tools.hook);
+        ledger.run_tx("create vault", now, |tx| tx.put_vault(id, kind, &ledger.settings)).map_err(resume(place))?;
+        Ok(ledger)
+    }
+
+    /// Opens a vault and finishes erasures, and the removal of deleted rows, that were interrupted.
+    ///
+    /// Grants whose date has come are not ended here: call [`Self::expire_due`].
+    ///
+    /// # Errors
+    ///
+    /// - [`OpenError::NoVault`] if the place holds none.
+    /// - [`OpenError::Busy`] if another process works on it.
+    /// - [`OpenError::Newer`] if a later version wrote it.
+    /// - [`OpenError::KeyRing`] if the key ring is missing, damaged, newer, too open or another vault's.
+    /// - [`OpenError::Resume`] if an interrupted erasure could not be finished.
+    /// - [`OpenError::RingInside`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
+    pub fn open(place: &VaultPlace, tools: Tools, now: Timestamp) -> Result<Self, OpenError> {
+        let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
+        let present = match place.database {
+            Database::Sqlite => place.folder.join(DATABASE_FILE).is_file(),
+            Database::Postgres { .. } => place.folder.is_dir(),
+        };
+        if !present {
+            return Err(no_vault());
+        }
+        let lock = lock(place)?;
+        let mut connector = set_up(place)?;
+        let stored = read_vault(place, &mut connector)?.ok_or_else(no_vault)?;
+        let ring = KeyRing::open(&place.ring, &tools.hook)?;
+        if ring.vault() != stored.id || ring_check(&ring) != stored.ring_check {
+            return Err(KeyRingError::WrongVault { path: ring.path().to_owned() }.into());
+        }
+        let settings = read_settings(ring.master(), stored.id, &stored.sealed).map_err(resume(place))?;
+        let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
+        let ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, tools.hook);
+        ledger.finish_erasures(now).map_err(resume(place))?;
+        ledger.finish_scrubbing(now).map_err(resume(place))?;
+        Ok(ledger)
+    }
+
+    fn assemble(core: Core, lock: File, id: VaultId, kind: VaultKind, settings: Settings, hook: WriteHook) -> Self {
+        Self { core: Mutex::new(core), inside: Mutex::new(None), id, kind, settings, hook, _lock: lock }
+    }
+
+    /// The vault's id.
+    pub fn id(&self) -> VaultId {
+        self.id
+    }
+
+    /// Whom the vault belongs to.
+    pub fn kind(&self) -> VaultKind {
+        self.kind
+    }
+
+    /// Who answers for it.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Runs `body` in one transaction: all of it is durable when this returns `Ok`, and nothing of it after an `Err`
+    /// (but see [`TxError::CommitUnknown`]). `name` says in errors and to the hook which one it was; `now` is the time
+    /// of everything in it.
+    ///
+    /// # Errors
+    ///
+    /// - Whatever `body` returns.
+    /// - [`TxError::Nested`] if this thread is in a transaction of this ledger already.
+    /// - [`TxError::Interrupted`] if an earlier call unwound in the middle.
+    /// - [`TxError::Database`] if the transaction cannot begin, or a step of it failed although `body` went on.
+    /// - [`TxError::CommitUnknown`] if the database stopped answering at the commit.
+    pub fn run_tx<T>(
+        &self,
+        name: &'static str,
+        now: Timestamp,
+        body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
+    ) -> Result<Committed<T>, TxError> {
+        let mut after = After::default();
+        let outcome = self.with_core(|core| {
+            let outcome = self.attempt(core, name, now, body, &mut after);
+            if after.broken {
+                core.connector.disconnect();
+            }
+            outcome
+        });
+        if after.scrub && outcome.is_ok() {
+            // What was asked for is committed. If this fails, the next opening of the vault does it.
+            self.scrub(now).ok();
+        }
+        outcome
+    }
+
+    fn attempt<T>(
+        &self,
+        core: &mut Core,
+        name: &'static str,
+        now: Timestamp,
+        body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
+        after: &mut After,
+    ) -> Result<Committed<T>, TxError> {
+        let Core { connector, ring, rng } = core;
+        let db = connector.begin().inspect_err(|_| after.broken = true)?;
+        let tx = Tx::new(db, ring, rng, self.kind, now);
+        let answer = body(&tx);
+        after.scrub = tx.scrub.get();
+        let outcome = match answer {
+            Ok(_) if tx.db.failed() => Err(TxError::Database(DbError::earlier_step())),
+            other => other,
+        };
+        match outcome {
+            Ok(value) => announced(&self.hook, WriteKind::Commit(name), || tx.db.commit())
+                .map(|()| Committed(value))
+                .map_err(|source| {
+                    after.broken = true;
+                    TxError::CommitUnknown { transaction: name, source }
+                }),
+            Err(refused) => {
+                // At once, so that nobody waits for a transaction that is over. If it fails, so does the connection,
+                // and with it the transaction.
+                after.broken = tx.db.roll_back().is_err();
+                Err(refused)
+            }
+        }
+    }
+
+    /// Ends every grant whose date has come, with its templates, sightings and decisions. Returns which. To be called
+    /// at least once in 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`]; [`TxError::KeyRing`] if a subject's key is missing.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path has one lifetime, the closure all"
+    )]
+    pub fn expire_due(&self, now: Timestamp) -> Result<Vec<GrantId>, TxError> {
+        self.run_tx("expire grants", now, |tx| tx.expire_due()).map(Committed::into_inner)
+    }
+
+    /// Rewrites the database file without what was deleted, and notes that this is done.
+    pub(crate) fn scrub(&self, now: Timestamp) -> Result<(), TxError> {
+        self.with_core(|core| Ok(announced(&self.hook, WriteKind::Scrub, || core.connector.scrub())?))?;
+        let sql = "UPDATE vault SET scrub_due = 0 WHERE one = 1";
+        self.run_tx("note the scrubbing", now, |tx| tx.exec(sql, args![])).map(drop)
+    }
+
+    fn finish_scrubbing(&self, now: Timestamp) -> Result<(), TxError> {
+        let sql = "SELECT COUNT(*) FROM vault WHERE scrub_due = 1";
+        let due = self.run_tx("look for deleted rows", now, |tx| tx.count(sql, args![]))?.into_inner();
+        if due > 0 { self.scrub(now) } else { Ok(()) }
+    }
+
+    /// Destroys a key, between the two transactions of an erasure.
+    pub(crate) fn destroy_key(&self, subject: crate::SubjectId) -> Result<(), TxError> {
+        self.with_core(|core| Ok(core.ring.borrow_mut().destroy(subject)?))
+    }
+
+    fn with_core<T>(&self, body: impl FnOnce(&mut Core) -> Result<T, TxError>) -> Result<T, TxError> {
+        let me = thread::current().id();
+        if *self.inside.lock().unwrap_or_else(PoisonError::into_inner) == Some(me) {
+            return Err(TxError::Nested);
+        }
+        let mut core = self.core.lock().map_err(|_| TxError::Interrupted)?;
+        let _inside = Inside::enter(&self.inside, me);
+        body(&mut core)
+    }
+}
+
+/// What is left to do when a transaction is over.
+#[derive(Default)]
+struct After {
+    /// The connection must not be used again.
+    broken: bool,
+    /// The file must be rewritten.
+    scrub: bool,
+}
+
+/// Marks the thread that is in a transaction, also when it unwinds.
+struct Inside<'a>(&'a Mutex<Option<ThreadId>>);
+
+impl<'a> Inside<'a> {
+    fn enter(place: &'a Mutex<Option<ThreadId>>, me: ThreadId) -> Self {
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(me);
+        Self(place)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Tx<'_> {
+    fn put_vault(&self, id: VaultId, kind: VaultKind, settings: &Settings) -> Result<(), TxError> {
+        let plain = Writer::new()
+            .text(&settings.controller)
+            .text(&settings.accountable)
+            .text(&settings.contact)
+            .text(&settings.jurisdiction)
+            .finish();
+        let sealed = self.seal_master(&vault_place(&id), &plain)?;
+        let check = ring_check(&self.ring.borrow());
+        self.exec(
+            "INSERT INTO vault (one, id, format_version, kind, ring_check, sealed, created_ms) \
+             VALUES (1, $1, $2, $3, $4, $5, $6)",
+            args![id, FORMAT_VERSION, kind.as_str(), check, sealed, self.now],
+        )?;
+        self.append_leaf(EventKind::Created, id.as_bytes(), &[])?;
+        Ok(())
+    }
+}
+
+fn vault_place(id: &VaultId) -> Place<'_> {
+    Place { table: VAULT, row: Some(id.as_bytes()), ..Place::default() }
+}
+
+fn read_settings(master: &Key, id: VaultId, sealed: &[u8]) -> Result<Settings, TxError> {
+    let plain = seal::open(master, &vault_place(&id), sealed)?;
+    let mut fields = Reader::new(&plain);
+    let mut next = || fields.text().map(str::to_owned).ok_or(TxError::Damaged { table: VAULT });
+    Ok(Settings { controller: next()?, accountable: next()?, contact: next()?, jurisdiction: next()? })
+}
+
+/// Shows that a ring holds the vault's master key, and nothing of the key.
+fn ring_check(ring: &KeyRing) -> [u8; 32] {
+    ring.master().mac("assent ring check v1", ring.vault().as_bytes())
+}
+
+fn resume(place: &VaultPlace) -> impl FnOnce(TxError) -> OpenError {
+    let folder = place.folder.clone();
+    move |source| OpenError::Resume { folder, source: Box::new(source) }
+}
+
+/// Takes the vault for this process.
+fn lock(place: &VaultPlace) -> Result<File, OpenError> {
+    let path = place.folder.join(LOCK_FILE);
+    let io = |op: &'static str, path: PathBuf| move |source| OpenError::Io { op, path, source };
+    let folder = place.folder.canonicalize().map_err(io("open", place.folder.clone()))?;
+    let ring_folder = place.ring.ancestors().skip(1).find_map(|p| p.canonicalize().ok());
+    if ring_folder.is_some_and(|r| r.starts_with(&folder)) {
+        return Err(OpenError::RingInside { ring: place.ring.clone() });
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(io("open", path.clone()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Busy { folder: place.folder.clone() }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { op: "lock", path, source }),
+    }
+}
+
+fn set_up(place: &VaultPlace) -> Result<Connector, OpenError> {
+    let folder = || place.folder.clone();
+    let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(DATABASE_FILE);
+    let mut connector = Connector::new(&place.database, &file)
+        .map_err(|source| OpenError::Database { folder: folder(), source: source.into() })?;
+    connector.set_up().map_err(|cause| match cause {
+        SetUpError::Newer(format) => OpenError::Newer { folder: folder(), format },
+        SetUpError::Other(source) => OpenError::Database { folder: folder(), source },
+    })?;
+    Ok(connector)
+}
+
+struct StoredVault {
+    id: VaultId,
+    kind: VaultKind,
+    ring_check: [u8; 32],
+    sealed: Vec<u8>,
+}
+
+/// The vault's own row; `None` if creation never got so far.
+fn read_vault(place: &VaultPlace, connector: &mut Connector) -> Result<Option<StoredVault>, OpenError> {
+    let folder = || place.folder.clone();
+    let database = |source| OpenError::Database { folder: folder(), source };
+    let db = connector.begin().map_err(database)?;
+    let sql = "SELECT format_version, id, kind, ring_check, sealed FROM vault WHERE one = 1";
+    let row = db.row(sql, args![]).map_err(database)?;
+    let stored = row.map(|row| {
+        let format = row.int(0).map_err(database)?;
+        if format > FORMAT_VERSION {
+            return Err(OpenError::Newer { folder: folder(), format });
+        }
+        let damaged = || resume(place)(TxError::Damaged { table: VAULT });
+        Ok(StoredVault {
+            id: VaultId::from_bytes(row.array(1).map_err(database)?),
+            kind: VaultKind::from_word(&row.text(2).map_err(database)?).ok_or_else(damaged)?,
+            ring_check: row.array(3).map_err(database)?,
+            sealed: row.bytes(4).map_err(database)?,
+        })
+    });
+    db.roll_back().map_err(database)?;
+    stored.transpose()
+}

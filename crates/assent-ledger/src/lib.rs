@@ -1,0 +1,62 @@
+//! The ledger of Assent: roster, consents, keys, and the log of what was done with them. It is the only writer of a
+//! vault, and it knows ids, boxes and sealed bytes, never pixels or open embeddings.
+//!
+//! # The way in
+//!
+//! [`Ledger::create`] and [`Ledger::open`] give a [`Ledger`]; [`Ledger::run_tx`] runs everything else, on a [`Tx`]. What
+//! needs consent takes an [`ActiveGrant`], a proof that only [`Tx::active_grant`] makes and that cannot leave its
+//! transaction. [`Ledger::erase`] and [`Ledger::expire_due`] are transactions of their own; [`Ledger::audit_verify`]
+//! checks the log.
+//!
+//! ```text
+//! VaultPlace --open--> Ledger --run_tx--> Tx --active_grant--> ActiveGrant --> enrol, replace_sightings, sightings_of
+//!                        |                                          `--------> withdraw (takes the proof away)
+//!                        `--erase, expire_due, audit_verify
+//! ```
+//!
+//! # What it keeps true
+//!
+//! - **I1** Only templates with a grant that is valid now are given out, and none is at rest after its grant ended: by
+//!   types here, by a foreign key and triggers for every other client of the database.
+//! - **I4** Sightings are read and written under a proof, and go with their grant.
+//! - **I5** Everything that hangs on a subject is sealed under the subject's key, and erasure destroys that key.
+//! - **I6** Every event is one leaf of a Merkle log, in the transaction of the event.
+//!
+//! # What it does not do
+//!
+//! It reads no clock, environment or argument: time and randomness are given to it. It writes two places, the vault's
+//! database and the key ring; their bytes are described in `docs/formats/vault.md`, `keyring.md` and `log.md`.
+
+mod audit;
+mod db;
+mod durable;
+mod erase;
+mod error;
+mod fields;
+mod id;
+mod keyring;
+mod ledger;
+mod log;
+mod merkle;
+mod seal;
+mod secret;
+mod tx;
+mod words;
+
+pub use audit::{Audit, Fault};
+pub use db::{Database, DbError};
+pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
+pub use erase::Erasure;
+pub use error::{OpenError, TxError};
+pub use id::{CollectionId, FaceId, GrantId, IdError, PhotoId, SubjectId, TemplateId, Timestamp, VaultId, WitnessId};
+pub use keyring::KeyRingError;
+pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
+pub use log::{EventKind, Leaf, commitment};
+pub use merkle::{Hash, leaf_hash};
+pub use seal::SealError;
+pub use tx::{
+    ActiveGrant, Collection, CollectionCounts, Evidence, FaceBox, Gallery, Grant, KnownPhoto, LeafPosition,
+    NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject, Outcome, SearchableTemplate, Sighting, StoredPhoto,
+    Subject, Tx, Witness,
+};
+pub use words::{Band, GrantState, OthersBasis, Purpose, VaultKind, Verdict, WordError};

@@ -1,0 +1,156 @@
+//! The leaves of the transparency log: what one says in public, and the commitments to what it does not.
+//!
+//! The bytes are described in `docs/formats/log.md`. A leaf carries its own position, so that two leaves that change
+//! places are found at their places.
+
+use sha2::{Digest, Sha256};
+
+use crate::id::Timestamp;
+use crate::merkle::Hash;
+
+const VERSION: u8 = 1;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $word:literal;)+) => {
+        /// What a leaf records.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum EventKind { $($(#[$doc])* $variant,)+ }
+
+        impl EventKind {
+            /// The number in the leaf's bytes.
+            pub fn code(self) -> u8 {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// The event in words.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The vault came to be; the first leaf of every log.
+    Created = 0, "vault created";
+    /// A collection was added.
+    Collection = 1, "collection added";
+    /// A collection was frozen.
+    Frozen = 2, "collection frozen";
+    /// A subject consented.
+    Grant = 3, "grant";
+    /// Templates were stored for a grant.
+    Enrolment = 4, "enrolment";
+    /// A subject ended a grant.
+    Withdrawal = 5, "withdrawal";
+    /// A grant ended by its date.
+    Expiry = 6, "expiry";
+    /// Somebody was looked for.
+    Search = 7, "search";
+    /// A batch of photos was scanned.
+    Scan = 8, "scan";
+    /// Photos or data left the vault.
+    Export = 9, "export";
+    /// Copies were made for publication.
+    Publication = 10, "publication";
+    /// A person confirmed or refused a sighting.
+    Decision = 11, "decision";
+    /// An erasure began: the rows are gone.
+    ErasureIntent = 12, "erasure begun";
+    /// An erasure ended: the key is gone.
+    ErasureDone = 13, "erasure done";
+}
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// What happened.
+    pub kind: EventKind,
+    /// Its place in the log, from 0.
+    pub position: u64,
+    /// When, by the clock of the program that wrote it.
+    pub time: Timestamp,
+    /// What everybody may read. It names nobody.
+    pub public: Vec<u8>,
+    /// `SHA-256(salt | detail)`, one per subject concerned.
+    pub commitments: Vec<Hash>,
+}
+
+impl Leaf {
+    /// The bytes that are hashed.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(26 + self.public.len() + 32 * self.commitments.len());
+        out.extend_from_slice(&[VERSION, self.kind.code()]);
+        out.extend_from_slice(&self.position.to_be_bytes());
+        out.extend_from_slice(&self.time.0.to_be_bytes());
+        out.extend_from_slice(&(self.public.len() as u32).to_be_bytes());
+        out.extend_from_slice(&self.public);
+        out.extend_from_slice(&(self.commitments.len() as u32).to_be_bytes());
+        out.extend(self.commitments.iter().flatten());
+        out
+    }
+
+    /// The leaf that these bytes are; `None` if they are none of this version.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let ([version, code], rest) = bytes.split_first_chunk()?;
+        let kind = EventKind::from_code(*code).filter(|_| *version == VERSION)?;
+        let (position, rest) = rest.split_first_chunk()?;
+        let (time, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (public, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        let (count, rest) = rest.split_first_chunk()?;
+        let (commitments, tail) = rest.as_chunks::<32>();
+        let whole = tail.is_empty() && commitments.len() == u32::from_be_bytes(*count) as usize;
+        whole.then(|| Self {
+            kind,
+            position: u64::from_be_bytes(*position),
+            time: Timestamp(i64::from_be_bytes(*time)),
+            public: public.to_vec(),
+            commitments: commitments.to_vec(),
+        })
+    }
+}
+
+/// `SHA-256(salt | detail)`.
+pub fn commitment(salt: &[u8; 32], detail: &[u8]) -> Hash {
+    Sha256::new().chain_update(salt).chain_update(detail).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_bytes_of_a_leaf_are_those_of_the_format_page() {
+        let leaf = Leaf {
+            kind: EventKind::Grant,
+            position: 5,
+            time: Timestamp(1_700_000_000_000),
+            public: b"ab".to_vec(),
+            commitments: vec![[0xcc; 32]],
+        };
+        let hex = crate::merkle::hex(&leaf.to_bytes());
+        let commitment = "cc".repeat(32);
+        assert_eq!(hex, format!("010300000000000000050000018bcfe56800000000026162{:08x}{commitment}", 1));
+    }
+
+    proptest! {
+        #[test]
+        fn a_leaf_round_trips_and_no_prefix_of_it_is_a_leaf(
+            position: u64, time: i64, public in prop::collection::vec(any::<u8>(), 0..9), n in 0usize..3, code in 0u8..14,
+        ) {
+            let kind = EventKind::from_code(code).unwrap();
+            let leaf = Leaf { kind, position, time: Timestamp(time), public, commitments: vec![[7; 32]; n] };
+            let bytes = leaf.to_bytes();
+            prop_assert_eq!(Leaf::from_bytes(&bytes), Some(leaf));
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(Leaf::from_bytes(&bytes[..cut]), None);
+            }
+        }
+    }
+}

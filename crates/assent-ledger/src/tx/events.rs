@@ -1,0 +1,110 @@
+//! Appending to the log.
+
+use super::Tx;
+use crate::db::args;
+use crate::error::TxError;
+use crate::id::SubjectId;
+use crate::log::{EventKind, Leaf, commitment};
+use crate::merkle::{Hash, Peaks, leaf_hash};
+use crate::seal::Place;
+use crate::secret::Key;
+
+/// Where a leaf stands in the log, from 0.
+pub type LeafPosition = u64;
+
+pub(crate) const OPENINGS: &str = "log_openings";
+
+pub(crate) fn opening_row(position: u64, slot: usize) -> [u8; 16] {
+    let mut row = [0; 16];
+    row[..8].copy_from_slice(&position.to_be_bytes());
+    row[8..].copy_from_slice(&(slot as u64).to_be_bytes());
+    row
+}
+
+impl Tx<'_> {
+    /// Appends one leaf for an event that the other methods do not record themselves: a search, a batch of a scan, an
+    /// export, a publication. `public` is readable by everybody and must name nobody; of each concerned subject the leaf
+    /// holds a salted commitment to the detail beside it, and the opening is sealed under the subject's key.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::KeyRing`] if a subject has no key, or a destroyed one.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn append_leaf(
+        &self,
+        kind: EventKind,
+        public: &[u8],
+        concerned: &[(SubjectId, &[u8])],
+    ) -> Result<LeafPosition, TxError> {
+        let mut openings = Vec::with_capacity(concerned.len());
+        for (subject, detail) in concerned {
+            openings.push((*subject, self.key(*subject)?, self.random::<32>(), *detail));
+        }
+        let commitments = openings.iter().map(|(_, _, salt, detail)| commitment(salt, detail)).collect();
+        let position = self.append(kind, public.to_vec(), commitments)?;
+        for (slot, (subject, key, salt, detail)) in openings.iter().enumerate() {
+            self.store_opening(position, slot, *subject, key, salt, detail)?;
+        }
+        Ok(position)
+    }
+
+    /// The size and the root of the log.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Database`] if the database refuses.
+    /// - [`TxError::Damaged`] if the head is none.
+    pub fn log_head(&self) -> Result<(u64, Hash), TxError> {
+        let peaks = self.peaks()?;
+        Ok((peaks.size(), peaks.root()))
+    }
+
+    pub(crate) fn append(
+        &self,
+        kind: EventKind,
+        public: Vec<u8>,
+        commitments: Vec<Hash>,
+    ) -> Result<LeafPosition, TxError> {
+        let mut peaks = self.peaks()?;
+        let position = peaks.size();
+        let bytes = Leaf { kind, position, time: self.now, public, commitments }.to_bytes();
+        let hash = leaf_hash(&bytes);
+        peaks.push(hash);
+        self.exec(
+            "INSERT INTO log_leaves (seq, bytes, hash) VALUES ($1, $2, $3)",
+            args![position as i64, bytes, hash],
+        )?;
+        self.exec(
+            "UPDATE log_head SET size = $1, peaks = $2 WHERE one = 1",
+            args![peaks.size() as i64, peaks.to_bytes()],
+        )?;
+        Ok(position)
+    }
+
+    pub(crate) fn peaks(&self) -> Result<Peaks, TxError> {
+        let damaged = TxError::Damaged { table: "log_head" };
+        let Some(row) = self.row("SELECT size, peaks FROM log_head WHERE one = 1", args![])? else {
+            return Err(damaged);
+        };
+        Peaks::from_bytes(row.int(0)? as u64, &row.bytes(1)?).ok_or(damaged)
+    }
+
+    fn store_opening(
+        &self,
+        position: u64,
+        slot: usize,
+        subject: SubjectId,
+        key: &Key,
+        salt: &[u8; 32],
+        detail: &[u8],
+    ) -> Result<(), TxError> {
+        let row = opening_row(position, slot);
+        let place = Place { table: OPENINGS, subject: Some(subject), row: Some(&row), ..Place::default() };
+        let sealed = self.seal_with(key, &place, &[salt, detail].concat())?;
+        self.exec(
+            "INSERT INTO log_openings (pseudonym, seq, slot, sealed) VALUES ($1, $2, $3, $4)",
+            args![key.log_pseudonym(), position as i64, slot as i64, sealed],
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,238 @@
+//! What can be done inside one transaction.
+//!
+//! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
+//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates`, `photos`, `sightings`, `events`.
+
+mod events;
+mod grants;
+mod photos;
+mod roster;
+mod sightings;
+mod templates;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::db::{Db, Row, Value};
+use crate::error::TxError;
+use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
+use crate::keyring::KeyRing;
+use crate::seal::{self, Place};
+use crate::secret::Key;
+use crate::words::{Purpose, VaultKind};
+
+pub use events::LeafPosition;
+pub(crate) use events::{OPENINGS, opening_row};
+pub use grants::{Evidence, Grant, NewGrant};
+pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
+pub use roster::{Collection, NewCollection, NewSubject, Subject, Witness};
+pub use sightings::{NewSighting, Sighting};
+pub use templates::{Gallery, SearchableTemplate};
+
+/// Invariant in `'tx`: neither a longer nor a shorter transaction will do.
+pub(crate) type Brand<'tx> = PhantomData<fn(&'tx ()) -> &'tx ()>;
+
+pub(crate) type Rng = Box<dyn CryptoRng + Send>;
+
+/// A transaction of the ledger. Made by [`crate::Ledger::run_tx`] alone.
+pub struct Tx<'tx> {
+    pub(crate) db: Db<'tx>,
+    pub(crate) ring: &'tx RefCell<KeyRing>,
+    pub(crate) rng: &'tx RefCell<Rng>,
+    pub(crate) kind: VaultKind,
+    pub(crate) now: Timestamp,
+    /// Grants that ended in this transaction, whatever proofs of them are still about.
+    ended: RefCell<BTreeSet<GrantId>>,
+    /// Release files first used in this transaction, and for whom: one form may cover several purposes.
+    releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
+    /// Whether something was deleted of which no trace may stay.
+    pub(crate) scrub: Cell<bool>,
+    /// The handles of the roster, read once.
+    handles: RefCell<Option<BTreeSet<String>>>,
+    brand: Brand<'tx>,
+}
+
+impl fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Proof that a grant is in force in this transaction.
+///
+/// It is the only way to store a template or a sighting, and to read sightings. It cannot be made otherwise, copied, or
+/// kept beyond the transaction, and [`Tx::withdraw`] takes it away:
+///
+/// ```compile_fail,E0521
+/// # use assent_ledger::*;
+/// # fn leak(ledger: &Ledger, grant: GrantId, now: Timestamp) {
+/// let mut kept = None;
+/// let _ = ledger.run_tx("leak", now, |tx| {
+///     kept = Some(tx.active_grant(grant)?); // borrowed data escapes
+///     Ok(())
+/// });
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # use assent_ledger::*;
+/// # fn leak(ledger: &Ledger, grant: GrantId, now: Timestamp) {
+/// let proof = ledger.run_tx("leak", now, |tx| tx.active_grant(grant)); // the answer may not name 'tx
+/// # }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use assent_ledger::*;
+/// # fn insert(tx: &Tx<'_>, grant: GrantId) {
+/// let _ = tx.enrol(&grant, [0; 32], &[b"an embedding"]); // a grant's id is no proof
+/// # }
+/// ```
+///
+/// ```compile_fail,E0382
+/// # use assent_ledger::*;
+/// # fn after(tx: &Tx<'_>, grant: GrantId) -> Result<(), TxError> {
+/// let proof = tx.active_grant(grant)?;
+/// tx.withdraw(proof)?;
+/// tx.enrol(&proof, [0; 32], &[b"an embedding"])?; // used after it was moved
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0451
+/// # use assent_ledger::*;
+/// # fn forge(real: ActiveGrant<'_>, subject: SubjectId) {
+/// let forged = ActiveGrant { subject, ..real }; // private fields
+/// # }
+/// ```
+///
+/// The same calls in the right order compile:
+///
+/// ```
+/// # use assent_ledger::*;
+/// # fn right(ledger: &Ledger, grant: GrantId, now: Timestamp) -> Result<(), TxError> {
+/// ledger.run_tx("enrol", now, |tx| {
+///     let proof = tx.active_grant(grant)?;
+///     tx.enrol(&proof, [0; 32], &[b"an embedding"])?;
+///     tx.withdraw(proof)
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct ActiveGrant<'tx> {
+    pub(crate) grant: GrantId,
+    pub(crate) subject: SubjectId,
+    pub(crate) collection: CollectionId,
+    pub(crate) purpose: Purpose,
+    pub(crate) key: Key,
+    pub(crate) brand: Brand<'tx>,
+}
+
+impl fmt::Debug for ActiveGrant<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActiveGrant({:?})", self.grant)
+    }
+}
+
+impl ActiveGrant<'_> {
+    /// Which grant.
+    pub fn grant(&self) -> GrantId {
+        self.grant
+    }
+
+    /// Whose.
+    pub fn subject(&self) -> SubjectId {
+        self.subject
+    }
+
+    /// Where.
+    pub fn collection(&self) -> CollectionId {
+        self.collection
+    }
+
+    /// For what.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+}
+
+impl<'tx> Tx<'tx> {
+    pub(crate) fn new(
+        db: Db<'tx>,
+        ring: &'tx RefCell<KeyRing>,
+        rng: &'tx RefCell<Rng>,
+        kind: VaultKind,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            db,
+            ring,
+            rng,
+            kind,
+            now,
+            ended: RefCell::default(),
+            releases: RefCell::default(),
+            scrub: Cell::new(false),
+            handles: RefCell::default(),
+            brand: PhantomData,
+        }
+    }
+
+    /// The time of everything that happens in this transaction.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The key of a living subject.
+    fn key(&self, subject: SubjectId) -> Result<Key, TxError> {
+        Ok(self.ring.borrow_mut().get(subject)?)
+    }
+
+    /// `HMAC(master key, label | data)`.
+    pub(crate) fn master_mac(&self, label: &'static str, data: &[u8]) -> [u8; 32] {
+        self.ring.borrow().master().mac(label, data)
+    }
+
+    /// The key of a collection, for the paths and contents of its photos.
+    fn collection_key(&self, collection: CollectionId) -> Key {
+        self.ring.borrow().master().derive("assent collection v1", collection.as_bytes())
+    }
+
+    pub(crate) fn seal_master(&self, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
+        Ok(seal::seal(self.ring.borrow().master(), place, plain, &mut **self.rng.borrow_mut())?)
+    }
+
+    fn open_master(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> {
+        Ok(seal::open(self.ring.borrow().master(), place, sealed)?)
+    }
+
+    pub(crate) fn seal_with(&self, key: &Key, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
+        Ok(seal::seal(key, place, plain, &mut **self.rng.borrow_mut())?)
+    }
+
+    fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.borrow_mut().fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn exec(&self, sql: &'static str, args: Vec<Value>) -> Result<u64, TxError> {
+        Ok(self.db.exec(sql, args)?)
+    }
+
+    pub(crate) fn rows(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, TxError> {
+        Ok(self.db.rows(sql, args)?)
+    }
+
+    pub(crate) fn row(&self, sql: &'static str, args: Vec<Value>) -> Result<Option<Row>, TxError> {
+        Ok(self.db.row(sql, args)?)
+    }
+
+    pub(crate) fn count(&self, sql: &'static str, args: Vec<Value>) -> Result<i64, TxError> {
+        Ok(self.db.count(sql, args)?)
+    }
+}

@@ -1,0 +1,388 @@
+//! Photos and the boxes in them. Nobody is named here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Tx;
+use crate::db::{Row, args};
+use crate::error::TxError;
+use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
+use crate::seal::{self, Place};
+use crate::secret::Key;
+
+const PHOTOS: &str = "photos";
+
+/// Boxes that overlap by more than this (intersection over union) in two scans of a photo are the same face.
+const SAME_FACE_IOU: f32 = 0.5;
+
+/// A face in a photo: where it is and how good. Pixels of the photo after its EXIF orientation, y down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaceBox {
+    /// Left edge, pixels.
+    pub x: f32,
+    /// Upper edge, pixels.
+    pub y: f32,
+    /// Width, pixels.
+    pub w: f32,
+    /// Height, pixels.
+    pub h: f32,
+    /// How many quarter turns clockwise make the face upright, 0 to 3.
+    pub quarter_turn: u8,
+    /// The detector's score, 0 to 1.
+    pub score: f32,
+    /// The face's size as the quality module measures it, pixels.
+    pub size_px: f32,
+    /// Sharpness, as the quality module measures it.
+    pub sharpness: f32,
+    /// Mean luminance, as the quality module measures it.
+    pub luminance: f32,
+}
+
+/// What a scan made of a photo. The three never merge.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It was read, and there is no face in it.
+    NoFace,
+    /// It was read, and these are the faces in it.
+    Faces(Vec<FaceBox>),
+    /// It could not be read, for a reason with this code.
+    Failed(String),
+}
+
+/// The result of scanning one file.
+#[derive(Clone)]
+pub struct NewPhoto<'a> {
+    /// In which collection.
+    pub collection: CollectionId,
+    /// The path below the collection's directory. One row per path.
+    pub path: &'a str,
+    /// SHA-256 of the file's content; kept as a keyed tag only.
+    pub sha256: [u8; 32],
+    /// Length of the file, bytes.
+    pub bytes: u64,
+    /// When the file was last changed.
+    pub mtime: Timestamp,
+    /// Width after EXIF orientation, pixels; 0 if it could not be read.
+    pub width: u32,
+    /// Height after EXIF orientation, pixels; 0 if it could not be read.
+    pub height: u32,
+    /// What was seen.
+    pub outcome: &'a Outcome,
+    /// SHA-256 of the detector.
+    pub scanned_with: [u8; 32],
+    /// The collection's `template_epoch` against which the faces were matched, if they were.
+    pub matched_epoch: Option<i64>,
+}
+
+impl std::fmt::Debug for NewPhoto<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewPhoto").field("collection", &self.collection).finish_non_exhaustive()
+    }
+}
+
+/// Where a scanned photo and its faces are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPhoto {
+    /// The photo.
+    pub id: PhotoId,
+    /// The faces, in the order in which [`Outcome::Faces`] listed them.
+    pub faces: Vec<FaceId>,
+}
+
+/// A photo that was scanned before.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KnownPhoto {
+    /// The photo.
+    pub id: PhotoId,
+    /// The path below the collection's directory.
+    pub path: String,
+    /// Length of the file when it was scanned, bytes.
+    pub bytes: u64,
+    /// When the file was last changed, as it was scanned.
+    pub mtime: Timestamp,
+    /// Width after EXIF orientation, pixels.
+    pub width: u32,
+    /// Height after EXIF orientation, pixels.
+    pub height: u32,
+    /// Why it could not be read, if it could not.
+    pub failure: Option<String>,
+    /// How many faces are kept of it.
+    pub faces: u32,
+    /// SHA-256 of the detector.
+    pub scanned_with: [u8; 32],
+    /// The `template_epoch` against which it was last matched.
+    pub matched_epoch: Option<i64>,
+}
+
+impl std::fmt::Debug for KnownPhoto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KnownPhoto").field("id", &self.id).field("faces", &self.faces).finish_non_exhaustive()
+    }
+}
+
+/// Numbers for a summary of a collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CollectionCounts {
+    /// Photos.
+    pub photos: u64,
+    /// Photos that could be read and show no face.
+    pub no_face: u64,
+    /// Photos that could not be read.
+    pub failed: u64,
+    /// Boxes of faces.
+    pub faces: u64,
+    /// Sightings of all subjects.
+    pub sightings: u64,
+    /// Decisions of people.
+    pub decisions: u64,
+    /// Grants in force by state.
+    pub active_grants: u64,
+    /// Templates.
+    pub templates: u64,
+}
+
+impl Tx<'_> {
+    /// All photos of a collection, by path.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Seal`] if a path does not open, [`TxError::Damaged`] if it is not of this format.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn known_photos(&self, collection: CollectionId) -> Result<Vec<KnownPhoto>, TxError> {
+        let sql = "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
+                   (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id) FROM photos WHERE collection_id = $1";
+        let key = self.collection_key(collection);
+        let rows = self.rows(sql, args![collection])?;
+        let mut all = rows.iter().map(|row| read_photo(row, collection, &key)).collect::<Result<Vec<_>, _>>()?;
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(all)
+    }
+
+    /// The photos of a collection with this content, by id: to recognise a file that was renamed or moved.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn photos_with_content(&self, collection: CollectionId, sha256: [u8; 32]) -> Result<Vec<PhotoId>, TxError> {
+        let tag = self.collection_key(collection).mac("assent content v1", &sha256);
+        let sql = "SELECT id FROM photos WHERE collection_id = $1 AND content_tag = $2 ORDER BY id";
+        self.rows(sql, args![collection, tag])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
+    }
+
+    /// Stores what a scan made of a file, all of it or nothing. A path that is known gets the new result: faces whose
+    /// boxes still fit (more than half overlap) keep their ids, faces with a decision stay in any case, the others go.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`], [`TxError::Frozen`] for the collection.
+    /// - [`TxError::Seal`], [`TxError::Database`] as everywhere.
+    pub fn put_photo(&self, new: &NewPhoto<'_>) -> Result<StoredPhoto, TxError> {
+        self.open_collection(new.collection)?;
+        let key = self.collection_key(new.collection);
+        let (tag, sealed) = self.sealed_path(new.collection, &key, new.path)?;
+        let content = key.mac("assent content v1", &new.sha256);
+        let (outcome, failure, boxes) = match new.outcome {
+            Outcome::NoFace => ("no_face", None, [].as_slice()),
+            Outcome::Faces(boxes) => ("faces", None, boxes.as_slice()),
+            Outcome::Failed(code) => ("failed", Some(code.as_str()), [].as_slice()),
+        };
+        let row = self.row(
+            "INSERT INTO photos (collection_id, path_tag, content_tag, sealed, bytes, mtime_ms, width, height, outcome, \
+             failure, scanned_with, matched_epoch) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             ON CONFLICT (collection_id, path_tag) DO UPDATE SET content_tag = excluded.content_tag, \
+             bytes = excluded.bytes, mtime_ms = excluded.mtime_ms, width = excluded.width, height = excluded.height, \
+             outcome = excluded.outcome, failure = excluded.failure, scanned_with = excluded.scanned_with, \
+             matched_epoch = excluded.matched_epoch RETURNING id",
+            args![
+                new.collection,
+                tag,
+                content,
+                sealed,
+                new.bytes as i64,
+                new.mtime,
+                new.width,
+                new.height,
+                outcome,
+                failure,
+                new.scanned_with,
+                new.matched_epoch
+            ],
+        )?;
+        let id = PhotoId(row.ok_or(TxError::Damaged { table: PHOTOS })?.int(0)?);
+        let faces = self.put_faces(id, boxes)?;
+        self.exec("UPDATE collections SET face_epoch = face_epoch + 1 WHERE id = $1", args![new.collection])?;
+        Ok(StoredPhoto { id, faces })
+    }
+
+    fn put_faces(&self, photo: PhotoId, boxes: &[FaceBox]) -> Result<Vec<FaceId>, TxError> {
+        let mut old: BTreeMap<FaceId, FaceBox> = self.faces_of(photo)?.into_iter().collect();
+        let mut ids = Vec::with_capacity(boxes.len());
+        for b in boxes {
+            let same = old
+                .iter()
+                .map(|(id, o)| (overlap(b, o), *id))
+                .filter(|(iou, _)| *iou > SAME_FACE_IOU)
+                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+            let values = args![b.x, b.y, b.w, b.h, b.quarter_turn, b.score, b.size_px, b.sharpness, b.luminance];
+            if let Some((_, id)) = same {
+                old.remove(&id);
+                let mut values = values;
+                values.push(id.into());
+                self.exec(
+                    "UPDATE faces SET x = $1, y = $2, w = $3, h = $4, quarter_turn = $5, score = $6, size_px = $7, \
+                     sharpness = $8, luminance = $9 WHERE id = $10",
+                    values,
+                )?;
+                ids.push(id);
+            } else {
+                let mut values = values;
+                values.push(photo.into());
+                let row = self.row(
+                    "INSERT INTO faces (x, y, w, h, quarter_turn, score, size_px, sharpness, luminance, photo_id) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+                    values,
+                )?;
+                ids.push(FaceId(row.ok_or(TxError::Damaged { table: "faces" })?.int(0)?));
+            }
+        }
+        for id in old.into_keys() {
+            self.exec(
+                "DELETE FROM faces WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.face_id = faces.id)",
+                args![id],
+            )?;
+        }
+        Ok(ids)
+    }
+
+    /// The faces of a photo, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn faces_of(&self, photo: PhotoId) -> Result<Vec<(FaceId, FaceBox)>, TxError> {
+        let sql = "SELECT id, x, y, w, h, quarter_turn, score, size_px, sharpness, luminance FROM faces \
+                   WHERE photo_id = $1 ORDER BY id";
+        self.rows(sql, args![photo])?.iter().map(|row| Ok((FaceId(row.int(0)?), read_box(row, 1)?))).collect()
+    }
+
+    /// Records that a photo's faces met all templates up to this `template_epoch`.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn set_matched(&self, photo: PhotoId, epoch: i64) -> Result<(), TxError> {
+        self.exec("UPDATE photos SET matched_epoch = $1 WHERE id = $2", args![epoch, photo])?;
+        Ok(())
+    }
+
+    /// Records that the file of a photo has another path now; its faces, sightings and decisions stay.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPhoto`] if the collection has no such photo.
+    /// - [`TxError::Database`] if another photo has this path, or the database refuses.
+    pub fn move_photo(
+        &self,
+        collection: CollectionId,
+        photo: PhotoId,
+        path: &str,
+        mtime: Timestamp,
+    ) -> Result<(), TxError> {
+        let key = self.collection_key(collection);
+        let (tag, sealed) = self.sealed_path(collection, &key, path)?;
+        let moved = self.exec(
+            "UPDATE photos SET path_tag = $1, sealed = $2, mtime_ms = $3 WHERE id = $4 AND collection_id = $5",
+            args![tag, sealed, mtime, photo, collection],
+        )?;
+        if moved == 1 { Ok(()) } else { Err(TxError::NoPhoto { photo }) }
+    }
+
+    /// Forgets photos whose files are gone, with their faces, sightings and decisions. Ids that the collection does not
+    /// have are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn remove_photos(&self, collection: CollectionId, photos: &BTreeSet<PhotoId>) -> Result<u64, TxError> {
+        let mut gone = 0;
+        for photo in photos {
+            gone += self.exec("DELETE FROM photos WHERE id = $1 AND collection_id = $2", args![*photo, collection])?;
+        }
+        Ok(gone)
+    }
+
+    /// Numbers for a summary.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn counts(&self, collection: CollectionId) -> Result<CollectionCounts, TxError> {
+        let count = |sql| self.count(sql, args![collection]).map(|n| n as u64);
+        Ok(CollectionCounts {
+            photos: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1")?,
+            no_face: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'no_face'")?,
+            failed: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'failed'")?,
+            faces: count("SELECT COUNT(*) FROM faces f JOIN photos p ON p.id = f.photo_id WHERE p.collection_id = $1")?,
+            sightings: count("SELECT COUNT(*) FROM sightings WHERE collection_id = $1")?,
+            decisions: count("SELECT COUNT(*) FROM decisions WHERE collection_id = $1")?,
+            active_grants: count("SELECT COUNT(*) FROM grants WHERE collection_id = $1 AND state = 'active'")?,
+            templates: count(
+                "SELECT COUNT(*) FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.collection_id = $1",
+            )?,
+        })
+    }
+
+    fn sealed_path(&self, collection: CollectionId, key: &Key, path: &str) -> Result<([u8; 32], Vec<u8>), TxError> {
+        let tag = key.mac("assent path v1", path.as_bytes());
+        let sealed = self.seal_with(key, &path_place(collection, &tag), path.as_bytes())?;
+        Ok((tag, sealed))
+    }
+
+    /// The collection of a photo.
+    pub(super) fn collection_of(&self, photo: PhotoId) -> Result<CollectionId, TxError> {
+        let row = self.row("SELECT collection_id FROM photos WHERE id = $1", args![photo])?;
+        Ok(CollectionId::from_bytes(row.ok_or(TxError::NoPhoto { photo })?.array(0)?))
+    }
+}
+
+fn path_place(collection: CollectionId, tag: &[u8; 32]) -> Place<'_> {
+    Place { table: PHOTOS, collection: Some(collection), row: Some(tag), ..Place::default() }
+}
+
+fn read_photo(row: &Row, collection: CollectionId, key: &Key) -> Result<KnownPhoto, TxError> {
+    let path = seal::open(key, &path_place(collection, &row.array(1)?), &row.bytes(2)?)?;
+    Ok(KnownPhoto {
+        id: PhotoId(row.int(0)?),
+        path: std::str::from_utf8(&path).map_err(|_| TxError::Damaged { table: PHOTOS })?.to_owned(),
+        bytes: row.int(3)? as u64,
+        mtime: Timestamp(row.int(4)?),
+        width: row.int(5)? as u32,
+        height: row.int(6)? as u32,
+        failure: row.opt_text(7)?,
+        scanned_with: row.array(8)?,
+        matched_epoch: row.opt_int(9)?,
+        faces: row.int(10)? as u32,
+    })
+}
+
+pub(super) fn read_box(row: &Row, from: usize) -> Result<FaceBox, TxError> {
+    Ok(FaceBox {
+        x: row.float(from)?,
+        y: row.float(from + 1)?,
+        w: row.float(from + 2)?,
+        h: row.float(from + 3)?,
+        quarter_turn: row.int(from + 4)? as u8,
+        score: row.float(from + 5)?,
+        size_px: row.float(from + 6)?,
+        sharpness: row.float(from + 7)?,
+        luminance: row.float(from + 8)?,
+    })
+}
+
+/// Intersection over union.
+fn overlap(a: &FaceBox, b: &FaceBox) -> f32 {
+    let w = (a.x + a.w).min(b.x + b.w) - a.x.max(b.x);
+    let h = (a.y + a.h).min(b.y + b.h) - a.y.max(b.y);
+    let both = w.max(0.0) * h.max(0.0);
+    let either = a.w * a.h + b.w * b.h - both;
+    if either > 0.0 { both / either } else { 0.0 }
+}

@@ -1,0 +1,344 @@
+//! Collections, witnesses and subjects.
+
+use std::collections::BTreeSet;
+
+use super::Tx;
+use crate::db::{Row, args};
+use crate::error::TxError;
+use crate::fields::{Reader, Writer};
+use crate::id::{CollectionId, SubjectId, Timestamp, WitnessId};
+use crate::log::EventKind;
+use crate::seal::{self, Place};
+use crate::secret::Key;
+use crate::words::{OthersBasis, VaultKind};
+
+/// A household holds this many subjects at most.
+pub(crate) const HOUSEHOLD_SUBJECTS: i64 = 25;
+
+const COLLECTIONS: &str = "collections";
+const WITNESSES: &str = "witnesses";
+const SUBJECTS: &str = "subjects";
+
+/// A collection to be added.
+#[derive(Clone, Debug)]
+pub struct NewCollection<'a> {
+    /// Its name, unique in the vault.
+    pub name: &'a str,
+    /// Where its photos are.
+    pub directory: &'a str,
+    /// Why the other people in it may be looked at.
+    pub others: OthersBasis,
+}
+
+/// A collection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// Its id.
+    pub id: CollectionId,
+    /// Its name.
+    pub name: String,
+    /// Where its photos are.
+    pub directory: String,
+    /// Why the other people in it may be looked at.
+    pub others: OthersBasis,
+    /// Whether it was frozen.
+    pub frozen: bool,
+    /// Counts enrolments: a photo whose `matched_epoch` is smaller has not met the newest templates.
+    pub template_epoch: i64,
+    /// Counts changes of its faces.
+    pub face_epoch: i64,
+}
+
+/// A registered witness.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Their id.
+    pub id: WitnessId,
+    /// Their name.
+    pub name: String,
+    /// When they were registered.
+    pub registered: Timestamp,
+}
+
+/// A person to be added to the roster.
+#[derive(Clone)]
+pub struct NewSubject<'a> {
+    /// A short name that the operator uses, unique in the vault.
+    pub handle: &'a str,
+    /// The person's name.
+    pub name: &'a str,
+    /// How to reach them; may be empty.
+    pub contact: &'a str,
+    /// Whether this is the owner of the household vault.
+    pub owner: bool,
+}
+
+/// A person on the roster.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Their id.
+    pub id: SubjectId,
+    /// The operator's short name for them.
+    pub handle: String,
+    /// Their name.
+    pub name: String,
+    /// How to reach them.
+    pub contact: String,
+    /// Whether this is the owner of the household vault.
+    pub owner: bool,
+    /// When they were added.
+    pub created: Timestamp,
+}
+
+macro_rules! debug_by_id {
+    ($($type:ident)+) => { $(impl std::fmt::Debug for $type {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct(stringify!($type)).field("id", &self.id).finish_non_exhaustive()
+        }
+    })+ };
+}
+debug_by_id! { Collection Witness Subject }
+
+impl std::fmt::Debug for NewSubject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewSubject { .. }")
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a collection.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::CollectionExists`] if one has this name.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn add_collection(&self, new: &NewCollection<'_>) -> Result<CollectionId, TxError> {
+        if self.collections()?.iter().any(|c| c.name == new.name) {
+            return Err(TxError::CollectionExists);
+        }
+        let id = CollectionId::random(&mut **self.rng.borrow_mut());
+        let place = Place { table: COLLECTIONS, collection: Some(id), ..Place::default() };
+        let sealed = self.seal_master(&place, &Writer::new().text(new.name).text(new.directory).finish())?;
+        self.exec(
+            "INSERT INTO collections (id, state, others, template_epoch, face_epoch, sealed, created_ms) \
+             VALUES ($1, 'open', $2, 0, 0, $3, $4)",
+            args![id, new.others.to_string().as_str(), sealed, self.now],
+        )?;
+        self.append_leaf(EventKind::Collection, id.as_bytes(), &[])?;
+        Ok(id)
+    }
+
+    /// All collections, by name.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Seal`] if a record does not open.
+    /// - [`TxError::Damaged`] if a record is not of this format.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn collections(&self) -> Result<Vec<Collection>, TxError> {
+        let rows =
+            self.rows("SELECT id, state, others, template_epoch, face_epoch, sealed FROM collections", args![])?;
+        let mut all = rows.iter().map(|row| self.read_collection(row)).collect::<Result<Vec<_>, _>>()?;
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// One collection.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`] if there is none with this id.
+    /// - As [`Self::collections`].
+    pub fn collection(&self, id: CollectionId) -> Result<Collection, TxError> {
+        let sql = "SELECT id, state, others, template_epoch, face_epoch, sealed FROM collections WHERE id = $1";
+        match self.row(sql, args![id])? {
+            Some(row) => self.read_collection(&row),
+            None => Err(TxError::NoCollection { collection: id }),
+        }
+    }
+
+    fn read_collection(&self, row: &Row) -> Result<Collection, TxError> {
+        let damaged = || TxError::Damaged { table: COLLECTIONS };
+        let id = CollectionId::from_bytes(row.array(0)?);
+        let place = Place { table: COLLECTIONS, collection: Some(id), ..Place::default() };
+        let plain = self.open_master(&place, &row.bytes(5)?)?;
+        let mut fields = Reader::new(&plain);
+        Ok(Collection {
+            id,
+            name: fields.text().ok_or_else(damaged)?.to_owned(),
+            directory: fields.text().ok_or_else(damaged)?.to_owned(),
+            others: row.text(2)?.parse().map_err(|_| damaged())?,
+            frozen: row.text(1)? == "frozen",
+            template_epoch: row.int(3)?,
+            face_epoch: row.int(4)?,
+        })
+    }
+
+    /// A collection in which something new may be stored.
+    pub(super) fn open_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
+        let collection = self.collection(id)?;
+        if collection.frozen { Err(TxError::Frozen { collection: id }) } else { Ok(collection) }
+    }
+
+    /// Freezes a collection: nothing new is stored or looked for in it.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`] if there is none, [`TxError::Frozen`] if it is frozen already.
+    /// - As [`Self::collections`].
+    pub fn freeze_collection(&self, id: CollectionId) -> Result<(), TxError> {
+        self.open_collection(id)?;
+        self.exec("UPDATE collections SET state = 'frozen' WHERE id = $1", args![id])?;
+        self.append_leaf(EventKind::Frozen, id.as_bytes(), &[])?;
+        Ok(())
+    }
+
+    /// Registers a witness.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn add_witness(&self, name: &str) -> Result<WitnessId, TxError> {
+        let id = WitnessId::random(&mut **self.rng.borrow_mut());
+        let place = Place { table: WITNESSES, row: Some(id.as_bytes()), ..Place::default() };
+        let sealed = self.seal_master(&place, &Writer::new().text(name).finish())?;
+        self.exec(
+            "INSERT INTO witnesses (id, sealed, registered_ms) VALUES ($1, $2, $3)",
+            args![id, sealed, self.now],
+        )?;
+        Ok(id)
+    }
+
+    /// All witnesses, by name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::collections`].
+    pub fn witnesses(&self) -> Result<Vec<Witness>, TxError> {
+        let mut all = Vec::new();
+        for row in self.rows("SELECT id, sealed, registered_ms FROM witnesses", args![])? {
+            let id = WitnessId::from_bytes(row.array(0)?);
+            let place = Place { table: WITNESSES, row: Some(id.as_bytes()), ..Place::default() };
+            let plain = self.open_master(&place, &row.bytes(1)?)?;
+            let name = Reader::new(&plain).text().ok_or(TxError::Damaged { table: WITNESSES })?.to_owned();
+            all.push(Witness { id, name, registered: Timestamp(row.int(2)?) });
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+        Ok(all)
+    }
+
+    /// Adds a person to the roster and gives them a key, which is in the key ring before this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::HandleForm`], [`TxError::HandleTaken`] for the handle.
+    /// - [`TxError::HouseholdFull`] in a household with 25 subjects.
+    /// - [`TxError::Owner`] if `owner` is set in an organisation's vault, or a household has an owner.
+    /// - [`TxError::KeyRing`] if the key cannot be written.
+    /// - As [`Self::collections`].
+    pub fn add_subject(&self, new: &NewSubject<'_>) -> Result<SubjectId, TxError> {
+        let length = new.handle.chars().count();
+        let like_an_id = length >= 8 && new.handle.chars().all(|c| c.is_ascii_hexdigit());
+        if !(1..=100).contains(&length) || like_an_id || new.handle.contains(char::is_control) {
+            return Err(TxError::HandleForm);
+        }
+        if self.kind == VaultKind::Household
+            && self.count("SELECT COUNT(*) FROM subjects", args![])? >= HOUSEHOLD_SUBJECTS
+        {
+            return Err(TxError::HouseholdFull);
+        }
+        let second = self.count("SELECT COUNT(*) FROM subjects WHERE owner = 1", args![])? > 0;
+        if new.owner && (second || self.kind != VaultKind::Household) {
+            return Err(TxError::Owner);
+        }
+        if self.handles.borrow().is_none() {
+            let known: BTreeSet<String> = self.subjects()?.into_iter().map(|s| s.handle).collect();
+            self.handles.replace(Some(known));
+        }
+        let free = self.handles.borrow_mut().as_mut().is_some_and(|known| known.insert(new.handle.to_owned()));
+        if !free {
+            return Err(TxError::HandleTaken);
+        }
+        let id = SubjectId::random(&mut **self.rng.borrow_mut());
+        let key = Key::random(&mut **self.rng.borrow_mut());
+        self.ring.borrow_mut().add(id, &key)?;
+        let place = Place { table: SUBJECTS, subject: Some(id), ..Place::default() };
+        let profile = Writer::new().text(new.handle).text(new.name).text(new.contact).finish();
+        let sealed = self.seal_with(&key, &place, &profile)?;
+        self.exec(
+            "INSERT INTO subjects (id, owner, sealed, created_ms) VALUES ($1, $2, $3, $4)",
+            args![id, new.owner, sealed, self.now],
+        )?;
+        Ok(id)
+    }
+
+    /// Everybody on the roster, by handle.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::KeyRing`] if a key is missing, [`TxError::Seal`] if a profile does not open.
+    /// - [`TxError::Damaged`] if one is not of this format, [`TxError::Database`] if the database refuses.
+    pub fn subjects(&self) -> Result<Vec<Subject>, TxError> {
+        let rows = self.rows("SELECT id, owner, sealed, created_ms FROM subjects", args![])?;
+        let mut all = rows.iter().map(|row| self.read_subject(row)).collect::<Result<Vec<_>, _>>()?;
+        all.sort_by(|a, b| a.handle.cmp(&b.handle));
+        Ok(all)
+    }
+
+    /// One person.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - As [`Self::subjects`].
+    pub fn subject(&self, id: SubjectId) -> Result<Subject, TxError> {
+        match self.row("SELECT id, owner, sealed, created_ms FROM subjects WHERE id = $1", args![id])? {
+            Some(row) => self.read_subject(&row),
+            None => Err(TxError::NoSubject),
+        }
+    }
+
+    fn read_subject(&self, row: &Row) -> Result<Subject, TxError> {
+        let damaged = || TxError::Damaged { table: SUBJECTS };
+        let id = SubjectId::from_bytes(row.array(0)?);
+        let place = Place { table: SUBJECTS, subject: Some(id), ..Place::default() };
+        let plain = seal::open(&self.key(id)?, &place, &row.bytes(2)?)?;
+        let mut fields = Reader::new(&plain);
+        Ok(Subject {
+            id,
+            handle: fields.text().ok_or_else(damaged)?.to_owned(),
+            name: fields.text().ok_or_else(damaged)?.to_owned(),
+            contact: fields.text().ok_or_else(damaged)?.to_owned(),
+            owner: row.int(1)? == 1,
+            created: Timestamp(row.int(3)?),
+        })
+    }
+
+    /// Finds a person by id, handle, name, or the first 8 or more digits of the id, in this order. Every profile is
+    /// opened for it: there is no index over names.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody answers to `reference`.
+    /// - [`TxError::AmbiguousSubject`] if several share the name or the digits.
+    /// - As [`Self::subjects`].
+    pub fn find_subject(&self, reference: &str) -> Result<Subject, TxError> {
+        let all = self.subjects()?;
+        let digits = reference.to_ascii_lowercase();
+        let prefix = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let ways: [&dyn Fn(&Subject) -> bool; 4] =
+            [&|s| s.id.to_string() == digits, &|s| s.handle == reference, &|s| s.name == reference, &|s| {
+                prefix && s.id.to_string().starts_with(&digits)
+            }];
+        for way in ways {
+            let mut found = all.iter().filter(|s| way(s));
+            if let Some(first) = found.next() {
+                return match found.count() {
+                    0 => Ok(first.clone()),
+                    more => Err(TxError::AmbiguousSubject { count: more + 1 }),
+                };
+            }
+        }
+        Err(TxError::NoSubject)
+    }
+}

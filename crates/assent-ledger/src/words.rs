@@ -1,0 +1,276 @@
+//! The fixed vocabulary of consent: purposes, the basis for looking at others, kinds of vault, bands.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a word of the vocabulary was refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WordError {
+    /// The text of a purpose has another form.
+    #[error("this is not a purpose: write 1 to 40 of the characters a-z, 0-9 and '-'")]
+    PurposeForm,
+    /// The purpose is one that Assent does not serve.
+    #[error(
+        "this purpose is refused: Assent serves no police, border, surveillance or watch-list work; name another purpose"
+    )]
+    PurposeRefused,
+    /// The text names no basis.
+    #[error("this is not a basis: write closed-group, on-request:REF, household, research:REF, law:REF or none")]
+    OthersForm,
+    /// The text names no kind of vault.
+    #[error("this is not a kind of vault: write household or organisation")]
+    KindForm,
+}
+
+/// What a grant allows. Four are built in; operators name their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Purpose(String);
+
+/// A purpose that contains one of these is refused (DESIGN: no police line-up).
+const REFUSED: [&str; 13] = [
+    "law-enforcement",
+    "police",
+    "policing",
+    "prosecution",
+    "surveillance",
+    "watchlist",
+    "watch-list",
+    "lineup",
+    "line-up",
+    "suspect",
+    "criminal",
+    "immigration",
+    "border",
+];
+
+impl Purpose {
+    /// The purpose under which a person is looked for.
+    pub const FIND: &'static str = "find-my-photos";
+
+    /// Checks a text and makes a purpose of it.
+    ///
+    /// # Errors
+    ///
+    /// - [`WordError::PurposeForm`] if the text is not 1 to 40 of `a-z`, `0-9`, `-`.
+    /// - [`WordError::PurposeRefused`] if it names police, border, surveillance or watch-list work.
+    pub fn new(text: &str) -> Result<Self, WordError> {
+        let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if text.is_empty() || text.len() > 40 || !text.chars().all(right) {
+            return Err(WordError::PurposeForm);
+        }
+        if REFUSED.iter().any(|word| text.contains(word)) {
+            return Err(WordError::PurposeRefused);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// `find-my-photos`.
+    pub fn find_my_photos() -> Self {
+        Self(Self::FIND.to_owned())
+    }
+
+    /// `publish-website`.
+    pub fn publish_website() -> Self {
+        Self("publish-website".to_owned())
+    }
+
+    /// `publish-print`.
+    pub fn publish_print() -> Self {
+        Self("publish-print".to_owned())
+    }
+
+    /// `name-in-metadata`.
+    pub fn name_in_metadata() -> Self {
+        Self("name-in-metadata".to_owned())
+    }
+
+    /// Whether this is `find-my-photos`.
+    pub fn is_find(&self) -> bool {
+        self.0 == Self::FIND
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Purpose {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        Self::new(text)
+    }
+}
+
+/// Why the other people in a collection may be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OthersBasis {
+    /// Everybody in the photos belongs to one group that was told.
+    ClosedGroup,
+    /// Matching runs only on a subject's own request, under this reference.
+    OnRequest(String),
+    /// A natural person's own photos.
+    Household,
+    /// Research under this reference.
+    Research(String),
+    /// A law, named by this reference.
+    Law(String),
+    /// No basis: faces are detected and covered, never matched.
+    None,
+}
+
+impl OthersBasis {
+    /// Whether faces of this collection may be compared with templates at all.
+    pub fn allows_matching(&self) -> bool {
+        *self != Self::None
+    }
+}
+
+impl fmt::Display for OthersBasis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClosedGroup => f.write_str("closed-group"),
+            Self::OnRequest(reference) => write!(f, "on-request:{reference}"),
+            Self::Household => f.write_str("household"),
+            Self::Research(reference) => write!(f, "research:{reference}"),
+            Self::Law(reference) => write!(f, "law:{reference}"),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+impl FromStr for OthersBasis {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let (word, reference) = match text.split_once(':') {
+            Some((word, reference)) => (word, Some(reference)),
+            None => (text, None),
+        };
+        let fits = |r: &str| !r.trim().is_empty() && r.len() <= 200 && !r.contains(char::is_control);
+        match (word, reference) {
+            ("closed-group", None) => Ok(Self::ClosedGroup),
+            ("household", None) => Ok(Self::Household),
+            ("none", None) => Ok(Self::None),
+            ("on-request", Some(r)) if fits(r) => Ok(Self::OnRequest(r.to_owned())),
+            ("research", Some(r)) if fits(r) => Ok(Self::Research(r.to_owned())),
+            ("law", Some(r)) if fits(r) => Ok(Self::Law(r.to_owned())),
+            _ => Err(WordError::OthersForm),
+        }
+    }
+}
+
+macro_rules! closed_words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// The word as it is written.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            pub(crate) fn from_word(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+closed_words! {
+    /// Whom a vault belongs to.
+    VaultKind {
+        /// A natural person: at most 25 subjects, `find-my-photos` alone.
+        Household = "household",
+        /// Everybody else.
+        Organisation = "organisation",
+    }
+}
+
+impl FromStr for VaultKind {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        Self::from_word(text).ok_or(WordError::KindForm)
+    }
+}
+
+closed_words! {
+    /// How sure a sighting is. A face that is `unknown` leaves no sighting.
+    Band {
+        /// At or above the threshold of `fpir`.
+        Match = "match",
+        /// Between the two thresholds: a proposal to a person.
+        Review = "review",
+    }
+}
+
+closed_words! {
+    /// What a person said about a proposed sighting.
+    Verdict {
+        /// This face is this subject.
+        Confirmed = "confirmed",
+        /// It is not.
+        Refused = "refused",
+    }
+}
+
+closed_words! {
+    /// Where a grant stands. It leaves `active` once and never comes back.
+    GrantState {
+        /// In force within its validity.
+        Active = "active",
+        /// Ended by the subject.
+        Withdrawn = "withdrawn",
+        /// Ended by its date.
+        Expired = "expired",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn purposes() {
+        let good = ["find-my-photos", "publish-website", "publish-print", "name-in-metadata", "yearbook-2027"];
+        for text in good {
+            assert_eq!(Purpose::new(text).unwrap().as_str(), text);
+        }
+        let long = "a".repeat(41);
+        for text in ["", "Find", "a b", "é", long.as_str()] {
+            assert_eq!(Purpose::new(text), Err(WordError::PurposeForm), "{text}");
+        }
+        for text in ["law-enforcement", "police", "border-control", "find-suspects", "watchlist-2"] {
+            assert_eq!(Purpose::new(text), Err(WordError::PurposeRefused), "{text}");
+        }
+    }
+
+    #[test]
+    fn bases_round_trip_and_only_none_forbids_matching() {
+        for text in ["closed-group", "on-request:DPIA 7", "household", "research:irb-1", "law:Archive Act s. 3", "none"]
+        {
+            let basis: OthersBasis = text.parse().unwrap();
+            assert_eq!(basis.to_string(), text);
+            assert_eq!(basis.allows_matching(), text != "none", "{text}");
+        }
+        for text in ["", "on-request", "on-request:", "law: ", "household:x", "everyone"] {
+            assert_eq!(text.parse::<OthersBasis>(), Err(WordError::OthersForm), "{text}");
+        }
+    }
+}

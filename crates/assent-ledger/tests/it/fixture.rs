@@ -1,0 +1,76 @@
+//! A vault of format 1, made once and opened by every later version.
+//!
+//! Made by `ASSENT_WRITE_FIXTURE=1 cargo test -p assent-ledger --test it fixture`, which refuses to overwrite one: a new
+//! format gets a folder of its own beside it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use assent_ledger::*;
+
+use crate::support::*;
+
+fn kept() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
+}
+
+fn wanted() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
+    let set = std::env::var_os("ASSENT_WRITE_FIXTURE");
+    set.is_some()
+}
+
+#[test]
+fn fixture_writer() {
+    if !wanted() {
+        return;
+    }
+    let w = World::new(Backend::Sqlite);
+    let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+    let (ga, gb) = (w.grant(ada, 3650), w.grant(bob, 3650));
+    w.enrol(ga, b"embedding of ada");
+    w.enrol(gb, b"embedding of bob");
+    let photo = w.photo("boats/a.jpg", &[face(0.0), face(200.0)]);
+    w.tx(T0, |tx| {
+        let proof = tx.active_grant(ga)?;
+        tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }])?;
+        tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)
+    })
+    .unwrap();
+    w.ledger.erase(bob, T0, |_| {}).unwrap();
+    let World { ledger, home, .. } = w;
+    drop(ledger);
+    fs::create_dir(kept()).unwrap();
+    fs::copy(home.place.folder.join("assent.db"), kept().join("assent.db")).unwrap();
+    fs::copy(&home.place.ring, kept().join("ring")).unwrap();
+}
+
+#[test]
+fn a_vault_of_format_1_opens() {
+    let home = Home::new(Backend::Sqlite);
+    fs::create_dir_all(&home.place.folder).unwrap();
+    fs::create_dir_all(home.place.ring.parent().unwrap()).unwrap();
+    fs::copy(kept().join("assent.db"), home.place.folder.join("assent.db")).unwrap();
+    fs::copy(kept().join("ring"), &home.place.ring).unwrap();
+    fs::set_permissions(&home.place.ring, fs::Permissions::from_mode(0o600)).unwrap();
+    let ledger = home.open();
+    assert_eq!(ledger.settings().controller, "The Rowing Club");
+    let audit = ledger.audit_verify(T0).unwrap();
+    assert_eq!((audit.size, audit.openings, audit.fault), (9, 3, None));
+    ledger
+        .run_tx("read", T0, |tx| {
+            let collection = tx.collections()?.remove(0);
+            assert_eq!((collection.name.as_str(), collection.others), ("Regatta", OthersBasis::ClosedGroup));
+            let people = tx.subjects()?;
+            assert_eq!((people.len(), people[0].contact.as_str()), (1, "ada@example.org"));
+            let gallery = tx.searchable_templates(collection.id, &Purpose::find_my_photos(), MODEL)?;
+            assert_eq!(gallery.templates[0].plain.as_slice(), b"embedding of ada");
+            let seen = tx.sightings_of(&tx.active_grant(gallery.templates[0].grant)?)?;
+            assert_eq!((seen[0].verdict, seen[0].at), (Some(Verdict::Confirmed), face(0.0)));
+            assert_eq!(tx.known_photos(collection.id)?[0].path, "boats/a.jpg");
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(ledger.erasures(T0).unwrap().len(), 1);
+}

@@ -1,0 +1,14 @@
+//! The ledger from outside, on SQLite always and on PostgreSQL where `ASSENT_TEST_POSTGRES` names one
+//! (`scripts/with-postgres cargo test -p assent-ledger`).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+
+mod consent;
+mod crash;
+mod erasure;
+mod fixture;
+mod log;
+mod roster;
+mod sentences;
+mod sightings;
+mod support;

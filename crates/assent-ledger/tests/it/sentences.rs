@@ -1,0 +1,143 @@
+//! What a person reads when a vault does not open, word for word.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use assent_ledger::*;
+
+use crate::support::*;
+
+/// The message, with the test's own folder written as `~`.
+fn sentence(home: &Home, outcome: Result<Ledger, OpenError>) -> String {
+    let text = outcome.err().map_or_else(|| "it opened".into(), |e| e.to_string());
+    text.replace(home.dir.path().to_str().unwrap(), "~")
+}
+
+fn closed() -> Home {
+    let home = Home::new(Backend::Sqlite);
+    drop(home.create(VaultKind::Organisation));
+    home
+}
+
+#[test]
+fn a_vault_that_does_not_open_says_why_and_what_to_do() {
+    type Break = fn(&Home);
+    let cases: [(&str, Break, &str); 10] = [
+        ("nothing wrong", |_| {}, "it opened"),
+        (
+            "no vault",
+            |h| fs::remove_file(h.place.folder.join("assent.db")).unwrap(),
+            "there is no vault at ~/my vault; make one with: assent init",
+        ),
+        (
+            "missing ring",
+            |h| fs::remove_file(&h.place.ring).unwrap(),
+            "there is no key ring at ~/keys/ring; put the vault's key ring there or name its place",
+        ),
+        (
+            "wrong ring",
+            |h| {
+                fs::copy(&closed().place.ring, &h.place.ring).unwrap();
+            },
+            "the key ring ~/keys/ring belongs to another vault; name the key ring of this one",
+        ),
+        (
+            "a ring that is none",
+            |h| fs::write(&h.place.ring, "keys").unwrap(),
+            "~/keys/ring is not a key ring; name the vault's key ring",
+        ),
+        (
+            "newer ring",
+            |h| patch_ring(h, 19, 2),
+            "the key ring ~/keys/ring has format 2, and this assent reads format 1; use a newer assent",
+        ),
+        ("damaged ring", |h| patch_ring(h, 50, 0), "~/keys/ring is not a key ring; name the vault's key ring"),
+        (
+            "ring that others may read",
+            |h| fs::set_permissions(&h.place.ring, fs::Permissions::from_mode(0o620)).unwrap(),
+            "the key ring ~/keys/ring can be read or changed by others; run: chmod 600 ~/keys/ring",
+        ),
+        (
+            "newer format",
+            |h| h.raw().exec("UPDATE vault SET format_version = 2"),
+            "the vault at ~/my vault has format 2, which this assent cannot read; use a newer assent",
+        ),
+        (
+            "newer tables",
+            |h| {
+                h.raw().exec(
+                    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                     VALUES (9, 'later', 1, x'00', 0)",
+                );
+            },
+            "the vault at ~/my vault has format 9, which this assent cannot read; use a newer assent",
+        ),
+    ];
+    for (name, break_it, expected) in cases {
+        let home = closed();
+        break_it(&home);
+        assert_eq!(sentence(&home, patient(|| home.try_open())), expected, "{name}");
+    }
+}
+
+fn patch_ring(home: &Home, at: usize, byte: u8) {
+    let mut bytes = fs::read(&home.place.ring).unwrap();
+    bytes[at] = byte;
+    fs::write(&home.place.ring, bytes).unwrap();
+}
+
+#[test]
+fn a_second_opener_is_refused_until_the_first_is_done() {
+    on_every_database(|backend| {
+        let home = Home::new(backend);
+        let first = home.create(VaultKind::Organisation);
+        let busy = "another assent is working on the vault at ~/my vault; wait until it is done, then try again";
+        assert_eq!(sentence(&home, home.try_open()), busy);
+        drop(first);
+        assert_eq!(sentence(&home, patient(|| home.try_open())), "it opened");
+    });
+}
+
+#[test]
+fn a_vault_is_made_once_and_its_ring_lies_outside() {
+    let home = Home::new(Backend::Sqlite);
+    let make = |place: &VaultPlace| {
+        Ledger::create(place, VaultKind::Household, &Settings::default(), home.tools(no_hook()), T0)
+    };
+    let inside = VaultPlace { ring: home.place.folder.join("sub/ring"), ..home.place.clone() };
+    let said = "the key ring ~/my vault/sub/ring lies inside the vault's folder; keep it outside, so that no backup of the vault holds it";
+    assert_eq!(sentence(&home, make(&inside)), said);
+    let made = make(&home.place).unwrap();
+    made.run_tx("add", T0, |tx| add_subject(tx, "ada")).unwrap();
+    drop(made);
+    assert_eq!(sentence(&home, make(&home.place)), "there is a vault at ~/my vault already; name another folder");
+    let second = VaultPlace { folder: home.dir.path().join("second"), ..home.place.clone() };
+    let said = "there is a key ring at ~/keys/ring already, with keys in it; name another place";
+    assert_eq!(sentence(&home, make(&second)), said);
+}
+
+#[test]
+fn a_transaction_inside_another_is_an_error_and_not_a_standstill() {
+    let home = Home::new(Backend::Sqlite);
+    let ledger = home.create(VaultKind::Household);
+    let inner = |_: &Tx<'_>| ledger.run_tx("inner", T0, |_| Ok(())).map(Committed::into_inner);
+    assert!(matches!(ledger.run_tx("outer", T0, inner), Err(TxError::Nested)));
+    ledger.run_tx("after", T0, |_| Ok(())).unwrap();
+}
+
+#[test]
+fn no_debug_and_no_message_shows_a_person() {
+    let w = World::new(Backend::Sqlite);
+    let ada = w.subject("ada");
+    let subject = w.tx(T0, |tx| tx.subject(ada)).unwrap();
+    let texts = [
+        format!("{subject:?}"),
+        format!("{:?}", w.home.place.database),
+        format!("{:?}", w.ledger),
+        format!("{:?}", TxError::Erased { subject: ada }),
+        TxError::Erased { subject: ada }.to_string(),
+    ];
+    for text in texts {
+        assert!(!text.contains("ada") && !text.contains(&ada.to_string()), "{text}");
+    }
+}

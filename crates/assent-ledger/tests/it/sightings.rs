@@ -1,0 +1,143 @@
+//! I4 and I9: sightings are read and written under a grant in force, and go with it. People's decisions stay.
+
+use std::collections::BTreeSet;
+
+use assent_ledger::*;
+
+use crate::support::*;
+
+fn see(w: &World, photo: &StoredPhoto, pairs: &[(GrantId, FaceId)]) -> Result<u64, TxError> {
+    w.tx(T0, |tx| {
+        let proofs = pairs.iter().map(|(g, _)| tx.active_grant(*g)).collect::<Result<Vec<_>, _>>()?;
+        let new: Vec<_> = proofs
+            .iter()
+            .zip(pairs)
+            .map(|(grant, (_, face))| NewSighting { grant, face: *face, band: Band::Match })
+            .collect();
+        tx.replace_sightings(photo.id, &new)
+    })
+}
+
+fn seen(w: &World, grant: GrantId) -> Vec<(FaceId, Option<Verdict>)> {
+    let all = w.tx(T0, |tx| tx.sightings_of(&tx.active_grant(grant)?)).unwrap();
+    all.into_iter().map(|s| (s.face, s.verdict)).collect()
+}
+
+#[test]
+fn i4_sightings_are_read_under_a_grant_in_force_and_go_with_it() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (ga, gb) = (w.grant(w.subject("ada"), 9), w.grant(w.subject("bob"), 5));
+        let photo = w.photo("a.jpg", &[face(0.0), face(200.0)]);
+        assert_eq!(see(&w, &photo, &[(ga, photo.faces[0]), (gb, photo.faces[1])]).unwrap(), 2);
+        let all = w.tx(T0, |tx| tx.sightings_of(&tx.active_grant(ga)?)).unwrap();
+        assert_eq!(all[0].at, face(0.0));
+        assert_eq!((all[0].photo, all[0].band), (photo.id, Band::Match));
+        w.tx(T0, |tx| tx.record_decision(&tx.active_grant(ga)?, photo.faces[0], Verdict::Confirmed)).unwrap();
+
+        let late = w.tx(at(5), |tx| tx.sightings_of(&tx.active_grant(gb)?));
+        assert!(matches!(late, Err(TxError::NotActive { .. })), "over at its end, before anything was deleted");
+        w.ledger.expire_due(at(5)).unwrap();
+        w.tx(T0, |tx| {
+            let (proof, second) = (tx.active_grant(ga)?, tx.active_grant(ga)?);
+            tx.withdraw(proof)?;
+            assert!(matches!(tx.sightings_of(&second), Err(TxError::NotActive { .. })));
+            Ok(())
+        })
+        .unwrap();
+        let counts = w.tx(T0, |tx| tx.counts(w.collection)).unwrap();
+        let left = CollectionCounts { photos: 1, faces: 2, ..CollectionCounts::default() };
+        assert_eq!(counts, left, "{backend:?}");
+    });
+}
+
+#[test]
+fn i4_other_purposes_collections_and_photos_are_refused() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let ada = w.subject("ada");
+        let find = w.grant(ada, 9);
+        let publish = w.tx(T0, |tx| give(tx, ada, w.collection, &Purpose::publish_print(), &w.witnesses, 9)).unwrap();
+        let new = NewCollection { name: "Other", directory: "/o", others: OthersBasis::ClosedGroup };
+        let other = w.tx(T0, |tx| tx.add_collection(&new)).unwrap();
+        let here = w.photo("a.jpg", &[face(0.0), face(200.0)]);
+        let there = w.tx(T0, |tx| put_photo(tx, other, "a.jpg", &[face(0.0)])).unwrap();
+        let gb = w.grant(w.subject("bob"), 9);
+        assert!(matches!(see(&w, &here, &[(publish, here.faces[0])]), Err(TxError::OtherPurpose { .. })));
+        assert!(matches!(see(&w, &there, &[(find, there.faces[0])]), Err(TxError::OtherCollection { .. })));
+        assert!(matches!(see(&w, &here, &[(find, there.faces[0])]), Err(TxError::NoFace { .. })));
+        assert!(matches!(see(&w, &here, &[(find, here.faces[0]), (find, here.faces[1])]), Err(TxError::Twice { .. })));
+        assert!(matches!(see(&w, &here, &[(find, here.faces[0]), (gb, here.faces[0])]), Err(TxError::Twice { .. })));
+        let by_hand = w.tx(T0, |tx| tx.record_decision(&tx.active_grant(find)?, here.faces[0], Verdict::Confirmed));
+        assert!(matches!(by_hand, Err(TxError::NotProposed { .. })), "nobody names a face by hand");
+    });
+}
+
+#[test]
+fn a_decision_outlives_every_rescan_and_is_never_overwritten() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (ga, gb) = (w.grant(w.subject("ada"), 9), w.grant(w.subject("bob"), 9));
+        let photo = w.photo("a.jpg", &[face(0.0), face(200.0)]);
+        let [left, right] = [photo.faces[0], photo.faces[1]];
+        see(&w, &photo, &[(ga, left), (gb, right)]).unwrap();
+        let decide = |g, f, v| {
+            w.tx(T0, |tx| tx.record_decision(&tx.active_grant(g)?, f, v)).unwrap();
+        };
+        decide(ga, left, Verdict::Confirmed);
+        decide(gb, right, Verdict::Refused);
+
+        assert_eq!(see(&w, &photo, &[(gb, left)]).unwrap(), 0, "a confirmed face goes to nobody else");
+        assert_eq!(see(&w, &photo, &[(gb, right)]).unwrap(), 0, "a refused pair stays refused");
+        assert_eq!(see(&w, &photo, &[(ga, right)]).unwrap(), 1, "a face refused by one may be another");
+        assert_eq!(seen(&w, ga), [(left, Some(Verdict::Confirmed)), (right, None)]);
+        assert_eq!(seen(&w, gb), [(right, Some(Verdict::Refused))]);
+
+        let again = w.photo("a.jpg", &[face(205.0), face(400.0)]);
+        assert_eq!(again.id, photo.id);
+        assert_eq!(again.faces[0], right, "the box moved a little");
+        assert_ne!(again.faces[1], left);
+        see(&w, &again, &[]).unwrap();
+        assert_eq!(seen(&w, ga), [(left, Some(Verdict::Confirmed))], "also where the detector misses it now");
+        decide(ga, left, Verdict::Refused);
+        assert_eq!(seen(&w, ga), [(left, Some(Verdict::Refused))], "a person may change their mind");
+    });
+}
+
+#[test]
+fn a_photo_is_known_by_path_and_content_and_can_move_and_go() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let grant = w.grant(w.subject("ada"), 9);
+        let photo = w.photo("a.jpg", &[face(0.0)]);
+        see(&w, &photo, &[(grant, photo.faces[0])]).unwrap();
+        let failed = Outcome::Failed("truncated".into());
+        let (collection, sha256) = (w.collection, [3; 32]);
+        let bad = NewPhoto {
+            collection,
+            path: "b/ü.jpg",
+            sha256,
+            bytes: 7,
+            mtime: T0,
+            width: 0,
+            height: 0,
+            outcome: &failed,
+            scanned_with: MODEL,
+            matched_epoch: Some(1),
+        };
+        w.tx(T0, |tx| tx.put_photo(&bad)).unwrap();
+        let known = || w.tx(T0, |tx| tx.known_photos(collection)).unwrap();
+        let paths =
+            |k: &[KnownPhoto]| k.iter().map(|p| (p.path.clone(), p.faces, p.failure.clone())).collect::<Vec<_>>();
+        let failure = Some("truncated".to_owned());
+        assert_eq!(paths(&known()), [("a.jpg".into(), 1, None), ("b/ü.jpg".into(), 0, failure)]);
+        let same = w.tx(T0, |tx| tx.photos_with_content(collection, sha256)).unwrap();
+        assert_eq!(same, [known()[1].id]);
+        w.tx(T0, |tx| tx.move_photo(collection, photo.id, "z.jpg", T0)).unwrap();
+        w.tx(T0, |tx| tx.set_matched(photo.id, 4)).unwrap();
+        assert_eq!((known()[1].path.as_str(), known()[1].matched_epoch), ("z.jpg", Some(4)));
+        assert_eq!(seen(&w, grant).len(), 1, "a moved photo keeps its sightings");
+        assert_eq!(w.tx(T0, |tx| tx.remove_photos(collection, &BTreeSet::from([photo.id]))).unwrap(), 1);
+        assert!(seen(&w, grant).is_empty());
+    });
+}

@@ -1,0 +1,353 @@
+//! A vault of its own for every test, a raw client that knows no rules, and small shorthands.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use assent_ledger::*;
+use rand_core::{Infallible, TryCryptoRng, TryRng};
+use sha2::{Digest, Sha256};
+use sqlx::{AnyConnection, Connection, Row};
+use tempfile::TempDir;
+
+pub(crate) const MODEL: [u8; 32] = [0x4d; 32];
+pub(crate) const T0: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const DAY: i64 = 86_400_000;
+
+pub(crate) fn at(day: i64) -> Timestamp {
+    Timestamp(T0.0 + day * DAY)
+}
+
+/// SHA-256 in counter mode: repeatable, and different for every seed.
+pub(crate) struct TestRng {
+    seed: Vec<u8>,
+    counter: u64,
+}
+
+impl TestRng {
+    pub(crate) fn new(seed: &str) -> Self {
+        Self { seed: seed.as_bytes().to_vec(), counter: 0 }
+    }
+}
+
+impl TryRng for TestRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|n| n as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in out.chunks_mut(32) {
+            let block = Sha256::new().chain_update(&self.seed).chain_update(self.counter.to_be_bytes()).finalize();
+            self.counter += 1;
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for TestRng {}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+fn postgres() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
+    std::env::var("ASSENT_TEST_POSTGRES").ok()
+}
+
+/// Runs a check on every database that is there.
+pub(crate) fn on_every_database(check: impl Fn(Backend)) {
+    check(Backend::Sqlite);
+    if postgres().is_some() {
+        check(Backend::Postgres);
+    }
+}
+
+/// A place for a vault, gone when dropped.
+pub(crate) struct Home {
+    pub(crate) dir: TempDir,
+    pub(crate) place: VaultPlace,
+    backend: Backend,
+}
+
+impl Home {
+    pub(crate) fn new(backend: Backend) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = match backend {
+            Backend::Sqlite => Database::Sqlite,
+            Backend::Postgres => {
+                let name = dir.path().file_name().unwrap().as_encoded_bytes();
+                let schema: String = name.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(b'a' + n)).collect();
+                let base = postgres().unwrap();
+                Raw::connect(&base).exec(format!("CREATE SCHEMA t_{schema}"));
+                let joint = if base.contains('?') { '&' } else { '?' };
+                Database::Postgres { url: format!("{base}{joint}options[search_path]=t_{schema}") }
+            }
+        };
+        let place = VaultPlace { folder: dir.path().join("my vault"), ring: dir.path().join("keys/ring"), database };
+        Self { dir, place, backend }
+    }
+
+    pub(crate) fn tools(&self, hook: WriteHook) -> Tools {
+        // Seeded by the folder's random name, so that two vaults differ.
+        Tools { rng: Box::new(TestRng::new(&format!("{} {}", self.dir.path().display(), fresh()))), hook }
+    }
+
+    pub(crate) fn create(&self, kind: VaultKind) -> Ledger {
+        self.create_hooked(kind, no_hook())
+    }
+
+    pub(crate) fn create_hooked(&self, kind: VaultKind, hook: WriteHook) -> Ledger {
+        let settings = Settings { controller: "The Rowing Club".into(), ..Settings::default() };
+        Ledger::create(&self.place, kind, &settings, self.tools(hook), T0).unwrap()
+    }
+
+    pub(crate) fn try_open(&self) -> Result<Ledger, OpenError> {
+        self.open_at(&self.place)
+    }
+
+    pub(crate) fn open_hooked(&self, hook: &WriteHook) -> Result<Ledger, OpenError> {
+        patient(|| Ledger::open(&self.place, self.tools(hook.clone()), T0))
+    }
+
+    pub(crate) fn open(&self) -> Ledger {
+        self.open_hooked(&no_hook()).unwrap()
+    }
+
+    pub(crate) fn open_at(&self, place: &VaultPlace) -> Result<Ledger, OpenError> {
+        Ledger::open(place, self.tools(no_hook()), T0)
+    }
+
+    /// A client that has left foreign keys off.
+    pub(crate) fn raw(&self) -> Raw {
+        match &self.place.database {
+            Database::Postgres { url } => Raw::connect(url),
+            Database::Sqlite => raw_sqlite(&self.place.folder),
+        }
+    }
+
+    /// Takes the append-only rule away, as somebody with the database in their hands can.
+    pub(crate) fn raw_without_log_rules(&self) -> Raw {
+        let mut raw = self.raw();
+        match self.backend {
+            Backend::Sqlite => {
+                raw.exec("DROP TRIGGER log_leaves_stay");
+                raw.exec("DROP TRIGGER log_leaves_are_fixed");
+            }
+            Backend::Postgres => raw.exec("DROP TRIGGER log_leaves_stay ON log_leaves"),
+        }
+        raw
+    }
+}
+
+/// Another test's child process holds our lock between its fork and its exec; that passes.
+pub(crate) fn patient(mut open: impl FnMut() -> Result<Ledger, OpenError>) -> Result<Ledger, OpenError> {
+    for _ in 0..100_000 {
+        match open() {
+            Err(OpenError::Busy { .. }) => std::thread::yield_now(),
+            other => return other,
+        }
+    }
+    open()
+}
+
+fn fresh() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+pub(crate) fn raw_sqlite(folder: &Path) -> Raw {
+    let path = folder.join("assent.db").to_str().unwrap().replace(' ', "%20");
+    let mut raw = Raw::connect(&format!("sqlite://{path}"));
+    raw.exec("PRAGMA foreign_keys = OFF");
+    raw
+}
+
+/// A database client with no rules of its own.
+pub(crate) struct Raw {
+    runtime: tokio::runtime::Runtime,
+    connection: AnyConnection,
+}
+
+impl Raw {
+    pub(crate) fn connect(url: &str) -> Self {
+        sqlx::any::install_default_drivers();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let connection = runtime.block_on(AnyConnection::connect(url)).unwrap();
+        Self { runtime, connection }
+    }
+
+    pub(crate) fn try_exec(&mut self, sql: impl Into<String>) -> Result<(), String> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.into()));
+        self.runtime.block_on(query.execute(&mut self.connection)).map(drop).map_err(|e| e.to_string())
+    }
+
+    pub(crate) fn exec(&mut self, sql: impl Into<String>) {
+        self.try_exec(sql).unwrap();
+    }
+
+    /// Runs a statement with byte strings as `$1`, `$2`, ...
+    pub(crate) fn exec_with(&mut self, sql: &'static str, blobs: &[&[u8]]) {
+        let query = blobs.iter().fold(sqlx::query(sql), |q, b| q.bind(b.to_vec()));
+        self.runtime.block_on(query.execute(&mut self.connection)).unwrap();
+    }
+
+    pub(crate) fn count(&mut self, sql: &'static str) -> i64 {
+        self.runtime.block_on(sqlx::query(sql).fetch_one(&mut self.connection)).unwrap().get(0)
+    }
+
+    pub(crate) fn blobs(&mut self, sql: &'static str) -> Vec<Vec<u8>> {
+        let rows = self.runtime.block_on(sqlx::query(sql).fetch_all(&mut self.connection)).unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+/// An organisation's vault with a collection and two witnesses.
+pub(crate) struct World {
+    pub(crate) ledger: Ledger,
+    pub(crate) home: Home,
+    pub(crate) collection: CollectionId,
+    pub(crate) witnesses: Vec<WitnessId>,
+}
+
+impl World {
+    pub(crate) fn new(backend: Backend) -> Self {
+        Self::hooked(backend, no_hook())
+    }
+
+    pub(crate) fn hooked(backend: Backend, hook: WriteHook) -> Self {
+        let home = Home::new(backend);
+        let ledger = home.create_hooked(VaultKind::Organisation, hook);
+        let (collection, witnesses) = furnish(&ledger);
+        Self { ledger, home, collection, witnesses }
+    }
+
+    pub(crate) fn tx<T>(
+        &self,
+        now: Timestamp,
+        body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
+    ) -> Result<T, TxError> {
+        self.ledger.run_tx("test", now, body).map(Committed::into_inner)
+    }
+
+    pub(crate) fn subject(&self, handle: &str) -> SubjectId {
+        self.tx(T0, |tx| add_subject(tx, handle)).unwrap()
+    }
+
+    /// A grant for `find-my-photos` from T0, for this many days.
+    pub(crate) fn grant(&self, subject: SubjectId, days: i64) -> GrantId {
+        self.tx(T0, |tx| give(tx, subject, self.collection, &Purpose::find_my_photos(), &self.witnesses, days)).unwrap()
+    }
+
+    pub(crate) fn enrol(&self, grant: GrantId, bytes: &[u8]) -> Vec<TemplateId> {
+        self.tx(T0, |tx| tx.enrol(&tx.active_grant(grant)?, MODEL, &[bytes])).unwrap()
+    }
+
+    pub(crate) fn gallery(&self, now: Timestamp) -> Gallery {
+        self.tx(now, |tx| tx.searchable_templates(self.collection, &Purpose::find_my_photos(), MODEL)).unwrap()
+    }
+
+    pub(crate) fn photo(&self, path: &str, boxes: &[FaceBox]) -> StoredPhoto {
+        self.tx(T0, |tx| put_photo(tx, self.collection, path, boxes)).unwrap()
+    }
+}
+
+pub(crate) fn furnish(ledger: &Ledger) -> (CollectionId, Vec<WitnessId>) {
+    let new = NewCollection { name: "Regatta", directory: "/photos/regatta", others: OthersBasis::ClosedGroup };
+    let made = ledger.run_tx("furnish", T0, |tx| {
+        Ok((tx.add_collection(&new)?, vec![tx.add_witness("Wanda Witness")?, tx.add_witness("Wim Witness")?]))
+    });
+    made.unwrap().into_inner()
+}
+
+pub(crate) fn add_subject(tx: &Tx<'_>, handle: &str) -> Result<SubjectId, TxError> {
+    let name = format!("Name of {handle}");
+    let contact = format!("{handle}@example.org");
+    tx.add_subject(&NewSubject { handle, name: &name, contact: &contact, owner: false })
+}
+
+pub(crate) fn paper(witnesses: &[WitnessId]) -> Evidence {
+    let release_sha256 = Sha256::digest(fresh().to_be_bytes()).into();
+    Evidence::Paper { release_sha256, witnesses: witnesses.to_vec(), statement: "signed in the boat house".into() }
+}
+
+pub(crate) fn give(
+    tx: &Tx<'_>,
+    subject: SubjectId,
+    collection: CollectionId,
+    purpose: &Purpose,
+    witnesses: &[WitnessId],
+    days: i64,
+) -> Result<GrantId, TxError> {
+    tx.open_grant(&NewGrant {
+        subject,
+        collection,
+        purpose,
+        evidence: &paper(witnesses),
+        valid_from: tx.now(),
+        valid_until: Timestamp(tx.now().0 + days * DAY),
+        notice_sha256: [0x6e; 32],
+    })
+}
+
+pub(crate) fn face(x: f32) -> FaceBox {
+    FaceBox { x, y: 10.0, w: 40.0, h: 50.0, quarter_turn: 0, score: 0.9, size_px: 40.0, sharpness: 0.5, luminance: 0.4 }
+}
+
+pub(crate) fn put_photo(
+    tx: &Tx<'_>,
+    collection: CollectionId,
+    path: &str,
+    boxes: &[FaceBox],
+) -> Result<StoredPhoto, TxError> {
+    tx.put_photo(&NewPhoto {
+        collection,
+        path,
+        sha256: Sha256::digest(path).into(),
+        bytes: 1234,
+        mtime: T0,
+        width: 640,
+        height: 480,
+        outcome: &Outcome::Faces(boxes.to_vec()),
+        scanned_with: MODEL,
+        matched_epoch: None,
+    })
+}
+
+/// A hook that unwinds at the n-th call, from 1, without a word on stderr.
+pub(crate) fn unwind_at(n: usize) -> WriteHook {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    Arc::new(move |_| {
+        if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == n {
+            std::panic::resume_unwind(Box::new("killed"));
+        }
+    })
+}
+
+/// All bytes below a folder.
+pub(crate) fn bytes_below(folder: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(bytes_below(&path));
+        } else {
+            all.extend(std::fs::read(path).unwrap());
+        }
+    }
+    all
+}
+
+pub(crate) fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    hay.windows(needle.len()).any(|w| w == needle)
+}
