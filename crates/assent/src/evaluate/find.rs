@@ -1,0 +1,319 @@
+//! `evaluate find`: search labelled photos for the people of a gallery, and count.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::ControlFlow;
+
+use assent_gallery::assign::assign;
+use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
+use assent_gallery::gallery::{Gallery, Owner, VectorError};
+use assent_vision::detect::SearchOptions;
+use assent_vision::runtime::InferenceError;
+use thiserror::Error;
+
+use super::labels::{Label, LabelledSet};
+use crate::models::{LookError, Models, Worker};
+use crate::walk::walk;
+
+/// A photo may have this many more labels than it has detected faces (people seen from behind); beyond that the labels
+/// are guesses (I11).
+const LABELS_OVER_FACES_MAX: usize = 3;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FindOptions {
+    /// How photos are searched.
+    pub search: SearchOptions,
+    /// Photos that are looked at at once.
+    pub threads: usize,
+    /// The declared rates that give the thresholds.
+    pub rates: DeclaredRates,
+    /// One threshold for both bands instead; for the sample set alone.
+    pub threshold: Option<f32>,
+    /// Whether single answers are returned; for the sample set alone.
+    pub list: bool,
+    /// How often the photos are gone through, for timing; at least 1.
+    pub repeat: usize,
+}
+
+/// Found and wrongly found labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Labels that were found.
+    pub found: usize,
+    /// Answers without a label.
+    pub wrong: usize,
+}
+
+/// One answer, for the sample set alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The photo's file name.
+    pub photo: String,
+    /// The person's name.
+    pub person: String,
+    /// How sure.
+    pub band: Band,
+    /// The cosine.
+    pub score: f32,
+    /// Whether there is such a label.
+    pub labelled: bool,
+}
+
+/// The figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindReport {
+    /// Photos looked at, all rounds together.
+    pub photos: usize,
+    /// Files that are no photo.
+    pub failed: usize,
+    /// Faces detected.
+    pub faces: usize,
+    /// People in the gallery.
+    pub gallery: usize,
+    /// Portraits in which no usable face was found.
+    pub not_enrolled: usize,
+    /// Labels.
+    pub labelled: usize,
+    /// The scores at which the bands began.
+    pub thresholds: Thresholds,
+    /// Band `match` alone.
+    pub certain: Counts,
+    /// Both bands together.
+    pub certain_or_review: Counts,
+    /// Every answer, if asked for.
+    pub list: Vec<Listed>,
+}
+
+/// Why there are no figures.
+#[derive(Debug, Error)]
+pub enum EvaluateError {
+    /// A free threshold or a list for a set that is not the sample set.
+    #[error(
+        "single answers and a free threshold are shown for the sample photos alone, so that nobody can be looked up"
+    )]
+    SampleSetOnly,
+    /// A photo has too many labels for its faces.
+    #[error(
+        "a photo has over {LABELS_OVER_FACES_MAX} labels more than detected faces; \
+         labels must name who is there, not who might be"
+    )]
+    LabelsBeyondFaces,
+    /// No portrait could be used.
+    #[error("no portrait shows a usable face")]
+    NobodyEnrolled,
+    /// A network failed.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    /// The network's output is no embedding of the pack's dimension.
+    #[error(transparent)]
+    Vector(#[from] VectorError),
+}
+
+/// A gallery of the portraits, ready to be searched for in the photos. Nothing of it outlives this value.
+#[derive(Debug)]
+pub struct FindEvaluation<'a> {
+    set: &'a LabelledSet,
+    options: FindOptions,
+    thresholds: Thresholds,
+    gallery: Gallery,
+    workers: Vec<Worker>,
+}
+
+impl<'a> FindEvaluation<'a> {
+    /// Enrols the largest face of each portrait.
+    ///
+    /// # Errors
+    ///
+    /// - [`EvaluateError::SampleSetOnly`] if a threshold or a list is asked for on another set.
+    /// - [`EvaluateError::NobodyEnrolled`] if no portrait could be used.
+    /// - [`EvaluateError::Inference`], [`EvaluateError::Vector`] if a network fails.
+    pub fn prepare(
+        models: &Models,
+        set: &'a LabelledSet,
+        options: FindOptions,
+    ) -> Result<FindEvaluation<'a>, EvaluateError> {
+        if (options.threshold.is_some() || options.list) && !set.is_sample_set() {
+            return Err(EvaluateError::SampleSetOnly);
+        }
+        let mut workers = models.workers(options.search, options.threads)?;
+        let mut gallery = Gallery::new(models.pack().embedder().dimensions);
+        let mut failed = None;
+        let mut templates: Vec<_> = set.portraits.iter().map(|_| None).collect();
+        walk(
+            &set.portraits,
+            &mut workers,
+            |worker, path| template(worker, &fs::read(path).unwrap_or_default()),
+            |i, result| match result {
+                Ok(embedding) => {
+                    templates[i] = embedding;
+                    ControlFlow::Continue(())
+                }
+                Err(e) => {
+                    failed = Some(e);
+                    ControlFlow::Break(())
+                }
+            },
+        );
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        for (person, embedding) in templates.iter().enumerate() {
+            if let Some(embedding) = embedding {
+                gallery.insert(Owner(person as u64), embedding.values())?;
+            }
+        }
+        if gallery.is_empty() {
+            return Err(EvaluateError::NobodyEnrolled);
+        }
+        let thresholds = match options.threshold {
+            Some(t) => Thresholds { certain: Some(t), review: t },
+            None => models.thresholds(options.rates, gallery.len()),
+        };
+        Ok(FindEvaluation { set, options, thresholds, gallery, workers })
+    }
+
+    /// Photos that [`run`](Self::run) goes through, all rounds together.
+    pub fn photos(&self) -> usize {
+        self.set.photos.len() * self.options.repeat.max(1)
+    }
+
+    /// Goes through the photos; `progress` is called after each.
+    ///
+    /// # Errors
+    ///
+    /// - [`EvaluateError::LabelsBeyondFaces`] if the labels do not fit the photos.
+    /// - [`EvaluateError::Inference`], [`EvaluateError::Vector`] if a network fails.
+    pub fn run(mut self, mut progress: impl FnMut()) -> Result<FindReport, EvaluateError> {
+        let rounds: Vec<usize> = (0..self.photos()).map(|i| i % self.set.photos.len()).collect();
+        let (gallery, thresholds, set) = (&self.gallery, self.thresholds, self.set);
+        let mut report = FindReport {
+            photos: rounds.len(),
+            failed: 0,
+            faces: 0,
+            gallery: gallery.len(),
+            not_enrolled: set.portraits.len() - gallery.len(),
+            labelled: set.labels.len(),
+            thresholds,
+            certain: Counts::default(),
+            certain_or_review: Counts::default(),
+            list: Vec::new(),
+        };
+        let mut answers: BTreeSet<(Label, bool)> = BTreeSet::new();
+        let mut scores = std::collections::BTreeMap::new();
+        let mut failed = None;
+        walk(
+            &rounds,
+            &mut self.workers,
+            |worker, &photo| search(worker, gallery, thresholds, &fs::read(&set.photos[photo]).unwrap_or_default()),
+            |i, result| {
+                let photo = rounds[i];
+                progress();
+                match result {
+                    Ok(None) => report.failed += 1,
+                    Ok(Some((faces, found))) => {
+                        report.faces += faces;
+                        let labels = set.labels.iter().filter(|l| l.photo == photo).count();
+                        if labels > faces + LABELS_OVER_FACES_MAX {
+                            failed = Some(EvaluateError::LabelsBeyondFaces);
+                            return ControlFlow::Break(());
+                        }
+                        for (owner, band, score) in found {
+                            let label = Label { photo, person: owner.0 as usize };
+                            answers.insert((label, band == Band::Match));
+                            scores.insert(label, score);
+                        }
+                    }
+                    Err(e) => {
+                        failed = Some(e);
+                        return ControlFlow::Break(());
+                    }
+                }
+                ControlFlow::Continue(())
+            },
+        );
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        for (label, certain) in &answers {
+            let labelled = set.labels.contains(label);
+            report.certain_or_review.count(labelled);
+            if *certain {
+                report.certain.count(labelled);
+            }
+            if self.options.list {
+                report.list.push(Listed {
+                    photo: name(set.photos[label.photo].file_name()),
+                    person: name(set.portraits[label.person].file_stem()),
+                    band: if *certain { Band::Match } else { Band::Review },
+                    score: scores.get(label).copied().unwrap_or_default(),
+                    labelled,
+                });
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl Counts {
+    fn count(&mut self, labelled: bool) {
+        if labelled {
+            self.found += 1;
+        } else {
+            self.wrong += 1;
+        }
+    }
+
+    /// Part of the labels that was found; `None` without labels.
+    pub fn recall(&self, labelled: usize) -> Option<f64> {
+        (labelled > 0).then(|| self.found as f64 / labelled as f64)
+    }
+
+    /// Part of the answers that is right; `None` without answers.
+    pub fn precision(&self) -> Option<f64> {
+        let answers = self.found + self.wrong;
+        (answers > 0).then(|| self.found as f64 / answers as f64)
+    }
+}
+
+fn name(part: Option<&std::ffi::OsStr>) -> String {
+    part.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The embedding of the largest face; `None` if the file is no photo or has no usable face.
+fn template(worker: &mut Worker, bytes: &[u8]) -> Result<Option<assent_vision::embed::Embedding>, InferenceError> {
+    let looked = match worker.look(bytes) {
+        Ok(looked) => looked,
+        Err(LookError::Decode(_)) => return Ok(None),
+        Err(LookError::Inference(e)) => return Err(e),
+    };
+    let area = |i: &usize| looked.detected.faces[*i].bounds.area();
+    let Some(largest) = (0..looked.detected.faces.len()).max_by(|a, b| area(a).total_cmp(&area(b))) else {
+        return Ok(None);
+    };
+    let crop = worker.cut(&looked).swap_remove(largest);
+    Ok(worker.embed(vec![crop])?.into_iter().next().flatten())
+}
+
+/// One photo's answers.
+type Found = Vec<(Owner, Band, f32)>;
+
+/// Faces and answers of one photo; `None` if the file is no photo.
+fn search(
+    worker: &mut Worker,
+    gallery: &Gallery,
+    thresholds: Thresholds,
+    bytes: &[u8],
+) -> Result<Option<(usize, Found)>, EvaluateError> {
+    let looked = match worker.look(bytes) {
+        Ok(looked) => looked,
+        Err(LookError::Decode(_)) => return Ok(None),
+        Err(LookError::Inference(e)) => return Err(e.into()),
+    };
+    let cuts = worker.cut(&looked);
+    let embeddings = worker.embed(cuts)?;
+    let probes: Vec<&[f32]> = embeddings.iter().flatten().map(|e| e.values()).collect();
+    let hits = gallery.search(&probes, thresholds.review)?;
+    let answers = assign(&hits, thresholds).into_iter().map(|a| (a.owner, a.band, a.score)).collect();
+    Ok(Some((looked.detected.faces.len(), answers)))
+}

@@ -1,0 +1,32 @@
+//! The domain: who is enrolled, what is scanned, who is found, and how all of it ends. Ids meet faces here alone.
+//!
+//! | module | the verb |
+//! |---|---|
+//! | [`enrol`] | a portrait and a consent become templates |
+//! | [`scan`] | the photos of a collection become boxes and sightings |
+//! | [`find`] | a subject's sightings become a list, or copies with everybody else covered |
+//! | [`evaluate`] | labelled photos become counts |
+//!
+//! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
+//! are arguments everywhere.
+
+pub mod enrol;
+pub mod evaluate;
+pub mod find;
+pub mod models;
+pub mod packs;
+pub mod portrait;
+pub mod release;
+pub mod scan;
+pub mod source;
+mod template;
+pub mod walk;
+
+// What callers above say and hear in the terms of the crates below: they depend on this crate alone.
+pub use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
+pub use assent_ledger as ledger;
+pub use assent_vision::detect::{Posture, SearchOptions};
+pub use assent_vision::encode;
+pub use assent_vision::frame::Frame;
+pub use assent_vision::resize::{fit_within, resize};
+pub use assent_vision::runtime::{InferenceError, Role};

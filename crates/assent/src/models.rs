@@ -1,0 +1,173 @@
+//! The two networks of a pack, loaded, and a worker that takes photos through them.
+
+use std::path::Path;
+
+use assent_gallery::calibration::{DeclaredRates, Thresholds};
+use assent_vision::align::AlignError;
+use assent_vision::decode::{self, DecodeError, DecodeLimits};
+use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
+use assent_vision::embed::{Aligned, Embedder, Embedding};
+use assent_vision::frame::Frame;
+use assent_vision::quality::{self, Quality};
+use assent_vision::runtime::{InferenceError, Runtime, RuntimeError};
+use thiserror::Error;
+
+use crate::packs::{AcceptedLicences, ModelPack, PackError};
+
+/// From which score a pack without a score-to-FMR table proposes.
+///
+/// # Source
+///
+/// OpenCV gives 0.363 for `SFace`, measured on LFW; its users report that strangers reach that and that 0.46 to 0.55
+/// are needed (opencv/opencv_zoo, issues 53 and 54).
+pub const UNCALIBRATED_REVIEW_SCORE: f32 = 0.5;
+
+/// A model pack and the library that runs it.
+#[derive(Debug)]
+pub struct Models {
+    runtime: Runtime,
+    pack: ModelPack,
+}
+
+/// Why the models could not be loaded.
+#[derive(Debug, Error)]
+pub enum ModelsError {
+    /// The library.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The pack.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+}
+
+impl Models {
+    /// Loads the library from `runtime_dir` and the pack from `pack_dir`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelsError`], as [`Runtime::load`] and [`ModelPack::load`].
+    pub fn load(runtime_dir: &Path, pack_dir: &Path, terms: &AcceptedLicences) -> Result<Models, ModelsError> {
+        let pack = ModelPack::load(pack_dir, terms)?;
+        Ok(Models { runtime: Runtime::load(runtime_dir)?, pack })
+    }
+
+    /// The library.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The pack.
+    pub fn pack(&self) -> &ModelPack {
+        &self.pack
+    }
+
+    /// The thresholds of this pack for faces that may meet `templates` templates (invariant I9).
+    pub fn thresholds(&self, rates: DeclaredRates, templates: usize) -> Thresholds {
+        match self.pack.calibration() {
+            Some(table) => table.thresholds(rates, templates),
+            None => Thresholds { certain: None, review: UNCALIBRATED_REVIEW_SCORE },
+        }
+    }
+
+    /// A worker for one thread.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::Load`] if the library refuses a network.
+    pub fn worker(&self, search: SearchOptions) -> Result<Worker, InferenceError> {
+        Ok(Worker {
+            finder: FaceFinder::new(&self.runtime, self.pack.detector().clone(), &self.pack.detector_bytes)?,
+            embedder: Embedder::new(&self.runtime, self.pack.embedder().clone(), &self.pack.embedder_bytes)?,
+            limits: DecodeLimits::default(),
+            search,
+        })
+    }
+
+    /// As many workers as `threads`, at least one.
+    ///
+    /// # Errors
+    ///
+    /// As [`worker`](Self::worker).
+    pub fn workers(&self, search: SearchOptions, threads: usize) -> Result<Vec<Worker>, InferenceError> {
+        (0..threads.max(1)).map(|_| self.worker(search)).collect()
+    }
+}
+
+/// Detector and embedder of one thread.
+#[derive(Debug)]
+pub struct Worker {
+    finder: FaceFinder,
+    embedder: Embedder,
+    limits: DecodeLimits,
+    search: SearchOptions,
+}
+
+/// A photo that was decoded and searched for faces.
+#[derive(Debug)]
+pub struct Looked {
+    /// The picture, upright.
+    pub photo: Frame,
+    /// Its faces.
+    pub detected: Detected,
+}
+
+/// A face cut out, with its measurements.
+#[derive(Debug)]
+pub struct Cut {
+    /// The crop; `None` where the landmarks give none.
+    pub aligned: Option<Aligned>,
+    /// Measured on the crop; `None` without one.
+    pub quality: Option<Quality>,
+}
+
+/// Why a photo could not be looked at.
+#[derive(Debug, Error)]
+pub enum LookError {
+    /// The file.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The detector.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+}
+
+impl Worker {
+    /// Decodes a photo and finds its faces. No embedding is made.
+    ///
+    /// # Errors
+    ///
+    /// [`LookError`] if the file is no photo or the detector fails. A photo without a face is no error.
+    pub fn look(&mut self, bytes: &[u8]) -> Result<Looked, LookError> {
+        let photo = decode::decode(bytes, self.limits)?;
+        let detected = self.finder.find(&photo, self.search)?;
+        Ok(Looked { photo, detected })
+    }
+
+    /// Cuts out and measures every face of a photo, in the order of its detections.
+    pub fn cut(&self, looked: &Looked) -> Vec<Cut> {
+        let Looked { photo, detected } = looked;
+        let one = |face| {
+            let aligned: Result<Aligned, AlignError> = self.embedder.align(photo, detected, face);
+            let aligned = aligned.ok();
+            let quality = aligned.as_ref().map(|crop| quality::measure(face, crop, photo.size()));
+            Cut { aligned, quality }
+        };
+        detected.faces.iter().map(one).collect()
+    }
+
+    /// The embeddings of cut-out faces, in their order; `None` for a face without a crop.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the network fails.
+    pub fn embed(&mut self, faces: Vec<Cut>) -> Result<Vec<Option<Embedding>>, InferenceError> {
+        let (places, crops): (Vec<usize>, Vec<Aligned>) =
+            faces.into_iter().enumerate().filter_map(|(i, cut)| cut.aligned.map(|crop| (i, crop))).unzip();
+        let count = places.last().map_or(0, |last| last + 1);
+        let mut embeddings: Vec<Option<Embedding>> = (0..count).map(|_| None).collect();
+        for (place, embedding) in places.into_iter().zip(self.embedder.embed(&crops)?) {
+            embeddings[place] = embedding;
+        }
+        Ok(embeddings)
+    }
+}

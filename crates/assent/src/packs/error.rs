@@ -1,0 +1,186 @@
+//! Why a pack was refused.
+
+use std::io;
+use std::path::PathBuf;
+
+use assent_gallery::calibration::CalibrationError;
+use thiserror::Error;
+
+use super::PackKind;
+
+/// Why a pack was not loaded.
+///
+/// One enum for reading a card, loading a pack and verifying its files: the three share these causes. A `key` is
+/// the dotted path of a key in the card, such as `detector.input.mean`.
+#[derive(Debug, Error)]
+pub enum PackError {
+    /// The folder has no card (or is no folder).
+    #[error("{} has no pack.toml: name the folder that holds the card", dir.display())]
+    NoCard {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The card could not be read, or is larger than [`super::CARD_BYTES_MAX`].
+    #[error("cannot read the card {}", card.display())]
+    CardUnreadable {
+        /// The card.
+        card: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The card is not TOML.
+    #[error("the card {} is not TOML: fetch the pack again", card.display())]
+    CardNotToml {
+        /// The card.
+        card: PathBuf,
+        /// The cause, with line and column.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// The card has another version than [`super::CARD_FORMAT`].
+    #[error("the card {} has format {found}, and this program reads format 1: fetch the pack that belongs to it", card.display())]
+    Format {
+        /// The card.
+        card: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// The card is of another kind of pack.
+    #[error("the card {} has kind \"{found}\", and \"{wanted}\" was asked for: name a pack of that kind", card.display())]
+    Kind {
+        /// The card.
+        card: PathBuf,
+        /// The kind that it names.
+        found: String,
+        /// The kind that was asked for.
+        wanted: PackKind,
+    },
+    /// A key is missing.
+    #[error("the card {} lacks the key {key}: add it (docs/formats/pack.md says what it means)", card.display())]
+    MissingKey {
+        /// The card.
+        card: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A key is not one of the format's.
+    #[error("the card {} has the unknown key {key}: remove it, or use the program that knows it", card.display())]
+    UnknownKey {
+        /// The card.
+        card: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A key about how pixels become numbers is unknown. Left out, the network would see other numbers than it was
+    /// trained with, and nothing would say so.
+    #[error("the card {} asks for the unknown preprocessing {key}: it cannot be left out, so use the program that knows it", card.display())]
+    UnknownPreprocessing {
+        /// The card.
+        card: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A key has a value that the format does not allow.
+    #[error("in the card {}, {key} must be {wanted}", card.display())]
+    BadValue {
+        /// The card.
+        card: PathBuf,
+        /// The key.
+        key: String,
+        /// What is allowed.
+        wanted: String,
+    },
+    /// The card describes a head that is neither a detector nor an embedder (invariant I8).
+    #[error(
+        "the card {} has a part {head}: only networks that detect, embed or rate the quality of faces are loaded, and \
+         this format knows the detector \"yunet\" and the embedder \"embedding\"", card.display()
+    )]
+    UnsupportedHead {
+        /// The card.
+        card: PathBuf,
+        /// The part: a table's name, or `table.kind = "…"`.
+        head: String,
+    },
+    /// A file's name is not a plain name within the pack's folder.
+    #[error("in the card {}, {key} names \"{name}\", which is no plain file name in the pack's folder", card.display())]
+    FileNameLeaves {
+        /// The card (or the list of hashes).
+        card: PathBuf,
+        /// The key.
+        key: String,
+        /// The name.
+        name: String,
+    },
+    /// The licence is not one that allows every use, and was not accepted.
+    #[error(
+        "{key} in the card {} is under \"{licence}\", which may not allow your use: read it, and if it does, accept it \
+         with --accept-licence \"{licence}\"", card.display()
+    )]
+    LicenceNotAccepted {
+        /// The card.
+        card: PathBuf,
+        /// The part that is under it: `detector` or `embedder`.
+        key: String,
+        /// The licence, as the card writes it.
+        licence: String,
+    },
+    /// The score-to-FMR table is no calibration.
+    #[error("the table [calibration] of the card {} cannot be used: fetch the pack again", card.display())]
+    Calibration {
+        /// The card.
+        card: PathBuf,
+        /// The cause.
+        #[source]
+        source: CalibrationError,
+    },
+    /// A file or folder that the card names is not there.
+    #[error("the pack lacks {}: fetch it again, or put the file there", path.display())]
+    FileMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file could not be read.
+    #[error("cannot read {}", path.display())]
+    FileUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A file has another size than the card says.
+    #[error("{} has {got} bytes, and the card says {expected}: fetch the pack again", path.display())]
+    FileSize {
+        /// The file.
+        path: PathBuf,
+        /// Bytes, by the card.
+        expected: u64,
+        /// Bytes, on disk.
+        got: u64,
+    },
+    /// A file is not the one that the card describes.
+    #[error("{} has sha256 {got}, and {expected} was expected: fetch the pack again", path.display())]
+    FileHash {
+        /// The file.
+        path: PathBuf,
+        /// 64 hexadecimal digits, by the card.
+        expected: String,
+        /// 64 hexadecimal digits, of the file.
+        got: String,
+    },
+    /// A line of a photo pack's `SHA256SUMS` is not `<64 digits>  <relative path>`, or repeats a path.
+    #[error("line {line} of {} is not a hash, two spaces and a new path: fetch the pack again", path.display())]
+    SumsLine {
+        /// The list.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A photo pack holds a file that its list of hashes does not name.
+    #[error("{} is not in the pack's SHA256SUMS: remove it from the pack", path.display())]
+    Unlisted {
+        /// The file.
+        path: PathBuf,
+    },
+}
