@@ -1,0 +1,189 @@
+//! `assent evaluate find`: counts on labelled photos that never enter a vault.
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use assent::evaluate::{Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, LabelledSet, LabelsError};
+use assent::{Band, DeclaredRates};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::models_arg::{LoadModelsError, ModelPlaces};
+use crate::progress;
+use crate::search_args::SearchArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    #[command(subcommand)]
+    command: EvaluateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum EvaluateCommand {
+    /// Search labelled photos for the people of a folder of portraits, and count
+    Find(FindArgs),
+}
+
+#[derive(Debug, Args)]
+struct FindArgs {
+    /// Folder with the photos
+    #[arg(long, value_name = "DIR")]
+    photos: PathBuf,
+    /// Folder with one portrait for each person, named as the person is in the labels
+    #[arg(long, value_name = "DIR")]
+    enrol: PathBuf,
+    /// Who is where: photo, tab, person, tab, basis of the label
+    #[arg(long, value_name = "FILE")]
+    labels: PathBuf,
+    #[command(flatten)]
+    search: SearchArgs,
+    /// Declared false positive identification rate of the band `match`, for each stranger's face
+    #[arg(long, value_name = "P", default_value_t = DeclaredRates::default().fpir)]
+    fpir: f64,
+    /// The same of both bands together
+    #[arg(long, value_name = "P", default_value_t = DeclaredRates::default().fpir_review)]
+    fpir_review: f64,
+    /// One cosine as the threshold of both bands instead (sample photos alone)
+    #[arg(long, value_name = "COSINE")]
+    threshold: Option<f32>,
+    /// Print every answer (sample photos alone)
+    #[arg(long)]
+    list: bool,
+    /// Go through the photos this many times, for timing
+    #[arg(long, value_name = "N", default_value = "1")]
+    repeat: NonZeroUsize,
+}
+
+/// Why an evaluation failed.
+#[derive(Debug, Error)]
+pub(crate) enum EvaluateCmdError {
+    #[error(transparent)]
+    Models(#[from] LoadModelsError),
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    #[error("--fpir and --fpir-review must lie between 0 and 1, the second not below the first")]
+    Rates,
+    #[error("cannot write the result")]
+    Output(#[source] io::Error),
+}
+
+/// # Errors
+///
+/// [`EvaluateCmdError`] if the models, the labels or the rates cannot be used, or a network fails.
+#[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the clock (I10)")]
+pub(crate) fn run(
+    args: &EvaluateArgs,
+    models: &ModelPlaces,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), EvaluateCmdError> {
+    let EvaluateCommand::Find(args) = &args.command;
+    let rates = DeclaredRates::new(args.fpir, args.fpir_review).ok_or(EvaluateCmdError::Rates)?;
+    let set = LabelledSet::read(&args.photos, &args.enrol, &args.labels)?;
+    let models = models.load()?;
+    let options = FindOptions {
+        search: args.search.options(),
+        threads: args.search.threads(),
+        rates,
+        threshold: args.threshold,
+        list: args.list,
+        repeat: args.repeat.get(),
+    };
+    let evaluation = FindEvaluation::prepare(&models, &set, options)?;
+    let bar = progress::bar(evaluation.photos() as u64, "photos");
+    let started = Instant::now();
+    let report = evaluation.run(|| bar.inc(1))?;
+    let seconds = started.elapsed().as_secs_f64();
+    bar.finish_and_clear();
+    write_report(&report, options, seconds, json, out).map_err(EvaluateCmdError::Output)
+}
+
+fn write_report(
+    report: &FindReport,
+    options: FindOptions,
+    seconds: f64,
+    json: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let rate = report.photos as f64 / seconds.max(f64::EPSILON);
+    if json {
+        let mut object = json!({
+            "photos": report.photos,
+            "failed": report.failed,
+            "faces": report.faces,
+            "seconds": round(seconds, 3),
+            "photos_per_second": round(rate, 2),
+            "threads": options.threads,
+            "gallery": report.gallery,
+            "not_enrolled": report.not_enrolled,
+            "labelled": report.labelled,
+            "fpir": options.rates.fpir,
+            "fpir_review": options.rates.fpir_review,
+            "threshold": report.thresholds.certain.map(|t| round(t.into(), 4)),
+            "threshold_review": round(report.thresholds.review.into(), 4),
+            "match": counts(report.certain, report.labelled),
+            "match_or_review": counts(report.certain_or_review, report.labelled),
+        });
+        if options.list {
+            object["list"] = report
+                .list
+                .iter()
+                .map(|l| {
+                    json!({ "photo": l.photo, "person": l.person, "band": band(l.band), "score": round(l.score.into(), 4), "labelled": l.labelled })
+                })
+                .collect();
+        }
+        return writeln!(out, "{object}");
+    }
+    writeln!(
+        out,
+        "{} photos with {} faces in {seconds:.1} s ({rate:.1} photos a second, {} threads)",
+        report.photos, report.faces, options.threads
+    )?;
+    if report.failed > 0 {
+        writeln!(out, "{} files are no photo that can be read and were left out", report.failed)?;
+    }
+    writeln!(out, "{} people enrolled, {} portraits without a usable face", report.gallery, report.not_enrolled)?;
+    let line = |name: &str, c: Counts| format!("{name}: {} of {} found, {} wrong", c.found, report.labelled, c.wrong);
+    match report.thresholds.certain {
+        Some(t) => writeln!(out, "{} (cosine {t:.3} and above)", line("match", report.certain))?,
+        None => writeln!(out, "match: none; the pack's table does not support the declared rate for this gallery")?,
+    }
+    writeln!(
+        out,
+        "{} (cosine {:.3} and above)",
+        line("match or review", report.certain_or_review),
+        report.thresholds.review
+    )?;
+    for l in &report.list {
+        let label = if l.labelled { "labelled" } else { "no label" };
+        writeln!(out, "{:.3}\t{}\t{}\t{}\t{label}", l.score, band(l.band), l.photo, l.person)?;
+    }
+    Ok(())
+}
+
+fn counts(c: Counts, labelled: usize) -> Value {
+    json!({
+        "found": c.found,
+        "wrong": c.wrong,
+        "recall": c.recall(labelled).map(|r| round(r, 4)),
+        "precision": c.precision().map(|p| round(p, 4)),
+    })
+}
+
+fn band(band: Band) -> &'static str {
+    match band {
+        Band::Match => "match",
+        Band::Review => "review",
+    }
+}
+
+fn round(value: f64, digits: i32) -> f64 {
+    let unit = 10f64.powi(digits);
+    (value * unit).round() / unit
+}

@@ -1,0 +1,66 @@
+//! Where packs and the inference library lie: the flag, else the environment, else the user's data folder.
+//!
+//! This module alone reads these environment variables:
+//!
+//! - `ASSENT_PACKS`: one or more folders (separated as in `PATH`) with packs.
+//! - `ASSENT_RUNTIME`: the folder of the inference library.
+//! - `XDG_DATA_HOME`, `HOME`: where the user's data folder is.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why no folder could be named.
+#[derive(Debug, Error)]
+pub(crate) enum PlacesError {
+    /// No flag, no variable and no home folder.
+    #[error("there is no folder for {what}: name one with {flag} or {variable} (HOME is not set either)")]
+    Nowhere {
+        /// What is looked for.
+        what: &'static str,
+        /// The flag that names it.
+        flag: &'static str,
+        /// The variable that names it.
+        variable: &'static str,
+    },
+}
+
+/// The folders that hold packs, in the order in which they are searched. The first is where new ones go.
+///
+/// # Errors
+///
+/// - [`PlacesError::Nowhere`] if neither the flag nor a variable names one.
+pub(crate) fn pack_roots(flag: Option<&Path>) -> Result<Vec<PathBuf>, PlacesError> {
+    let from_env = || variable("ASSENT_PACKS").map(|value| env::split_paths(&value).collect());
+    flag.map(|dir| vec![dir.to_owned()])
+        .or_else(from_env)
+        .or_else(|| Some(vec![user_data()?.join("packs")]))
+        .ok_or(PlacesError::Nowhere { what: "packs", flag: "--packs", variable: "ASSENT_PACKS" })
+}
+
+/// The folder that holds `onnxruntime/capi`.
+///
+/// # Errors
+///
+/// - [`PlacesError::Nowhere`] if neither the flag nor a variable names one.
+pub(crate) fn runtime_dir(flag: Option<&Path>) -> Result<PathBuf, PlacesError> {
+    flag.map(Path::to_owned)
+        .or_else(|| variable("ASSENT_RUNTIME").map(PathBuf::from))
+        .or_else(|| Some(user_data()?.join("runtime")))
+        .ok_or(PlacesError::Nowhere { what: "the inference library", flag: "--runtime", variable: "ASSENT_RUNTIME" })
+}
+
+/// `$XDG_DATA_HOME/assent`, or `~/.local/share/assent`. A relative `XDG_DATA_HOME` is ignored, as its
+/// specification asks.
+fn user_data() -> Option<PathBuf> {
+    let xdg = variable("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    xdg.or_else(|| Some(Path::new(&variable("HOME")?).join(".local/share"))).map(|dir| dir.join("assent"))
+}
+
+/// A variable that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the environment (I10)")]
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,34 @@
+//! The options that say how photos are searched; every command that scans has them.
+
+use std::num::NonZeroUsize;
+
+use assent::{Posture, SearchOptions};
+use clap::Args;
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct SearchArgs {
+    /// A photo's longest side while it is searched, pixels; larger finds smaller faces and takes longer
+    #[arg(long, value_name = "PX", default_value_t = SearchOptions::default().side_px, value_parser = clap::value_parser!(u32).range(64..=16_000))]
+    side: u32,
+    /// Find upright faces alone: about four times as fast
+    #[arg(long, conflicts_with = "any_way_up")]
+    upright: bool,
+    /// Find faces whichever way up they are (the default)
+    #[arg(long)]
+    any_way_up: bool,
+    /// Photos that are looked at at once [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl SearchArgs {
+    pub(crate) fn options(&self) -> SearchOptions {
+        let posture = if self.upright { Posture::Upright } else { Posture::AnyWayUp };
+        SearchOptions { side_px: self.side, posture }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(all, NonZeroUsize::get)
+    }
+}
