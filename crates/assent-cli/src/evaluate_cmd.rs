@@ -5,14 +5,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use assent::Band;
 use assent::evaluate::{Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, LabelledSet, LabelsError};
-use assent::{Band, DeclaredRates};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::progress;
+use crate::scan_cmd::RateArgs;
 use crate::search_args::SearchArgs;
 
 #[derive(Debug, Args)]
@@ -40,12 +41,8 @@ struct FindArgs {
     labels: PathBuf,
     #[command(flatten)]
     search: SearchArgs,
-    /// Declared false positive identification rate of the band `match`, for each stranger's face
-    #[arg(long, value_name = "P", default_value_t = DeclaredRates::default().fpir)]
-    fpir: f64,
-    /// The same of both bands together
-    #[arg(long, value_name = "P", default_value_t = DeclaredRates::default().fpir_review)]
-    fpir_review: f64,
+    #[command(flatten)]
+    rates: RateArgs,
     /// One cosine as the threshold of both bands instead (sample photos alone)
     #[arg(long, value_name = "COSINE")]
     threshold: Option<f32>,
@@ -66,15 +63,13 @@ pub(crate) enum EvaluateCmdError {
     Labels(#[from] LabelsError),
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
-    #[error("--fpir and --fpir-review must lie between 0 and 1, the second not below the first")]
-    Rates,
     #[error("cannot write the result")]
     Output(#[source] io::Error),
 }
 
 /// # Errors
 ///
-/// [`EvaluateCmdError`] if the models, the labels or the rates cannot be used, or a network fails.
+/// [`EvaluateCmdError`] if the models, or the labels cannot be used, or a network fails.
 #[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the clock (I10)")]
 pub(crate) fn run(
     args: &EvaluateArgs,
@@ -83,13 +78,12 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> Result<(), EvaluateCmdError> {
     let EvaluateCommand::Find(args) = &args.command;
-    let rates = DeclaredRates::new(args.fpir, args.fpir_review).ok_or(EvaluateCmdError::Rates)?;
     let set = LabelledSet::read(&args.photos, &args.enrol, &args.labels)?;
     let models = models.load()?;
     let options = FindOptions {
         search: args.search.options(),
         threads: args.search.threads(),
-        rates,
+        rates: args.rates.declared(),
         threshold: args.threshold,
         list: args.list,
         repeat: args.repeat.get(),

@@ -2,14 +2,26 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod audit_cmd;
+mod consent_cmd;
+mod demo_cmd;
+mod doctor_cmd;
+mod enrol_cmd;
+mod error;
 mod evaluate_cmd;
 mod fetch;
+mod find_cmd;
 mod models_arg;
+mod output;
 mod packs_cmd;
 mod places;
 mod progress;
+mod roster_cmd;
 mod runtime_cmd;
+mod scan_cmd;
 mod search_args;
+mod sheet;
+mod vault;
 mod wheel;
 
 use std::error::Error;
@@ -17,7 +29,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::json;
 use thiserror::Error;
 
@@ -40,23 +52,62 @@ struct Cli {
     /// Use a pack under this licence although it forbids commercial use
     #[arg(long, global = true, value_name = "LICENCE")]
     accept_licence: Vec<String>,
+    /// The vault's folder [default: $ASSENT_VAULT, else assent/vault in the user's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    vault: Option<PathBuf>,
+    /// The vault's key ring [default: $ASSENT_KEY_RING, else a file in assent/keys in the user's data folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    key_ring: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The whole way on sample photos, in a vault that is gone afterwards
+    Demo(demo_cmd::DemoArgs),
+    /// Make a vault
+    Init(roster_cmd::InitArgs),
+    /// Folders of photos that you hold
+    Collection(roster_cmd::CollectionArgs),
+    /// People on the roster
+    Subject(roster_cmd::SubjectArgs),
+    /// People who witness signatures
+    Witness(roster_cmd::WitnessArgs),
+    /// Record a person's yes and make them findable
+    Enrol(enrol_cmd::EnrolArgs),
+    /// Who agreed to what; withdraw
+    Consent(consent_cmd::ConsentArgs),
+    /// Look at every photo of a collection, once; goes on where it was
+    Scan(scan_cmd::ScanArgs),
+    /// A person's own photos: a list, copies, or one page
+    Find(find_cmd::FindArgs),
+    /// Confirm or refuse what the engine is not sure of
+    Review(find_cmd::ReviewArgs),
+    /// Delete everything about a person and destroy their key
+    Erase(consent_cmd::EraseArgs),
+    /// The log of everything that was done
+    Audit(audit_cmd::AuditArgs),
     /// How right the engine is, on labelled photos that never enter a vault
     Evaluate(evaluate_cmd::EvaluateArgs),
     /// Model packs and sample photos
     Packs(packs_cmd::PacksArgs),
     /// The inference library
     Runtime(runtime_cmd::RuntimeArgs),
+    /// What is missing, each with the next command
+    Doctor,
+    /// A script that completes these commands in your shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Why a command failed.
 #[derive(Debug, Error)]
 enum CliError {
+    #[error(transparent)]
+    Vault(#[from] error::CommandError),
     #[error(transparent)]
     Evaluate(#[from] evaluate_cmd::EvaluateCmdError),
     #[error(transparent)]
@@ -78,17 +129,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
+fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
     let models = models_arg::ModelPlaces {
         packs: cli.packs.clone(),
         runtime: cli.runtime.clone(),
         pack: cli.pack.clone(),
         accepted: cli.accept_licence.clone(),
     };
+    let vault = vault::VaultFlags { vault: cli.vault.clone(), key_ring: cli.key_ring.clone() };
+    let mut out = output::Output { json: cli.json, out: writer };
     match &cli.command {
-        Command::Evaluate(args) => evaluate_cmd::run(args, &models, cli.json, out)?,
-        Command::Packs(args) => packs_cmd::run(args, cli.packs.as_deref(), cli.json, out)?,
-        Command::Runtime(args) => runtime_cmd::run(args, cli.runtime.as_deref(), cli.json, out)?,
+        Command::Demo(args) => demo_cmd::run(args, &models, &mut out)?,
+        Command::Init(args) => roster_cmd::init(args, &vault, &mut out)?,
+        Command::Collection(args) => roster_cmd::collection(args, &vault, &mut out)?,
+        Command::Subject(args) => roster_cmd::subject(args, &vault, &mut out)?,
+        Command::Witness(args) => roster_cmd::witness(args, &vault, &mut out)?,
+        Command::Enrol(args) => enrol_cmd::run(args, &vault, &models, &mut out)?,
+        Command::Consent(args) => consent_cmd::run(args, &vault, &mut out)?,
+        Command::Scan(args) => scan_cmd::run(args, &vault, &models, &mut out)?,
+        Command::Find(args) => find_cmd::run(args, &vault, &mut out)?,
+        Command::Review(args) => find_cmd::review(args, &vault, &mut out)?,
+        Command::Erase(args) => consent_cmd::erase(args, &vault, &mut out)?,
+        Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
+        Command::Doctor => doctor_cmd::run(&vault, &models, &mut out)?,
+        Command::Evaluate(args) => evaluate_cmd::run(args, &models, cli.json, writer)?,
+        Command::Packs(args) => packs_cmd::run(args, cli.packs.as_deref(), cli.json, writer)?,
+        Command::Runtime(args) => runtime_cmd::run(args, cli.runtime.as_deref(), cli.json, writer)?,
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "assent", writer);
+        }
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
-//! Where packs and the inference library lie: the flag, else the environment, else the user's data folder.
+//! Where packs, the inference library, the vault and its keys lie: the flag, else the environment, else the user's data folder.
 //!
 //! This module alone reads these environment variables:
 //!
 //! - `ASSENT_PACKS`: one or more folders (separated as in `PATH`) with packs.
 //! - `ASSENT_RUNTIME`: the folder of the inference library.
+//! - `ASSENT_VAULT`: the vault's folder.
+//! - `ASSENT_KEY_RING`: the key ring's file.
 //! - `XDG_DATA_HOME`, `HOME`: where the user's data folder is.
 
 use std::env;
@@ -50,6 +52,34 @@ pub(crate) fn runtime_dir(flag: Option<&Path>) -> Result<PathBuf, PlacesError> {
         .or_else(|| variable("ASSENT_RUNTIME").map(PathBuf::from))
         .or_else(|| Some(user_data()?.join("runtime")))
         .ok_or(PlacesError::Nowhere { what: "the inference library", flag: "--runtime", variable: "ASSENT_RUNTIME" })
+}
+
+/// The vault's folder.
+///
+/// # Errors
+///
+/// - [`PlacesError::Nowhere`] if neither the flag nor a variable names one.
+pub(crate) fn vault_dir(flag: Option<&Path>) -> Result<PathBuf, PlacesError> {
+    flag.map(Path::to_owned)
+        .or_else(|| variable("ASSENT_VAULT").map(PathBuf::from))
+        .or_else(|| Some(user_data()?.join("vault")))
+        .ok_or(PlacesError::Nowhere { what: "the vault", flag: "--vault", variable: "ASSENT_VAULT" })
+}
+
+/// The key ring's file, if it is named and not derived from the vault.
+pub(crate) fn key_ring(flag: Option<&Path>) -> Option<PathBuf> {
+    flag.map(Path::to_owned).or_else(|| variable("ASSENT_KEY_RING").map(PathBuf::from))
+}
+
+/// The folder of key rings, apart from every vault, so that no copy of a vault holds its keys.
+///
+/// # Errors
+///
+/// - [`PlacesError::Nowhere`] if there is no home folder.
+pub(crate) fn key_rings_dir() -> Result<PathBuf, PlacesError> {
+    Ok(user_data()
+        .ok_or(PlacesError::Nowhere { what: "the key ring", flag: "--key-ring", variable: "ASSENT_KEY_RING" })?
+        .join("keys"))
 }
 
 /// `$XDG_DATA_HOME/assent`, or `~/.local/share/assent`. A relative `XDG_DATA_HOME` is ignored, as its

@@ -1,4 +1,4 @@
-//! `assent runtime fetch`: the inference library, from the wheel that its makers publish.
+//! `assent runtime status|fetch`: the inference library, from the wheel that its makers publish.
 //!
 //! Only the shared libraries of the wheel's folder `onnxruntime/capi` are kept; no Python runs afterwards. They
 //! appear whole or not at all: they are unpacked into a temporary folder, which is then renamed.
@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use assent::packs::{hex, sha256_of};
+use assent::{Role, Runtime};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -50,6 +51,8 @@ pub(crate) struct RuntimeArgs {
 
 #[derive(Debug, Subcommand)]
 enum RuntimeCommand {
+    /// Which library is loaded, and which of its engines runs which network, and why
+    Status,
     /// Fetch ONNX Runtime with pip, check it and unpack it (84 MB)
     Fetch(FetchArgs),
 }
@@ -142,9 +145,35 @@ pub(crate) enum RuntimeError {
         #[source]
         source: io::Error,
     },
+    /// The library cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] assent::RuntimeError),
     /// The output could not be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
+}
+
+/// Says which library is loaded and which of its engines runs which network.
+fn status(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), RuntimeError> {
+    let runtime = Runtime::load(dir)?;
+    let roles = [("detector", Role::Detector), ("embedder", Role::Embedder)];
+    let library = runtime.library().display().to_string();
+    if json {
+        let mut object = json!({ "library": library, "build": runtime.build_info() });
+        for (name, role) in roles {
+            let (execution, why) = runtime.choose(role);
+            object[name] = json!({ "execution": execution.name(), "because": why });
+        }
+        writeln!(out, "{object}")?;
+        return Ok(());
+    }
+    writeln!(out, "library: {library}")?;
+    writeln!(out, "build: {}", runtime.build_info())?;
+    for (name, role) in roles {
+        let (execution, why) = runtime.choose(role);
+        writeln!(out, "{name}: {} ({why})", execution.name())?;
+    }
+    Ok(())
 }
 
 /// Runs `assent runtime`; `runtime` is the flag `--runtime`.
@@ -158,7 +187,10 @@ pub(crate) fn run(
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), RuntimeError> {
-    let RuntimeCommand::Fetch(args) = &args.command;
+    let args = match &args.command {
+        RuntimeCommand::Status => return status(&runtime_dir(runtime)?, json, out),
+        RuntimeCommand::Fetch(args) => args,
+    };
     let dir = runtime_dir(args.to.as_deref().or(runtime))?;
     let capi = dir.join("onnxruntime").join("capi");
     match installed(&dir) {

@@ -29,4 +29,4 @@ pub use assent_vision::detect::{Posture, SearchOptions};
 pub use assent_vision::encode;
 pub use assent_vision::frame::Frame;
 pub use assent_vision::resize::{fit_within, resize};
-pub use assent_vision::runtime::{InferenceError, Role};
+pub use assent_vision::runtime::{InferenceError, Role, Runtime, RuntimeError};

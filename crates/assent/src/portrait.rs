@@ -33,7 +33,7 @@ pub struct PortraitGate {
 impl Default for PortraitGate {
     fn default() -> PortraitGate {
         PortraitGate {
-            inter_eye_distance_px_min: 32.0,
+            inter_eye_distance_px_min: 16.0,
             luminance_mean: (0.12, 0.9),
             dynamic_range_bits_min: 4.5,
             sharpness_min: 12.0,
@@ -178,8 +178,8 @@ mod tests {
         assert_eq!(reason(good), "good");
         let cases = [
             (
-                Quality { inter_eye_distance_px: 20.4, ..good },
-                "the face is too small: 20 pixels between the eyes, 32 are needed",
+                Quality { inter_eye_distance_px: 10.4, ..good },
+                "the face is too small: 10 pixels between the eyes, 16 are needed",
             ),
             (Quality { luminance_mean: 0.05, ..good }, "the face is too dark"),
             (Quality { luminance_mean: 0.95, ..good }, "the face is too bright"),

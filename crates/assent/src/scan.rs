@@ -206,7 +206,9 @@ pub fn scan(
 
     let is_current = |file: &&PhotoFile| {
         by_path.get(file.path.as_str()).is_some_and(|k| {
-            let same_file = k.bytes == file.bytes && k.mtime == file.modified && k.scanned_with == model;
+            // A moved file was recognised by its content, whatever its date.
+            let same_content = (k.bytes == file.bytes && k.mtime == file.modified) || k.path != file.path;
+            let same_file = same_content && k.scanned_with == model;
             let retry = k.failure.as_deref() == Some(UNREADABLE);
             same_file
                 && !retry
@@ -267,7 +269,7 @@ fn look_at(
         &mut workers,
         |worker, file| see(worker, asked_for, &folder.path().join(&file.path)),
         |i, seen| {
-            let mut step = || -> Result<(), ScanError> {
+            let step = || -> Result<(), ScanError> {
                 batch.push((todo[i], seen?));
                 done += 1;
                 (watch.progress)(done, todo.len());

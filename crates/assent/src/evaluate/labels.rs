@@ -28,11 +28,12 @@ pub struct Label {
 #[derive(Debug, Clone)]
 pub struct LabelledSet {
     /// Photos, in the order of their names.
-    pub photos: Vec<PathBuf>,
+    pub(super) photos: Vec<PathBuf>,
     /// Portraits, in the order of their names; a person's name is the file's stem.
-    pub portraits: Vec<PathBuf>,
+    pub(super) portraits: Vec<PathBuf>,
     /// Who is where.
-    pub labels: BTreeSet<Label>,
+    pub(super) labels: BTreeSet<Label>,
+    /// Read together with the others and never changed after: nobody may put their own photos beside it.
     is_sample_set: bool,
 }
 

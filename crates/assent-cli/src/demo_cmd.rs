@@ -1,0 +1,242 @@
+//! `assent demo`: the whole way on the sample photos, in a vault that is gone afterwards.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use assent::enrol::{Consent, Enrolment, enrol};
+use assent::find::{Use, find};
+use assent::ledger::{
+    CollectionId, Database, Evidence, Ledger, NewCollection, NewSubject, OthersBasis, Purpose, Settings, SubjectId,
+    Timestamp, VaultKind, VaultPlace,
+};
+use assent::models::Models;
+use assent::packs::{PhotoPack, sha256};
+use assent::release::open_release;
+use assent::scan::{ScanOptions, ScanWatch, scan};
+use assent::{DeclaredRates, Frame, Posture, SearchOptions};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+use crate::models_arg::{LoadModelsError, ModelPlaces};
+use crate::output::{Output, count};
+use crate::scan_cmd::lines;
+use crate::search_args::SearchArgs;
+use crate::{progress, sheet, vault};
+
+/// The person whose photos are looked for: the pack has two of him, and one of them is a crew of thirteen.
+const PERSON: &str = "oleg-kotov";
+
+const ONE_DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the contact sheet is left
+    #[arg(long, value_name = "FILE.html", default_value = "assent-demo.html")]
+    sheet: PathBuf,
+    #[command(flatten)]
+    search: SearchArgs,
+}
+
+/// The steps, each with the time it took.
+struct Story<'a, 'b> {
+    out: &'a mut Output<'b>,
+    began: Instant,
+    /// Seconds and text of each step, for machines.
+    steps: Vec<Value>,
+}
+
+impl<'a, 'b> Story<'a, 'b> {
+    fn begin(out: &'a mut Output<'b>) -> Story<'a, 'b> {
+        Story { out, began: now(), steps: Vec::new() }
+    }
+
+    fn tell(&mut self, text: &str) -> Result<(), CommandError> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        if self.out.json {
+            self.steps.push(json!({ "seconds": (seconds * 10.0).round() / 10.0, "step": text }));
+        } else {
+            writeln!(self.out.out, "{seconds:>6.1} s  {text}")?;
+        }
+        self.began = now();
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the clock (I10)")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// # Errors
+///
+/// [`CommandError`] if the sample photos or the models are missing, or a step does not show what it should.
+pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let folder = match places.sample_photos() {
+        Err(LoadModelsError::NoPack { kind, name, roots, next }) => {
+            if !out.json {
+                own_photos(out.out)?;
+            }
+            return Err(LoadModelsError::NoPack { kind, name, roots, next }.into());
+        }
+        other => other?,
+    };
+    let models = places.load()?;
+    let pack =
+        PhotoPack::load(&folder).and_then(|pack| Ok((pack.verify()?, pack))).map_err(assent::models::ModelsError::from);
+    let (verified, pack) = pack.map_err(LoadModelsError::from)?;
+    if !verified.is_sample_set() {
+        return Err(CommandError::Demo { what: "the sample photos are not the ones it is made for" });
+    }
+    let temporary = tempfile::tempdir()?;
+    let mut story = Story::begin(out);
+    story.tell("Loaded the models. Each photo pack and each network was compared with its card.")?;
+
+    let place = VaultPlace {
+        folder: temporary.path().join("vault"),
+        ring: temporary.path().join("keys"),
+        database: Database::Sqlite,
+    };
+    let ledger = vault::create_at(&place, VaultKind::Organisation, &settings())?;
+    let photos = pack.photos_dir.display().to_string();
+    let collection = ledger
+        .run_tx("add a collection", vault::now(), |tx| {
+            tx.add_collection(&NewCollection { name: "missions", directory: &photos, others: OthersBasis::ClosedGroup })
+        })?
+        .into_inner();
+    story.tell("Made a vault in a temporary folder, its keys apart from it.")?;
+
+    let (people, person) = enrol_everybody(&ledger, &models, &verified.portraits, collection)?;
+    story.tell(&format!(
+        "Enrolled {people} people from one portrait each. (The demonstration stands in for the release that each of them \
+         would sign before two witnesses.)"
+    ))?;
+
+    let options =
+        ScanOptions { search: args.search.options(), threads: args.search.threads(), rates: DeclaredRates::default() };
+    let bar = progress::bar(0, "photos");
+    let mut tick = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let never = AtomicBool::new(false);
+    let mut watch = ScanWatch { now: &vault::now, stop: &never, progress: &mut tick };
+    let summary = scan(&ledger, &models, collection, options, &mut watch)?;
+    bar.finish_and_clear();
+    story.tell(&lines(&summary, "missions").join(" "))?;
+
+    let found = find(&ledger, person, Some(collection), Use::Export, vault::now())?;
+    if found.is_empty() {
+        return Err(CommandError::Demo { what: "the enrolled person was not found" });
+    }
+    sheet::write(&args.sheet, &format!("Photos of {PERSON}"), &found, true)?;
+    let paths: Vec<&str> = found.iter().map(|f| f.path.as_str()).collect();
+    story.tell(&format!("{PERSON} is in {}: {}.", count(found.len(), "photo"), paths.join(", ")))?;
+    let covered: usize = found.iter().map(|f| f.others.len()).sum();
+    story.tell(&format!(
+        "Wrote a page with these photos, {PERSON} framed, {} of other people covered.",
+        count(covered, "face")
+    ))?;
+
+    ledger.run_tx("withdraw", vault::now(), |tx| {
+        let proof = tx.active_grant_for(person, collection, &Purpose::find_my_photos())?;
+        proof.map_or(Ok(()), |proof| tx.withdraw(proof))
+    })?;
+    if !find(&ledger, person, None, Use::Search, vault::now())?.is_empty() {
+        return Err(CommandError::Demo { what: "a person who withdrew was found" });
+    }
+    story.tell(&format!("{PERSON} withdrew: the same question now finds nothing."))?;
+
+    let erased = ledger.erase(person, vault::now(), |_| ())?;
+    story.tell(&format!(
+        "Erased {PERSON}: rows deleted, key destroyed; leaves {} and {} of the log say so.",
+        erased.intent, erased.done
+    ))?;
+    let audit = ledger.audit_verify(vault::now())?;
+    if audit.fault.is_some() {
+        return Err(CommandError::Demo { what: "the log is not whole" });
+    }
+    story.tell(&format!("Verified the log: {} leaves, whole.", audit.size))?;
+    drop(ledger);
+    temporary.close()?;
+    let sheet = args.sheet.display().to_string();
+    let object = json!({ "steps": story.steps, "sheet": sheet });
+    story.out.answer(&object, |out| writeln!(out, "The vault is gone again. Left behind: {sheet}"))?;
+    Ok(())
+}
+
+/// What to do without the sample photos.
+fn own_photos(out: &mut dyn Write) -> Result<(), CommandError> {
+    writeln!(out, "The sample photos are not here. With photos of your own:")?;
+    for line in [
+        "assent init --household",
+        "assent collection add photos FOLDER",
+        "assent enrol --self --photo A-PICTURE-OF-YOU.jpg",
+        "assent scan photos",
+        "assent find me --sheet found.html",
+    ] {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+fn settings() -> Settings {
+    Settings {
+        controller: "Demonstration".to_owned(),
+        accountable: "Demonstration".to_owned(),
+        contact: "nobody".to_owned(),
+        jurisdiction: "generic".to_owned(),
+    }
+}
+
+/// Enrols everybody with a portrait; returns how many, and who [`PERSON`] is.
+fn enrol_everybody(
+    ledger: &Ledger,
+    models: &Models,
+    portraits: &[PathBuf],
+    collection: CollectionId,
+) -> Result<(usize, SubjectId), CommandError> {
+    let witnesses = ledger
+        .run_tx("add witnesses", vault::now(), |tx| {
+            Ok(vec![tx.add_witness("First witness")?, tx.add_witness("Second witness")?])
+        })?
+        .into_inner();
+    let mut worker = models.worker(SearchOptions { side_px: 1024, posture: Posture::Upright })?;
+    let consents = [Consent { collection, purpose: Purpose::find_my_photos() }];
+    let bar = progress::bar(portraits.len() as u64, "people");
+    let mut person = None;
+    for (i, path) in portraits.iter().enumerate() {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let new = NewSubject { handle: &name, name: &name, contact: "", owner: false };
+        let subject = ledger.run_tx("add a subject", vault::now(), |tx| tx.add_subject(&new))?.into_inner();
+        if name == PERSON {
+            person = Some(subject);
+        }
+        let evidence = Evidence::Paper {
+            release_sha256: open_release(&release(i)?)?,
+            witnesses: witnesses.clone(),
+            statement: "demonstration".to_owned(),
+        };
+        let bytes = fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.clone(), source })?;
+        let enrolment = Enrolment {
+            subject,
+            consents: &consents,
+            evidence: &evidence,
+            notice_sha256: sha256(b"demonstration"),
+            valid_until: Timestamp(vault::now().0 + ONE_DAY_MS),
+            pictures: &[(name, bytes)],
+        };
+        enrol(ledger, models, &mut worker, &enrolment, vault::now())?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok((portraits.len(), person.ok_or(CommandError::Demo { what: "the person is not among the portraits" })?))
+}
+
+/// A picture that stands for the `number`-th signed form; no two are alike.
+fn release(number: usize) -> Result<Vec<u8>, CommandError> {
+    Ok(assent::encode::jpeg(&Frame::filled(64 + number as u32, 64, [250; 3]), 80)?)
+}

@@ -1,0 +1,116 @@
+//! `assent doctor`: what is missing, each with the next command.
+
+use assent::ledger::Purpose;
+use serde_json::json;
+
+use crate::error::CommandError;
+use crate::models_arg::ModelPlaces;
+use crate::output::{Output, count};
+use crate::vault::{self, VaultFlags, now};
+
+/// One line of the examination.
+struct Finding {
+    what: &'static str,
+    good: bool,
+    says: String,
+}
+
+/// # Errors
+///
+/// [`CommandError::Doctor`] if something is missing.
+pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let mut findings = Vec::new();
+    let model = match models.load() {
+        Ok(loaded) => {
+            let pack = loaded.pack();
+            let says = format!("{} {}, run by {}", pack.name(), pack.version(), loaded.runtime().library().display());
+            findings.push(Finding { what: "models", good: true, says });
+            Some(pack.model_sha256)
+        }
+        Err(e) => {
+            findings.push(Finding { what: "models", good: false, says: chain(&e) });
+            None
+        }
+    };
+    match vault::open(flags) {
+        Ok(ledger) => {
+            let says = format!(
+                "a vault of {}",
+                if ledger.kind().as_str() == "household" { "a household" } else { "an organisation" }
+            );
+            findings.push(Finding { what: "vault", good: true, says });
+            let audit = ledger.audit_verify(now())?;
+            let says = match audit.fault {
+                None => format!("whole, {} leaves", audit.size),
+                Some((position, _)) => format!("not whole from leaf {position}: assent audit verify"),
+            };
+            findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
+            let collections = vault::collections(&ledger)?;
+            if collections.is_empty() {
+                let says = "none yet: assent collection add NAME FOLDER".to_owned();
+                findings.push(Finding { what: "collections", good: false, says });
+            }
+            for c in &collections {
+                let folder = assent::source::Folder::open(&c.directory);
+                let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
+                let unopened = match model {
+                    Some(model) if c.others.allows_matching() && !c.frozen => {
+                        let find = Purpose::find_my_photos();
+                        ledger
+                            .run_tx("open templates", now(), |tx| tx.searchable_templates(c.id, &find, model))?
+                            .unopened
+                            .len()
+                    }
+                    _ => 0,
+                };
+                let (good, says) = match folder {
+                    Err(e) => (false, format!("{}: {}", c.name, chain(&e))),
+                    Ok(_) if unopened > 0 => (
+                        false,
+                        format!(
+                            "{}: {} did not open; is this the vault's key ring?",
+                            c.name,
+                            count(unopened, "template")
+                        ),
+                    ),
+                    Ok(_) if n.templates == 0 => (
+                        true,
+                        format!("{}: nobody asks to be found; faces are not compared (assent enrol --help)", c.name),
+                    ),
+                    Ok(_) if n.photos == 0 => (false, format!("{}: not scanned yet: assent scan {}", c.name, c.name)),
+                    Ok(_) => (
+                        true,
+                        format!(
+                            "{}: {}, {}",
+                            c.name,
+                            count(n.photos as usize, "photo"),
+                            count(n.templates as usize, "template")
+                        ),
+                    ),
+                };
+                findings.push(Finding { what: "collection", good, says });
+            }
+        }
+        Err(e) => findings.push(Finding { what: "vault", good: false, says: chain(&e) }),
+    }
+    let objects: Vec<_> = findings.iter().map(|f| json!({ "what": f.what, "good": f.good, "says": f.says })).collect();
+    let well = findings.iter().all(|f| f.good);
+    out.answer(&json!({ "well": well, "findings": objects }), |out| {
+        for f in &findings {
+            writeln!(out, "{}\t{}: {}", if f.good { "good" } else { "MISSING" }, f.what, f.says)?;
+        }
+        Ok(())
+    })?;
+    if well { Ok(()) } else { Err(CommandError::Doctor) }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(c) = cause {
+        text += &format!(": {c}");
+        cause = c.source();
+    }
+    text
+}

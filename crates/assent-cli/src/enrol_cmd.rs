@@ -1,0 +1,330 @@
+//! `assent enrol`: the paper way, a household owner's own word, or a whole roster from a table.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use assent::enrol::{Consent, Enrolment, enrol};
+use assent::ledger::{
+    Collection, Evidence, Ledger, NewSubject, Purpose, Subject, Timestamp, TxError, VaultKind, WitnessId,
+};
+use assent::models::{Models, Worker};
+use assent::packs::sha256;
+use assent::release::open_release;
+use assent::{Posture, SearchOptions};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::error::CommandError;
+use crate::models_arg::ModelPlaces;
+use crate::output::{Output, ask, count, date, parse_date};
+use crate::progress;
+use crate::roster_cmd::witnesses;
+use crate::vault::{self, VaultFlags, now};
+
+/// What a household's owner types.
+pub(crate) const STATEMENT: &str = "I want to be found in these photos";
+
+/// How long a consent holds if nothing else is said, in milliseconds: 365 days.
+const VALID_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
+/// Portraits show an upright face that fills much of the picture.
+const PORTRAIT_SEARCH: SearchOptions = SearchOptions { side_px: 1024, posture: Posture::Upright };
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["subject", "own", "roster"])))]
+pub(crate) struct EnrolArgs {
+    /// Id, the beginning of it, handle, or unique name
+    subject: Option<String>,
+    /// Yourself, the owner of a household vault
+    #[arg(long = "self")]
+    own: bool,
+    /// A table of people: columns id, name, photos, release, witnesses, purposes, collections, expiry; several values in
+    /// one field are separated by semicolons, files are named from the table's folder
+    #[arg(long, value_name = "FILE.csv")]
+    roster: Option<PathBuf>,
+    /// A picture of the person alone; may be given several times
+    #[arg(long = "photo", value_name = "FILE", conflicts_with = "roster")]
+    photos: Vec<PathBuf>,
+    /// The scanned, signed form: a picture or a PDF, used once
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["roster", "own"])]
+    release: Option<PathBuf>,
+    /// Who saw it signed, by id or name: two, in a household one
+    #[arg(long = "witness", value_name = "WITNESS", conflicts_with_all = ["roster", "own"])]
+    witnesses: Vec<String>,
+    /// In which collections [default: all]
+    #[arg(long = "collection", value_name = "NAME", conflicts_with = "roster")]
+    collections: Vec<String>,
+    /// For what [default: find-my-photos]
+    #[arg(long = "purpose", value_name = "PURPOSE", conflicts_with = "roster")]
+    purposes: Vec<Purpose>,
+    /// The last day before which the consent ends, such as 2027-07-31 [default: a year from now]
+    #[arg(long, value_name = "DATE", conflicts_with = "roster")]
+    expires: Option<String>,
+    /// The notice that the people were given; needed outside households
+    #[arg(long, value_name = "FILE")]
+    notice: Option<PathBuf>,
+}
+
+/// One person to be enrolled, with everything read from files.
+struct Person {
+    subject: Subject,
+    consents: Vec<Consent>,
+    evidence: Evidence,
+    valid_until: Timestamp,
+    pictures: Vec<(String, Vec<u8>)>,
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the pictures, the release and the ledger say.
+pub(crate) fn run(
+    args: &EnrolArgs,
+    flags: &VaultFlags,
+    models: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let notice_sha256 = match (&args.notice, ledger.kind()) {
+        (Some(path), _) => sha256(&read(path)?),
+        (None, VaultKind::Household) => sha256(STATEMENT.as_bytes()),
+        (None, VaultKind::Organisation) => return Err(CommandError::NoNotice),
+    };
+    if let Some(table) = &args.roster {
+        return roster(&ledger, table, notice_sha256, models, out);
+    }
+    let collections = chosen(&ledger, &args.collections)?;
+    let until = args.expires.as_deref().map_or(Ok(Timestamp(now().0 + VALID_MS)), expiry)?;
+    let (subject, evidence) = if args.own {
+        (owner(&ledger)?, own_word()?)
+    } else {
+        let subject = vault::subject(&ledger, args.subject.as_deref().unwrap_or_default())?;
+        let release = args.release.as_deref().ok_or(CommandError::Missing { flag: "--release" })?;
+        (subject, paper(&ledger, release, &args.witnesses)?)
+    };
+    let person = Person {
+        subject,
+        consents: consents(&collections, &args.purposes),
+        evidence,
+        valid_until: until,
+        pictures: args.photos.iter().map(|p| picture(p)).collect::<Result<_, _>>()?,
+    };
+    let models = models.load()?;
+    let mut worker = models.worker(PORTRAIT_SEARCH)?;
+    enrol_one(&ledger, &models, &mut worker, &person, notice_sha256)?;
+    let object = json!({
+        "subject": person.subject.id.to_string(), "consents": person.consents.len(), "until": date(until),
+    });
+    out.answer(&object, |out| {
+        writeln!(
+            out,
+            "Enrolled {} with {} until {}.",
+            person.subject.handle,
+            count(person.consents.len(), "consent"),
+            date(until)
+        )?;
+        let names: Vec<&str> = collections.iter().map(|c| c.name.as_str()).collect();
+        writeln!(out, "Next: assent scan {}", names.first().unwrap_or(&"COLLECTION"))
+    })?;
+    Ok(())
+}
+
+fn enrol_one(
+    ledger: &Ledger,
+    models: &Models,
+    worker: &mut Worker,
+    person: &Person,
+    notice_sha256: [u8; 32],
+) -> Result<(), CommandError> {
+    let enrolment = Enrolment {
+        subject: person.subject.id,
+        consents: &person.consents,
+        evidence: &person.evidence,
+        notice_sha256,
+        valid_until: person.valid_until,
+        pictures: &person.pictures,
+    };
+    enrol(ledger, models, worker, &enrolment, now())?;
+    Ok(())
+}
+
+/// A row of the table, as it is written.
+#[derive(Debug, Deserialize)]
+struct Row {
+    id: String,
+    name: String,
+    photos: String,
+    release: String,
+    witnesses: String,
+    #[serde(default)]
+    purposes: String,
+    #[serde(default)]
+    collections: String,
+    #[serde(default)]
+    expiry: String,
+}
+
+fn roster(
+    ledger: &Ledger,
+    table: &Path,
+    notice_sha256: [u8; 32],
+    models: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let form = |source| CommandError::RosterForm { path: table.to_owned(), source };
+    let rows: Vec<Row> =
+        csv::Reader::from_path(table).map_err(form)?.deserialize().collect::<Result<_, _>>().map_err(form)?;
+    let folder = table.parent().unwrap_or(Path::new("")).to_owned();
+    // Everything that can be read is read before anybody is enrolled: an error at the start, not after an hour.
+    for (i, row) in rows.iter().enumerate() {
+        let missing = |what| CommandError::Roster { row: i + 1, what };
+        if row.id.trim().is_empty() || row.name.trim().is_empty() {
+            return Err(missing("id and name are needed"));
+        }
+        for file in parts(&row.photos).chain(parts(&row.release)) {
+            if !folder.join(file).is_file() {
+                return Err(missing("a photo or the release is not there"));
+            }
+        }
+        let at_row = |source| CommandError::RosterRow { row: i + 1, source: Box::new(source) };
+        if !row.expiry.trim().is_empty() {
+            expiry(row.expiry.trim()).map_err(at_row)?;
+        }
+        for purpose in parts(&row.purposes) {
+            Purpose::new(purpose).map_err(|e| at_row(e.into()))?;
+        }
+        chosen(ledger, &owned(&row.collections)).map_err(at_row)?;
+        known_witnesses(ledger, &owned(&row.witnesses)).map_err(at_row)?;
+    }
+    let models = models.load()?;
+    let mut worker = models.worker(PORTRAIT_SEARCH)?;
+    let bar = progress::bar(rows.len() as u64, "people");
+    for (i, row) in rows.iter().enumerate() {
+        roster_row(ledger, &models, &mut worker, row, &folder, notice_sha256)
+            .map_err(|source| CommandError::RosterRow { row: i + 1, source: Box::new(source) })?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    out.answer(&json!({ "enrolled": rows.len() }), |out| {
+        writeln!(out, "Enrolled everybody in the roster: {}.", count(rows.len(), "row"))
+    })?;
+    Ok(())
+}
+
+fn roster_row(
+    ledger: &Ledger,
+    models: &Models,
+    worker: &mut Worker,
+    row: &Row,
+    folder: &Path,
+    notice_sha256: [u8; 32],
+) -> Result<(), CommandError> {
+    let subject = match vault::subject(ledger, row.id.trim()) {
+        Ok(subject) => subject,
+        Err(TxError::NoSubject) => {
+            let new = NewSubject { handle: row.id.trim(), name: row.name.trim(), contact: "", owner: false };
+            let id = ledger.run_tx("add a subject", now(), |tx| tx.add_subject(&new))?.into_inner();
+            ledger.run_tx("read a subject", now(), |tx| tx.subject(id))?.into_inner()
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let purposes = parts(&row.purposes).map(Purpose::new).collect::<Result<Vec<_>, _>>()?;
+    let valid_until = match row.expiry.trim() {
+        "" => Timestamp(now().0 + VALID_MS),
+        text => expiry(text)?,
+    };
+    let person = Person {
+        subject,
+        consents: consents(&chosen(ledger, &owned(&row.collections))?, &purposes),
+        evidence: paper(ledger, &folder.join(row.release.trim()), &owned(&row.witnesses))?,
+        valid_until,
+        pictures: parts(&row.photos).map(|file| picture(&folder.join(file))).collect::<Result<_, _>>()?,
+    };
+    enrol_one(ledger, models, worker, &person, notice_sha256)
+}
+
+/// The parts of a field that holds several values.
+fn parts(field: &str) -> impl Iterator<Item = &str> {
+    field.split(';').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn owned(field: &str) -> Vec<String> {
+    parts(field).map(str::to_owned).collect()
+}
+
+fn expiry(text: &str) -> Result<Timestamp, CommandError> {
+    parse_date(text).ok_or_else(|| CommandError::Date { text: text.to_owned() })
+}
+
+/// The collections of these names, or all.
+fn chosen(ledger: &Ledger, names: &[String]) -> Result<Vec<Collection>, CommandError> {
+    if names.is_empty() {
+        let all = vault::collections(ledger)?;
+        return if all.is_empty() {
+            Err(CommandError::Missing { flag: "a collection (assent collection add)" })
+        } else {
+            Ok(all)
+        };
+    }
+    Ok(names.iter().map(|name| vault::collection(ledger, name)).collect::<Result<_, _>>()?)
+}
+
+fn consents(collections: &[Collection], purposes: &[Purpose]) -> Vec<Consent> {
+    let find = [Purpose::find_my_photos()];
+    let purposes = if purposes.is_empty() { &find } else { purposes };
+    let of =
+        |c: &Collection| purposes.iter().map(|p| Consent { collection: c.id, purpose: p.clone() }).collect::<Vec<_>>();
+    collections.iter().flat_map(of).collect()
+}
+
+fn owner(ledger: &Ledger) -> Result<Subject, CommandError> {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path has one lifetime, the closure all"
+    )]
+    let all = ledger.run_tx("find the owner", now(), |tx| tx.subjects())?.into_inner();
+    all.into_iter().find(|s| s.owner).ok_or(CommandError::Ledger(TxError::SelfStatement))
+}
+
+/// The owner's own word, typed letter by letter.
+fn own_word() -> Result<Evidence, CommandError> {
+    if !io::stdin().is_terminal() {
+        return Err(CommandError::NoStatement);
+    }
+    let typed = ask(&format!("Type this sentence to enrol yourself: {STATEMENT}\n>"))?.unwrap_or_default();
+    let plain = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
+    if plain(&typed) != plain(STATEMENT) {
+        return Err(CommandError::WrongStatement);
+    }
+    Ok(Evidence::SelfStatement { statement: typed })
+}
+
+fn paper(ledger: &Ledger, release: &Path, witnesses: &[String]) -> Result<Evidence, CommandError> {
+    Ok(Evidence::Paper {
+        release_sha256: open_release(&read(release)?)?,
+        witnesses: known_witnesses(ledger, witnesses)?,
+        statement: String::new(),
+    })
+}
+
+fn known_witnesses(ledger: &Ledger, references: &[String]) -> Result<Vec<WitnessId>, CommandError> {
+    let all = witnesses(ledger)?;
+    let by_name: BTreeMap<&str, WitnessId> = all.iter().map(|w| (w.name.as_str(), w.id)).collect();
+    let find = |reference: &String| {
+        let by_id = || {
+            all.iter().find(|w| reference.len() >= 8 && w.id.to_string().starts_with(reference.as_str())).map(|w| w.id)
+        };
+        by_name.get(reference.as_str()).copied().or_else(by_id)
+    };
+    references.iter().map(|r| find(r).ok_or_else(|| CommandError::NoWitness { reference: r.clone() })).collect()
+}
+
+fn picture(path: &Path) -> Result<(String, Vec<u8>), CommandError> {
+    Ok((path.display().to_string(), read(path)?))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
+}

@@ -1,0 +1,144 @@
+//! Why a command on a vault failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use assent::enrol::EnrolError;
+use assent::find::PictureError;
+use assent::ledger::{IdError, TxError, WordError};
+use assent::release::ReleaseError;
+use assent::scan::ScanError;
+use assent::source::SourceError;
+use thiserror::Error;
+
+use crate::models_arg::LoadModelsError;
+use crate::vault::VaultError;
+
+/// One enum for all commands that work on a vault; `main` prints it with its causes.
+#[derive(Debug, Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Models(#[from] LoadModelsError),
+    #[error(transparent)]
+    Inference(#[from] assent::InferenceError),
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    #[error(transparent)]
+    Word(#[from] WordError),
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A needed option was not given, and there is no terminal to ask at.
+    #[error("{flag} is missing; name it, or run the command at a terminal, where it asks")]
+    Missing {
+        /// The option.
+        flag: &'static str,
+    },
+    /// Nobody is registered under this name or id.
+    #[error("no registered witness is {reference}; register one with: assent witness add NAME")]
+    NoWitness {
+        /// As given.
+        reference: String,
+    },
+    /// A date is not written as a date.
+    #[error("{text} is not a date such as 2027-07-31")]
+    Date {
+        /// As given.
+        text: String,
+    },
+    /// An organisation's consents are bound to a notice.
+    #[error("name the notice that the person was given: --notice FILE (its hash becomes part of the consent)")]
+    NoNotice,
+    /// A roster's row.
+    #[error("row {row} of the roster: {what}")]
+    Roster {
+        /// From 1, below the heading.
+        row: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A roster that is no table.
+    #[error("the roster {} cannot be read as a table", path.display())]
+    RosterForm {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: csv::Error,
+    },
+    /// A row of a roster was refused; those before it are enrolled.
+    #[error("row {row} of the roster was refused; the rows before it are done")]
+    RosterRow {
+        /// From 1, below the heading.
+        row: usize,
+        /// Why.
+        #[source]
+        source: Box<CommandError>,
+    },
+    /// `--self` without a typed statement.
+    #[error("--self needs a terminal, at which the owner types the statement themselves")]
+    NoStatement,
+    /// What was typed is not the statement.
+    #[error("that is not the statement; nothing was enrolled")]
+    WrongStatement,
+    /// `--uncovered` outside a household.
+    #[error("outside households everybody else is covered; there is no role yet that may see them uncovered")]
+    Uncovered,
+    /// Nothing to withdraw.
+    #[error("this person has no consent in force that fits; `assent consent list` shows them")]
+    NothingToWithdraw,
+    /// Copies would overwrite what is there.
+    #[error("{} is not empty; name a new folder for the copies", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The log does not verify.
+    #[error("the log is not whole: leaf {position} ({what}); keep a copy of the vault and find out who changed it")]
+    Audit {
+        /// First bad leaf.
+        position: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// A bare verb.
+        op: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A picture could not be encoded.
+    #[error(transparent)]
+    Encode(#[from] assent::encode::EncodeError),
+    /// The sheet could not be written as a page.
+    #[error("cannot make the page")]
+    Page(#[from] askama::Error),
+    /// The demonstration failed to show what it claims.
+    #[error("the demonstration went wrong: {what}")]
+    Demo {
+        /// What did not hold.
+        what: &'static str,
+    },
+    /// Something is missing; the list was printed.
+    #[error("something is missing, see above")]
+    Doctor,
+    /// The output was closed.
+    #[error("cannot write the answer")]
+    Output(#[from] io::Error),
+}

@@ -1,0 +1,153 @@
+//! `assent scan`: look at every photo of a collection, once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assent::DeclaredRates;
+use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+use crate::models_arg::ModelPlaces;
+use crate::output::{Output, count};
+use crate::progress;
+use crate::search_args::SearchArgs;
+use crate::vault::{self, VaultFlags, now};
+
+/// Files that could not be used and are named in the summary, at most.
+const NAMED_MAX: usize = 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// The collection's name
+    collection: String,
+    #[command(flatten)]
+    search: SearchArgs,
+    #[command(flatten)]
+    rates: RateArgs,
+}
+
+/// The two declared rates.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct RateArgs {
+    /// Declared false positive identification rate of the band `match`, for each stranger's face
+    #[arg(long, value_name = "P", default_value_t = DeclaredRates::default().fpir, value_parser = rate)]
+    pub(crate) fpir: f64,
+    /// The same of both bands together
+    #[arg(long, value_name = "P", default_value_t = DeclaredRates::default().fpir_review, value_parser = rate)]
+    pub(crate) fpir_review: f64,
+}
+
+impl RateArgs {
+    /// The rates; the second is never below the first.
+    pub(crate) fn declared(self) -> DeclaredRates {
+        DeclaredRates { fpir: self.fpir, fpir_review: self.fpir_review.max(self.fpir) }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(p) if p > 0.0 && p < 1.0 => Ok(p),
+        _ => Err("a rate lies between 0 and 1, such as 0.001"),
+    }
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the scan says. A photo that cannot be used is no error.
+pub(crate) fn run(
+    args: &ScanArgs,
+    flags: &VaultFlags,
+    models: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let collection = vault::collection(&ledger, &args.collection)?;
+    let models = models.load()?;
+    let options =
+        ScanOptions { search: args.search.options(), threads: args.search.threads(), rates: args.rates.declared() };
+    let stop = stop_on_interrupt();
+    let bar = progress::bar(0, "photos");
+    let mut tick = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let mut watch = ScanWatch { now: &now, stop: &stop, progress: &mut tick };
+    let summary = scan(&ledger, &models, collection.id, options, &mut watch)?;
+    bar.finish_and_clear();
+    out.answer(&object(&summary), |out| {
+        for line in lines(&summary, &args.collection) {
+            writeln!(out, "{line}")?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Set by the first Ctrl-C; a second one ends the program at once, which leaves the vault whole, too.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    // Without a handler, Ctrl-C ends the program: the batch that was not committed is looked at again.
+    drop(ctrlc::set_handler(handler));
+    stop
+}
+
+fn object(s: &ScanSummary) -> Value {
+    let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
+    json!({
+        "photos": s.photos, "looked_at": s.looked_at, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
+        "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
+        "unopened_templates": s.unopened, "stopped": s.stopped,
+    })
+}
+
+/// The summary for people.
+pub(crate) fn lines(s: &ScanSummary, collection: &str) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} in {collection}: {} looked at, {} unchanged, {} moved, {} gone",
+        count(s.photos, "photo"),
+        s.looked_at,
+        s.unchanged,
+        s.moved,
+        s.removed
+    )];
+    if s.templates == 0 {
+        lines.push(format!(
+            "{} found. Nobody here asks to be found, so no face was compared with anybody.",
+            count(s.faces, "face")
+        ));
+    } else {
+        lines.push(format!(
+            "{} found: {} sure, {} to be confirmed (assent review)",
+            count(s.faces, "face"),
+            s.matches,
+            s.reviews
+        ));
+    }
+    if s.thresholds.is_some_and(|t| t.certain.is_none()) {
+        lines.push(
+            "The models' table does not support the declared rate for so many people: everything is to be confirmed."
+                .to_owned(),
+        );
+    }
+    if s.unopened > 0 {
+        lines.push(format!("{} did not open and were left out: assent doctor", count(s.unopened, "template")));
+    }
+    for (path, code) in s.failed.iter().take(NAMED_MAX) {
+        lines.push(format!("left out: {path} ({code})"));
+    }
+    if s.failed.len() > NAMED_MAX {
+        lines.push(format!("left out: {} more (--json names all)", s.failed.len() - NAMED_MAX));
+    }
+    if s.stopped {
+        lines.push("Stopped; the next scan goes on where this one was.".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,171 @@
+//! Opening the vault that a command works on: its folder, its key ring, the real clock and the system's randomness.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use assent::ledger::{
+    Collection, Database, Ledger, OpenError, Settings, Subject, Timestamp, Tools, TxError, VaultKind, VaultPlace,
+    no_hook,
+};
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use thiserror::Error;
+
+use crate::places::{self, PlacesError};
+
+/// In the vault's folder: the name of its key ring below the folder of key rings.
+const RING_NAME_FILE: &str = "key-ring-name";
+
+/// `--vault` and `--key-ring`.
+#[derive(Debug, Clone)]
+pub(crate) struct VaultFlags {
+    pub(crate) vault: Option<PathBuf>,
+    pub(crate) key_ring: Option<PathBuf>,
+}
+
+/// Why a vault could not be opened or made.
+#[derive(Debug, Error)]
+pub(crate) enum VaultError {
+    /// No folder.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
+    /// The file with the key ring's name.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// A bare verb.
+        op: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The ledger refused.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// What is due could not be ended.
+    #[error(transparent)]
+    Due(#[from] TxError),
+}
+
+/// The real time.
+#[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the clock (I10)")]
+pub(crate) fn now() -> Timestamp {
+    // A clock before 1970 counts as 1970: nothing is valid then.
+    Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64))
+}
+
+/// Opens the vault and ends the consents whose date has come.
+///
+/// # Errors
+///
+/// [`VaultError`], as the ledger says.
+pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
+    let folder = places::vault_dir(flags.vault.as_deref())?;
+    let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
+    let ledger = Ledger::open(&place, tools(), now())?;
+    ledger.expire_due(now())?;
+    Ok(ledger)
+}
+
+/// Makes the vault.
+///
+/// # Errors
+///
+/// [`VaultError`], as the ledger says.
+pub(crate) fn create(
+    flags: &VaultFlags,
+    kind: VaultKind,
+    settings: &Settings,
+) -> Result<(Ledger, VaultPlace), VaultError> {
+    let folder = places::vault_dir(flags.vault.as_deref())?;
+    let name_file = folder.join(RING_NAME_FILE);
+    if flags.key_ring.is_none() && !name_file.exists() {
+        fs::create_dir_all(&folder).map_err(|source| VaultError::Io {
+            op: "make the folder",
+            path: folder.clone(),
+            source,
+        })?;
+        let stem = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let number = UnwrapErr(SysRng).next_u64();
+        fs::write(&name_file, format!("{stem}-{number:016x}\n")).map_err(|source| VaultError::Io {
+            op: "write",
+            path: name_file,
+            source,
+        })?;
+    }
+    let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
+    Ok((create_at(&place, kind, settings)?, place))
+}
+
+/// Makes a vault at a place that the caller chose.
+///
+/// # Errors
+///
+/// As [`Ledger::create`].
+pub(crate) fn create_at(place: &VaultPlace, kind: VaultKind, settings: &Settings) -> Result<Ledger, VaultError> {
+    Ok(Ledger::create(place, kind, settings, tools(), now())?)
+}
+
+fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
+    if let Some(ring) = places::key_ring(flags.key_ring.as_deref()) {
+        return Ok(ring);
+    }
+    let path = folder.join(RING_NAME_FILE);
+    let name = match fs::read_to_string(&path) {
+        Ok(name) => name,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::NoVault { folder: folder.to_owned() }.into());
+        }
+        Err(source) => return Err(VaultError::Io { op: "read", path, source }),
+    };
+    // A name, never a way: what lies in the vault's folder must not point to anywhere else.
+    let name = Path::new(name.trim()).file_name().unwrap_or_default().to_owned();
+    Ok(places::key_rings_dir()?.join(name))
+}
+
+fn tools() -> Tools {
+    Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook() }
+}
+
+/// The collection of this name.
+///
+/// # Errors
+///
+/// - [`TxError::Caller`] if there is none.
+/// - As the ledger.
+pub(crate) fn collection(ledger: &Ledger, name: &str) -> Result<Collection, TxError> {
+    let all = collections(ledger)?;
+    all.into_iter()
+        .find(|c| c.name == name)
+        .ok_or_else(|| TxError::Caller(Box::new(NoSuchCollection { name: name.to_owned() })))
+}
+
+/// No collection has this name.
+#[derive(Debug, Error)]
+#[error("there is no collection named {name}; `assent collection list` shows them")]
+struct NoSuchCollection {
+    name: String,
+}
+
+/// All collections.
+///
+/// # Errors
+///
+/// As the ledger.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
+    Ok(ledger.run_tx("list collections", now(), |tx| tx.collections())?.into_inner())
+}
+
+/// The subject that `reference` means: an id, the beginning of one, a handle or a unique name.
+///
+/// # Errors
+///
+/// As [`assent::ledger::Tx::find_subject`].
+pub(crate) fn subject(ledger: &Ledger, reference: &str) -> Result<Subject, TxError> {
+    Ok(ledger.run_tx("find a subject", now(), |tx| tx.find_subject(reference))?.into_inner())
+}
