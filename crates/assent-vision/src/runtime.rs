@@ -4,6 +4,7 @@
 //! [`Network`], with one thread of its own: photos, not the insides of one, are what is done in parallel.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::ep;
@@ -43,6 +44,9 @@ pub enum Role {
     /// Turns an aligned face into numbers.
     Embedder,
 }
+
+/// The library that was loaded first, and its environment: the library allows a process one of them.
+static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
 /// The loaded library and what it can do on this processor.
 #[derive(Debug)]
@@ -118,10 +122,15 @@ impl Runtime {
         let library = find_library(&wheel)
             .or_else(|| find_library(folder))
             .ok_or_else(|| RuntimeError::Missing { folder: folder.to_path_buf() })?;
-        let failed = |source| RuntimeError::Load { library: library.clone(), source };
-        let builder = ort::init_from(&library).map_err(|e| failed(e.into()))?;
-        let environment = builder.with_name("assent").with_telemetry(false).build().map_err(|e| failed(e.into()))?;
-        environment.set_log_level(ort::logging::LogLevel::Error);
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let (library, environment) = if let Some((library, environment)) = &*loaded {
+            (library.clone(), environment.clone())
+        } else {
+            let environment = start(&library)?;
+            *loaded = Some((library.clone(), environment.clone()));
+            (library, environment)
+        };
+        drop(loaded);
         // The provider is a library of its own beside the first: without the file there is no OpenVINO.
         let has_openvino =
             library.with_file_name(format!("{DLL_PREFIX}onnxruntime_providers_openvino{DLL_SUFFIX}")).exists();
@@ -245,6 +254,14 @@ impl Network {
         }
         Ok(())
     }
+}
+
+fn start(library: &Path) -> Result<Environment, RuntimeError> {
+    let failed = |source| RuntimeError::Load { library: library.to_path_buf(), source };
+    let builder = ort::init_from(library).map_err(|e| failed(e.into()))?;
+    let environment = builder.with_name("assent").with_telemetry(false).build().map_err(|e| failed(e.into()))?;
+    environment.set_log_level(ort::logging::LogLevel::Error);
+    Ok(environment)
 }
 
 fn openvino(precision: &str) -> ep::ExecutionProviderDispatch {

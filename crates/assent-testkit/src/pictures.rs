@@ -1,0 +1,89 @@
+//! Pictures and forms made for tests.
+
+use assent::{Frame, encode, fit_within, resize};
+use assent_vision::decode::{DecodeLimits, decode};
+
+/// A picture file, decoded.
+pub fn open(bytes: &[u8]) -> Frame {
+    decode(bytes, DecodeLimits::default()).unwrap()
+}
+
+/// A picture as a JPEG of high quality.
+pub fn jpeg(frame: &Frame) -> Vec<u8> {
+    encode::jpeg(frame, 95).unwrap()
+}
+
+/// A JPEG that opens and differs for each `n`: a signed form, as far as a program can tell.
+pub fn release(n: u32) -> Vec<u8> {
+    let mut form = Frame::filled(32, 8, [255; 3]);
+    for (x, pixel) in form.rgb_mut().chunks_exact_mut(3).enumerate() {
+        if n >> (x % 32) & 1 == 1 {
+            pixel.fill(0);
+        }
+    }
+    jpeg(&form)
+}
+
+/// A PDF of so many empty pages, with `text` in a comment.
+pub fn pdf(pages: usize, text: &str) -> Vec<u8> {
+    let kids: Vec<String> = (0..pages).map(|i| format!("{} 0 R", i + 3)).collect();
+    let mut objects = vec![
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        format!("<< /Type /Pages /Count {pages} /Kids [ {} ] >>", kids.join(" ")),
+    ];
+    objects.extend((0..pages).map(|_| "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>".to_owned()));
+    let mut out = format!("%PDF-1.4\n% {text}\n");
+    let mut table = vec!["0000000000 65535 f ".to_owned()];
+    for (i, object) in objects.iter().enumerate() {
+        table.push(format!("{:010} 00000 n ", out.len()));
+        out = format!("{out}{} 0 obj\n{object}\nendobj\n", i + 1);
+    }
+    let (count, start, table) = (table.len(), out.len(), table.join("\n"));
+    format!("{out}xref\n0 {count}\n{table}\ntrailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n")
+        .into()
+}
+
+/// The picture with its longest side made this short.
+pub fn shrunk(frame: &Frame, side_px: u32) -> Frame {
+    resize(frame, fit_within((frame.width(), frame.height()), side_px))
+}
+
+/// The picture with every value multiplied.
+pub fn darkened(frame: &Frame, factor: f32) -> Frame {
+    let mut dark = frame.clone();
+    dark.rgb_mut().iter_mut().for_each(|v| *v = (f32::from(*v) * factor) as u8);
+    dark
+}
+
+/// The picture, blurred: each value becomes the mean of a square that reaches `reach` pixels to each side.
+pub fn blurred(frame: &Frame, reach: i64) -> Frame {
+    let mut soft = frame.clone();
+    for across in [true, false] {
+        let from = soft.clone();
+        let width = i64::from(from.width());
+        for (i, pixel) in soft.rgb_mut().chunks_exact_mut(3).enumerate() {
+            let (x, y) = (i as i64 % width, i as i64 / width);
+            let mut sum = [0i64; 3];
+            for d in -reach..=reach {
+                let near = if across { from.pixel(x + d, y) } else { from.pixel(x, y + d) };
+                sum.iter_mut().zip(near).for_each(|(s, v)| *s += i64::from(v));
+            }
+            pixel.iter_mut().zip(sum).for_each(|(p, s)| *p = (s / (2 * reach + 1)) as u8);
+        }
+    }
+    soft
+}
+
+/// Two pictures beside each other, the lower one filled up with black.
+pub fn side_by_side(a: &Frame, b: &Frame) -> Frame {
+    let (width, height) = (a.width() + b.width(), a.height().max(b.height()));
+    let mut both = Frame::filled(width, height, [0; 3]);
+    for (frame, left) in [(a, 0), (b, a.width())] {
+        let row = frame.width() as usize * 3;
+        for (y, pixels) in frame.rgb().chunks_exact(row).enumerate() {
+            let at = (y * width as usize + left as usize) * 3;
+            both.rgb_mut()[at..at + row].copy_from_slice(pixels);
+        }
+    }
+    both
+}

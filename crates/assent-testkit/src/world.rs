@@ -1,0 +1,249 @@
+//! A vault of its own for every test.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use assent::DeclaredRates;
+use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
+use assent::find::{FoundPhoto, Use, find};
+use assent::ledger::{
+    CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger, NewCollection, NewSubject,
+    OthersBasis, Purpose, Settings, SubjectId, Timestamp, Tools, Tx, TxError, VaultKind, VaultPlace, WitnessId,
+    WriteHook, no_hook,
+};
+use assent::models::Models;
+use assent::packs::sha256;
+use assent::scan::{ScanError, ScanOptions, ScanSummary, ScanWatch, scan};
+use assent::source::Folder;
+use tempfile::TempDir;
+
+use crate::{SEARCH, SeededRng, crew, models, release, with_worker};
+
+/// Now, in every test.
+pub const T0: Timestamp = Timestamp(1_800_000_000_000);
+
+/// Milliseconds of a day.
+pub const DAY: i64 = 86_400_000;
+
+/// So many days after [`T0`].
+pub fn at(day: i64) -> Timestamp {
+    Timestamp(T0.0 + day * DAY)
+}
+
+fn fresh() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A folder with room for a vault, its key ring and photos, gone when dropped.
+#[derive(Debug)]
+pub struct Home {
+    /// The folder.
+    pub dir: TempDir,
+    /// Where the vault is.
+    pub place: VaultPlace,
+    /// Where the photos are.
+    pub photos: PathBuf,
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, ring) = (dir.path().join("vault"), dir.path().join("keys/ring"));
+        let photos = dir.path().join("photos");
+        fs::create_dir(&photos).unwrap();
+        Home { place: VaultPlace { folder, ring, database: Database::Sqlite }, photos, dir }
+    }
+}
+
+impl Home {
+    /// A folder with these sample photos.
+    pub fn with(photos: &[&str]) -> Home {
+        let home = Home::default();
+        for name in photos {
+            home.add_photo(name);
+        }
+        home
+    }
+
+    /// Randomness that no other vault has, and a hook.
+    pub fn tools(&self, hook: WriteHook) -> Tools {
+        Tools { rng: Box::new(SeededRng::new(&format!("{} {}", self.dir.path().display(), fresh()))), hook }
+    }
+
+    /// Puts a sample photo into the folder of photos, under its own name.
+    pub fn add_photo(&self, name: &str) {
+        self.put(name, &fs::read(crew().join("photos").join(name)).unwrap());
+    }
+
+    /// Writes a file into the folder of photos.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        let path = self.photos.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+/// A vault with a collection over the folder of photos and two witnesses.
+#[derive(Debug)]
+pub struct World {
+    /// The vault.
+    pub ledger: Ledger,
+    /// Where it is.
+    pub home: Home,
+    /// Its collection.
+    pub collection: CollectionId,
+    /// Its witnesses.
+    pub witnesses: Vec<WitnessId>,
+}
+
+impl World {
+    /// An organisation's vault over these sample photos.
+    pub fn new(photos: &[&str]) -> World {
+        World::of(VaultKind::Organisation, &OthersBasis::ClosedGroup, photos)
+    }
+
+    /// A vault of this kind over these sample photos.
+    pub fn of(kind: VaultKind, others: &OthersBasis, photos: &[&str]) -> World {
+        let home = Home::with(photos);
+        let settings = Settings { controller: "The Rowing Club".into(), ..Settings::default() };
+        let ledger = Ledger::create(&home.place, kind, &settings, home.tools(no_hook()), T0).unwrap();
+        let folder = Folder::open(home.photos.to_str().unwrap()).unwrap();
+        let made = ledger.run_tx("furnish", T0, |tx| {
+            let new = NewCollection { name: "Regatta", directory: folder.text(), others: others.clone() };
+            Ok((tx.add_collection(&new)?, vec![tx.add_witness("Wanda Witness")?, tx.add_witness("Wim Witness")?]))
+        });
+        let (collection, witnesses) = made.unwrap().into_inner();
+        World { ledger, home, collection, witnesses }
+    }
+
+    /// A transaction at [`T0`].
+    ///
+    /// # Errors
+    ///
+    /// Those of `body`.
+    pub fn tx<T>(&self, body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>) -> Result<T, TxError> {
+        self.ledger.run_tx("test", T0, body).map(Committed::into_inner)
+    }
+
+    /// Somebody on the roster.
+    pub fn subject(&self, handle: &str) -> SubjectId {
+        let (name, contact) = (format!("Name of {handle}"), format!("{handle}@example.org"));
+        self.tx(|tx| tx.add_subject(&NewSubject { handle, name: &name, contact: &contact, owner: false })).unwrap()
+    }
+
+    /// A signed form that was not used before, seen by both witnesses.
+    pub fn paper(&self) -> Evidence {
+        Evidence::Paper {
+            release_sha256: sha256(&release(fresh())),
+            witnesses: self.witnesses.clone(),
+            statement: "signed in the boat house".into(),
+        }
+    }
+
+    /// The consent to be found in the collection.
+    pub fn to_be_found(&self) -> Consent {
+        Consent { collection: self.collection, purpose: Purpose::find_my_photos() }
+    }
+
+    /// Enrols somebody for 30 days from pictures.
+    ///
+    /// # Errors
+    ///
+    /// As [`enrol`].
+    pub fn try_enrol(
+        &self,
+        subject: SubjectId,
+        evidence: &Evidence,
+        pictures: &[(&str, Vec<u8>)],
+    ) -> Result<GrantId, EnrolError> {
+        let pictures: Vec<(String, Vec<u8>)> = pictures.iter().map(|(n, b)| ((*n).to_owned(), b.clone())).collect();
+        let consents = [self.to_be_found()];
+        let enrolment = Enrolment {
+            subject,
+            consents: &consents,
+            evidence,
+            notice_sha256: [0x6e; 32],
+            valid_until: at(30),
+            pictures: &pictures,
+        };
+        Ok(with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, T0))?[0])
+    }
+
+    /// Puts somebody on the roster and enrols them from a sample portrait.
+    pub fn enrol(&self, handle: &str, portrait: &str) -> (SubjectId, GrantId) {
+        let subject = self.subject(handle);
+        (subject, self.enrol_again(subject, portrait))
+    }
+
+    /// Enrols somebody who is on the roster.
+    pub fn enrol_again(&self, subject: SubjectId, portrait: &str) -> GrantId {
+        let picture = fs::read(crew().join("portraits").join(format!("{portrait}.jpg"))).unwrap();
+        self.try_enrol(subject, &self.paper(), &[("portrait", picture)]).unwrap()
+    }
+
+    /// Ends a grant on its subject's word.
+    pub fn withdraw(&self, grant: GrantId) {
+        self.tx(|tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
+    }
+
+    /// Scans the collection on one thread.
+    pub fn scan(&self) -> ScanSummary {
+        self.scan_on(1)
+    }
+
+    /// Scans the collection.
+    pub fn scan_on(&self, threads: usize) -> ScanSummary {
+        scan_with(&self.ledger, models(), self.collection, threads, &|| T0, &mut |_, _| {}).unwrap()
+    }
+
+    /// Looks for somebody everywhere.
+    pub fn find(&self, subject: SubjectId) -> Vec<FoundPhoto> {
+        find(&self.ledger, subject, None, Use::Search, T0).unwrap()
+    }
+
+    /// What may be searched.
+    pub fn gallery(&self) -> Gallery {
+        let model = models().pack().model_sha256;
+        self.tx(|tx| tx.searchable_templates(self.collection, &Purpose::find_my_photos(), model)).unwrap()
+    }
+
+    /// What the vault knows of the photos.
+    pub fn known(&self) -> Vec<KnownPhoto> {
+        self.tx(|tx| tx.known_photos(self.collection)).unwrap()
+    }
+
+    /// How many leaves the log has.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path has one lifetime, the closure all"
+    )]
+    pub fn log_size(&self) -> u64 {
+        self.tx(|tx| tx.log_head()).unwrap().0
+    }
+
+    /// All bytes of the vault's folder and of the folder with the key ring.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut all = crate::bytes_below(&self.home.place.folder);
+        all.extend(crate::bytes_below(self.home.place.ring.parent().unwrap()));
+        all
+    }
+}
+
+/// Scans with the search and the rates of all tests.
+///
+/// # Errors
+///
+/// As [`scan`].
+pub fn scan_with(
+    ledger: &Ledger,
+    models: &Models,
+    collection: CollectionId,
+    threads: usize,
+    now: &dyn Fn() -> Timestamp,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<ScanSummary, ScanError> {
+    let options = ScanOptions { search: SEARCH, threads, rates: DeclaredRates::default() };
+    scan(ledger, models, collection, options, &mut ScanWatch { now, stop: &AtomicBool::new(false), progress })
+}

@@ -1,0 +1,179 @@
+//! Enrolment, and every reason to refuse it. What is refused leaves nothing.
+
+use assent::Frame;
+use assent::enrol::{EnrolError, Enrolment, enrol};
+use assent::ledger::{Evidence, GrantState, NewSubject, OthersBasis, SubjectId, TxError, VaultKind};
+use assent::portrait::PortraitError;
+use assent::release::{ReleaseError, open_release};
+use assent_testkit::{
+    T0, World, at, blurred, darkened, jpeg, models, open, pdf, release, shrunk, side_by_side, with_worker,
+};
+
+use crate::{DESERT, TRIO, WALZ, photo, portrait};
+
+fn walz() -> Frame {
+    open(&portrait("carl-walz"))
+}
+
+/// A refused enrolment leaves neither grant, nor template, nor leaf.
+fn refused(w: &World, subject: SubjectId, attempt: impl FnOnce() -> Result<(), EnrolError>) -> EnrolError {
+    let before = (w.log_size(), w.gallery().templates.len(), w.tx(|tx| tx.grants_of(subject)).unwrap());
+    let error = attempt().unwrap_err();
+    let after = (w.log_size(), w.gallery().templates.len(), w.tx(|tx| tx.grants_of(subject)).unwrap());
+    assert_eq!(before, after, "{error}");
+    error
+}
+
+#[test]
+fn an_unfit_picture_is_refused_for_its_reason() {
+    let w = World::new(&[]);
+    let subject = w.subject("walz");
+    let check = |name: &str, picture: Vec<u8>, right: fn(&PortraitError) -> bool| {
+        // A good picture before it does not help.
+        let pictures = [("good.jpg", portrait("carl-walz")), ("bad.jpg", picture)];
+        let error = refused(&w, subject, || w.try_enrol(subject, &w.paper(), &pictures).map(drop));
+        let EnrolError::Portrait { picture, source } = &error else { panic!("{name}: {error}") };
+        assert!(right(source) && picture == "bad.jpg", "{name}: {source}");
+    };
+    let two = side_by_side(&walz(), &open(&portrait("julie-payette")));
+    let glare = Frame::new(walz().width(), walz().height(), walz().rgb().iter().map(|v| v / 6 + 212).collect());
+    let grey = Frame::new(walz().width(), walz().height(), walz().rgb().iter().map(|v| v / 16 * 2 + 110).collect());
+    check("nobody", jpeg(&shrunk(&open(&photo(DESERT)), 640)), |e| matches!(e, PortraitError::NoFace));
+    check("two people", jpeg(&two), |e| matches!(e, PortraitError::SeveralFaces { faces: 2 }));
+    check("a group", photo(TRIO), |e| matches!(e, PortraitError::SeveralFaces { faces: 3 }));
+    check("far away", jpeg(&shrunk(&walz(), 60)), |e| matches!(e, PortraitError::TooSmall { .. }));
+    check("in the dark", jpeg(&darkened(&walz(), 0.15)), |e| matches!(e, PortraitError::TooDark));
+    check("in glare", jpeg(&glare.unwrap()), |e| matches!(e, PortraitError::TooBright));
+    check("in fog", jpeg(&grey.unwrap()), |e| matches!(e, PortraitError::TooFlat));
+    check("out of focus", jpeg(&blurred(&walz(), 8)), |e| matches!(e, PortraitError::Blurred));
+    check("no picture at all", b"hello".to_vec(), |e| matches!(e, PortraitError::Look(_)));
+    check("cut off", portrait("carl-walz")[..9_000].to_vec(), |e| matches!(e, PortraitError::Look(_)));
+}
+
+#[test]
+fn a_copy_of_a_photo_in_the_collection_is_refused() {
+    let w = World::new(&[WALZ]);
+    w.scan();
+    let subject = w.subject("walz");
+    let pictures = [("good.jpg", portrait("carl-walz")), ("found.jpg", photo(WALZ))];
+    let error = refused(&w, subject, || w.try_enrol(subject, &w.paper(), &pictures).map(drop));
+    assert!(matches!(&error, EnrolError::CopyOfPhoto { picture } if picture == "found.jpg"), "{error}");
+    // The reason was the copy: without it the enrolment goes through.
+    w.try_enrol(subject, &w.paper(), &pictures[..1]).unwrap();
+}
+
+#[test]
+fn evidence_that_is_not_enough_is_refused() {
+    let w = World::new(&[]);
+    let (walz, krikalev) = (w.subject("walz"), w.subject("krikalev"));
+    let good = [("good.jpg", portrait("carl-walz"))];
+    let check = |name: &str, subject, evidence: &Evidence, right: fn(&TxError) -> bool| {
+        let error = refused(&w, walz, || w.try_enrol(subject, evidence, &good).map(drop));
+        assert!(matches!(&error, EnrolError::Ledger(e) if right(e)), "{name}: {error}");
+    };
+    let paper = |witnesses: &[usize]| Evidence::Paper {
+        release_sha256: [witnesses.len() as u8; 32],
+        witnesses: witnesses.iter().map(|i| w.witnesses[*i]).collect(),
+        statement: String::new(),
+    };
+    let spoken = Evidence::SelfStatement { statement: "It is me".into() };
+    check("no witness", walz, &paper(&[]), |e| matches!(e, TxError::Witnesses { needed: 2, given: 0 }));
+    check("one witness", walz, &paper(&[0]), |e| matches!(e, TxError::Witnesses { needed: 2, given: 1 }));
+    check("the same one twice", walz, &paper(&[1, 1]), |e| matches!(e, TxError::Witnesses { given: 1, .. }));
+    check("a word alone", walz, &spoken, |e| matches!(e, TxError::SelfStatement));
+    check("nobody", SubjectId::from_bytes([7; 16]), &w.paper(), |e| matches!(e, TxError::NoSubject));
+
+    let once = w.paper();
+    w.try_enrol(krikalev, &once, &[("k.jpg", portrait("sergei-krikalev"))]).unwrap();
+    check("a form that served before", walz, &once, |e| matches!(e, TxError::ReleaseUsed));
+    w.try_enrol(walz, &w.paper(), &good).unwrap();
+    check("twice", walz, &w.paper(), |e| matches!(e, TxError::GrantExists));
+    assert_eq!(w.gallery().templates.len(), 2);
+}
+
+#[test]
+fn an_enrolment_without_picture_consent_or_time_is_refused() {
+    let w = World::new(&[]);
+    let subject = w.subject("walz");
+    let (paper, both) = (w.paper(), [w.to_be_found()]);
+    let pictures = [("good.jpg".to_owned(), portrait("carl-walz"))];
+    let whole = || Enrolment {
+        subject,
+        consents: &both,
+        evidence: &paper,
+        notice_sha256: [0; 32],
+        valid_until: at(1),
+        pictures: &pictures,
+    };
+    let attempt = |e: Enrolment<'_>| {
+        refused(&w, subject, || with_worker(|worker| enrol(&w.ledger, models(), worker, &e, T0)).map(drop))
+    };
+    assert!(matches!(attempt(Enrolment { pictures: &[], ..whole() }), EnrolError::NoPicture));
+    assert!(matches!(attempt(Enrolment { consents: &[], ..whole() }), EnrolError::NoConsent));
+    let over = attempt(Enrolment { valid_until: T0, ..whole() });
+    assert!(matches!(over, EnrolError::Ledger(TxError::Validity)), "{over}");
+}
+
+#[test]
+fn several_pictures_make_several_templates_of_one_person() {
+    let w = World::new(&[WALZ]);
+    let subject = w.subject("walz");
+    let mirrored = {
+        let mut frame = walz();
+        let row = frame.width() as usize * 3;
+        for row in frame.rgb_mut().chunks_exact_mut(row) {
+            row.reverse();
+            row.chunks_exact_mut(3).for_each(|p| p.swap(0, 2));
+        }
+        jpeg(&frame)
+    };
+    let grant = w.try_enrol(subject, &w.paper(), &[("a.jpg", portrait("carl-walz")), ("b.jpg", mirrored)]).unwrap();
+    assert_eq!(w.gallery().templates.len(), 2);
+    let summary = w.scan();
+    assert_eq!((summary.templates, summary.matches), (2, 1));
+    w.withdraw(grant);
+    assert_eq!(w.gallery().templates.len(), 0);
+    assert_eq!(w.tx(|tx| tx.grants_of(subject)).unwrap()[0].state, GrantState::Withdrawn);
+}
+
+#[test]
+fn a_households_owner_may_show_a_picture_from_their_own_album() {
+    let w = World::of(VaultKind::Household, &OthersBasis::Household, &[WALZ]);
+    w.scan();
+    let add = |handle, owner| w.tx(|tx| tx.add_subject(&NewSubject { handle, name: "", contact: "", owner })).unwrap();
+    let (me, other) = (add("me", true), add("other", false));
+    let mine = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
+    let pictures = [("album.jpg", photo(WALZ))];
+    let error = refused(&w, other, || w.try_enrol(other, &mine, &pictures).map(drop));
+    assert!(matches!(error, EnrolError::Ledger(TxError::SelfStatement)), "{error}");
+    let error = refused(&w, other, || w.try_enrol(other, &w.paper(), &pictures).map(drop));
+    assert!(matches!(error, EnrolError::CopyOfPhoto { .. }), "{error}");
+    w.try_enrol(me, &mine, &pictures).unwrap();
+    w.scan();
+    assert_eq!(w.find(me).len(), 1);
+}
+
+#[test]
+fn a_release_is_a_file_that_opens() {
+    let reason = |bytes: &[u8]| match open_release(bytes) {
+        Ok(_) => "opens",
+        Err(ReleaseError::Pdf(_)) => "damaged PDF",
+        Err(ReleaseError::NoPage) => "no page",
+        Err(ReleaseError::Picture(_)) => "no picture",
+    };
+    let form = pdf(2, "signed");
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("a picture", &release(1), "opens"),
+        ("a PDF", &form, "opens"),
+        ("a PDF without a page", &pdf(0, ""), "no page"),
+        ("a PDF that was cut off", &form[..60], "damaged PDF"),
+        ("a PDF in name alone", b"%PDF-1.7 and nothing else", "damaged PDF"),
+        ("a text", b"I agree. Signed: X", "no picture"),
+        ("nothing", b"", "no picture"),
+    ];
+    for (name, bytes, expected) in cases {
+        assert_eq!(reason(bytes), expected, "{name}");
+    }
+    assert_ne!(open_release(&release(1)).unwrap(), open_release(&release(2)).unwrap());
+    assert_ne!(open_release(&pdf(1, "a")).unwrap(), open_release(&pdf(1, "b")).unwrap());
+}
