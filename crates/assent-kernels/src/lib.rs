@@ -73,6 +73,7 @@ impl Avx2 {
 /// The processor has AVX2, and `a` and `b` are of equal length.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
+#[expect(clippy::cast_ptr_alignment, reason = "`loadu` asks for no alignment")]
 unsafe fn dot_avx2(a: &[i8], b: &[i8]) -> i32 {
     use std::arch::x86_64::{
         __m128i, _mm_loadu_si128, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_madd_epi16, _mm256_setzero_si256,
