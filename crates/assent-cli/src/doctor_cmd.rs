@@ -109,7 +109,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(c) = cause {
-        text += &format!(": {c}");
+        text.push_str(": ");
+        text.push_str(&c.to_string());
         cause = c.source();
     }
     text

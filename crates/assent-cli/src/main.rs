@@ -36,6 +36,7 @@ use thiserror::Error;
 /// Finds a person's photos in a collection, and only people who said yes can be found.
 #[derive(Debug, Parser)]
 #[command(name = "assent", version, about, propagate_version = true)]
+#[expect(clippy::doc_markdown, reason = "these comments are the help text, and a person reads no backticks")]
 struct Cli {
     /// Write one JSON object instead of text
     #[arg(long, global = true)]

@@ -45,10 +45,9 @@ struct Picture<'a> {
 /// [`CommandError`] if a photo cannot be read any more, or the file cannot be written.
 pub(crate) fn write(file: &Path, title: &str, found: &[FoundPhoto], cover_others: bool) -> Result<(), CommandError> {
     let covered: usize = if cover_others { found.iter().map(|f| f.others.len()).sum() } else { 0 };
-    let mut summary = count(found.len(), "photo");
-    if cover_others {
-        summary += &format!("; {} of other people covered", count(covered, "face"));
-    }
+    let photos = count(found.len(), "photo");
+    let summary =
+        if cover_others { format!("{photos}; {} of other people covered", count(covered, "face")) } else { photos };
     let pictures = found.iter().map(|f| shown(f, cover_others)).collect::<Result<_, _>>()?;
     let page = Sheet { title, summary, pictures }.render()?;
     write_whole(file, page.as_bytes())

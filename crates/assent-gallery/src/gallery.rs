@@ -193,7 +193,9 @@ mod tests {
             })
             .collect();
         let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();
-        v.iter_mut().for_each(|x| *x /= length);
+        for x in &mut v {
+            *x /= length;
+        }
         v
     }
 

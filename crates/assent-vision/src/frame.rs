@@ -2,6 +2,10 @@
 
 use crate::geometry::{Orientation, QuarterTurn};
 
+/// Side of the squares in which a picture is turned, pixels: a turned row is read down a column, and a block of columns
+/// stays in the cache.
+const BLOCK: usize = 32;
+
 /// A picture in memory, `[height][width][3]` bytes, red first, no gaps between rows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -71,8 +75,6 @@ impl Frame {
             return self.clone();
         }
         let mut out = vec![0; self.rgb.len()];
-        // Square blocks: a turned row is read down a column, and a block of columns stays in the cache.
-        const BLOCK: usize = 32;
         for y0 in (0..nh).step_by(BLOCK) {
             for x0 in (0..nw).step_by(BLOCK) {
                 for y in y0..(y0 + BLOCK).min(nh) {

@@ -50,7 +50,8 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
     let along = ((nose.x - left.x) * dx + (nose.y - left.y) * dy) / (eyes * eyes);
     let b = face.bounds;
     let room = b.x.min(b.y).min(photo_size.0 - b.x - b.width).min(photo_size.1 - b.y - b.height);
-    let upright_height = if face.turn.count() % 2 == 0 { b.height / photo_size.1 } else { b.width / photo_size.0 };
+    let upright_height =
+        if face.turn.count().is_multiple_of(2) { b.height / photo_size.1 } else { b.width / photo_size.0 };
 
     let crop = aligned.crop();
     let luminance: Vec<f32> = crop

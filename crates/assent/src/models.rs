@@ -18,8 +18,8 @@ use crate::packs::{AcceptedLicences, ModelPack, PackError};
 ///
 /// # Source
 ///
-/// OpenCV gives 0.363 for `SFace`, measured on LFW; its users report that strangers reach that and that 0.46 to 0.55
-/// are needed (opencv/opencv_zoo, issues 53 and 54).
+/// `OpenCV` gives 0.363 for `SFace`, measured on LFW; its users report that strangers reach that and that 0.46 to 0.55
+/// are needed (the repository `opencv/opencv_zoo`, issues 53 and 54).
 pub const UNCALIBRATED_REVIEW_SCORE: f32 = 0.5;
 
 /// A model pack and the library that runs it.

@@ -126,15 +126,22 @@ fn i11_single_answers_come_from_the_untouched_sample_set_alone() {
 
 #[test]
 fn i11_other_folders_beside_the_sample_set_are_not_the_sample_set() {
-    let dir = made_up(31, &[("a.jpg", TRIO), ("b.jpg", DESERT)], &everybody(0..31, &["a.jpg", "b.jpg"]));
-    let check = |name: &str, photos: &Path, portraits: &Path, labels: &Path| {
-        let read = LabelledSet::read(photos, portraits, labels);
-        assert!(read.is_err() || !read.unwrap().is_sample_set(), "{name}");
+    // The sample set with one picture more in each folder and one label less.
+    let dir = copy_of_the_sample_set();
+    link(&crew().join("photos").join(TRIO), &dir.path().join("photos/mine.jpg"));
+    link(&crew().join("portraits/carl-walz.jpg"), &dir.path().join("portraits/mine.jpg"));
+    let labels = fs::read_to_string(crew().join("labels.tsv")).unwrap();
+    fs::write(dir.path().join("labels.tsv"), labels.trim_end().rsplit_once('\n').unwrap().0).unwrap();
+    let check = |name: &str, places: [&Path; 3], expected: bool| {
+        let [photos, portraits, labels] = places;
+        let set = LabelledSet::read(&photos.join("photos"), &portraits.join("portraits"), &labels.join("labels.tsv"));
+        assert_eq!(set.unwrap().is_sample_set(), expected, "{name}");
     };
     let (own, sample) = (dir.path(), crew());
-    check("own photos", &own.join("photos"), &sample.join("portraits"), &sample.join("labels.tsv"));
-    check("own portraits", &sample.join("photos"), &own.join("portraits"), &sample.join("labels.tsv"));
-    check("own labels", &sample.join("photos"), &sample.join("portraits"), &own.join("labels.tsv"));
+    check("none", [&sample, &sample, &sample], true);
+    check("own photos", [own, &sample, &sample], false);
+    check("own portraits", [&sample, own, &sample], false);
+    check("own labels", [&sample, &sample, own], false);
 }
 
 #[test]

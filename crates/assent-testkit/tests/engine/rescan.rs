@@ -123,6 +123,25 @@ fn what_a_person_decided_outlives_every_scan() {
     assert_eq!(w.tx(|tx| tx.counts(w.collection)).unwrap().sightings, 1);
 }
 
+#[test]
+fn what_a_person_confirmed_stays_although_the_engine_no_longer_says_so() {
+    let (w, walz) = scanned();
+    let (krikalev, _) = w.enrol("krikalev", "sergei-krikalev");
+    w.home.add_photo(TRIO);
+    w.scan();
+    decide(&w, walz, Verdict::Confirmed);
+    assert_eq!(paths(&w.find(krikalev)), [TRIO]);
+    // Somebody new, so that all photos are looked at again, and rates so strict that nothing is answered.
+    w.enrol("ansari", "anousheh-ansari");
+    let rates = DeclaredRates::new(1e-12, 1e-12).unwrap();
+    let options = ScanOptions { search: SEARCH, threads: 1, rates };
+    let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_, _| {} };
+    let summary = scan(&w.ledger, models(), w.collection, options, watch).unwrap();
+    assert_eq!((summary.looked_at, summary.matches + summary.reviews), (3, 0));
+    assert_eq!(w.find(krikalev), [], "a proposal goes with the scan that made it");
+    assert_eq!(w.find(walz)[0].verdict, Some(Verdict::Confirmed));
+}
+
 /// A PNG header that promises 60,000 x 60,000 pixels.
 fn huge() -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0".to_vec();

@@ -8,6 +8,7 @@ use assent_gallery::assign::assign;
 use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
 use assent_gallery::gallery::{Gallery, Owner, VectorError};
 use assent_vision::detect::SearchOptions;
+use assent_vision::embed::Embedding;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
@@ -285,7 +286,7 @@ fn name(part: Option<&std::ffi::OsStr>) -> String {
 }
 
 /// The embedding of the largest face; `None` if the file is no photo or has no usable face.
-fn template(worker: &mut Worker, bytes: &[u8]) -> Result<Option<assent_vision::embed::Embedding>, InferenceError> {
+fn template(worker: &mut Worker, bytes: &[u8]) -> Result<Option<Embedding>, InferenceError> {
     let looked = match worker.look(bytes) {
         Ok(looked) => looked,
         Err(LookError::Decode(_)) => return Ok(None),
@@ -316,7 +317,7 @@ fn search(
     };
     let cuts = worker.cut(&looked);
     let embeddings = worker.embed(cuts)?;
-    let probes: Vec<&[f32]> = embeddings.iter().flatten().map(|e| e.values()).collect();
+    let probes: Vec<&[f32]> = embeddings.iter().flatten().map(Embedding::values).collect();
     let hits = gallery.search(&probes, thresholds.review)?;
     let answers = assign(&hits, thresholds).into_iter().map(|a| (a.owner, a.band, a.score)).collect();
     Ok(Some((looked.detected.faces.len(), answers)))
