@@ -24,10 +24,10 @@ pub fn fit_within((width, height): (u32, u32), side_px: u32) -> (u32, u32) {
 /// without going through linear light, because that is how the networks were trained.
 pub fn resize(frame: &Frame, (width, height): (u32, u32)) -> Frame {
     let mut target = Image::new(width.max(1), height.max(1), PixelType::U8x3);
-    // Up to a half, the four nearest pixels see every old pixel; further down, those between them count, too.
+    // Up to a half, the four nearest pixels see every old pixel; further down, the filter widens.
     let shrink = frame.width() as f32 / width.max(1) as f32;
     let filter = FilterType::Bilinear;
-    let algorithm = if shrink <= 2.0 { ResizeAlg::Interpolation(filter) } else { ResizeAlg::SuperSampling(filter, 2) };
+    let algorithm = if shrink <= 2.0 { ResizeAlg::Interpolation(filter) } else { ResizeAlg::Convolution(filter) };
     let options = ResizeOptions::new().resize_alg(algorithm);
     let resized = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
         .map_err(|_| ())

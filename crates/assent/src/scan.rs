@@ -222,7 +222,8 @@ pub fn scan(
             summary.failed.push((file.path.clone(), code));
         }
     }
-    look_at(ledger, models, &about, &folder, &todo, searched.as_ref(), options, watch, &mut summary)?;
+    let ids = by_path.iter().map(|(path, k)| (*path, k.id)).collect();
+    look_at(ledger, models, &about, &folder, &todo, &ids, searched.as_ref(), options, watch, &mut summary)?;
     summary.failed.sort();
     Ok(summary)
 }
@@ -234,6 +235,7 @@ fn look_at(
     about: &Collection,
     folder: &Folder,
     todo: &[&PhotoFile],
+    known: &BTreeMap<&str, PhotoId>,
     searched: Option<&Searched>,
     options: ScanOptions,
     watch: &mut ScanWatch<'_>,
@@ -250,7 +252,7 @@ fn look_at(
     let mut failed: Option<ScanError> = None;
     let commit = |batch: &mut Vec<(&PhotoFile, Seen)>, summary: &mut ScanSummary, now| {
         let taken = std::mem::take(batch);
-        ledger.run_tx("scan", now, |tx| store(tx, about, models, searched, &taken)).map(|stored| {
+        ledger.run_tx("scan", now, |tx| store(tx, about, models, known, searched, &taken)).map(|stored| {
             let (matches, reviews) = stored.into_inner();
             summary.matches += matches;
             summary.reviews += reviews;
@@ -305,6 +307,7 @@ fn store(
     tx: &Tx<'_>,
     about: &Collection,
     models: &Models,
+    known: &BTreeMap<&str, PhotoId>,
     searched: Option<&Searched>,
     batch: &[(&PhotoFile, Seen)],
 ) -> Result<(usize, usize), TxError> {
@@ -312,6 +315,12 @@ fn store(
     let mut concerned: BTreeMap<SubjectId, Vec<u8>> = BTreeMap::new();
     let (mut matches, mut reviews) = (0, 0);
     for (file, seen) in batch {
+        // Another content is another photo, whatever its name: what people decided was about the faces of the old one.
+        if let Some(old) = known.get(file.path.as_str())
+            && !tx.photos_with_content(about.id, seen.sha256)?.contains(old)
+        {
+            tx.remove_photos(about.id, &BTreeSet::from([*old]))?;
+        }
         let stored = tx.put_photo(&NewPhoto {
             collection: about.id,
             path: &file.path,

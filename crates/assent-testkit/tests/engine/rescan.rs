@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use assent::ledger::{Purpose, Verdict};
 use assent::scan::{ScanError, ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::{DeclaredRates, Frame};
-use assent_testkit::{SEARCH, T0, World, jpeg, models, scan_with};
+use assent_testkit::{SEARCH, T0, World, jpeg, models, open, scan_with};
 
 use crate::{DESERT, TRIO, WALZ, paths, photo};
 
@@ -89,6 +89,35 @@ fn a_changed_photo_is_looked_at_again_and_a_removed_one_is_forgotten() {
     assert_eq!(w.find(walz), []);
     let c = w.tx(|tx| tx.counts(w.collection)).unwrap();
     assert_eq!([c.photos, c.faces, c.sightings, c.decisions], [1, 0, 0, 0]);
+}
+
+/// Another picture under an old name, as cameras and people reuse names.
+#[test]
+fn i4_what_was_decided_about_a_photo_does_not_pass_to_another_one_of_its_name() {
+    // Julie Payette's face exactly where Walz's was.
+    let (here, there) = (open(&photo(WALZ)), open(&photo("julie-payette.jpg")));
+    let mut in_his_place = here.clone();
+    for (i, pixel) in in_his_place.rgb_mut().chunks_exact_mut(3).enumerate() {
+        let (x, y) = (i as i64 % i64::from(here.width()), i as i64 / i64::from(here.width()));
+        pixel.copy_from_slice(&there.pixel(x - 136, y - 77));
+    }
+    let check = |name: &str, other: &[u8], faces: u32, verdict: Verdict| {
+        let (w, walz) = scanned();
+        decide(&w, walz, verdict);
+        w.home.put(WALZ, other);
+        assert_eq!((w.scan().looked_at, w.known()[0].faces), (1, faces), "{name}");
+        assert_eq!(w.find(walz), [], "{name}");
+        let counts = w.tx(|tx| tx.counts(w.collection)).unwrap();
+        assert_eq!((counts.sightings, counts.decisions), (0, 0), "{name}");
+        // Put back, it is a photo that nobody said anything about.
+        w.home.put(WALZ, &photo(WALZ));
+        w.scan();
+        assert_eq!(w.find(walz)[0].verdict, None, "{name}");
+    };
+    check("nobody", &photo(DESERT), 0, Verdict::Confirmed);
+    check("three others", &photo(TRIO), 3, Verdict::Confirmed);
+    check("a stranger in the same place", &jpeg(&in_his_place), 1, Verdict::Confirmed);
+    check("no photo at all", b"no picture", 0, Verdict::Refused);
 }
 
 #[test]
