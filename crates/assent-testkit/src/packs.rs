@@ -44,10 +44,15 @@ pub fn runtime_dir() -> PathBuf {
     dir
 }
 
+/// The folder of the pack `default`.
+pub fn default_pack() -> PathBuf {
+    packs().join("models/default")
+}
+
 /// The models of the pack `default`, loaded once.
 pub fn models() -> &'static Models {
     static MODELS: OnceLock<Models> = OnceLock::new();
-    MODELS.get_or_init(|| models_of(&packs().join("models/default")))
+    MODELS.get_or_init(|| models_of(&default_pack()))
 }
 
 /// The models of a pack.

@@ -88,44 +88,54 @@ pub fn cut(source: &Frame, source_to_crop: &Affine, side_px: u32) -> Frame {
     let inverse = [[d / det, -b / det], [-c / det, a / det]];
     let shrink = 1.0 / det.abs().sqrt();
     let samples = (shrink.ceil() as usize).clamp(1, 8);
-    let (w, h) = (source.width() as usize, source.height() as usize);
-    let rgb = source.rgb();
     let side = side_px as usize;
-    let mut out = Vec::with_capacity(side * side * 3);
     let weight = 1.0 / (samples * samples) as f32;
+    // The samples lie on a grid of `side * samples` points each way, all equally far from their neighbours.
+    let place = |k: usize| (k as f64 + 0.5) / samples as f64;
+    let across = (inverse[0][0] / samples as f64, inverse[1][0] / samples as f64);
+    let mut out = Vec::with_capacity(side * side * 3);
+    let mut sums = vec![[0f32; 3]; side];
     for v in 0..side {
-        for u in 0..side {
-            let mut sum = [0f32; 3];
-            for sv in 0..samples {
-                for su in 0..samples {
-                    let x = u as f64 + (su as f64 + 0.5) / samples as f64 - tx;
-                    let y = v as f64 + (sv as f64 + 0.5) / samples as f64 - ty;
-                    let sx = (inverse[0][0] * x + inverse[0][1] * y) as f32 - 0.5;
-                    let sy = (inverse[1][0] * x + inverse[1][1] * y) as f32 - 0.5;
-                    sample(rgb, (w, h), (sx, sy), &mut sum);
+        sums.fill([0.0; 3]);
+        for row in v * samples..(v + 1) * samples {
+            let (x, y) = (place(0) - tx, place(row) - ty);
+            let (x0, y0) = (inverse[0][0] * x + inverse[0][1] * y, inverse[1][0] * x + inverse[1][1] * y);
+            for (u, sum) in sums.iter_mut().enumerate() {
+                for k in u * samples..(u + 1) * samples {
+                    let k = k as f64;
+                    sample(source, ((x0 + across.0 * k) as f32 - 0.5, (y0 + across.1 * k) as f32 - 0.5), sum);
                 }
             }
-            out.extend(sum.map(|s| (s * weight + 0.5) as u8));
         }
+        out.extend(sums.iter().flat_map(|sum| sum.map(|s| (s * weight + 0.5) as u8)));
     }
     Frame::new(side_px, side_px, out).unwrap_or_else(|| Frame::filled(side_px, side_px, [0; 3]))
 }
 
 /// Adds the bilinear sample at `(x, y)`, counted from the centre of the first pixel, to `sum`.
-fn sample(rgb: &[u8], (w, h): (usize, usize), (x, y): (f32, f32), sum: &mut [f32; 3]) {
-    let (fx, fy) = (x.floor(), y.floor());
-    if fx < -1.0 || fy < -1.0 || fx >= w as f32 || fy >= h as f32 {
+fn sample(source: &Frame, (x, y): (f32, f32), sum: &mut [f32; 3]) {
+    let (w, h, rgb) = (source.width() as usize, source.height() as usize, source.rgb());
+    // NaN is outside, too.
+    if !(x >= -1.0 && y >= -1.0 && x < w as f32 && y < h as f32) {
         return;
     }
-    let (dx, dy) = (x - fx, y - fy);
-    let (ix, iy) = (fx as isize, fy as isize);
-    let corners = [
-        (ix, iy, (1.0 - dx) * (1.0 - dy)),
-        (ix + 1, iy, dx * (1.0 - dy)),
-        (ix, iy + 1, (1.0 - dx) * dy),
-        (ix + 1, iy + 1, dx * dy),
-    ];
-    for (cx, cy, weight) in corners {
+    // Not below -1, so cutting off the fraction after adding 1 rounds down.
+    let (ix, iy) = ((x + 1.0) as isize - 1, (y + 1.0) as isize - 1);
+    let (dx, dy) = (x - ix as f32, y - iy as f32);
+    let weights = [(1.0 - dx) * (1.0 - dy), dx * (1.0 - dy), (1.0 - dx) * dy, dx * dy];
+    if ix >= 0 && iy >= 0 && (ix as usize) + 1 < w && (iy as usize) + 1 < h {
+        let i = (iy as usize * w + ix as usize) * 3;
+        let (top, bottom) = (&rgb[i..i + 6], &rgb[i + w * 3..i + w * 3 + 6]);
+        for (c, s) in sum.iter_mut().enumerate() {
+            *s += weights[0] * f32::from(top[c])
+                + weights[1] * f32::from(top[c + 3])
+                + weights[2] * f32::from(bottom[c])
+                + weights[3] * f32::from(bottom[c + 3]);
+        }
+        return;
+    }
+    for (corner, weight) in weights.into_iter().enumerate() {
+        let (cx, cy) = (ix + (corner % 2) as isize, iy + (corner / 2) as isize);
         if cx >= 0 && cy >= 0 && (cx as usize) < w && (cy as usize) < h {
             let i = (cy as usize * w + cx as usize) * 3;
             for (s, &value) in sum.iter_mut().zip(&rgb[i..i + 3]) {

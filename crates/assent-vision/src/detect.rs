@@ -5,7 +5,7 @@ use crate::geometry::{Point, QuarterTurn, Rect};
 use crate::model::{DetectorInput, DetectorSpec};
 use crate::nms::suppress;
 use crate::resize::{fit_within, resize};
-use crate::runtime::{InferenceError, Role, Runtime};
+use crate::runtime::{Execution, InferenceError, Role, Runtime};
 use crate::yunet::Yunet;
 
 /// A face that was found, in pixels of the picture that was searched.
@@ -94,13 +94,34 @@ pub struct FaceFinder {
 }
 
 impl FaceFinder {
-    /// Loads the detector network.
+    /// Loads the detector network with the engine that [`Runtime::choose`] names.
     ///
     /// # Errors
     ///
-    /// [`InferenceError::Load`] if the library refuses `onnx`.
+    /// As [`with_execution`](Self::with_execution).
     pub fn new(runtime: &Runtime, spec: DetectorSpec, onnx: &[u8]) -> Result<FaceFinder, InferenceError> {
-        Ok(FaceFinder { yunet: Yunet::new(runtime.network(Role::Detector, onnx)?, spec) })
+        FaceFinder::with_execution(runtime, spec, onnx, runtime.choose(Role::Detector).0)
+    }
+
+    /// Loads the detector network with a named engine; for measuring one against the other.
+    ///
+    /// # Errors
+    ///
+    /// - [`InferenceError::OtherHead`] if the network gives more than its card says (invariant I8).
+    /// - [`InferenceError::Load`] if the library refuses `onnx`.
+    pub fn with_execution(
+        runtime: &Runtime,
+        spec: DetectorSpec,
+        onnx: &[u8],
+        execution: Execution,
+    ) -> Result<FaceFinder, InferenceError> {
+        Ok(FaceFinder { yunet: Yunet::new(runtime, spec, onnx, execution)? })
+    }
+
+    /// The engine that runs the network: [`Execution::Cpu`] instead of [`Execution::Own`] for a network that only the
+    /// library knows.
+    pub fn execution(&self) -> Execution {
+        self.yunet.execution()
     }
 
     /// Finds every face of `photo`.

@@ -5,6 +5,7 @@ use crate::detect::{Detected, Detection};
 use crate::frame::Frame;
 use crate::geometry::Point;
 use crate::model::{ChannelOrder, EmbedderSpec};
+use crate::onnx::refuse_other_heads;
 use crate::runtime::{InferenceError, Network, Role, Runtime};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -72,8 +73,10 @@ impl Embedder {
     ///
     /// # Errors
     ///
-    /// [`InferenceError::Load`] if the library refuses `onnx`.
+    /// - [`InferenceError::OtherHead`] if the network gives more than its card says (invariant I8).
+    /// - [`InferenceError::Load`] if the library refuses `onnx`.
     pub fn new(runtime: &Runtime, spec: EmbedderSpec, onnx: &[u8]) -> Result<Embedder, InferenceError> {
+        refuse_other_heads(onnx, Role::Embedder, std::slice::from_ref(&spec.output_name))?;
         let network = runtime.network(Role::Embedder, onnx)?;
         let template_px = align::template_px(&spec.template, spec.side_px);
         Ok(Embedder { network, spec, template_px, planes: Vec::new() })

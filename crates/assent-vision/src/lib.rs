@@ -24,6 +24,7 @@ pub mod frame;
 pub mod geometry;
 pub mod model;
 pub mod nms;
+mod onnx;
 pub mod quality;
 pub mod resize;
 pub mod runtime;

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use assent_kernels::Kernel;
 use ort::environment::Environment;
 use ort::ep;
 use ort::memory::Allocator;
@@ -17,6 +18,8 @@ use thiserror::Error;
 /// Which engine of the library runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
+    /// Assent's own kernels, 32-bit floats; detectors alone.
+    Own,
     /// ONNX Runtime's own CPU code, 32-bit floats.
     Cpu,
     /// `OpenVINO` on the CPU, 32-bit floats.
@@ -29,6 +32,7 @@ impl Execution {
     /// Its name as `assent runtime status` prints it.
     pub fn name(self) -> &'static str {
         match self {
+            Execution::Own => "assent-avx2-f32",
             Execution::Cpu => "onnxruntime-cpu-f32",
             Execution::OpenVinoF32 => "openvino-cpu-f32",
             Execution::OpenVinoBf16 => "openvino-cpu-bf16",
@@ -88,6 +92,14 @@ pub enum InferenceError {
         /// What the library says.
         #[source]
         source: ort::Error,
+    },
+    /// The network gives something that its card does not name.
+    #[error("the {role:?} network of the pack also gives {name}, which its card does not name; use a pack without it")]
+    OtherHead {
+        /// Which network.
+        role: Role,
+        /// The output's name.
+        name: String,
     },
     /// The library failed while it ran.
     #[error("the {role:?} network failed while it ran")]
@@ -157,6 +169,9 @@ impl Runtime {
     pub fn choose(&self, role: Role) -> (Execution, &'static str) {
         match (self.has_openvino, self.has_amx_bf16, role) {
             (true, true, _) => (Execution::OpenVinoBf16, "OpenVINO is there and the processor has AMX"),
+            (_, _, Role::Detector) if Kernel::detect().is_vectorised() => {
+                (Execution::Own, "no AMX: Assent's own kernels are the fastest for detectors of the YuNet family")
+            }
             (true, false, Role::Embedder) => {
                 (Execution::OpenVinoF32, "no AMX: OpenVINO is the faster one for embedders in 32-bit floats")
             }
@@ -184,7 +199,7 @@ impl Runtime {
     pub fn network_with(&self, role: Role, onnx: &[u8], execution: Execution) -> Result<Network, InferenceError> {
         let load = || -> ort::Result<Session> {
             let providers = match execution {
-                Execution::Cpu => vec![],
+                Execution::Own | Execution::Cpu => vec![],
                 Execution::OpenVinoF32 => vec![openvino("f32")],
                 Execution::OpenVinoBf16 => vec![openvino("bf16")],
             };

@@ -1,0 +1,233 @@
+//! 3x3 convolutions in each channel alone, and pooling, in 32-bit floats.
+
+use super::{Activation, LANES};
+use crate::Kernel;
+
+/// A layer that looks at a neighbourhood of 3 x 3 pixels in each channel alone.
+#[derive(Debug, Clone)]
+pub struct Depthwise {
+    /// `[channels / 8][9][8]`
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    activation: Activation,
+}
+
+impl Depthwise {
+    /// A layer from `weights` (`[channel][row][column]`, 3 x 3) and one bias for each channel. `None` unless the
+    /// channels are a multiple of 8, at least 8, and `weights` holds nine numbers for each.
+    pub fn new(weights: &[f32], bias: &[f32], activation: Activation) -> Option<Depthwise> {
+        let channels = bias.len();
+        if channels == 0 || !channels.is_multiple_of(LANES) || weights.len() != channels * 9 {
+            return None;
+        }
+        let mut packed = Vec::with_capacity(weights.len());
+        for block in weights.chunks_exact(LANES * 9) {
+            packed.extend((0..9).flat_map(|tap| block.iter().skip(tap).step_by(9)));
+        }
+        Some(Depthwise { weights: packed, bias: bias.to_vec(), activation })
+    }
+
+    /// Channels in and out.
+    pub fn channels(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Computes `out` (`[pixel][channel]`) from the rows above, at and below it, each with one more pixel at either
+    /// end than `out`.
+    ///
+    /// # Panics
+    ///
+    /// If `out` is not a whole number of pixels, or a row is not two pixels longer.
+    pub fn row(&self, kernel: Kernel, rows: [&[f32]; 3], out: &mut [f32]) {
+        let channels = self.channels();
+        assert!(out.len().is_multiple_of(channels));
+        assert!(rows.iter().all(|row| row.len() == out.len() + 2 * channels));
+        match kernel {
+            Kernel::Scalar => self.row_scalar(rows, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA; the asserts above checked the lengths.
+            Kernel::Avx2(_) => unsafe { avx2::depthwise(self, rows, out) },
+        }
+    }
+
+    fn row_scalar(&self, rows: [&[f32]; 3], out: &mut [f32]) {
+        let channels = self.channels();
+        for (i, value) in out.iter_mut().enumerate() {
+            let c = i % channels;
+            let weights = self.weights[c / LANES * LANES * 9 + c % LANES..].iter().step_by(LANES);
+            let taps = rows.iter().flat_map(|row| row[i..].iter().step_by(channels).take(3));
+            let sum = taps.zip(weights).fold(self.bias[c], |sum, (tap, weight)| tap.mul_add(*weight, sum));
+            *value = self.activation.apply(sum);
+        }
+    }
+}
+
+/// The larger of each two neighbouring pixels of `row` (`[pixel][channel]`), into `out`, half as long; with `join`, the
+/// larger of that and what `out` holds. Two rows into one `out` are a pooling of 2 x 2 pixels.
+///
+/// # Panics
+///
+/// If the channels are not a multiple of 8, `row` is not a whole number of pixel pairs, or `out` not half as long.
+pub fn pool(kernel: Kernel, row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
+    assert!(channels.is_multiple_of(LANES) && row.len().is_multiple_of(2 * channels) && out.len() * 2 == row.len());
+    match kernel {
+        Kernel::Scalar => pool_plain(row, channels, join, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA.
+        Kernel::Avx2(_) => unsafe { avx2::pool(row, channels, join, out) },
+    }
+}
+
+#[inline(always)]
+fn pool_plain(row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    for (to, pair) in out.chunks_exact_mut(channels).zip(row.chunks_exact(2 * channels)) {
+        let (left, right) = pair.split_at(channels);
+        let pixels = left.as_chunks::<LANES>().0.iter().zip(right.as_chunks::<LANES>().0);
+        for (to, (left, right)) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(pixels) {
+            for i in 0..LANES {
+                let largest = larger(left[i], right[i]);
+                to[i] = if join { larger(to[i], largest) } else { largest };
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps};
+
+    use super::super::avx2::end;
+    use super::{Depthwise, LANES};
+
+    /// Pixels whose sums are kept in registers at once: 4 sums, 6 taps and 3 weights fill 13 of the 16.
+    const PIXELS: usize = 4;
+
+    /// # Safety
+    ///
+    /// AVX2 and FMA are there; `out` holds whole pixels and each of `rows` two pixels more.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn depthwise(layer: &Depthwise, rows: [&[f32]; 3], out: &mut [f32]) {
+        let channels = layer.channels();
+        let pixels = out.len() / channels;
+        let mut p = 0;
+        while p + PIXELS <= pixels {
+            for block in 0..channels / LANES {
+                // SAFETY: pixels `p` to `p + PIXELS` and the block's 8 channels lie within what the caller promises.
+                unsafe { depthwise_tile::<PIXELS, { PIXELS + 2 }>(layer, block, rows, p, out) };
+            }
+            p += PIXELS;
+        }
+        for p in p..pixels {
+            for block in 0..channels / LANES {
+                // SAFETY: as above, for one pixel.
+                unsafe { depthwise_tile::<1, 3>(layer, block, rows, p, out) };
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`depthwise`], with `first + N` pixels or more, `M` of `N + 2`, and `block` below `channels / 8`.
+    #[target_feature(enable = "avx2,fma")]
+    #[inline]
+    unsafe fn depthwise_tile<const N: usize, const M: usize>(
+        layer: &Depthwise,
+        block: usize,
+        rows: [&[f32]; 3],
+        first: usize,
+        out: &mut [f32],
+    ) {
+        let channels = layer.bias.len();
+        let start = first * channels + block * LANES;
+        // SAFETY: `weights` holds 72 numbers for each block and `bias` 8; the reads of a row end with pixel
+        // `first + N + 1`, which it has, and the writes with pixel `first + N - 1`.
+        unsafe {
+            let mut weights = layer.weights.as_ptr().add(block * LANES * 9);
+            let mut sums: [__m256; N] = [_mm256_loadu_ps(layer.bias.as_ptr().add(block * LANES)); N];
+            for row in rows {
+                let mut taps = [_mm256_setzero_ps(); M];
+                for (n, tap) in taps.iter_mut().enumerate() {
+                    *tap = _mm256_loadu_ps(row.as_ptr().add(start + n * channels));
+                }
+                for column in 0..3 {
+                    let weight = _mm256_loadu_ps(weights);
+                    weights = weights.add(LANES);
+                    for (n, sum) in sums.iter_mut().enumerate() {
+                        *sum = _mm256_fmadd_ps(taps[n + column], weight, *sum);
+                    }
+                }
+            }
+            for (n, sum) in sums.iter().enumerate() {
+                _mm256_storeu_ps(out.as_mut_ptr().add(start + n * channels), end(layer.activation, *sum));
+            }
+        }
+    }
+
+    /// The scalar twin, translated for this processor.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn pool(row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
+        super::pool_plain(row, channels, join, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{bits, numbers};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn depthwise_layers_equal_their_scalar_twin(
+            pixels in 0usize..20, blocks in 1usize..9, seed in any::<u32>(), relu in any::<bool>(),
+        ) {
+            let channels = blocks * LANES;
+            let activation = if relu { Activation::Relu } else { Activation::None };
+            let layer = Depthwise::new(&numbers(channels * 9, seed), &numbers(channels, !seed), activation).unwrap();
+            let rows: Vec<Vec<f32>> = (0..3).map(|r| numbers((pixels + 2) * channels, seed ^ r)).collect();
+            let rows = [rows[0].as_slice(), &rows[1], &rows[2]];
+            let (mut fast, mut plain) = (vec![f32::NAN; pixels * channels], vec![f32::NAN; pixels * channels]);
+            layer.row(Kernel::detect(), rows, &mut fast);
+            layer.row(Kernel::Scalar, rows, &mut plain);
+            prop_assert_eq!(bits(&fast), bits(&plain));
+        }
+    }
+
+    #[test]
+    fn a_pool_takes_the_largest_of_four_pixels() {
+        // Four pixels of eight channels, all of a pixel's equal but the last.
+        let row = |pixels: [f32; 4]| pixels.map(|v| [v, v, v, v, v, v, v, -v]).concat();
+        for kernel in [Kernel::Scalar, Kernel::detect()] {
+            let mut out = [100.0; 16];
+            pool(kernel, &row([1.0, 3.0, 0.0, 9.0]), 8, false, &mut out);
+            pool(kernel, &row([2.0, 1.0, 5.0, 4.0]), 8, true, &mut out);
+            assert_eq!((out[0], out[7], out[8], out[15]), (3.0, -1.0, 9.0, 0.0));
+        }
+    }
+
+    #[test]
+    fn a_depthwise_layer_sees_its_nine_neighbours() {
+        let weights: Vec<f32> = (0..8).flat_map(|_| (0..9).map(|tap| tap as f32)).collect();
+        let layer = Depthwise::new(&weights, &[0.0; 8], Activation::None).unwrap();
+        let rows: Vec<Vec<f32>> = [1.0, 10.0, 100.0].iter().map(|v| vec![*v; 3 * 8]).collect();
+        let mut out = [0.0; 8];
+        layer.row(Kernel::detect(), [&rows[0], &rows[1], &rows[2]], &mut out);
+        assert_eq!(
+            bits(&out),
+            bits(&[f32::from(1 + 2u8) + 10.0 * f32::from(3 + 4 + 5u8) + 100.0 * f32::from(6 + 7 + 8u8); 8])
+        );
+    }
+
+    #[test]
+    fn layers_of_odd_shapes_are_refused() {
+        let check = |name: &str, weights: usize, channels: usize, fits: bool| {
+            let (weights, bias) = (vec![0.0; weights], vec![0.0; channels]);
+            assert_eq!(Depthwise::new(&weights, &bias, Activation::None).is_some(), fits, "{name}");
+        };
+        check("eight channels", 72, 8, true);
+        check("no channels", 0, 0, false);
+        check("ten channels", 90, 10, false);
+        check("one weight too few", 71, 8, false);
+    }
+}

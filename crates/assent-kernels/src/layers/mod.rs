@@ -1,0 +1,67 @@
+//! Layers of small convolutional networks, one row of pixels at a time.
+//!
+//! A row is `[pixel][channel]`, so that the channels of a pixel lie together. Working by rows lets a whole chain of
+//! layers stay in the processor's cache. The order in which an output number is put together is part of the contract:
+//! every kernel's result equals the scalar twin's to the bit, and a network's result is the same on every processor.
+
+mod dense;
+mod depthwise;
+
+pub use dense::{Dense, largest, normalise, quantise};
+pub use depthwise::{Depthwise, pool};
+
+/// Channels of one vector of 256 bits.
+const LANES: usize = 8;
+
+/// What is done to a layer's numbers at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    None,
+    /// Negative numbers (and what is not a number) become 0.
+    Relu,
+}
+
+impl Activation {
+    fn apply(self, value: f32) -> f32 {
+        match self {
+            Activation::None => value,
+            Activation::Relu => {
+                if value > 0.0 {
+                    value
+                } else {
+                    0.0
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{__m256, _mm256_max_ps, _mm256_setzero_ps};
+
+    use super::Activation;
+
+    #[target_feature(enable = "avx2,fma")]
+    #[inline]
+    pub(super) fn end(activation: Activation, sum: __m256) -> __m256 {
+        match activation {
+            Activation::None => sum,
+            Activation::Relu => _mm256_max_ps(sum, _mm256_setzero_ps()), // Of a NaN and 0, it takes the second.
+        }
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    /// Numbers between -1 and 1 from a counter.
+    pub(super) fn numbers(n: usize, seed: u32) -> Vec<f32> {
+        let mix = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed).wrapping_mul(2_246_822_519) >> 8;
+        (0..n).map(|i| mix(i) as f32 / (1 << 23) as f32 - 1.0).collect()
+    }
+
+    pub(super) fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|v| v.to_bits()).collect()
+    }
+}

@@ -1,0 +1,322 @@
+//! `YuNet` on our own kernels, for processors where they are faster than the inference library's.
+//!
+//! The network is a chain of small layers over large maps, so most of its time is spent waiting for memory if each
+//! layer runs over the whole picture before the next begins. Here a row goes through all layers as soon as there are
+//! enough rows above it, and only the three maps of the pyramid are ever whole.
+
+use assent_kernels::{Dense, Depthwise, Kernel, largest, normalise, pool, quantise};
+
+use super::weights::{Layer, UnitWeights, Weights};
+use crate::frame::Frame;
+use crate::model::{ChannelOrder, DetectorSpec, Preprocessing};
+
+/// Numbers per cell: class, objectness, box (4), landmarks (10).
+pub(super) const CELL: usize = 16;
+
+/// The network with its buffers, which are kept from picture to picture.
+#[derive(Debug)]
+pub(super) struct Forward {
+    kernel: Kernel,
+    preprocessing: Preprocessing,
+    stem: Dense,
+    backbone: [Vec<Step>; 3],
+    lateral: [Vec<Step>; 3],
+    heads: [Vec<Step>; 3],
+    /// What the backbone gives for every 8th, 16th, 32nd pixel; later with what the next coarser map adds.
+    pyramid: [Map; 3],
+    features: [Map; 3],
+    cells: [Map; 3],
+}
+
+impl Forward {
+    /// `None` unless `onnx` is a `YuNet` of the known architecture.
+    pub(super) fn read(kernel: Kernel, onnx: &[u8], spec: &DetectorSpec) -> Option<Forward> {
+        let Weights { stem, backbone, lateral, heads } = Weights::read(onnx, spec)?;
+        let unit = |weights: UnitWeights| vec![Step::Unit(Unit::new(kernel, weights))];
+        let step = |layer| match layer {
+            Layer::Unit(weights) => Step::Unit(Unit::new(kernel, weights)),
+            Layer::Pool => Step::Pool(Pool { kernel, width: 0, has_upper: false, out: Vec::new() }),
+        };
+        Some(Forward {
+            kernel,
+            preprocessing: spec.preprocessing,
+            stem,
+            backbone: backbone.map(|layers| layers.into_iter().map(step).collect()),
+            lateral: lateral.map(unit),
+            heads: heads.map(unit),
+            pyramid: Default::default(),
+            features: Default::default(),
+            cells: Default::default(),
+        })
+    }
+
+    /// Runs the network over `frame`, padded with black to `width` x `height` (multiples of 32). Returns the cells of
+    /// every 8th, 16th and 32nd pixel, `[cell][16]`, class and objectness as probabilities.
+    pub(super) fn run(&mut self, frame: &Frame, (width, height): (usize, usize)) -> [&[f32]; 3] {
+        self.first_map(frame, (width, height));
+        for level in 1..3 {
+            let [finer, coarser] = &mut self.pyramid[level - 1..=level] else { continue };
+            through(&mut self.backbone[level], finer, coarser);
+        }
+        for level in (0..3).rev() {
+            through(&mut self.lateral[level], &self.pyramid[level], &mut self.features[level]);
+            if level > 0 {
+                self.pyramid[level - 1].add_doubled(&self.features[level]);
+            }
+            through(&mut self.heads[level], &self.features[level], &mut self.cells[level]);
+            for cell in self.cells[level].numbers.chunks_exact_mut(CELL) {
+                for logit in &mut cell[..2] {
+                    *logit = 1.0 / (1.0 + (-*logit).exp());
+                }
+            }
+        }
+        self.cells.each_ref().map(|map| map.numbers.as_slice())
+    }
+
+    /// The rows of the picture through the stem and the first part of the backbone.
+    fn first_map(&mut self, frame: &Frame, (width, height): (usize, usize)) {
+        let colours = Colours::new(frame, &self.preprocessing);
+        // One pixel of zeros at the left, as the convolution's border. At the right no output needs one; the layer reads
+        // its taps in pairs, and the last pair ends one number further.
+        let mut rows: [Vec<i16>; 3] = std::array::from_fn(|_| vec![0; (width + 1) * 3 + 1]);
+        let mut out = vec![0.0; width / 2 * self.stem.outputs()];
+        let (steps, map) = (&mut self.backbone[0], &mut self.pyramid[0]);
+        map.begin(begin(steps, width / 2));
+        for y in 0..height / 2 {
+            let [above, here, below] = &mut rows;
+            std::mem::swap(above, below);
+            colours.fill(self.kernel, 2 * y, here);
+            colours.fill(self.kernel, 2 * y + 1, below);
+            self.stem.row(self.kernel, &[above, here, below], 6, colours.step, &mut out);
+            push(steps, &out, &mut |row| map.add(row));
+        }
+        finish(steps, &mut |row| map.add(row));
+    }
+}
+
+/// The picture's rows in whole steps, in the picture's own order of colours.
+struct Colours<'f> {
+    frame: &'f Frame,
+    /// The mean of each colour, for sixteen pixels in a row.
+    mean: [f32; 48],
+    /// Steps for a difference of one byte.
+    steps: f32,
+    /// What a step is worth.
+    step: f32,
+}
+
+impl Colours<'_> {
+    fn new<'f>(frame: &'f Frame, how: &Preprocessing) -> Colours<'f> {
+        let mean = std::array::from_fn(|i| how.mean[plane(how.channels, i % 3)]);
+        let furthest = how.mean.iter().fold(0f32, |most, mean| most.max(mean.abs()).max((255.0 - mean).abs()));
+        // A power of two, so that bytes without a mean are kept exactly.
+        let steps = (f32::from(i16::MAX) / furthest).log2().floor().exp2();
+        Colours { frame, mean, steps, step: how.scale / steps }
+    }
+
+    /// Row `y` from the second pixel of `row` on, black where the picture ends.
+    fn fill(&self, kernel: Kernel, y: usize, row: &mut [i16]) {
+        let stride = self.frame.width() as usize * 3;
+        let pixels = if y < self.frame.height() as usize { &self.frame.rgb()[y * stride..][..stride] } else { &[] };
+        let end = row.len() - 1;
+        let row = &mut row[3..end];
+        let (filled, black) = row.split_at_mut(pixels.len().min(row.len()));
+        normalise(kernel, &pixels[..filled.len()], &self.mean, self.steps, filled);
+        for (i, to) in black.iter_mut().enumerate() {
+            *to = (-self.mean[i % 3] * self.steps).round_ties_even() as i16;
+        }
+    }
+}
+
+/// Which plane of the network's input a colour of the picture (red, green, blue) goes to.
+pub(super) fn plane(channels: ChannelOrder, colour: usize) -> usize {
+    match channels {
+        ChannelOrder::Rgb => colour,
+        ChannelOrder::Bgr => 2 - colour,
+    }
+}
+
+/// Rows of pixels, `[row][pixel][channel]`.
+#[derive(Debug, Default)]
+struct Map {
+    width: usize,
+    channels: usize,
+    numbers: Vec<f32>,
+}
+
+impl Map {
+    /// Forgets the rows; new ones will have `width` pixels.
+    fn begin(&mut self, width: usize) {
+        self.width = width;
+        self.numbers.clear();
+    }
+
+    fn add(&mut self, row: &[f32]) {
+        self.channels = row.len() / self.width;
+        self.numbers.extend_from_slice(row);
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.numbers.chunks_exact(self.width * self.channels)
+    }
+
+    /// Adds a map of half the sides, each of its pixels to four of this one.
+    fn add_doubled(&mut self, upper: &Map) {
+        let (row, channels) = (self.width * self.channels, self.channels);
+        for (pair, from) in self.numbers.chunks_mut(2 * row).zip(upper.rows()) {
+            for to in pair.chunks_exact_mut(row) {
+                for (two, one) in to.chunks_exact_mut(2 * channels).zip(from.chunks_exact(channels)) {
+                    let (left, right) = two.split_at_mut(channels);
+                    left.iter_mut().zip(one).for_each(|(to, from)| *to += from);
+                    right.iter_mut().zip(one).for_each(|(to, from)| *to += from);
+                }
+            }
+        }
+    }
+}
+
+/// One layer that takes rows and gives rows.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has a dozen steps")]
+enum Step {
+    Unit(Unit),
+    Pool(Pool),
+}
+
+impl Step {
+    /// Forgets the picture before; rows will have `width` pixels. Returns the width of the rows that come out.
+    fn begin(&mut self, width: usize) -> usize {
+        match self {
+            Step::Unit(unit) => unit.begin(width),
+            Step::Pool(pool) => pool.begin(width),
+        }
+    }
+
+    /// Takes the next row, and gives the one that is complete with it.
+    fn push(&mut self, row: &[f32]) -> Option<&[f32]> {
+        match self {
+            Step::Unit(unit) => unit.push(row),
+            Step::Pool(pool) => pool.push(row),
+        }
+    }
+
+    /// Gives the row that waited for one below it.
+    fn finish(&mut self) -> Option<&[f32]> {
+        match self {
+            Step::Unit(unit) => unit.finish(),
+            Step::Pool(_) => None,
+        }
+    }
+}
+
+fn begin(steps: &mut [Step], width: usize) -> usize {
+    steps.iter_mut().fold(width, |width, step| step.begin(width))
+}
+
+/// Sends a row through `steps`; what comes out at the end goes to `sink`.
+fn push(steps: &mut [Step], row: &[f32], sink: &mut impl FnMut(&[f32])) {
+    match steps.split_first_mut() {
+        None => sink(row),
+        Some((first, rest)) => {
+            if let Some(out) = first.push(row) {
+                push(rest, out, sink);
+            }
+        }
+    }
+}
+
+/// Sends through what still waits in `steps`, the first step's first.
+fn finish(steps: &mut [Step], sink: &mut impl FnMut(&[f32])) {
+    if let Some((first, rest)) = steps.split_first_mut() {
+        if let Some(out) = first.finish() {
+            push(rest, out, sink);
+        }
+        finish(rest, sink);
+    }
+}
+
+/// All rows of `from` through `steps`, in place of what `to` held.
+fn through(steps: &mut [Step], from: &Map, to: &mut Map) {
+    to.begin(begin(steps, from.width));
+    for row in from.rows() {
+        push(steps, row, &mut |row| to.add(row));
+    }
+    finish(steps, &mut |row| to.add(row));
+}
+
+/// A 1x1 convolution, the last three rows of what it gave (with a border of zeros), and the 3x3 one over them.
+#[derive(Debug)]
+struct Unit {
+    kernel: Kernel,
+    dense: Dense,
+    depthwise: Depthwise,
+    steps: Vec<i16>,
+    ring: [Vec<f32>; 3],
+    rows: usize,
+    out: Vec<f32>,
+}
+
+impl Unit {
+    fn new(kernel: Kernel, (dense, depthwise): UnitWeights) -> Unit {
+        Unit { kernel, dense, depthwise, steps: Vec::new(), ring: Default::default(), rows: 0, out: Vec::new() }
+    }
+
+    fn begin(&mut self, width: usize) -> usize {
+        let channels = self.depthwise.channels();
+        self.rows = 0;
+        self.steps.resize(width * self.dense.share(), 0);
+        self.out.resize(width * channels, 0.0);
+        for row in &mut self.ring {
+            row.clear();
+            row.resize((width + 2) * channels, 0.0);
+        }
+        width
+    }
+
+    fn push(&mut self, row: &[f32]) -> Option<&[f32]> {
+        let channels = self.depthwise.channels();
+        let to = &mut self.ring[self.rows % 3];
+        let inner = channels..to.len() - channels;
+        let scale = quantise(self.kernel, row, largest(self.kernel, row), &mut self.steps);
+        self.dense.row(self.kernel, &[&self.steps], self.dense.share(), scale, &mut to[inner]);
+        self.rows += 1;
+        (self.rows >= 2).then(|| self.row())
+    }
+
+    fn finish(&mut self) -> Option<&[f32]> {
+        self.ring[self.rows % 3].fill(0.0);
+        self.rows += 1;
+        (self.rows >= 2).then(|| self.row())
+    }
+
+    /// The row before the one that came last.
+    fn row(&mut self) -> &[f32] {
+        let row = |back: usize| self.ring[(self.rows + 3 - back) % 3].as_slice();
+        self.depthwise.row(self.kernel, [row(3), row(2), row(1)], &mut self.out);
+        &self.out
+    }
+}
+
+/// The largest of 2 x 2 pixels, channel by channel.
+#[derive(Debug)]
+struct Pool {
+    kernel: Kernel,
+    width: usize,
+    has_upper: bool,
+    out: Vec<f32>,
+}
+
+impl Pool {
+    fn begin(&mut self, width: usize) -> usize {
+        (self.width, self.has_upper) = (width, false);
+        width / 2
+    }
+
+    fn push(&mut self, row: &[f32]) -> Option<&[f32]> {
+        let channels = row.len() / self.width;
+        self.out.resize(self.width / 2 * channels, 0.0);
+        pool(self.kernel, row, channels, self.has_upper, &mut self.out);
+        self.has_upper = !self.has_upper;
+        (!self.has_upper).then_some(&self.out)
+    }
+}

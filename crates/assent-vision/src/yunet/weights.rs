@@ -1,0 +1,209 @@
+//! `YuNet`'s weights, read out of its ONNX file.
+//!
+//! The graph is walked from its outputs back to its input, and every operation on the way must be the one that the
+//! architecture has in that place. A file that differs anywhere is not recognised, and runs through the inference
+//! library instead.
+
+use assent_kernels::{Activation, Dense, Depthwise};
+
+use super::forward::plane;
+use crate::model::DetectorSpec;
+use crate::onnx::{Graph, Node};
+
+/// The pyramid's steps, pixels.
+const STRIDES_PX: [u32; 3] = [8, 16, 32];
+/// Channels of the heads: class, objectness, box, landmarks.
+const HEAD_CHANNELS: [usize; 4] = [1, 1, 4, 10];
+
+/// A 1x1 convolution and a 3x3 one in each channel after it.
+pub(super) type UnitWeights = (Dense, Depthwise);
+
+/// One step of the backbone.
+pub(super) enum Layer {
+    Unit(UnitWeights),
+    /// The largest of 2 x 2 pixels.
+    Pool,
+}
+
+/// All weights, by their place.
+pub(super) struct Weights {
+    /// 3x3, every second pixel, over three rows of colours.
+    pub(super) stem: Dense,
+    /// From the stem to the map of every 8th pixel, from there to every 16th, to every 32nd.
+    pub(super) backbone: [Vec<Layer>; 3],
+    /// For the maps of every 8th, 16th, 32nd pixel.
+    pub(super) lateral: [UnitWeights; 3],
+    /// All heads of a map as one unit of 16 channels.
+    pub(super) heads: [UnitWeights; 3],
+}
+
+impl Weights {
+    /// `None` unless `onnx` is a `YuNet` whose outputs have the names of `spec`.
+    pub(super) fn read(onnx: &[u8], spec: &DetectorSpec) -> Option<Weights> {
+        if spec.strides_px != STRIDES_PX {
+            return None;
+        }
+        let graph = Graph::read(onnx)?;
+        let mut heads = Vec::new();
+        let mut features = Vec::new();
+        for stride in STRIDES_PX {
+            let (unit, feature) = stride_heads(&graph, spec, stride)?;
+            heads.push(unit);
+            features.push(feature);
+        }
+        let (top, c5) = unit(&graph, features[2])?;
+        let (middle, c4) = merged_unit(&graph, features[1], features[2])?;
+        let (bottom, c3) = merged_unit(&graph, features[0], features[1])?;
+        let stem_output = stem_output(&graph, c3)?;
+        let backbone = [path(&graph, stem_output, c3)?, path(&graph, c3, c4)?, path(&graph, c4, c5)?];
+        Some(Weights {
+            stem: stem(&graph, stem_output, spec)?,
+            backbone,
+            lateral: [bottom, middle, top],
+            heads: heads.try_into().ok()?,
+        })
+    }
+}
+
+/// The four heads of a stride as one unit, and the tensor that they look at.
+fn stride_heads<'g>(graph: &'g Graph, spec: &DetectorSpec, stride: u32) -> Option<(UnitWeights, &'g str)> {
+    let (mut dense, mut dense_bias, mut deep, mut deep_bias) = (vec![], vec![], vec![], vec![]);
+    let mut feature = None;
+    for (name, channels) in spec.output_names.iter().zip(HEAD_CHANNELS) {
+        let name = name.replace("{stride}", &stride.to_string());
+        // Class and objectness end with a sigmoid, the others with nothing.
+        let last = graph.producer(&name, "Sigmoid");
+        if last.is_some() != (channels == 1) {
+            return None;
+        }
+        let reshaped = match last {
+            Some(sigmoid) => sigmoid.input(0)?,
+            None => name.as_str(),
+        };
+        let transpose = graph.producer(graph.producer(reshaped, "Reshape")?.input(0)?, "Transpose")?;
+        if transpose.ints("perm") != [0, 2, 3, 1] {
+            return None;
+        }
+        let (neighbours, own, from) = convolutions(graph, transpose.input(0)?)?;
+        if neighbours.bias.len() != channels || feature.is_some_and(|f| f != from) {
+            return None;
+        }
+        feature = Some(from);
+        dense.extend_from_slice(own.weights);
+        dense_bias.extend_from_slice(own.bias);
+        deep.extend_from_slice(neighbours.weights);
+        deep_bias.extend_from_slice(neighbours.bias);
+    }
+    let unit =
+        (Dense::new(&dense, 1, &dense_bias, Activation::None)?, Depthwise::new(&deep, &deep_bias, Activation::None)?);
+    Some((unit, feature?))
+}
+
+/// The unit that makes `tensor`, and the tensor that it takes.
+fn unit<'g>(graph: &'g Graph, tensor: &str) -> Option<(UnitWeights, &'g str)> {
+    let relu = graph.producer(tensor, "Relu")?;
+    let (neighbours, own, from) = convolutions(graph, relu.input(0)?)?;
+    let dense = Dense::new(own.weights, 1, own.bias, Activation::None)?;
+    Some(((dense, Depthwise::new(neighbours.weights, neighbours.bias, Activation::Relu)?), from))
+}
+
+/// The unit that makes `tensor` from the sum of another tensor (the one that is returned) and `upper`, doubled.
+fn merged_unit<'g>(graph: &'g Graph, tensor: &str, upper: &str) -> Option<(UnitWeights, &'g str)> {
+    let (unit, sum) = unit(graph, tensor)?;
+    let add = graph.producer(sum, "Add")?;
+    let resize = graph.producer(add.input(1)?, "Resize")?;
+    let scales = graph.constant(resize.input(2)?)?;
+    let doubles = scales.values == [1.0, 1.0, 2.0, 2.0]
+        && resize.word("mode") == b"nearest"
+        && resize.word("nearest_mode") == b"floor"
+        && resize.word("coordinate_transformation_mode") == b"asymmetric";
+    (doubles && resize.input(0)? == upper).then_some((unit, add.input(0)?))
+}
+
+/// The steps from one tensor to another.
+fn path(graph: &Graph, from: &str, to: &str) -> Option<Vec<Layer>> {
+    let mut steps = Vec::new();
+    let mut tensor = to;
+    while tensor != from {
+        if let Some(pool) = graph.producer(tensor, "MaxPool") {
+            if pool.ints("kernel_shape") != [2, 2] || pool.ints("strides") != [2, 2] || !pads_nothing(pool) {
+                return None;
+            }
+            steps.push(Layer::Pool);
+            tensor = pool.input(0)?;
+        } else {
+            let (weights, before) = unit(graph, tensor)?;
+            steps.push(Layer::Unit(weights));
+            tensor = before;
+        }
+    }
+    steps.reverse();
+    Some(steps)
+}
+
+/// The tensor from which on everything is units and pools.
+fn stem_output<'g>(graph: &'g Graph, mut tensor: &'g str) -> Option<&'g str> {
+    loop {
+        if let Some(pool) = graph.producer(tensor, "MaxPool") {
+            tensor = pool.input(0)?;
+        } else if let Some((_, before)) = unit(graph, tensor) {
+            tensor = before;
+        } else {
+            return Some(tensor);
+        }
+    }
+}
+
+/// The first layer. Its weights are `[output][plane][row][column]` in the file; a row of taps here is three pixels of
+/// three colours in the picture's order.
+fn stem(graph: &Graph, tensor: &str, spec: &DetectorSpec) -> Option<Dense> {
+    let convolution = convolution(graph, graph.producer(tensor, "Relu")?.input(0)?, 3, 2, 1)?;
+    if convolution.from != spec.input_name || convolution.shape[1] != 3 {
+        return None;
+    }
+    let place = |tap: usize| {
+        let (row, column, colour) = (tap / 9, tap / 3 % 3, tap % 3);
+        plane(spec.preprocessing.channels, colour) * 9 + row * 3 + column
+    };
+    let weights: Vec<f32> =
+        convolution.weights.chunks_exact(27).flat_map(|output| (0..27).map(move |tap| output[place(tap)])).collect();
+    Dense::new(&weights, 3, convolution.bias, Activation::Relu)
+}
+
+struct Convolution<'g> {
+    shape: &'g [usize],
+    weights: &'g [f32],
+    bias: &'g [f32],
+    from: &'g str,
+}
+
+/// The 3x3 convolution in each channel that makes `tensor`, the 1x1 one before it, and the tensor before that.
+fn convolutions<'g>(graph: &'g Graph, tensor: &str) -> Option<(Convolution<'g>, Convolution<'g>, &'g str)> {
+    let group = graph.producer(tensor, "Conv")?.int("group", 1);
+    let neighbours = convolution(graph, tensor, 3, 1, group)?;
+    let own = convolution(graph, neighbours.from, 1, 1, 1)?;
+    let from = own.from;
+    let in_each_channel = neighbours.shape[1] == 1 && own.bias.len() == neighbours.bias.len();
+    in_each_channel.then_some((neighbours, own, from))
+}
+
+/// The convolution that makes `tensor`, if it has this size, step and number of groups, and keeps the edges.
+fn convolution<'g>(graph: &'g Graph, tensor: &str, size: usize, step: i64, group: i64) -> Option<Convolution<'g>> {
+    let node = graph.producer(tensor, "Conv")?;
+    let weights = graph.constant(node.input(1)?)?;
+    let bias = graph.constant(node.input(2)?)?;
+    let [outputs, _, height, width] = *weights.shape.as_slice() else { return None };
+    let pads = if size == 3 { node.ints("pads") == [1; 4] } else { pads_nothing(node) };
+    let fits = (height, width) == (size, size)
+        && node.ints("strides") == [step; 2]
+        && node.ints("dilations").iter().all(|d| *d == 1)
+        && node.int("group", 1) == group
+        && bias.values.len() == outputs
+        && pads;
+    let from = node.input(0)?;
+    fits.then_some(Convolution { shape: &weights.shape, weights: &weights.values, bias: &bias.values, from })
+}
+
+fn pads_nothing(node: &Node) -> bool {
+    node.ints("pads").iter().all(|p| *p == 0)
+}
