@@ -23,6 +23,7 @@ test: runtime    ## every test; the store's ones run on SQLite and PostgreSQL
 	scripts/with-postgres cargo test --workspace --locked
 
 lint:            ## formatting, clippy, the dependency graph, the documentation
+	scripts/install-tools compile
 	scripts/install-tools deny
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -30,9 +31,11 @@ lint:            ## formatting, clippy, the dependency graph, the documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 build:           ## the program, in target/release
+	scripts/install-tools compile
 	cargo build --release --locked --package assent-cli
 
 # Tests run networks, so the library must be there. It is fetched once; a whole one is left alone.
 runtime:         ## the inference library, in .runtime
+	scripts/install-tools compile
 	scripts/install-tools pip
 	cargo run --quiet --locked --package assent-cli -- runtime fetch

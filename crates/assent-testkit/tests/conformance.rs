@@ -91,13 +91,14 @@ fn measured() -> Rows {
     for posture in [Posture::Upright, Posture::AnyWayUp] {
         let mut worker = models().worker(SearchOptions { posture, ..SEARCH }).unwrap();
         for (name, _) in PICTURES.iter().filter(|(_, p)| *p == posture) {
-            let looked = worker.look(&fs::read(crew().join(name)).unwrap()).unwrap();
+            let bytes = fs::read(crew().join(name)).unwrap();
+            let looked = worker.look(&bytes).unwrap();
             let cuts = worker.cut(&looked);
             // From left to right: the order by score may change in the last digits.
             let faces = &looked.detected.faces;
             let mut order: Vec<usize> = (0..cuts.len()).filter(|i| faces[*i].score >= SURE).collect();
-            let (w, h) = looked.photo.size();
-            rows.insert(("picture".into(), (*name).into()), vec![w, h, order.len() as f32]);
+            let (w, h) = looked.size();
+            rows.insert(("picture".into(), (*name).into()), vec![w as f32, h as f32, order.len() as f32]);
             order.sort_by(|a, b| faces[*a].bounds.x.total_cmp(&faces[*b].bounds.x));
             let qualities: Vec<_> = cuts.iter().map(|c| c.quality.unwrap()).collect();
             let mut made: Vec<_> = worker.embed(cuts).unwrap();

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::frame::Frame;
 use crate::geometry::Orientation;
+use crate::jpeg;
 
 /// What is refused before or while it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +70,35 @@ impl DecodeError {
     }
 }
 
+/// A decoded photo, perhaps at a part of its size.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The picture.
+    pub frame: Frame,
+    /// The photo's own width and height as it is seen, pixels.
+    pub size: (u32, u32),
+}
+
+impl Decoded {
+    /// Photo pixels for one pixel of the picture, 1 or more.
+    pub fn scale(&self) -> f32 {
+        self.size.0.max(self.size.1) as f32 / self.frame.width().max(self.frame.height()) as f32
+    }
+}
+
+/// Decodes `bytes` at full size, see [`decode_at_least`].
+///
+/// # Errors
+///
+/// As [`decode_at_least`].
+pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> {
+    Ok(decode_at_least(bytes, limits, u32::MAX)?.frame)
+}
+
 /// Decodes `bytes`, brings the picture upright by its EXIF orientation and drops transparency onto white.
 ///
-/// Of an animation the first frame is taken; 16-bit samples are rounded to 8.
+/// A JPEG is decoded at a half, a quarter or an eighth of its size if its longest side is at least `side_px` then: the
+/// rest of its pixels is never computed. Of an animation the first frame is taken; 16-bit samples are rounded to 8.
 ///
 /// # Errors
 ///
@@ -79,7 +106,7 @@ impl DecodeError {
 /// - [`DecodeError::TooLarge`] if the header promises more than `limits`; nothing was decoded then.
 /// - [`DecodeError::Unsupported`] if the decoder does not know this kind of the format.
 /// - [`DecodeError::Damaged`] if the file is cut off or contradicts itself.
-pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> {
+pub fn decode_at_least(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Decoded, DecodeError> {
     let format = image::guess_format(bytes).map_err(|_| DecodeError::UnknownFormat)?;
     let name = match format {
         ImageFormat::Jpeg => "JPEG",
@@ -91,7 +118,7 @@ pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> 
         _ => return Err(DecodeError::UnknownFormat),
     };
     // The JPEG decoder paints what is missing of a file that was cut off in grey: half a face would count as one.
-    if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
+    if format == ImageFormat::Jpeg && !jpeg::has_end(bytes) {
         return Err(DecodeError::Damaged { format: name, source: None });
     }
     let failed = |e: ImageError| match e {
@@ -111,34 +138,16 @@ pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> 
     }
     // EXIF that cannot be read is no reason to refuse the picture.
     let exif = decoder.orientation().map_or(1, image::metadata::Orientation::to_exif);
-    let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let frame = Frame::new(width, height, onto_white(picture));
-    let frame = frame.ok_or(DecodeError::Damaged { format: name, source: None })?;
-    Ok(frame.oriented(Orientation::from_exif(exif).unwrap_or_default()))
-}
-
-/// Whether a JPEG's entropy-coded data are followed by an end marker: walks the segments, so that the end marker
-/// of an embedded thumbnail does not count.
-///
-/// # Source
-///
-/// ITU-T T.81 (JPEG), annex B: marker segments carry their length; within entropy-coded data 0xFF is followed by
-/// 0x00 or a restart marker.
-fn jpeg_has_end(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[first, second]) = bytes.get(at..at + 2) {
-        match (first, second) {
-            (0xFF, 0xD9) => return true,
-            (0xFF, 0xFF) => at += 1,
-            (0xFF, 0x00 | 0xD0..=0xD8 | 0x01) => at += 2,
-            (0xFF, _) => {
-                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
-                at += 2 + usize::from(u16::from_be_bytes([high, low]));
-            }
-            _ => at += 1,
-        }
-    }
-    false
+    let orientation = Orientation::from_exif(exif).unwrap_or_default();
+    let fast = if format == ImageFormat::Jpeg { jpeg::decode(bytes, (width, height), side_px) } else { None };
+    let frame = if let Some(frame) = fast {
+        frame
+    } else {
+        let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+        let frame = Frame::new(width, height, onto_white(picture));
+        frame.ok_or(DecodeError::Damaged { format: name, source: None })?
+    };
+    Ok(Decoded { frame: frame.oriented(orientation), size: orientation.turn.move_size((width, height)) })
 }
 
 fn onto_white(picture: DynamicImage) -> Vec<u8> {
@@ -226,6 +235,33 @@ mod tests {
             let frame = decode(&bytes, DecodeLimits::default()).unwrap();
             let expected = if value < 5 { (97, 61) } else { (61, 97) };
             assert_eq!((frame.width(), frame.height()), expected, "orientation {value}");
+        }
+    }
+
+    #[test]
+    fn a_jpeg_is_decoded_no_larger_than_asked_for() {
+        let check = |side_px: u32, expected: (u32, u32)| {
+            let decoded = decode_at_least(&encoded(ImageFormat::Jpeg), DecodeLimits::default(), side_px).unwrap();
+            assert_eq!((decoded.frame.width(), decoded.frame.height()), expected, "{side_px}");
+            assert_eq!(decoded.size, (97, 61));
+        };
+        check(u32::MAX, (97, 61));
+        check(97, (97, 61));
+        check(50, (97, 61));
+        check(49, (49, 31));
+        check(25, (25, 16));
+        check(1, (13, 8));
+        let png = decode_at_least(&encoded(ImageFormat::Png), DecodeLimits::default(), 1).unwrap();
+        assert_eq!((png.frame.width(), png.scale()), (97, 1.0));
+    }
+
+    #[test]
+    fn a_picture_decoded_at_half_size_is_the_picture_shrunk() {
+        let half = decode_at_least(&encoded(ImageFormat::Jpeg), DecodeLimits::default(), 49).unwrap();
+        for (x, y) in [(3, 3), (20, 10), (40, 25)] {
+            let (expected, got) = (picture().to_rgb8().get_pixel(2 * x, 2 * y).0, half.frame.pixel(x.into(), y.into()));
+            let worst = expected.iter().zip(got).map(|(a, b)| a.abs_diff(b)).max();
+            assert!(worst < Some(20), "{x}, {y}: {got:?} instead of {expected:?}");
         }
     }
 

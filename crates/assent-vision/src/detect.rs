@@ -87,6 +87,16 @@ pub struct Detected {
     pub faces: Vec<Detection>,
 }
 
+impl Detected {
+    /// The same for a photo of `factor` times the size, of which the picture that was searched is a smaller copy.
+    #[must_use]
+    pub fn in_larger(mut self, factor: f32) -> Detected {
+        self.scale *= factor;
+        self.faces = self.faces.into_iter().map(|face| face.scaled(factor)).collect();
+        self
+    }
+}
+
 /// A detector, ready for one thread.
 #[derive(Debug)]
 pub struct FaceFinder {

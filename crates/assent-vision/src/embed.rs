@@ -1,7 +1,7 @@
 //! Embeddings: what makes two pictures of the same person alike, as a list of numbers.
 
 use crate::align::{self, AlignError};
-use crate::detect::{Detected, Detection};
+use crate::detect::Detection;
 use crate::frame::Frame;
 use crate::geometry::Point;
 use crate::model::{ChannelOrder, EmbedderSpec};
@@ -82,24 +82,26 @@ impl Embedder {
         Ok(Embedder { network, spec, template_px, planes: Vec::new() })
     }
 
-    /// Cuts `face` out of the photo it was found in, from the smallest picture that still has its detail: the
-    /// searched one if the face is large enough there, else the photo itself.
+    /// Crop pixels for one photo pixel, for a face in photo pixels. A copy of the photo with `scale` photo pixels for
+    /// one of its own has all the detail that the crop can hold if this is at most `1 / scale`.
     ///
     /// # Errors
     ///
     /// [`AlignError`] if the landmarks give no alignment.
-    pub fn align(&self, photo: &Frame, detected: &Detected, face: &Detection) -> Result<Aligned, AlignError> {
-        let to_photo = align::similarity(&face.landmarks, &self.template_px)?;
-        let magnification = (to_photo[0][0].powi(2) + to_photo[1][0].powi(2)).sqrt() * f64::from(detected.scale);
-        let crop = if magnification <= 1.0 {
-            let scale = detected.scale;
-            let landmarks = face.landmarks.map(|p| Point { x: p.x / scale, y: p.y / scale });
-            let m = align::similarity(&landmarks, &self.template_px)?;
-            align::cut(&detected.searched, &m, self.spec.side_px)
-        } else {
-            align::cut(photo, &to_photo, self.spec.side_px)
-        };
-        Ok(Aligned { crop })
+    pub fn magnification(&self, face: &Detection) -> Result<f32, AlignError> {
+        let [[a, _, _], [c, _, _]] = align::similarity(&face.landmarks, &self.template_px)?;
+        Ok(a.hypot(c) as f32)
+    }
+
+    /// Cuts `face` (in photo pixels) out of a copy of its photo with `scale` photo pixels for one of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`AlignError`] if the landmarks give no alignment.
+    pub fn align(&self, copy: &Frame, scale: f32, face: &Detection) -> Result<Aligned, AlignError> {
+        let landmarks = face.landmarks.map(|p| Point { x: p.x / scale, y: p.y / scale });
+        let to_crop = align::similarity(&landmarks, &self.template_px)?;
+        Ok(Aligned { crop: align::cut(copy, &to_crop, self.spec.side_px) })
     }
 
     /// The embeddings of `faces`, in their order. A face whose network output is not a number gives `None`.

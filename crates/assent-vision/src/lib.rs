@@ -22,6 +22,7 @@ pub mod embed;
 pub mod encode;
 pub mod frame;
 pub mod geometry;
+mod jpeg;
 pub mod model;
 pub mod nms;
 mod onnx;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use assent_gallery::calibration::{DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
-use assent_vision::decode::{self, DecodeError, DecodeLimits};
+use assent_vision::decode::{self, DecodeError, DecodeLimits, Decoded};
 use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
 use assent_vision::frame::Frame;
@@ -104,11 +104,20 @@ pub struct Worker {
 
 /// A photo that was decoded and searched for faces.
 #[derive(Debug)]
-pub struct Looked {
-    /// The picture, upright.
-    pub photo: Frame,
-    /// Its faces.
+pub struct Looked<'b> {
+    /// The file.
+    bytes: &'b [u8],
+    /// The picture, upright, no larger than the search needed.
+    decoded: Decoded,
+    /// Its faces, in photo pixels.
     pub detected: Detected,
+}
+
+impl Looked<'_> {
+    /// The photo's width and height as it is seen, pixels.
+    pub fn size(&self) -> (u32, u32) {
+        self.decoded.size
+    }
 }
 
 /// A face cut out, with its measurements.
@@ -137,22 +146,39 @@ impl Worker {
     /// # Errors
     ///
     /// [`LookError`] if the file is no photo or the detector fails. A photo without a face is no error.
-    pub fn look(&mut self, bytes: &[u8]) -> Result<Looked, LookError> {
-        let photo = decode::decode(bytes, self.limits)?;
-        let detected = self.finder.find(&photo, self.search)?;
-        Ok(Looked { photo, detected })
+    pub fn look<'b>(&mut self, bytes: &'b [u8]) -> Result<Looked<'b>, LookError> {
+        let decoded = decode::decode_at_least(bytes, self.limits, self.search.side_px)?;
+        let detected = self.finder.find(&decoded.frame, self.search)?.in_larger(decoded.scale());
+        Ok(Looked { bytes, decoded, detected })
     }
 
     /// Cuts out and measures every face of a photo, in the order of its detections.
+    ///
+    /// A face is cut from the smallest picture that has all the detail its crop can hold: the one that was searched,
+    /// the one that was decoded, or the photo at full size, which is decoded when the first face asks for it.
     pub fn cut(&self, looked: &Looked) -> Vec<Cut> {
-        let Looked { photo, detected } = looked;
-        let one = |face| {
-            let aligned: Result<Aligned, AlignError> = self.embedder.align(photo, detected, face);
-            let aligned = aligned.ok();
-            let quality = aligned.as_ref().map(|crop| quality::measure(face, crop, photo.size()));
+        let Looked { bytes, decoded, detected } = looked;
+        let size = (decoded.size.0 as f32, decoded.size.1 as f32);
+        let mut whole: Option<Option<Frame>> = None;
+        let mut align = |face| -> Result<Aligned, AlignError> {
+            let enough = 1.0 / self.embedder.magnification(face)?;
+            if detected.scale <= enough {
+                return self.embedder.align(&detected.searched, detected.scale, face);
+            }
+            if decoded.scale() > enough && decoded.scale() > 1.0 {
+                let whole = whole.get_or_insert_with(|| decode::decode(bytes, self.limits).ok());
+                if let Some(whole) = whole {
+                    return self.embedder.align(whole, 1.0, face);
+                }
+            }
+            self.embedder.align(&decoded.frame, decoded.scale(), face)
+        };
+        let mut one = |face| {
+            let aligned = align(face).ok();
+            let quality = aligned.as_ref().map(|crop| quality::measure(face, crop, size));
             Cut { aligned, quality }
         };
-        detected.faces.iter().map(one).collect()
+        detected.faces.iter().map(&mut one).collect()
     }
 
     /// The embeddings of cut-out faces, in their order; `None` for a face without a crop.

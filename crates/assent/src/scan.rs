@@ -418,7 +418,7 @@ fn see(worker: &mut Worker, searched: Option<&Searched>, path: &Path) -> Result<
         }
     }
     let outcome = if boxes.is_empty() { Outcome::NoFace } else { Outcome::Faces(boxes) };
-    let (width, height) = (looked.photo.width(), looked.photo.height());
+    let (width, height) = looked.size();
     Ok(Seen { sha256, width, height, outcome, answers })
 }
 
