@@ -1,4 +1,4 @@
-//! `assent evaluate find`: counts on labelled photos that never enter a vault.
+//! `assent evaluate`: counts on labelled photos that never enter a vault. This file is `evaluate find`.
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use assent::Band;
-use assent::evaluate::{Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, LabelledSet, LabelsError};
+use assent::evaluate::{
+    Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, LabelledSet, LabelsError, PairsError, VerifyError,
+};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::evaluate_verify_cmd;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::progress;
 use crate::scan_cmd::RateArgs;
@@ -26,6 +29,8 @@ pub(crate) struct EvaluateArgs {
 enum EvaluateCommand {
     /// Search labelled photos for the people of a folder of portraits, and count
     Find(FindArgs),
+    /// Compare labelled pairs of images as Labeled Faces in the Wild does, and give the rates
+    Verify(evaluate_verify_cmd::VerifyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -63,21 +68,37 @@ pub(crate) enum EvaluateCmdError {
     Labels(#[from] LabelsError),
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    #[error("cannot read the pairs from {}", path.display())]
+    PairsFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Pairs(#[from] PairsError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     #[error("cannot write the result")]
     Output(#[source] io::Error),
 }
 
 /// # Errors
 ///
-/// [`EvaluateCmdError`] if the models, or the labels cannot be used, or a network fails.
-#[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the clock (I10)")]
+/// [`EvaluateCmdError`] if the models, the labels or the pairs cannot be used, or a network fails.
 pub(crate) fn run(
     args: &EvaluateArgs,
     models: &ModelPlaces,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), EvaluateCmdError> {
-    let EvaluateCommand::Find(args) = &args.command;
+    match &args.command {
+        EvaluateCommand::Find(args) => find(args, models, json, out),
+        EvaluateCommand::Verify(args) => evaluate_verify_cmd::run(args, models, json, out),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the clock (I10)")]
+fn find(args: &FindArgs, models: &ModelPlaces, json: bool, out: &mut dyn Write) -> Result<(), EvaluateCmdError> {
     let set = LabelledSet::read(&args.photos, &args.enrol, &args.labels)?;
     let models = models.load()?;
     let options = FindOptions {
@@ -177,7 +198,8 @@ fn band(band: Band) -> &'static str {
     }
 }
 
-fn round(value: f64, digits: i32) -> f64 {
+/// A figure with so many digits after the point.
+pub(crate) fn round(value: f64, digits: i32) -> f64 {
     let unit = 10f64.powi(digits);
     (value * unit).round() / unit
 }

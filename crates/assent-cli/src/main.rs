@@ -9,6 +9,7 @@ mod doctor_cmd;
 mod enrol_cmd;
 mod error;
 mod evaluate_cmd;
+mod evaluate_verify_cmd;
 mod fetch;
 mod find_cmd;
 mod models_arg;

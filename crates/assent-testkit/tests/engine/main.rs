@@ -8,6 +8,7 @@ mod evaluating;
 mod invariants;
 mod rescan;
 mod secrecy;
+mod verifying;
 
 use std::fs;
 
