@@ -1,0 +1,64 @@
+//! `assent-bench`: the figures that Assent's pages quote, each from a subcommand, as one JSON object on standard output.
+//!
+//! | module | what |
+//! |---|---|
+//! | `scan` | photos a second, in turn with the peers |
+//! | `stages` | where a photo's time goes |
+//! | `faces` | which faces a smaller picture loses |
+//! | `peers` | the Python programs that are measured against |
+//! | `setup` | packs, networks and the machine |
+//! | `figures` | medians and rounding |
+//!
+//! Everything is measured on the sample photos, and the results are counts and times: nobody is named (I11).
+
+mod faces;
+mod figures;
+mod peers;
+mod scan;
+mod setup;
+mod stages;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Any error; its message says what to do next.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures Assent on the sample photos and prints one JSON object; progress goes to standard error
+#[derive(Debug, Parser)]
+#[command(name = "assent-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Photos a second of a whole scan, in turn with the peers, and how right the answers are
+    Scan(scan::ScanArgs),
+    /// Where a photo's time goes, one thread, one stage after the other
+    Stages(stages::StagesArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Scan(args) => scan::run(&args),
+        Command::Stages(args) => stages::run(&args),
+    };
+    match done {
+        Ok(figures) => {
+            println!("{figures:#}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("assent-bench: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
