@@ -176,17 +176,16 @@ impl Pieces {
         Ok(done)
     }
 
-    /// Cuts out and measures every face as `assent::models::Worker::cut` does: from the smallest picture that has the
-    /// detail, which is the photo at full size for faces that are small in it.
+    /// Cuts out and measures every face as `assent::models::Worker::cut` does: from the picture that was searched, or
+    /// from the photo at full size for faces that are small in it.
     fn cut(&self, bytes: &[u8], decoded: &Decoded, detected: &Detected) -> Result<Cuts, Error> {
         let mut whole: Option<(Frame, Duration)> = None;
         let (mut crops, mut areas) = (Vec::new(), Vec::new());
         for face in &detected.faces {
             let Ok(magnification) = self.embedder.magnification(face) else { continue };
-            let enough = 1.0 / magnification;
-            let (picture, scale) = if detected.scale <= enough {
+            let (picture, scale) = if detected.scale * magnification <= 1.0 {
                 (&detected.searched, detected.scale)
-            } else if decoded.scale() <= enough || decoded.scale() <= 1.0 {
+            } else if decoded.scale() <= 1.0 {
                 (&decoded.frame, decoded.scale())
             } else {
                 if whole.is_none() {

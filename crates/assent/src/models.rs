@@ -154,18 +154,18 @@ impl Worker {
 
     /// Cuts out and measures every face of a photo, in the order of its detections.
     ///
-    /// A face is cut from the smallest picture that has all the detail its crop can hold: the one that was searched,
-    /// the one that was decoded, or the photo at full size, which is decoded when the first face asks for it.
+    /// A face is cut from the picture that was searched if that has all the detail its crop can hold, else from the photo
+    /// at full size, which is decoded when the first face asks for it. (A half-size decode has the detail of a crop of
+    /// its own size on paper; measured, such crops are only half as sharp.)
     pub fn cut(&self, looked: &Looked) -> Vec<Cut> {
         let Looked { bytes, decoded, detected } = looked;
         let size = (decoded.size.0 as f32, decoded.size.1 as f32);
         let mut whole: Option<Option<Frame>> = None;
         let mut align = |face| -> Result<Aligned, AlignError> {
-            let enough = 1.0 / self.embedder.magnification(face)?;
-            if detected.scale <= enough {
+            if detected.scale * self.embedder.magnification(face)? <= 1.0 {
                 return self.embedder.align(&detected.searched, detected.scale, face);
             }
-            if decoded.scale() > enough && decoded.scale() > 1.0 {
+            if decoded.scale() > 1.0 {
                 let whole = whole.get_or_insert_with(|| decode::decode(bytes, self.limits).ok());
                 if let Some(whole) = whole {
                     return self.embedder.align(whole, 1.0, face);
