@@ -4,9 +4,11 @@ use crate::align::{self, AlignError};
 use crate::detect::Detection;
 use crate::frame::Frame;
 use crate::geometry::Point;
-use crate::model::{ChannelOrder, EmbedderSpec};
+use crate::mobilenet::Forward;
+use crate::model::{ChannelOrder, EmbedderSpec, Preprocessing};
 use crate::onnx::refuse_other_heads;
-use crate::runtime::{InferenceError, Network, Role, Runtime};
+use crate::runtime::{Execution, InferenceError, Network, Role, Runtime};
+use assent_kernels::Kernel;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A face cut out for the embedder, `[side][side][3]` bytes.
@@ -62,24 +64,61 @@ impl Embedding {
 /// An embedder, ready for one thread.
 #[derive(Debug)]
 pub struct Embedder {
-    network: Network,
+    engine: Engine,
     spec: EmbedderSpec,
     template_px: [Point; 5],
-    planes: Vec<f32>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Own(Box<Forward>),
+    Library { network: Network, planes: Vec<f32> },
 }
 
 impl Embedder {
-    /// Loads the embedder network.
+    /// Loads the embedder network with the engine that [`Runtime::choose`] names.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_execution`](Self::with_execution).
+    pub fn new(runtime: &Runtime, spec: EmbedderSpec, onnx: &[u8]) -> Result<Embedder, InferenceError> {
+        Embedder::with_execution(runtime, spec, onnx, runtime.choose(Role::Embedder).0)
+    }
+
+    /// Loads the embedder network with a named engine; a network that our own kernels do not recognise runs through the
+    /// library.
     ///
     /// # Errors
     ///
     /// - [`InferenceError::OtherHead`] if the network gives more than its card says (invariant I8).
     /// - [`InferenceError::Load`] if the library refuses `onnx`.
-    pub fn new(runtime: &Runtime, spec: EmbedderSpec, onnx: &[u8]) -> Result<Embedder, InferenceError> {
+    pub fn with_execution(
+        runtime: &Runtime,
+        spec: EmbedderSpec,
+        onnx: &[u8],
+        execution: Execution,
+    ) -> Result<Embedder, InferenceError> {
         refuse_other_heads(onnx, Role::Embedder, std::slice::from_ref(&spec.output_name))?;
-        let network = runtime.network(Role::Embedder, onnx)?;
+        let own = match execution {
+            Execution::Own => Forward::read(Kernel::detect(), onnx, &spec),
+            _ => None,
+        };
+        let engine = if let Some(forward) = own {
+            Engine::Own(Box::new(forward))
+        } else {
+            let library = if execution == Execution::Own { runtime.choose_library(Role::Embedder).0 } else { execution };
+            Engine::Library { network: runtime.network_with(Role::Embedder, onnx, library)?, planes: Vec::new() }
+        };
         let template_px = align::template_px(&spec.template, spec.side_px);
-        Ok(Embedder { network, spec, template_px, planes: Vec::new() })
+        Ok(Embedder { engine, spec, template_px })
+    }
+
+    /// The engine that runs the network.
+    pub fn execution(&self) -> Execution {
+        match &self.engine {
+            Engine::Own(_) => Execution::Own,
+            Engine::Library { network, .. } => network.execution(),
+        }
     }
 
     /// Crop pixels for one photo pixel, for a face in photo pixels. A copy of the photo with `scale` photo pixels for
@@ -116,28 +155,36 @@ impl Embedder {
         let side = self.spec.side_px as usize;
         let mut embeddings = Vec::with_capacity(faces.len());
         for face in faces {
-            self.fill(&face.crop);
-            let mut values = Vec::with_capacity(self.spec.dimensions);
-            let outputs = [(self.spec.output_name.as_str(), vec![1, self.spec.dimensions])];
-            let input = (self.spec.input_name.as_str(), [1, 3, side, side], self.planes.as_slice());
-            self.network.run(input, &outputs, |_, v| values.extend_from_slice(v))?;
+            let mut values = vec![0.0; self.spec.dimensions];
+            match &mut self.engine {
+                Engine::Own(forward) => forward.run(&face.crop, &mut values),
+                Engine::Library { network, planes } => {
+                    fill(&self.spec.preprocessing, &face.crop, planes);
+                    let outputs = [(self.spec.output_name.as_str(), vec![1, self.spec.dimensions])];
+                    let input = (self.spec.input_name.as_str(), [1, 3, side, side], planes.as_slice());
+                    network.run(input, &outputs, |_, v| values.copy_from_slice(v))?;
+                }
+            }
             embeddings.push(Embedding::from_values(values));
         }
-        self.planes.zeroize();
+        match &mut self.engine {
+            Engine::Own(forward) => forward.forget(),
+            Engine::Library { planes, .. } => planes.zeroize(),
+        }
         Ok(embeddings)
     }
+}
 
-    fn fill(&mut self, crop: &Frame) {
-        let how = &self.spec.preprocessing;
-        self.planes.clear();
-        for plane in 0..3 {
-            let colour = match how.channels {
-                ChannelOrder::Rgb => plane,
-                ChannelOrder::Bgr => 2 - plane,
-            };
-            let (mean, scale) = (how.mean[plane], how.scale);
-            self.planes.extend(crop.rgb().iter().skip(colour).step_by(3).map(|&v| (f32::from(v) - mean) * scale));
-        }
+/// A crop as the planes of the network's input, `[plane][row][column]`.
+fn fill(how: &Preprocessing, crop: &Frame, planes: &mut Vec<f32>) {
+    planes.clear();
+    for plane in 0..3 {
+        let colour = match how.channels {
+            ChannelOrder::Rgb => plane,
+            ChannelOrder::Bgr => 2 - plane,
+        };
+        let (mean, scale) = (how.mean[plane], how.scale);
+        planes.extend(crop.rgb().iter().skip(colour).step_by(3).map(|&v| (f32::from(v) - mean) * scale));
     }
 }
 

@@ -15,6 +15,8 @@
 //! else. Left and right are the viewer's.
 
 pub mod align;
+mod colours;
+mod convolution;
 pub mod cover;
 pub mod decode;
 pub mod detect;
@@ -23,6 +25,7 @@ pub mod encode;
 pub mod frame;
 pub mod geometry;
 mod jpeg;
+mod mobilenet;
 pub mod model;
 pub mod nms;
 mod onnx;

@@ -169,16 +169,23 @@ impl Runtime {
     pub fn choose(&self, role: Role) -> (Execution, &'static str) {
         match (self.has_openvino, self.has_amx_bf16, role) {
             (true, true, _) => (Execution::OpenVinoBf16, "OpenVINO is there and the processor has AMX"),
-            (_, _, Role::Detector) if Kernel::detect().is_vectorised() => {
-                (Execution::Own, "no AMX: Assent's own kernels are the fastest for detectors of the YuNet family")
+            _ if Kernel::detect().is_vectorised() => {
+                (Execution::Own, "no AMX: Assent's own kernels are the fastest for networks of the families they know")
             }
-            (true, false, Role::Embedder) => {
+            _ => self.choose_library(role),
+        }
+    }
+
+    /// As [`choose`](Self::choose), for a network that our own kernels do not know, on a processor without AMX.
+    pub(crate) fn choose_library(&self, role: Role) -> (Execution, &'static str) {
+        match (self.has_openvino, role) {
+            (true, Role::Embedder) => {
                 (Execution::OpenVinoF32, "no AMX: OpenVINO is the faster one for embedders in 32-bit floats")
             }
-            (true, false, Role::Detector) => {
+            (true, Role::Detector) => {
                 (Execution::Cpu, "no AMX: ONNX Runtime's own code is the faster one for detectors")
             }
-            (false, _, _) => (Execution::Cpu, "the library has no OpenVINO"),
+            (false, _) => (Execution::Cpu, "the library has no OpenVINO"),
         }
     }
 

@@ -9,22 +9,24 @@ pub struct Depthwise {
     /// `[channels / 8][9][8]`
     weights: Vec<f32>,
     bias: Vec<f32>,
+    stride: usize,
     activation: Activation,
 }
 
 impl Depthwise {
-    /// A layer from `weights` (`[channel][row][column]`, 3 x 3) and one bias for each channel. `None` unless the
-    /// channels are a multiple of 8, at least 8, and `weights` holds nine numbers for each.
-    pub fn new(weights: &[f32], bias: &[f32], activation: Activation) -> Option<Depthwise> {
+    /// A layer from `weights` (`[channel][row][column]`, 3 x 3) and one bias for each channel, for every pixel
+    /// (`stride` 1) or every second one (2). `None` for another stride, or unless the channels are a multiple of 8, at
+    /// least 8, and `weights` holds nine numbers for each.
+    pub fn new(weights: &[f32], bias: &[f32], stride: usize, activation: Activation) -> Option<Depthwise> {
         let channels = bias.len();
-        if channels == 0 || !channels.is_multiple_of(LANES) || weights.len() != channels * 9 {
+        if !matches!(stride, 1 | 2) || channels == 0 || !channels.is_multiple_of(LANES) || weights.len() != channels * 9 {
             return None;
         }
         let mut packed = Vec::with_capacity(weights.len());
         for block in weights.chunks_exact(LANES * 9) {
             packed.extend((0..9).flat_map(|tap| block.iter().skip(tap).step_by(9)));
         }
-        Some(Depthwise { weights: packed, bias: bias.to_vec(), activation })
+        Some(Depthwise { weights: packed, bias: bias.to_vec(), stride, activation })
     }
 
     /// Channels in and out.
@@ -32,16 +34,22 @@ impl Depthwise {
         self.bias.len()
     }
 
-    /// Computes `out` (`[pixel][channel]`) from the rows above, at and below it, each with one more pixel at either
-    /// end than `out`.
+    /// How many pixels it goes on from one output to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Computes `out` (`[pixel][channel]`) from the rows above, at and below it. Output `p` looks at pixels `p * stride`
+    /// to `p * stride + 2` of each row, so that rows have one more pixel at either end.
     ///
     /// # Panics
     ///
-    /// If `out` is not a whole number of pixels, or a row is not two pixels longer.
+    /// If `out` is not a whole number of pixels, or a row does not hold the last one's neighbours.
     pub fn row(&self, kernel: Kernel, rows: [&[f32]; 3], out: &mut [f32]) {
         let channels = self.channels();
         assert!(out.len().is_multiple_of(channels));
-        assert!(rows.iter().all(|row| row.len() == out.len() + 2 * channels));
+        let needed = if out.is_empty() { 0 } else { (out.len() - channels) * self.stride + 3 * channels };
+        assert!(rows.iter().all(|row| row.len() >= needed));
         match kernel {
             Kernel::Scalar => self.row_scalar(rows, out),
             #[cfg(target_arch = "x86_64")]
@@ -53,9 +61,9 @@ impl Depthwise {
     fn row_scalar(&self, rows: [&[f32]; 3], out: &mut [f32]) {
         let channels = self.channels();
         for (i, value) in out.iter_mut().enumerate() {
-            let c = i % channels;
+            let (p, c) = (i / channels, i % channels);
             let weights = self.weights[c / LANES * LANES * 9 + c % LANES..].iter().step_by(LANES);
-            let taps = rows.iter().flat_map(|row| row[i..].iter().step_by(channels).take(3));
+            let taps = rows.iter().flat_map(|row| row[p * self.stride * channels + c..].iter().step_by(channels).take(3));
             let sum = taps.zip(weights).fold(self.bias[c], |sum, (tap, weight)| tap.mul_add(*weight, sum));
             *value = self.activation.apply(sum);
         }
@@ -100,38 +108,55 @@ mod avx2 {
     use super::super::avx2::end;
     use super::{Depthwise, LANES};
 
-    /// Pixels whose sums are kept in registers at once: 4 sums, 6 taps and 3 weights fill 13 of the 16.
-    const PIXELS: usize = 4;
-
     /// # Safety
     ///
-    /// AVX2 and FMA are there; `out` holds whole pixels and each of `rows` two pixels more.
+    /// AVX2 and FMA are there; `out` holds whole pixels and each of `rows` the neighbours of the last one.
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn depthwise(layer: &Depthwise, rows: [&[f32]; 3], out: &mut [f32]) {
-        let channels = layer.channels();
-        let pixels = out.len() / channels;
-        let mut p = 0;
-        while p + PIXELS <= pixels {
-            for block in 0..channels / LANES {
-                // SAFETY: pixels `p` to `p + PIXELS` and the block's 8 channels lie within what the caller promises.
-                unsafe { depthwise_tile::<PIXELS, { PIXELS + 2 }>(layer, block, rows, p, out) };
-            }
-            p += PIXELS;
-        }
-        for p in p..pixels {
-            for block in 0..channels / LANES {
-                // SAFETY: as above, for one pixel.
-                unsafe { depthwise_tile::<1, 3>(layer, block, rows, p, out) };
+        // Sums, taps and weights of a tile are kept in the 16 registers: 4 + 6 + 1, or 3 + 7 + 1.
+        // SAFETY: as the caller promises.
+        unsafe {
+            match layer.stride {
+                1 => depthwise_by::<4, 6, 1>(layer, rows, out),
+                _ => depthwise_by::<3, 7, 2>(layer, rows, out),
             }
         }
     }
 
     /// # Safety
     ///
-    /// As [`depthwise`], with `first + N` pixels or more, `M` of `N + 2`, and `block` below `channels / 8`.
+    /// As [`depthwise`], with `STRIDE` the layer's and `M` of `(N - 1) * STRIDE + 3`.
     #[target_feature(enable = "avx2,fma")]
     #[inline]
-    unsafe fn depthwise_tile<const N: usize, const M: usize>(
+    unsafe fn depthwise_by<const N: usize, const M: usize, const STRIDE: usize>(
+        layer: &Depthwise,
+        rows: [&[f32]; 3],
+        out: &mut [f32],
+    ) {
+        let channels = layer.channels();
+        let pixels = out.len() / channels;
+        let mut p = 0;
+        while p + N <= pixels {
+            for block in 0..channels / LANES {
+                // SAFETY: pixels `p` to `p + N` and the block's 8 channels lie within what the caller promises.
+                unsafe { depthwise_tile::<N, M, STRIDE>(layer, block, rows, p, out) };
+            }
+            p += N;
+        }
+        for p in p..pixels {
+            for block in 0..channels / LANES {
+                // SAFETY: as above, for one pixel.
+                unsafe { depthwise_tile::<1, 3, STRIDE>(layer, block, rows, p, out) };
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`depthwise_by`], with `first + N` pixels or more, and `block` below `channels / 8`.
+    #[target_feature(enable = "avx2,fma")]
+    #[inline]
+    unsafe fn depthwise_tile<const N: usize, const M: usize, const STRIDE: usize>(
         layer: &Depthwise,
         block: usize,
         rows: [&[f32]; 3],
@@ -139,27 +164,27 @@ mod avx2 {
         out: &mut [f32],
     ) {
         let channels = layer.bias.len();
-        let start = first * channels + block * LANES;
+        let (from, to) = (first * STRIDE * channels + block * LANES, first * channels + block * LANES);
         // SAFETY: `weights` holds 72 numbers for each block and `bias` 8; the reads of a row end with pixel
-        // `first + N + 1`, which it has, and the writes with pixel `first + N - 1`.
+        // `(first + N - 1) * STRIDE + 2`, which it has, and the writes with pixel `first + N - 1`.
         unsafe {
             let mut weights = layer.weights.as_ptr().add(block * LANES * 9);
             let mut sums: [__m256; N] = [_mm256_loadu_ps(layer.bias.as_ptr().add(block * LANES)); N];
             for row in rows {
                 let mut taps = [_mm256_setzero_ps(); M];
                 for (n, tap) in taps.iter_mut().enumerate() {
-                    *tap = _mm256_loadu_ps(row.as_ptr().add(start + n * channels));
+                    *tap = _mm256_loadu_ps(row.as_ptr().add(from + n * channels));
                 }
                 for column in 0..3 {
                     let weight = _mm256_loadu_ps(weights);
                     weights = weights.add(LANES);
                     for (n, sum) in sums.iter_mut().enumerate() {
-                        *sum = _mm256_fmadd_ps(taps[n + column], weight, *sum);
+                        *sum = _mm256_fmadd_ps(taps[n * STRIDE + column], weight, *sum);
                     }
                 }
             }
             for (n, sum) in sums.iter().enumerate() {
-                _mm256_storeu_ps(out.as_mut_ptr().add(start + n * channels), end(layer.activation, *sum));
+                _mm256_storeu_ps(out.as_mut_ptr().add(to + n * channels), end(layer.activation, *sum));
             }
         }
     }
@@ -173,19 +198,19 @@ mod avx2 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{bits, numbers};
+    use super::super::testing::{activation, bits, numbers};
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn depthwise_layers_equal_their_scalar_twin(
-            pixels in 0usize..20, blocks in 1usize..9, seed in any::<u32>(), relu in any::<bool>(),
+            pixels in 0usize..20, blocks in 1usize..9, seed in any::<u32>(), stride in 1usize..3, end in 0usize..4,
         ) {
             let channels = blocks * LANES;
-            let activation = if relu { Activation::Relu } else { Activation::None };
-            let layer = Depthwise::new(&numbers(channels * 9, seed), &numbers(channels, !seed), activation).unwrap();
-            let rows: Vec<Vec<f32>> = (0..3).map(|r| numbers((pixels + 2) * channels, seed ^ r)).collect();
+            let (weights, bias) = (numbers(channels * 9, seed), numbers(channels, !seed));
+            let layer = Depthwise::new(&weights, &bias, stride, activation(end)).unwrap();
+            let rows: Vec<Vec<f32>> = (0..3).map(|r| numbers((pixels * stride + 2) * channels, seed ^ r)).collect();
             let rows = [rows[0].as_slice(), &rows[1], &rows[2]];
             let (mut fast, mut plain) = (vec![f32::NAN; pixels * channels], vec![f32::NAN; pixels * channels]);
             layer.row(Kernel::detect(), rows, &mut fast);
@@ -209,7 +234,7 @@ mod tests {
     #[test]
     fn a_depthwise_layer_sees_its_nine_neighbours() {
         let weights: Vec<f32> = (0..8).flat_map(|_| (0..9).map(|tap| tap as f32)).collect();
-        let layer = Depthwise::new(&weights, &[0.0; 8], Activation::None).unwrap();
+        let layer = Depthwise::new(&weights, &[0.0; 8], 1, Activation::None).unwrap();
         let rows: Vec<Vec<f32>> = [1.0, 10.0, 100.0].iter().map(|v| vec![*v; 3 * 8]).collect();
         let mut out = [0.0; 8];
         layer.row(Kernel::detect(), [&rows[0], &rows[1], &rows[2]], &mut out);
@@ -221,13 +246,16 @@ mod tests {
 
     #[test]
     fn layers_of_odd_shapes_are_refused() {
-        let check = |name: &str, weights: usize, channels: usize, fits: bool| {
+        let check = |name: &str, weights: usize, channels: usize, stride: usize, fits: bool| {
             let (weights, bias) = (vec![0.0; weights], vec![0.0; channels]);
-            assert_eq!(Depthwise::new(&weights, &bias, Activation::None).is_some(), fits, "{name}");
+            assert_eq!(Depthwise::new(&weights, &bias, stride, Activation::None).is_some(), fits, "{name}");
         };
-        check("eight channels", 72, 8, true);
-        check("no channels", 0, 0, false);
-        check("ten channels", 90, 10, false);
-        check("one weight too few", 71, 8, false);
+        check("eight channels", 72, 8, 1, true);
+        check("every second pixel", 72, 8, 2, true);
+        check("no step", 72, 8, 0, false);
+        check("every third pixel", 72, 8, 3, false);
+        check("no channels", 0, 0, 1, false);
+        check("ten channels", 90, 10, 1, false);
+        check("one weight too few", 71, 8, 1, false);
     }
 }

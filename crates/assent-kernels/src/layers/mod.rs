@@ -14,16 +14,19 @@ pub use depthwise::{Depthwise, pool};
 const LANES: usize = 8;
 
 /// What is done to a layer's numbers at its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
     /// Nothing.
     None,
     /// Negative numbers (and what is not a number) become 0.
     Relu,
+    /// Negative numbers (and what is not a number) are multiplied by this slope.
+    Leaky(f32),
 }
 
 impl Activation {
-    fn apply(self, value: f32) -> f32 {
+    /// The activation of one number.
+    pub fn apply(self, value: f32) -> f32 {
         match self {
             Activation::None => value,
             Activation::Relu => {
@@ -33,13 +36,23 @@ impl Activation {
                     0.0
                 }
             }
+            Activation::Leaky(slope) => {
+                if value > 0.0 {
+                    value
+                } else {
+                    value * slope
+                }
+            }
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use std::arch::x86_64::{__m256, _mm256_max_ps, _mm256_setzero_ps};
+    use std::arch::x86_64::{
+        __m256, _CMP_GT_OQ, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps,
+        _mm256_setzero_ps,
+    };
 
     use super::Activation;
 
@@ -49,12 +62,23 @@ mod avx2 {
         match activation {
             Activation::None => sum,
             Activation::Relu => _mm256_max_ps(sum, _mm256_setzero_ps()), // Of a NaN and 0, it takes the second.
+            Activation::Leaky(slope) => {
+                let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(sum, _mm256_setzero_ps());
+                _mm256_blendv_ps(_mm256_mul_ps(sum, _mm256_set1_ps(slope)), sum, positive)
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod testing {
+    use super::Activation;
+
+    /// One of the activations, by a number.
+    pub(super) fn activation(which: usize) -> Activation {
+        [Activation::None, Activation::Relu, Activation::Leaky(0.25), Activation::Leaky(-1.5)][which % 4]
+    }
+
     /// Numbers between -1 and 1 from a counter.
     pub(super) fn numbers(n: usize, seed: u32) -> Vec<f32> {
         let mix = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed).wrapping_mul(2_246_822_519) >> 8;

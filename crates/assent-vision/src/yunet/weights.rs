@@ -6,9 +6,9 @@
 
 use assent_kernels::{Activation, Dense, Depthwise};
 
-use super::forward::plane;
+use crate::convolution::{Convolution, convolution, pads_nothing, stem_taps};
 use crate::model::DetectorSpec;
-use crate::onnx::{Graph, Node};
+use crate::onnx::Graph;
 
 /// The pyramid's steps, pixels.
 const STRIDES_PX: [u32; 3] = [8, 16, 32];
@@ -90,12 +90,12 @@ fn stride_heads<'g>(graph: &'g Graph, spec: &DetectorSpec, stride: u32) -> Optio
         }
         feature = Some(from);
         dense.extend_from_slice(own.weights);
-        dense_bias.extend_from_slice(own.bias);
+        dense_bias.extend_from_slice(&own.bias);
         deep.extend_from_slice(neighbours.weights);
-        deep_bias.extend_from_slice(neighbours.bias);
+        deep_bias.extend_from_slice(&neighbours.bias);
     }
     let unit =
-        (Dense::new(&dense, 1, &dense_bias, Activation::None)?, Depthwise::new(&deep, &deep_bias, Activation::None)?);
+        (Dense::new(&dense, 1, &dense_bias, Activation::None)?, Depthwise::new(&deep, &deep_bias, 1, Activation::None)?);
     Some((unit, feature?))
 }
 
@@ -103,8 +103,8 @@ fn stride_heads<'g>(graph: &'g Graph, spec: &DetectorSpec, stride: u32) -> Optio
 fn unit<'g>(graph: &'g Graph, tensor: &str) -> Option<(UnitWeights, &'g str)> {
     let relu = graph.producer(tensor, "Relu")?;
     let (neighbours, own, from) = convolutions(graph, relu.input(0)?)?;
-    let dense = Dense::new(own.weights, 1, own.bias, Activation::None)?;
-    Some(((dense, Depthwise::new(neighbours.weights, neighbours.bias, Activation::Relu)?), from))
+    let dense = Dense::new(own.weights, 1, &own.bias, Activation::None)?;
+    Some(((dense, Depthwise::new(neighbours.weights, &neighbours.bias, 1, Activation::Relu)?), from))
 }
 
 /// The unit that makes `tensor` from the sum of another tensor (the one that is returned) and `upper`, doubled.
@@ -154,56 +154,19 @@ fn stem_output<'g>(graph: &'g Graph, mut tensor: &'g str) -> Option<&'g str> {
     }
 }
 
-/// The first layer. Its weights are `[output][plane][row][column]` in the file; a row of taps here is three pixels of
-/// three colours in the picture's order.
+/// The first layer.
 fn stem(graph: &Graph, tensor: &str, spec: &DetectorSpec) -> Option<Dense> {
-    let convolution = convolution(graph, graph.producer(tensor, "Relu")?.input(0)?, 3, 2, 1)?;
-    if convolution.from != spec.input_name || convolution.shape[1] != 3 {
-        return None;
-    }
-    let place = |tap: usize| {
-        let (row, column, colour) = (tap / 9, tap / 3 % 3, tap % 3);
-        plane(spec.preprocessing.channels, colour) * 9 + row * 3 + column
-    };
-    let weights: Vec<f32> =
-        convolution.weights.chunks_exact(27).flat_map(|output| (0..27).map(move |tap| output[place(tap)])).collect();
-    Dense::new(&weights, 3, convolution.bias, Activation::Relu)
-}
-
-struct Convolution<'g> {
-    shape: &'g [usize],
-    weights: &'g [f32],
-    bias: &'g [f32],
-    from: &'g str,
+    let first = convolution(graph, graph.producer(tensor, "Relu")?.input(0)?, 3, 2, 1)?;
+    let taps = stem_taps(&first, spec.preprocessing.channels)?;
+    (first.from == spec.input_name).then(|| Dense::new(&taps, 3, &first.bias, Activation::Relu))?
 }
 
 /// The 3x3 convolution in each channel that makes `tensor`, the 1x1 one before it, and the tensor before that.
 fn convolutions<'g>(graph: &'g Graph, tensor: &str) -> Option<(Convolution<'g>, Convolution<'g>, &'g str)> {
-    let group = graph.producer(tensor, "Conv")?.int("group", 1);
+    let group = usize::try_from(graph.producer(tensor, "Conv")?.int("group", 1)).ok()?;
     let neighbours = convolution(graph, tensor, 3, 1, group)?;
     let own = convolution(graph, neighbours.from, 1, 1, 1)?;
     let from = own.from;
     let in_each_channel = neighbours.shape[1] == 1 && own.bias.len() == neighbours.bias.len();
     in_each_channel.then_some((neighbours, own, from))
-}
-
-/// The convolution that makes `tensor`, if it has this size, step and number of groups, and keeps the edges.
-fn convolution<'g>(graph: &'g Graph, tensor: &str, size: usize, step: i64, group: i64) -> Option<Convolution<'g>> {
-    let node = graph.producer(tensor, "Conv")?;
-    let weights = graph.constant(node.input(1)?)?;
-    let bias = graph.constant(node.input(2)?)?;
-    let [outputs, _, height, width] = *weights.shape.as_slice() else { return None };
-    let pads = if size == 3 { node.ints("pads") == [1; 4] } else { pads_nothing(node) };
-    let fits = (height, width) == (size, size)
-        && node.ints("strides") == [step; 2]
-        && node.ints("dilations").iter().all(|d| *d == 1)
-        && node.int("group", 1) == group
-        && bias.values.len() == outputs
-        && pads;
-    let from = node.input(0)?;
-    fits.then_some(Convolution { shape: &weights.shape, weights: &weights.values, bias: &bias.values, from })
-}
-
-fn pads_nothing(node: &Node) -> bool {
-    node.ints("pads").iter().all(|p| *p == 0)
 }

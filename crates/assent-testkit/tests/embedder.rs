@@ -1,0 +1,56 @@
+//! The embedder on Assent's own kernels against the same file in the inference library.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
+
+use std::fs;
+
+use assent_testkit::{SEARCH, crew, default_pack, models};
+use assent_vision::embed::{Embedder, Embedding};
+use assent_vision::model::EmbedderSpec;
+use assent_vision::runtime::Execution;
+
+fn embedder(spec: EmbedderSpec, execution: Execution) -> Embedder {
+    let onnx = fs::read(default_pack().join("face-reidentification-retail-0095.onnx")).unwrap();
+    Embedder::with_execution(models().runtime(), spec, &onnx, execution).unwrap()
+}
+
+fn cosine(a: &Embedding, b: &Embedding) -> f32 {
+    a.values().iter().zip(b.values()).map(|(a, b)| a * b).sum()
+}
+
+#[test]
+fn own_embeddings_are_those_of_the_library() {
+    let mut worker = models().worker(SEARCH).unwrap();
+    let mut own = embedder(models().pack().embedder().clone(), Execution::Own);
+    let mut library = embedder(models().pack().embedder().clone(), Execution::Cpu);
+    assert_eq!((own.execution(), library.execution()), (Execution::Own, Execution::Cpu));
+    let mut compared = 0;
+    for file in ["photos/expedition-1-crew.jpg", "portraits/julie-payette.jpg", "portraits/carl-walz.jpg"] {
+        let bytes = fs::read(crew().join(file)).unwrap();
+        let looked = worker.look(&bytes).unwrap();
+        let crops: Vec<_> = worker.cut(&looked).into_iter().filter_map(|cut| cut.aligned).collect();
+        let (ours, theirs) = (own.embed(&crops).unwrap(), library.embed(&crops).unwrap());
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let cosine = cosine(ours.as_ref().unwrap(), theirs.as_ref().unwrap());
+            assert!(cosine > 0.9999, "{file}: {cosine}");
+            compared += 1;
+        }
+        // One buffer is used for face after face: none may see what the one before left.
+        let again = own.embed(&crops).unwrap();
+        for (first, second) in ours.iter().zip(&again) {
+            assert_eq!(first.as_ref().unwrap().values(), second.as_ref().unwrap().values(), "{file}");
+        }
+    }
+    assert!(compared >= 5, "only {compared} faces were compared");
+}
+
+#[test]
+fn a_network_that_is_not_recognised_runs_through_the_library() {
+    let known = || models().pack().embedder().clone();
+    let check = |name: &str, spec: EmbedderSpec| {
+        assert_ne!(embedder(spec, Execution::Own).execution(), Execution::Own, "{name}");
+    };
+    check("another side", EmbedderSpec { side_px: 112, ..known() });
+    check("other dimensions", EmbedderSpec { dimensions: 128, ..known() });
+    check("another input", EmbedderSpec { input_name: "data".into(), ..known() });
+}
