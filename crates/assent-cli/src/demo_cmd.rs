@@ -16,10 +16,11 @@ use assent::models::Models;
 use assent::packs::{PhotoPack, sha256};
 use assent::release::open_release;
 use assent::scan::{ScanOptions, ScanWatch, scan};
-use assent::{DeclaredRates, Frame, Posture, SearchOptions};
+use assent::{DeclaredRates, Frame};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::output::{Output, count};
@@ -204,7 +205,7 @@ fn enrol_everybody(
             Ok(vec![tx.add_witness("First witness")?, tx.add_witness("Second witness")?])
         })?
         .into_inner();
-    let mut worker = models.worker(SearchOptions { side_px: 1024, posture: Posture::Upright })?;
+    let mut worker = models.worker(PORTRAIT_SEARCH)?;
     let consents = [Consent { collection, purpose: Purpose::find_my_photos() }];
     let bar = progress::bar(portraits.len() as u64, "people");
     let mut person = None;

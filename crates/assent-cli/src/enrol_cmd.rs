@@ -12,7 +12,7 @@ use assent::ledger::{
 use assent::models::{Models, Worker};
 use assent::packs::sha256;
 use assent::release::open_release;
-use assent::{Posture, SearchOptions};
+use assent::{Posture, SearchOptions, Thoroughness};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
@@ -31,7 +31,11 @@ pub(crate) const STATEMENT: &str = "I want to be found in these photos";
 const VALID_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// Portraits show an upright face that fills much of the picture.
-const PORTRAIT_SEARCH: SearchOptions = SearchOptions { side_px: 1024, posture: Posture::Upright };
+pub(crate) const PORTRAIT_SEARCH: SearchOptions = SearchOptions {
+    side_px: 1024,
+    posture: Posture::Upright,
+    thoroughness: Thoroughness::Exhaustive,
+};
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("who").required(true).args(["subject", "own", "roster"])))]

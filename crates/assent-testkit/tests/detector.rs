@@ -6,7 +6,7 @@ use std::fs;
 
 use assent_testkit::{crew, default_pack, models};
 use assent_vision::decode::{DecodeLimits, decode};
-use assent_vision::detect::{FaceFinder, Posture, SearchOptions};
+use assent_vision::detect::{FaceFinder, Posture, SearchOptions, Thoroughness};
 use assent_vision::embed::Embedder;
 use assent_vision::model::{ChannelOrder, DetectorSpec};
 use assent_vision::runtime::{Execution, InferenceError};
@@ -46,7 +46,7 @@ fn own_kernels_find_what_the_library_finds() {
             ("portraits/julie-payette.jpg", 17),
         ] {
             let photo = decode(&fs::read(crew().join(file)).unwrap(), DecodeLimits::default()).unwrap();
-            let search = SearchOptions { side_px, posture: Posture::Upright };
+            let search = SearchOptions { side_px, posture: Posture::Upright, thoroughness: Thoroughness::Exhaustive };
             let (own, library) = (own.find(&photo, search).unwrap(), library.find(&photo, search).unwrap());
             let scores = |d: &assent_vision::detect::Detected| d.faces.iter().map(|f| f.score).collect::<Vec<_>>();
             let case = format!("{name}, {file} at {side_px}: {:?} and {:?}", scores(&own), scores(&library));
@@ -76,7 +76,7 @@ fn a_picture_gives_the_same_faces_whatever_came_before() {
     let mut finder = finder(spec(), &detector(), Execution::Own).unwrap();
     let mut faces = |file: &str, side_px| {
         let photo = decode(&fs::read(crew().join(file)).unwrap(), DecodeLimits::default()).unwrap();
-        finder.find(&photo, SearchOptions { side_px, posture: Posture::AnyWayUp }).unwrap().faces
+        finder.find(&photo, SearchOptions { side_px, ..SearchOptions::default() }).unwrap().faces
     };
     let first = faces("portraits/julie-payette.jpg", 400);
     assert!(!first.is_empty());

@@ -1,5 +1,6 @@
 //! Finding the faces of a photo: scaling, quarter turns, tiles, and one detection for each face.
 
+use crate::coarse;
 use crate::frame::Frame;
 use crate::geometry::{Point, QuarterTurn, Rect};
 use crate::model::{DetectorInput, DetectorSpec};
@@ -23,7 +24,7 @@ pub struct Detection {
 }
 
 impl Detection {
-    fn scaled(mut self, factor: f32) -> Detection {
+    pub(crate) fn scaled(mut self, factor: f32) -> Detection {
         self.bounds = self.bounds.scaled(factor);
         for p in &mut self.landmarks {
             *p = Point { x: p.x * factor, y: p.y * factor };
@@ -31,7 +32,7 @@ impl Detection {
         self
     }
 
-    fn shifted(mut self, x: f32, y: f32) -> Detection {
+    pub(crate) fn shifted(mut self, x: f32, y: f32) -> Detection {
         self.bounds.x += x;
         self.bounds.y += y;
         for p in &mut self.landmarks {
@@ -41,7 +42,7 @@ impl Detection {
     }
 
     /// The same face in the picture as it was before `turn` was applied to it; `size` is that of the turned picture.
-    fn turned_back(mut self, turn: QuarterTurn, size: (f32, f32)) -> Detection {
+    pub(crate) fn turned_back(mut self, turn: QuarterTurn, size: (f32, f32)) -> Detection {
         let back = turn.inverse();
         self.bounds = back.move_rect(self.bounds, size);
         for p in &mut self.landmarks {
@@ -59,12 +60,23 @@ pub struct SearchOptions {
     pub side_px: u32,
     /// Which way up faces may be.
     pub posture: Posture,
+    /// How thorough the search is.
+    pub thoroughness: Thoroughness,
 }
 
 impl Default for SearchOptions {
     fn default() -> SearchOptions {
-        SearchOptions { side_px: 1600, posture: Posture::AnyWayUp }
+        SearchOptions { side_px: 1600, posture: Posture::AnyWayUp, thoroughness: Thoroughness::CoarseToFine }
     }
+}
+
+/// How thorough a search is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thoroughness {
+    /// A smaller picture shows where faces may be, and the full side is looked at there alone.
+    CoarseToFine,
+    /// Every pixel at the full side.
+    Exhaustive,
 }
 
 /// Which way up the faces of a photo may be.
@@ -79,7 +91,7 @@ pub enum Posture {
 /// The faces of a photo, and the picture that was searched.
 #[derive(Debug)]
 pub struct Detected {
-    /// The picture as it was searched.
+    /// The whole picture as it was searched first.
     pub searched: Frame,
     /// Photo pixels for one pixel of `searched`, 1 or more.
     pub scale: f32,
@@ -100,7 +112,7 @@ impl Detected {
 /// A detector, ready for one thread.
 #[derive(Debug)]
 pub struct FaceFinder {
-    yunet: Yunet,
+    pub(crate) yunet: Yunet,
 }
 
 impl FaceFinder {
@@ -141,13 +153,30 @@ impl FaceFinder {
     /// [`InferenceError`] if the network fails; no face is an empty list, never an error.
     pub fn find(&mut self, photo: &Frame, options: SearchOptions) -> Result<Detected, InferenceError> {
         let size = fit_within((photo.width(), photo.height()), options.side_px);
+        // A network of one input size looks at tiles, which do not get fewer by looking at parts.
+        let has_one_size = matches!(self.yunet.spec().input, DetectorInput::Fixed { .. });
+        match options.thoroughness {
+            Thoroughness::CoarseToFine if !has_one_size && coarse::pays(size) => {
+                self.coarse_to_fine(photo, size, options.posture)
+            }
+            _ => self.exhaustive(photo, size, options.posture),
+        }
+    }
+
+    fn exhaustive(
+        &mut self,
+        photo: &Frame,
+        size: (u32, u32),
+        posture: Posture,
+    ) -> Result<Detected, InferenceError> {
         let searched = if size == (photo.width(), photo.height()) { photo.clone() } else { resize(photo, size) };
         let scale = photo.width().max(photo.height()) as f32 / size.0.max(size.1) as f32;
-        let mut found = self.upright_faces(&searched)?;
-        if options.posture == Posture::AnyWayUp {
+        let least = self.yunet.spec().score_threshold;
+        let mut found = self.upright_faces(&searched, least)?;
+        if posture == Posture::AnyWayUp {
             for turn in &QuarterTurn::ALL[1..] {
                 let turned = searched.turned(*turn);
-                let faces = self.upright_faces(&turned)?;
+                let faces = self.upright_faces(&turned, least)?;
                 found.extend(faces.into_iter().map(|d| d.turned_back(*turn, turned.size())));
             }
         }
@@ -155,14 +184,15 @@ impl FaceFinder {
         Ok(Detected { searched, scale, faces })
     }
 
-    fn upright_faces(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError> {
+    /// What scores `least` or more in one pass over `frame`, one detection for each face.
+    pub(crate) fn upright_faces(&mut self, frame: &Frame, least: f32) -> Result<Vec<Detection>, InferenceError> {
         let iou = self.yunet.spec().nms_iou;
         let found = match self.yunet.spec().input {
             DetectorInput::MultipleOf { px } => {
                 let up = |side: u32| side.div_ceil(px) * px;
-                self.yunet.run(frame, (up(frame.width()), up(frame.height())))?
+                self.yunet.run(frame, (up(frame.width()), up(frame.height())), least)?
             }
-            DetectorInput::Fixed { width_px, height_px } => self.tiles(frame, (width_px, height_px))?,
+            DetectorInput::Fixed { width_px, height_px } => self.tiles(frame, (width_px, height_px), least)?,
         };
         Ok(suppress(found, iou))
     }
@@ -170,30 +200,44 @@ impl FaceFinder {
     /// For a network of one input size: the whole picture scaled down to it (large faces), then overlapping tiles
     /// (small ones). A face that a tile's inner edge cuts is left to the neighbour, which holds it whole, or to the
     /// whole picture.
-    fn tiles(&mut self, frame: &Frame, (width, height): (u32, u32)) -> Result<Vec<Detection>, InferenceError> {
+    fn tiles(
+        &mut self,
+        frame: &Frame,
+        (width, height): (u32, u32),
+        least: f32,
+    ) -> Result<Vec<Detection>, InferenceError> {
         let shrink = (frame.width() as f32 / width as f32).max(frame.height() as f32 / height as f32).max(1.0);
         let whole = ((frame.width() as f32 / shrink) as u32, (frame.height() as f32 / shrink) as u32);
         let small = if shrink > 1.0 { resize(frame, whole) } else { frame.clone() };
         let mut found: Vec<Detection> =
-            self.yunet.run(&small, (width, height))?.into_iter().map(|d| d.scaled(shrink)).collect();
+            self.yunet.run(&small, (width, height), least)?.into_iter().map(|d| d.scaled(shrink)).collect();
         if shrink > 1.0 {
             for y in tile_starts(frame.height(), height) {
                 for x in tile_starts(frame.width(), width) {
                     let tile = cut(frame, (x, y), (width, height));
-                    let (right, bottom) = (x + tile.width() < frame.width(), y + tile.height() < frame.height());
-                    let whole_in_tile = |d: &Detection| {
-                        (x == 0 || d.bounds.x > 1.0)
-                            && (y == 0 || d.bounds.y > 1.0)
-                            && (!right || d.bounds.x + d.bounds.width < tile.width() as f32 - 1.0)
-                            && (!bottom || d.bounds.y + d.bounds.height < tile.height() as f32 - 1.0)
+                    let part = Rect {
+                        x: x as f32,
+                        y: y as f32,
+                        width: tile.width() as f32,
+                        height: tile.height() as f32,
                     };
-                    let faces = self.yunet.run(&tile, (width, height))?;
-                    found.extend(faces.into_iter().filter(whole_in_tile).map(|d| d.shifted(x as f32, y as f32)));
+                    let faces = self.yunet.run(&tile, (width, height), least)?;
+                    let faces = faces.into_iter().map(|d| d.shifted(part.x, part.y));
+                    found.extend(faces.filter(|d| is_whole(&d.bounds, &part, frame.size())));
                 }
             }
         }
         Ok(found)
     }
+}
+
+/// Whether a box that was found in `part` of a picture of `size` is cut by none of the part's inner edges.
+pub(crate) fn is_whole(bounds: &Rect, part: &Rect, (width, height): (f32, f32)) -> bool {
+    let (right, bottom) = (part.x + part.width, part.y + part.height);
+    (part.x <= 0.0 || bounds.x > part.x + 1.0)
+        && (part.y <= 0.0 || bounds.y > part.y + 1.0)
+        && (right >= width || bounds.x + bounds.width < right - 1.0)
+        && (bottom >= height || bounds.y + bounds.height < bottom - 1.0)
 }
 
 /// Where tiles of `tile` pixels begin on a side of `side`: evenly spread, each overlapping the next by a quarter of
@@ -207,7 +251,8 @@ fn tile_starts(side: u32, tile: u32) -> Vec<u32> {
     (0..=steps).map(|i| (u64::from(side - tile) * u64::from(i) / u64::from(steps)) as u32).collect()
 }
 
-fn cut(frame: &Frame, (x, y): (u32, u32), (width, height): (u32, u32)) -> Frame {
+/// The part of `frame` from `(x, y)` on, of `(width, height)` or as much as there is.
+pub(crate) fn cut(frame: &Frame, (x, y): (u32, u32), (width, height): (u32, u32)) -> Frame {
     let (w, h) = (width.min(frame.width() - x), height.min(frame.height() - y));
     let stride = frame.width() as usize * 3;
     let rows = frame.rgb().chunks_exact(stride).skip(y as usize).take(h as usize);

@@ -4,6 +4,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::frame::Frame;
+use crate::geometry::Rect;
 
 /// The sides of a picture of `(width, height)` whose longest side is to be at most `side_px`: never larger than it
 /// was, never below 1.
@@ -22,13 +23,23 @@ pub fn fit_within((width, height): (u32, u32), side_px: u32) -> (u32, u32) {
 ///
 /// The filter is a triangle over the covered area (antialiased bilinear); colours are averaged as they are stored,
 /// without going through linear light, because that is how the networks were trained.
-pub fn resize(frame: &Frame, (width, height): (u32, u32)) -> Frame {
+pub fn resize(frame: &Frame, size: (u32, u32)) -> Frame {
+    resize_part(frame, Rect { x: 0.0, y: 0.0, width: frame.width() as f32, height: frame.height() as f32 }, size)
+}
+
+/// The part of `frame` within `part` (pixels of `frame`; moved and cut to lie inside) at `(width, height)` pixels, as
+/// [`resize`] does it.
+pub(crate) fn resize_part(frame: &Frame, part: Rect, (width, height): (u32, u32)) -> Frame {
+    let (all_x, all_y) = (f64::from(frame.width()), f64::from(frame.height()));
+    let (left, top) = (f64::from(part.x).clamp(0.0, all_x - 1.0), f64::from(part.y).clamp(0.0, all_y - 1.0));
+    let (across, down) =
+        (f64::from(part.width).clamp(1.0, all_x - left), f64::from(part.height).clamp(1.0, all_y - top));
     let mut target = Image::new(width.max(1), height.max(1), PixelType::U8x3);
     // Up to a half, the four nearest pixels see every old pixel; further down, the filter widens.
-    let shrink = frame.width() as f32 / width.max(1) as f32;
+    let shrink = across / f64::from(width.max(1));
     let filter = FilterType::Bilinear;
     let algorithm = if shrink <= 2.0 { ResizeAlg::Interpolation(filter) } else { ResizeAlg::Convolution(filter) };
-    let options = ResizeOptions::new().resize_alg(algorithm);
+    let options = ResizeOptions::new().resize_alg(algorithm).crop(left, top, across, down);
     let resized = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
         .map_err(|_| ())
         .and_then(|source| Resizer::new().resize(&source, &mut target, &options).map_err(|_| ()));
@@ -47,6 +58,20 @@ mod tests {
         assert_eq!(fit_within((1600, 2400), 1200), (800, 1200));
         assert_eq!(fit_within((100, 50), 1200), (100, 50));
         assert_eq!(fit_within((100_000, 1), 1200), (1200, 1));
+    }
+
+    #[test]
+    fn a_part_is_what_the_whole_shows_there() {
+        let rgb = (0..64u32 * 48).flat_map(|i| [(i % 64 * 4) as u8, (i / 64 * 5) as u8, 7]).collect();
+        let frame = Frame::new(64, 48, rgb).unwrap();
+        let whole = resize(&frame, (32, 24));
+        let part = resize_part(&frame, Rect { x: 16.0, y: 8.0, width: 40.0, height: 30.0 }, (20, 15));
+        for (x, y) in [(1, 1), (10, 7), (18, 13)] {
+            let (expected, got) = (whole.pixel(x + 8, y + 4), part.pixel(x, y));
+            assert!(expected.iter().zip(got).all(|(a, b)| a.abs_diff(b) <= 1), "{x}, {y}: {got:?} for {expected:?}");
+        }
+        let outside = resize_part(&frame, Rect { x: -9.0, y: 47.5, width: 900.0, height: 9.0 }, (64, 1));
+        assert_eq!((outside.width(), outside.height()), (64, 1));
     }
 
     #[test]

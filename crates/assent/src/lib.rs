@@ -25,7 +25,7 @@ pub mod walk;
 // What callers above say and hear in the terms of the crates below: they depend on this crate alone.
 pub use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
 pub use assent_ledger as ledger;
-pub use assent_vision::detect::{Posture, SearchOptions};
+pub use assent_vision::detect::{Posture, SearchOptions, Thoroughness};
 pub use assent_vision::encode;
 pub use assent_vision::frame::Frame;
 pub use assent_vision::resize::{fit_within, resize};

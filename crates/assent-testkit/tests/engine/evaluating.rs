@@ -13,7 +13,7 @@ use crate::{DESERT, TRIO};
 
 fn options(threads: usize) -> FindOptions {
     FindOptions {
-        search: SearchOptions { side_px: 640, posture: Posture::Upright },
+        search: SearchOptions { side_px: 640, posture: Posture::Upright, ..SearchOptions::default() },
         threads,
         rates: DeclaredRates::default(),
         threshold: None,

@@ -44,7 +44,7 @@ fn pairs() -> String {
 
 fn run(dir: &Path, threads: usize) -> Result<VerifyReport, VerifyError> {
     let set = PairSet::parse(&pairs(), dir).unwrap();
-    let search = SearchOptions { side_px: 250, posture: Posture::Upright };
+    let search = SearchOptions { side_px: 250, posture: Posture::Upright, ..SearchOptions::default() };
     let mut looked_at = 0;
     let report = verify(models(), &set, VerifyOptions { search, threads }, || looked_at += 1)?;
     assert_eq!(looked_at, set.images());

@@ -57,7 +57,8 @@ impl Yunet {
         let engine = if let Some(forward) = own {
             Engine::Own(Box::new(forward))
         } else {
-            let execution = if execution == Execution::Own { Execution::Cpu } else { execution };
+            let execution =
+                if execution == Execution::Own { runtime.choose_library(Role::Detector).0 } else { execution };
             Engine::Library { network: runtime.network_with(Role::Detector, onnx, execution)?, planes: Vec::new() }
         };
         Ok(Yunet { engine, spec })
@@ -74,16 +75,21 @@ impl Yunet {
         }
     }
 
-    /// Finds upright faces in `frame`, padded with black to `(width, height)` at the right and the bottom.
-    /// Detections are unsorted and overlap; coordinates are those of `frame`.
-    pub(crate) fn run(&mut self, frame: &Frame, (width, height): (u32, u32)) -> Result<Vec<Detection>, InferenceError> {
+    /// Finds what may be upright faces in `frame`, padded with black to `(width, height)` at the right and the bottom:
+    /// all that score `least` or more. Detections are unsorted and overlap; coordinates are those of `frame`.
+    pub(crate) fn run(
+        &mut self,
+        frame: &Frame,
+        (width, height): (u32, u32),
+        least: f32,
+    ) -> Result<Vec<Detection>, InferenceError> {
         let (w, h) = (width as usize, height as usize);
         let spec = &self.spec;
         let mut found = Vec::new();
         match &mut self.engine {
             Engine::Own(forward) => {
                 for (cells, &stride) in forward.run(frame, (w, h)).into_iter().zip(&spec.strides_px) {
-                    decode(cells, (stride, width / stride), spec.score_threshold, &mut found);
+                    decode(cells, (stride, width / stride), least, &mut found);
                 }
             }
             Engine::Library { network, planes } => {
@@ -108,7 +114,7 @@ impl Yunet {
                         cell[first..first + width_of_part].copy_from_slice(numbers);
                     }
                     if part == 3 {
-                        decode(&cells, (stride, width / stride), spec.score_threshold, &mut found);
+                        decode(&cells, (stride, width / stride), least, &mut found);
                     }
                 })?;
             }
