@@ -104,6 +104,34 @@ impl Calibration {
         Ok(Calibration { points: scores.iter().copied().zip(fmr.iter().copied()).collect() })
     }
 
+    /// The table: scores, rising, and their false match rates, falling.
+    pub fn rows(&self) -> &[(f32, f64)] {
+        &self.points
+    }
+
+    /// The false positive identification rate that the table promises when a stranger's face meets `templates` templates
+    /// and a score of `least` or more is an answer: `1 - (1 - fmr)^templates`. At or before the table's lax end and at or
+    /// beyond its strict end it is that end's.
+    pub fn fpir(&self, least: f32, templates: usize) -> f64 {
+        -((-self.fmr_at(least)).ln_1p() * templates as f64).exp_m1()
+    }
+
+    /// The false match rate at a score, by the line that [`score_at`](Self::score_at) reads.
+    fn fmr_at(&self, score: f32) -> f64 {
+        let (first, last) = (self.points[0], self.points[self.points.len() - 1]);
+        if score <= first.0 {
+            return first.1;
+        }
+        for pair in self.points.windows(2) {
+            let ((s0, f0), (s1, f1)) = (pair[0], pair[1]);
+            if score <= s1 {
+                let part = f64::from((score - s0) / (s1 - s0));
+                return (f0.ln() + (f1.ln() - f0.ln()) * part).exp();
+            }
+        }
+        last.1
+    }
+
     /// The thresholds for `rates` when a face may meet `templates` templates.
     ///
     /// Beyond the strict end of the table there is no `match`, and `review` begins at the table's last score: what
@@ -176,6 +204,25 @@ mod tests {
         check(1_235, Some(0.6), 0.4572); // The last size that the table supports.
         check(1_240, None, 0.4575);
         check(1_000_000, None, 0.60); // Beyond the table there are only proposals, at its strict end.
+    }
+
+    #[test]
+    fn a_threshold_gives_back_the_rate_that_it_was_made_for() {
+        let check = |name: &str, least: f32, templates: usize, expected: f64| {
+            let got = default_pack().fpir(least, templates);
+            assert!((got / expected - 1.0).abs() < 1e-3, "{name}: {got} instead of {expected}");
+        };
+        for templates in [2, 78, 1_000] {
+            let rates = DeclaredRates::default();
+            let t = default_pack().thresholds(rates, templates);
+            check("match", t.certain.unwrap(), templates, rates.fpir);
+            // Two templates leave the table at its lax end, where fewer are named than was declared.
+            let review = if templates == 2 { 5.193e-3 } else { rates.fpir_review };
+            check("review", t.review, templates, review);
+        }
+        check("beyond the table", 0.9, 1, 8.1e-7);
+        check("a million templates, no match", 0.6, 1_000_000, 0.555);
+        assert_eq!(default_pack().fpir(0.5, 0), 0.0);
     }
 
     #[test]
