@@ -1,5 +1,6 @@
 //! `assent evaluate`: counts on labelled photos that never enter a vault. This file is `evaluate find`.
 
+use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,17 +8,18 @@ use std::time::Instant;
 
 use assent::Band;
 use assent::evaluate::{
-    Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, LabelledSet, LabelsError, PairsError, VerifyError,
+    Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, Groups, GroupsError, LabelledSet, LabelsError,
+    OpenSet, PairsError, VerifyError,
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::evaluate_verify_cmd;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::progress;
 use crate::scan_cmd::RateArgs;
 use crate::search_args::SearchArgs;
+use crate::{det_plot, evaluate_open_set, evaluate_verify_cmd};
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
@@ -54,6 +56,16 @@ struct FindArgs {
     /// Print every answer (sample photos alone)
     #[arg(long)]
     list: bool,
+    /// Open-set figures of each group, too: person, tab, group, one line for each person. A group needs 30 people and 40
+    /// labelled appearances
+    #[arg(long, value_name = "FILE")]
+    groups: Option<PathBuf>,
+    /// Write the DET curve of the open-set figures as a picture (SVG)
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Where the random galleries of the open-set figures begin; equal seeds give equal figures
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
     /// Go through the photos this many times, for timing
     #[arg(long, value_name = "N", default_value = "1")]
     repeat: NonZeroUsize,
@@ -78,6 +90,16 @@ pub(crate) enum EvaluateCmdError {
     Pairs(#[from] PairsError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Groups(#[from] GroupsError),
+    #[error("cannot write the plot to {}", path.display())]
+    Plot {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("there are too few people for a plot: five with a usable portrait and a label are needed")]
+    NoPlot,
     #[error("cannot write the result")]
     Output(#[source] io::Error),
 }
@@ -100,6 +122,7 @@ pub(crate) fn run(
 #[expect(clippy::disallowed_methods, reason = "the binary is the only reader of the clock (I10)")]
 fn find(args: &FindArgs, models: &ModelPlaces, json: bool, out: &mut dyn Write) -> Result<(), EvaluateCmdError> {
     let set = LabelledSet::read(&args.photos, &args.enrol, &args.labels)?;
+    let groups = args.groups.as_deref().map(|path| Groups::read(path, &set)).transpose()?;
     let models = models.load()?;
     let options = FindOptions {
         search: args.search.options(),
@@ -115,17 +138,24 @@ fn find(args: &FindArgs, models: &ModelPlaces, json: bool, out: &mut dyn Write) 
     let report = evaluation.run(|| bar.inc(1))?;
     let seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
-    write_report(&report, options, seconds, json, out).map_err(EvaluateCmdError::Output)
+    let open = OpenSet::of(&report, args.seed, groups.as_ref());
+    if let Some(path) = &args.plot {
+        let svg = det_plot::svg(open.as_ref().ok_or(EvaluateCmdError::NoPlot)?);
+        fs::write(path, svg).map_err(|source| EvaluateCmdError::Plot { path: path.clone(), source })?;
+    }
+    write_report(&report, open.as_ref(), options, seconds, json, out).map_err(EvaluateCmdError::Output)
 }
 
 fn write_report(
     report: &FindReport,
+    open: Option<&OpenSet>,
     options: FindOptions,
     seconds: f64,
     json: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let rate = report.photos as f64 / seconds.max(f64::EPSILON);
+    let declared = options.threshold.is_none().then_some(options.rates);
     if json {
         let mut object = json!({
             "photos": report.photos,
@@ -144,6 +174,9 @@ fn write_report(
             "match": counts(report.certain, report.labelled),
             "match_or_review": counts(report.certain_or_review, report.labelled),
         });
+        if let Some(open) = open {
+            object["open_set"] = evaluate_open_set::object(open, declared);
+        }
         if options.list {
             object["list"] = report
                 .list
@@ -179,7 +212,7 @@ fn write_report(
         let label = if l.labelled { "labelled" } else { "no label" };
         writeln!(out, "{:.3}\t{}\t{}\t{}\t{label}", l.score, band(l.band), l.photo, l.person)?;
     }
-    Ok(())
+    open.map_or(Ok(()), |open| evaluate_open_set::write(open, declared, out))
 }
 
 fn counts(c: Counts, labelled: usize) -> Value {

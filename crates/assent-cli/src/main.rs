@@ -5,10 +5,12 @@
 mod audit_cmd;
 mod consent_cmd;
 mod demo_cmd;
+mod det_plot;
 mod doctor_cmd;
 mod enrol_cmd;
 mod error;
 mod evaluate_cmd;
+mod evaluate_open_set;
 mod evaluate_verify_cmd;
 mod fetch;
 mod find_cmd;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assent::evaluate::{EvaluateError, FindEvaluation, FindOptions, FindReport, LabelledSet, LabelsError};
+use assent::evaluate::{
+    EvaluateError, FindEvaluation, FindOptions, FindReport, Groups, GroupsError, LabelledSet, LabelsError, OpenSet,
+};
 use assent::{DeclaredRates, Posture, SearchOptions};
 use assent_testkit::{crew, models, portrait_names};
 use tempfile::TempDir;
@@ -202,4 +204,44 @@ fn i9_an_evaluation_is_the_same_on_any_number_of_threads() {
     // A face goes to one person at most, and a person to one face of a photo.
     let pairs: BTreeSet<_> = one.list.iter().map(|l| (&l.photo, &l.person)).collect();
     assert_eq!(pairs.len(), one.list.len());
+    open_set_figures(&set, &one);
+}
+
+/// The same report gives them, so that the photos are gone through once.
+fn open_set_figures(set: &LabelledSet, report: &FindReport) {
+    let open = OpenSet::of(report, 7, None).unwrap();
+    assert_eq!(OpenSet::of(report, 7, None).unwrap(), open, "equal seeds");
+    assert_ne!(OpenSet::of(report, 8, None).unwrap().galleries, open.galleries, "other seeds, other galleries");
+    let people: Vec<usize> = open.galleries.iter().map(|g| g.people).collect();
+    assert_eq!((people, open.appearances), (vec![19, 38, 76], 43));
+    assert!((25..=43).contains(&open.located), "{open:?}");
+
+    for gallery in &open.galleries {
+        let (certain, both) = (gallery.bands.certain.unwrap(), gallery.bands.certain_or_review);
+        assert!(certain.fnir.value >= both.fnir.value, "{gallery:?}");
+        assert_eq!((certain.fnir.searches, both.fpir.unwrap().searches), (open.appearances, open.located));
+        // 43 appearances cannot show one wrong name in a thousand, and FNIR is not told there.
+        assert!(!both.fpir.unwrap().can_show(0.001));
+        let told: Vec<bool> = gallery.at_fpir.iter().map(|at| at.fnir.is_some()).collect();
+        assert_eq!(told, [true, true, false, false], "at FPIR 0.1, 0.05, 0.01, 0.001");
+        // Along the curve, fewer wrong names never come with fewer misses, and those not located are always missed.
+        let fnir: Vec<f64> = gallery.curve.iter().map(|p| p.fnir.unwrap().value).collect();
+        assert!(fnir.is_sorted() && fnir[0] >= (open.appearances - open.located) as f64 / 43.0 - 1e-9, "{fnir:?}");
+    }
+    assert_eq!(open.sweep.len(), 7, "the rows of the pack's table");
+    assert!(open.sweep.is_sorted_by(|a, b| a.counts.found >= b.counts.found && a.open.fnir.value <= b.open.fnir.value));
+
+    // One group of everybody has the figures of the largest gallery; two of them are too small.
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("groups.tsv");
+    let read = |group_of: &dyn Fn(usize) -> &'static str| {
+        let lines = portrait_names().into_iter().enumerate().map(|(i, name)| format!("{name}\t{}\n", group_of(i)));
+        fs::write(&file, lines.collect::<String>()).unwrap();
+        Groups::read(&file, set)
+    };
+    let everybody = read(&|_| "all").unwrap();
+    let groups = OpenSet::of(report, 7, Some(&everybody)).unwrap().groups;
+    assert_eq!((groups.len(), groups[0].bands), (1, open.galleries[2].bands));
+    let halves = read(&|i| if i % 2 == 0 { "even" } else { "odd" }).unwrap_err();
+    assert!(matches!(&halves, GroupsError::TooSmall { group, .. } if group == "even"), "{halves}");
 }

@@ -1,24 +1,28 @@
 //! `evaluate find`: search labelled photos for the people of a gallery, and count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::ControlFlow;
 
 use assent_gallery::assign::assign;
-use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
-use assent_gallery::gallery::{Gallery, Owner, VectorError};
+use assent_gallery::calibration::{Band, Calibration, DeclaredRates, Thresholds};
+use assent_gallery::gallery::{Gallery, Hit, Owner, VectorError};
 use assent_vision::detect::SearchOptions;
 use assent_vision::embed::Embedding;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
 use super::labels::{Label, LabelledSet};
+use super::open_set::{Searches, gallery_sizes};
 use crate::models::{LookError, Models, Worker};
 use crate::walk::walk;
 
 /// A photo may have this many more labels than it has detected faces (people seen from behind); beyond that the labels
 /// are guesses (I11).
 const LABELS_OVER_FACES_MAX: usize = 3;
+
+/// No cosine is lower, even as 8-bit rows round it: everybody is a hit.
+const SCORE_MIN: f32 = -1.1;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +65,17 @@ pub struct Listed {
     pub labelled: bool,
 }
 
+/// What one threshold for both bands finds, with everybody in the gallery.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Swept {
+    /// A score of the pack's table.
+    pub threshold: f32,
+    /// The false match rate that the table gives there.
+    pub fmr: f64,
+    /// What is found.
+    pub counts: Counts,
+}
+
 /// The figures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindReport {
@@ -82,6 +97,11 @@ pub struct FindReport {
     pub certain: Counts,
     /// Both bands together.
     pub certain_or_review: Counts,
+    /// The same at each score of the pack's table. A free threshold is for the sample set alone; these are no freer than
+    /// the declared rates, which reach every score of the table (I11).
+    pub sweep: Vec<Swept>,
+    /// What the open-set figures are made of.
+    pub searches: Searches,
     /// Every answer, if asked for.
     pub list: Vec<Listed>,
 }
@@ -118,6 +138,8 @@ pub struct FindEvaluation<'a> {
     options: FindOptions,
     thresholds: Thresholds,
     gallery: Gallery,
+    sweep: Vec<Swept>,
+    searches: Searches,
     workers: Vec<Worker>,
 }
 
@@ -171,7 +193,22 @@ impl<'a> FindEvaluation<'a> {
             Some(t) => Thresholds { certain: Some(t), review: t },
             None => models.thresholds(options.rates, gallery.len()),
         };
-        Ok(FindEvaluation { set, options, thresholds, gallery, workers })
+        let rows = models.pack().calibration().map_or(&[][..], Calibration::rows);
+        let thresholds_of = |size| match options.threshold {
+            Some(_) => thresholds,
+            None => models.thresholds(options.rates, size),
+        };
+        let enrolled: Vec<usize> = (0..templates.len()).filter(|&person| templates[person].is_some()).collect();
+        let searches = Searches {
+            sizes: gallery_sizes(enrolled.len()).into_iter().map(|size| (size, thresholds_of(size))).collect(),
+            enrolled,
+            appearances: set.labels.iter().map(|label| (*label, None)).collect(),
+            located_from: rows.first().map_or(thresholds.review, |(score, _)| *score),
+            faces: 0,
+        };
+        let swept = |&(threshold, fmr): &(f32, f64)| Swept { threshold, fmr, counts: Counts::default() };
+        let sweep = rows.iter().map(swept).collect();
+        Ok(FindEvaluation { set, options, thresholds, gallery, sweep, searches, workers })
     }
 
     /// Photos that [`run`](Self::run) goes through, all rounds together.
@@ -198,10 +235,12 @@ impl<'a> FindEvaluation<'a> {
             thresholds,
             certain: Counts::default(),
             certain_or_review: Counts::default(),
+            sweep: self.sweep,
+            searches: self.searches,
             list: Vec::new(),
         };
         let mut answers: BTreeSet<(Label, bool)> = BTreeSet::new();
-        let mut scores = std::collections::BTreeMap::new();
+        let mut scores = BTreeMap::new();
         // I11: a file that is no photo has no face, and carries no labels either.
         let labels_fit = |photo: usize, faces: usize| {
             let labels = set.labels.iter().filter(|l| l.photo == photo).count();
@@ -211,7 +250,7 @@ impl<'a> FindEvaluation<'a> {
         walk(
             &rounds,
             &mut self.workers,
-            |worker, &photo| search(worker, gallery, thresholds, &fs::read(&set.photos[photo]).unwrap_or_default()),
+            |worker, &photo| search(worker, gallery, &fs::read(&set.photos[photo]).unwrap_or_default()),
             |i, result| {
                 let photo = rounds[i];
                 progress();
@@ -221,12 +260,17 @@ impl<'a> FindEvaluation<'a> {
                         return ControlFlow::Break(());
                     }
                     Ok(None) => report.failed += 1,
-                    Ok(Some((faces, found))) => {
+                    Ok(Some((faces, hits))) => {
                         report.faces += faces;
-                        for (owner, band, score) in found {
-                            let label = Label { photo, person: owner.0 as usize };
-                            answers.insert((label, band == Band::Match));
-                            scores.insert(label, score);
+                        for a in assign(&hits, thresholds) {
+                            let label = Label { photo, person: a.owner.0 as usize };
+                            answers.insert((label, a.band == Band::Match));
+                            scores.insert(label, a.score);
+                        }
+                        // Of several rounds, which are for timing, one is counted.
+                        if i < set.photos.len() {
+                            report.sweep(set, photo, &hits);
+                            report.searches.add(photo, &hits);
                         }
                     }
                     Err(e) => {
@@ -257,6 +301,18 @@ impl<'a> FindEvaluation<'a> {
             }
         }
         Ok(report)
+    }
+}
+
+impl FindReport {
+    /// Counts the answers of one photo at each score of the table.
+    fn sweep(&mut self, set: &LabelledSet, photo: usize, hits: &[Vec<Hit>]) {
+        for swept in &mut self.sweep {
+            let both = Thresholds { certain: Some(swept.threshold), review: swept.threshold };
+            for a in assign(hits, both) {
+                swept.counts.count(set.labels.contains(&Label { photo, person: a.owner.0 as usize }));
+            }
+        }
     }
 }
 
@@ -300,16 +356,10 @@ fn template(worker: &mut Worker, bytes: &[u8]) -> Result<Option<Embedding>, Infe
     Ok(worker.embed(vec![crop])?.into_iter().next().flatten())
 }
 
-/// One photo's answers.
-type Found = Vec<(Owner, Band, f32)>;
+/// Faces of one photo, and each face's hits against everybody; `None` if the file is no photo.
+type Seen = Option<(usize, Vec<Vec<Hit>>)>;
 
-/// Faces and answers of one photo; `None` if the file is no photo.
-fn search(
-    worker: &mut Worker,
-    gallery: &Gallery,
-    thresholds: Thresholds,
-    bytes: &[u8],
-) -> Result<Option<(usize, Found)>, EvaluateError> {
+fn search(worker: &mut Worker, gallery: &Gallery, bytes: &[u8]) -> Result<Seen, EvaluateError> {
     let looked = match worker.look(bytes) {
         Ok(looked) => looked,
         Err(LookError::Decode(_)) => return Ok(None),
@@ -318,7 +368,5 @@ fn search(
     let cuts = worker.cut(&looked);
     let embeddings = worker.embed(cuts)?;
     let probes: Vec<&[f32]> = embeddings.iter().flatten().map(Embedding::values).collect();
-    let hits = gallery.search(&probes, thresholds.review)?;
-    let answers = assign(&hits, thresholds).into_iter().map(|a| (a.owner, a.band, a.score)).collect();
-    Ok(Some((looked.detected.faces.len(), answers)))
+    Ok(Some((looked.detected.faces.len(), gallery.search(&probes, SCORE_MIN)?)))
 }
