@@ -24,7 +24,7 @@ use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::output::{Output, count};
-use crate::scan_cmd::lines;
+use crate::scan_cmd::{Expected, lines};
 use crate::search_args::SearchArgs;
 use crate::{progress, sheet, vault};
 
@@ -127,7 +127,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     let mut watch = ScanWatch { now: &vault::now, stop: &never, progress: &mut tick };
     let summary = scan(&ledger, &models, collection, options, &mut watch)?;
     bar.finish_and_clear();
-    story.tell(&lines(&summary, "missions").join(" "))?;
+    story.tell(&lines(&summary, "missions", Expected::of(&summary, &models)).join(" "))?;
 
     let found = find(&ledger, person, Some(collection), Use::Export, vault::now())?;
     if found.is_empty() {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent::DeclaredRates;
+use assent::models::Models;
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::evaluate_cmd::round;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
 use crate::progress;
@@ -76,8 +78,9 @@ pub(crate) fn run(
     let mut watch = ScanWatch { now: &now, stop: &stop, progress: &mut tick };
     let summary = scan(&ledger, &models, collection.id, options, &mut watch)?;
     bar.finish_and_clear();
-    out.answer(&object(&summary), |out| {
-        for line in lines(&summary, &args.collection) {
+    let expected = Expected::of(&summary, &models);
+    out.answer(&object(&summary, expected), |out| {
+        for line in lines(&summary, &args.collection, expected) {
             writeln!(out, "{line}")?;
         }
         Ok(())
@@ -99,17 +102,69 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
-fn object(s: &ScanSummary) -> Value {
+/// What the thresholds mean for the faces of one scan, by the models' score-to-FMR table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Expected {
+    /// Faces of people who are not enrolled, at most: every face that is no `match`.
+    strangers: usize,
+    /// The rate of wrong names for each of them; `None` where there is no `match`.
+    fpir: Option<f64>,
+    /// The same of both bands together.
+    fpir_review: f64,
+}
+
+impl Expected {
+    /// `None` where nobody was searched for, or the models have no table.
+    pub(crate) fn of(s: &ScanSummary, models: &Models) -> Option<Expected> {
+        let (thresholds, table) = (s.thresholds?, models.pack().calibration()?);
+        Some(Expected {
+            strangers: s.faces.saturating_sub(s.matches),
+            fpir: thresholds.certain.map(|least| table.fpir(least, s.templates)),
+            fpir_review: table.fpir(thresholds.review, s.templates),
+        })
+    }
+
+    /// Wrong names, and wrong names and proposals together.
+    fn wrong(self) -> (Option<f64>, f64) {
+        let n = self.strangers as f64;
+        (self.fpir.map(|p| p * n), self.fpir_review * n)
+    }
+
+    fn line(self) -> String {
+        let (named, both) = self.wrong();
+        let proposed = format!("{} proposed", about(both - named.unwrap_or(0.0)));
+        let wrongly = named.map_or(proposed.clone(), |n| format!("{} named and {proposed}", about(n)));
+        format!(
+            "Of at most {} of people who are not enrolled, {wrongly} wrongly are to be expected by the models' table.",
+            count(self.strangers, "face")
+        )
+    }
+}
+
+/// A small expected number: "fewer than 0.01", "about 0.06", "about 3.1", "about 40".
+fn about(n: f64) -> String {
+    match n {
+        n if n < 0.01 => "fewer than 0.01".to_owned(),
+        n if n < 1.0 => format!("about {n:.2}"),
+        n if n < 10.0 => format!("about {n:.1}"),
+        n => format!("about {n:.0}"),
+    }
+}
+
+fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
+    let (wrong, wrong_or_proposed) = expected.map(Expected::wrong).unzip();
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
         "photos": s.photos, "looked_at": s.looked_at, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
         "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
-        "unopened_templates": s.unopened, "stopped": s.stopped,
+        "unopened_templates": s.unopened, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
+        "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
+        "expected_wrong_match_or_review": wrong_or_proposed.map(|n| round(n, 4)),
     })
 }
 
 /// The summary for people.
-pub(crate) fn lines(s: &ScanSummary, collection: &str) -> Vec<String> {
+pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected>) -> Vec<String> {
     let mut lines = vec![format!(
         "{} in {collection}: {} looked at, {} unchanged, {} moved, {} gone",
         count(s.photos, "photo"),
@@ -131,6 +186,9 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str) -> Vec<String> {
             s.reviews
         ));
     }
+    if let Some(expected) = expected.filter(|e| e.strangers > 0) {
+        lines.push(expected.line());
+    }
     if s.thresholds.is_some_and(|t| t.certain.is_none()) {
         lines.push(
             "The models' table does not support the declared rate for so many people: everything is to be confirmed."
@@ -150,4 +208,26 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str) -> Vec<String> {
         lines.push("Stopped; the next scan goes on where this one was.".to_owned());
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expected_wrong_names_are_the_rate_times_the_strangers() {
+        let check = |name: &str, strangers: usize, fpir: Option<f64>, fpir_review: f64, expected: &str| {
+            let line = Expected { strangers, fpir, fpir_review }.line();
+            assert!(line.contains(expected), "{name}: {line}");
+        };
+        check(
+            "default rates",
+            60,
+            Some(0.001),
+            0.05,
+            "60 faces of people who are not enrolled, about 0.06 named and about 2.9",
+        );
+        check("one face", 1, Some(0.001), 0.05, "1 face of people who are not enrolled, fewer than 0.01 named");
+        check("no match", 10_000, None, 0.05, "about 500 proposed wrongly");
+    }
 }
