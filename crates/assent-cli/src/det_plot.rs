@@ -48,8 +48,8 @@ impl Scale {
 pub(crate) fn svg(open: &OpenSet) -> String {
     let scale = Scale::of(open);
     let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = draw(&mut out, open, &scale);
+    let drawn = draw(&mut out, open, &scale);
+    debug_assert!(drawn.is_ok(), "writing to a string cannot fail");
     out
 }
 
@@ -152,5 +152,6 @@ fn legend(out: &mut String, open: &OpenSet) -> std::fmt::Result {
 }
 
 fn path(points: impl Iterator<Item = (f64, f64)>, scale: &Scale) -> String {
-    points.map(|(fpir, fnir)| format!("{:.1},{:.1} ", scale.x(fpir), scale.y(fnir))).collect()
+    let point = |(fpir, fnir): (f64, f64)| format!("{:.1},{:.1}", scale.x(fpir), scale.y(fnir));
+    points.map(point).collect::<Vec<_>>().join(" ")
 }

@@ -133,7 +133,7 @@ impl Expected {
     fn line(self) -> String {
         let (named, both) = self.wrong();
         let proposed = format!("{} proposed", about(both - named.unwrap_or(0.0)));
-        let wrongly = named.map_or(proposed.clone(), |n| format!("{} named and {proposed}", about(n)));
+        let wrongly = named.map_or_else(|| proposed.clone(), |n| format!("{} named and {proposed}", about(n)));
         format!(
             "Of at most {} of people who are not enrolled, {wrongly} wrongly are to be expected by the models' table.",
             count(self.strangers, "face")

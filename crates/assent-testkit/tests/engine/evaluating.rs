@@ -236,7 +236,7 @@ fn open_set_figures(set: &LabelledSet, report: &FindReport) {
     let file = dir.path().join("groups.tsv");
     let read = |group_of: &dyn Fn(usize) -> &'static str| {
         let lines = portrait_names().into_iter().enumerate().map(|(i, name)| format!("{name}\t{}\n", group_of(i)));
-        fs::write(&file, lines.collect::<String>()).unwrap();
+        fs::write(&file, lines.collect::<Vec<_>>().concat()).unwrap();
         Groups::read(&file, set)
     };
     let everybody = read(&|_| "all").unwrap();
