@@ -33,4 +33,5 @@ mod onnx;
 pub mod quality;
 pub mod resize;
 pub mod runtime;
+pub mod second_look;
 pub mod yunet;

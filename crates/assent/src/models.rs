@@ -8,8 +8,10 @@ use assent_vision::decode::{self, DecodeError, DecodeLimits, Decoded};
 use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
 use assent_vision::frame::Frame;
+use assent_vision::model::DetectorInput;
 use assent_vision::quality::{self, Quality};
 use assent_vision::runtime::{InferenceError, Runtime, RuntimeError};
+use assent_vision::second_look::SecondLook;
 use thiserror::Error;
 
 use crate::packs::{AcceptedLicences, ModelPack, PackError};
@@ -78,6 +80,11 @@ impl Models {
         Ok(Worker {
             finder: FaceFinder::new(&self.runtime, self.pack.detector().clone(), &self.pack.detector_bytes)?,
             embedder: Embedder::new(&self.runtime, self.pack.embedder().clone(), &self.pack.embedder_bytes)?,
+            second_look: match self.pack.detector().input {
+                DetectorInput::MultipleOf { .. } => Some(SecondLook::new(&self.pack.embedder().template)),
+                // A detector of one input size would take a whole pass for each face.
+                DetectorInput::Fixed { .. } => None,
+            },
             limits: DecodeLimits::default(),
             search,
         })
@@ -98,6 +105,7 @@ impl Models {
 pub struct Worker {
     finder: FaceFinder,
     embedder: Embedder,
+    second_look: Option<SecondLook>,
     limits: DecodeLimits,
     search: SearchOptions,
 }
@@ -141,14 +149,20 @@ pub enum LookError {
 }
 
 impl Worker {
-    /// Decodes a photo and finds its faces. No embedding is made.
+    /// Decodes a photo and finds its faces, with the landmarks of a second look at each. No embedding is made.
     ///
     /// # Errors
     ///
     /// [`LookError`] if the file is no photo or the detector fails. A photo without a face is no error.
     pub fn look<'b>(&mut self, bytes: &'b [u8]) -> Result<Looked<'b>, LookError> {
         let decoded = decode::decode_at_least(bytes, self.limits, self.search.side_px)?;
-        let detected = self.finder.find(&decoded.frame, self.search)?.in_larger(decoded.scale());
+        let mut detected = self.finder.find(&decoded.frame, self.search)?;
+        if let Some(look) = self.second_look {
+            for face in &mut detected.faces {
+                face.landmarks = look.landmarks(&mut self.finder, &decoded.frame, face)?;
+            }
+        }
+        let detected = detected.in_larger(decoded.scale());
         Ok(Looked { bytes, decoded, detected })
     }
 
