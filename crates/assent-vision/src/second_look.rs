@@ -6,7 +6,7 @@
 //! `docs/accuracy.md`.
 
 use crate::align::{cut, similarity};
-use crate::detect::{Detection, FaceFinder, Posture, SearchOptions};
+use crate::detect::{Detection, FaceFinder};
 use crate::frame::Frame;
 use crate::geometry::Point;
 use crate::runtime::InferenceError;
@@ -17,6 +17,9 @@ pub const SIDE_PX: u32 = 256;
 /// Distance between the eyes there, pixels: the face is about 200 wide, within the sizes the detector was taught (10 to
 /// 300), with room around it.
 const EYES_PX: f32 = 80.0;
+
+/// That a face is there is known; the second look need not be as sure as the first.
+const LEAST: f32 = 0.3;
 
 /// A face's middle may lie this far from where the first look puts it, in distances between the eyes; further away it is
 /// another face.
@@ -50,14 +53,14 @@ impl SecondLook {
     ) -> Result<[Point; 5], InferenceError> {
         let Ok(to_alone) = similarity(&face.landmarks, &self.expected) else { return Ok(face.landmarks) };
         let alone = cut(photo, &to_alone, SIDE_PX);
-        let again = finder.find(&alone, SearchOptions { side_px: SIDE_PX, posture: Posture::Upright })?;
+        let again = finder.upright_faces(&alone, LEAST)?;
         let expected = middle(&self.expected);
         let near = |found: &&Detection| {
             let m = middle(&found.landmarks);
             (m.x - expected.x).hypot(m.y - expected.y) < SHIFT_MAX * EYES_PX
         };
         // The surest comes first.
-        let Some(found) = again.faces.iter().find(near) else { return Ok(face.landmarks) };
+        let Some(found) = again.iter().find(near) else { return Ok(face.landmarks) };
         let [[a, b, tx], [c, d, ty]] = to_alone;
         let det = a * d - b * c;
         let back = |p: Point| {
