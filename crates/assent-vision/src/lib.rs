@@ -25,7 +25,6 @@ pub mod embed;
 pub mod encode;
 pub mod frame;
 pub mod geometry;
-mod jpeg;
 mod mobilenet;
 pub mod model;
 pub mod nms;

@@ -11,9 +11,14 @@ use std::time::UNIX_EPOCH;
 use assent_ledger::Timestamp;
 use thiserror::Error;
 
-/// File endings that are looked at. Some of these are refused by the decoder, by name: better counted than overlooked.
-const PHOTO_ENDINGS: [&str; 13] =
-    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif", "heic", "heif", "avif"];
+/// File endings that are looked at: pictures, cameras' RAW files, and what the decoder refuses by name, because that is
+/// better counted than overlooked. What a file is, its first bytes say.
+#[rustfmt::skip]
+const PHOTO_ENDINGS: [&str; 35] = [
+    "jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "tif", "tiff", "bmp", "gif",
+    "cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2", "pef", "srw", "raf",
+    "heic", "heif", "hif", "avif", "jxl", "jp2", "j2k", "psd", "psb", "crw", "x3f",
+];
 
 /// A folder that exists, by its full path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,11 +167,12 @@ mod tests {
     fn only_photos_are_listed() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("2026/.thumbs")).unwrap();
-        for name in ["b.JPG", "a.png", "notes.txt", ".hidden.jpg", "2026/c.heic", "2026/.thumbs/d.jpg", "noending"] {
+        let others = ["notes.txt", ".hidden.jpg", "2026/.thumbs/d.jpg", "noending", "film.mp4", "settings.xmp"];
+        for name in ["b.JPG", "a.png", "2026/c.heic", "2026/d.CR3"].iter().chain(&others) {
             fs::write(dir.path().join(name), name).unwrap();
         }
         let folder = Folder::open(dir.path().to_str().unwrap()).unwrap();
         let paths: Vec<String> = folder.photos().unwrap().into_iter().map(|p| p.path).collect();
-        assert_eq!(paths, ["2026/c.heic", "a.png", "b.JPG"]);
+        assert_eq!(paths, ["2026/c.heic", "2026/d.CR3", "a.png", "b.JPG"]);
     }
 }

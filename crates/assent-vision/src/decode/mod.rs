@@ -1,0 +1,174 @@
+//! From the bytes of a photo file to a picture as it was seen.
+//!
+//! ```text
+//! bytes -> format: by the first bytes
+//!   JPEG          -> jpeg: libjpeg-turbo, at a part of its size; what that complains about goes to `image`
+//!   RAW           -> raw: the largest JPEG preview, by tiff or bmff; then as a JPEG
+//!   PNG, TIFF, .. -> `image`
+//!   HEIC, ..      -> refused by name
+//! ```
+//!
+//! `docs/photos.md` lists every format and kind, and why it is decoded or not.
+
+mod bmff;
+mod error;
+mod format;
+mod jpeg;
+mod raw;
+#[cfg(test)]
+mod tests;
+mod tiff;
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+pub use error::{DecodeError, NotDecoded};
+use format::Format;
+
+use crate::frame::Frame;
+use crate::geometry::Orientation;
+
+/// What is refused before or while it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// Most pixels of a photo.
+    pub pixels: u64,
+    /// Most pixels on one side.
+    pub side_px: u32,
+    /// Most memory that a decoder may ask for, bytes. Some decoders count only their main buffers.
+    pub memory_bytes: u64,
+}
+
+impl Default for DecodeLimits {
+    /// 250 megapixels (a stitched panorama), 65,535 a side (the most that a JPEG can have), 2 GiB.
+    fn default() -> DecodeLimits {
+        DecodeLimits { pixels: 250_000_000, side_px: 65_535, memory_bytes: 2 << 30 }
+    }
+}
+
+impl DecodeLimits {
+    fn check(&self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
+        let pixels = u64::from(width) * u64::from(height);
+        if width.max(height) > self.side_px || pixels > self.pixels || 3 * pixels > self.memory_bytes {
+            return Err(DecodeError::TooLarge { width, height });
+        }
+        Ok(())
+    }
+}
+
+/// A decoded photo, perhaps at a part of its size.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The picture.
+    pub frame: Frame,
+    /// The photo's own width and height as it is seen, pixels.
+    pub size: (u32, u32),
+}
+
+impl Decoded {
+    /// Photo pixels for one pixel of the picture, 1 or more.
+    pub fn scale(&self) -> f32 {
+        self.size.0.max(self.size.1) as f32 / self.frame.width().max(self.frame.height()) as f32
+    }
+}
+
+/// Decodes `bytes` at full size, see [`decode_at_least`].
+///
+/// # Errors
+///
+/// As [`decode_at_least`].
+pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> {
+    Ok(decode_at_least(bytes, limits, u32::MAX)?.frame)
+}
+
+/// Decodes `bytes`, brings the picture upright by its orientation and drops transparency onto white.
+///
+/// A JPEG is decoded at a half, a quarter or an eighth of its size if its longest side is at least `side_px` then: the
+/// rest of its pixels is never computed. Of an animation the first frame is taken; 16-bit samples are rounded to 8; of
+/// a RAW file the largest JPEG preview is the photo, and its size the photo's.
+///
+/// # Errors
+///
+/// - [`DecodeError::UnknownFormat`] if the first bytes name none of the formats.
+/// - [`DecodeError::NotDecoded`] if the format, or this kind of it, is known and refused.
+/// - [`DecodeError::NoPreview`], [`DecodeError::SmallPreview`] if a RAW file has no preview, or only a thumbnail.
+/// - [`DecodeError::TooLarge`] if the header promises more than `limits`; nothing was decoded then.
+/// - [`DecodeError::Damaged`] if the file is cut off or contradicts itself.
+pub fn decode_at_least(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Decoded, DecodeError> {
+    let (frame, size, exif) = match format::recognise(bytes).ok_or(DecodeError::UnknownFormat)? {
+        Format::Other(what) => return Err(DecodeError::NotDecoded { what }),
+        Format::Image(format, name) => decode_image(bytes, (format, name), limits)?,
+        Format::Jpeg => decode_jpeg(bytes, limits, side_px)?,
+        Format::Raw => {
+            let damaged = || DecodeError::Damaged { format: "RAW file", source: None };
+            let none = |e: raw::NoPreview| if e.cut_off { damaged() } else { DecodeError::NoPreview };
+            let preview = raw::preview(bytes).map_err(none)?;
+            let (frame, size, own) = decode_jpeg(preview.jpeg, limits, side_px)?;
+            if size.0.max(size.1) < raw::PREVIEW_SIDE_PX_MIN {
+                let needed_px = raw::PREVIEW_SIDE_PX_MIN;
+                return Err(DecodeError::SmallPreview { width: size.0, height: size.1, needed_px });
+            }
+            (frame, size, preview.orientation.or(own))
+        }
+    };
+    // An orientation that is none is no reason to refuse the picture.
+    let orientation = exif.and_then(Orientation::from_exif).unwrap_or_default();
+    Ok(Decoded { frame: frame.oriented(orientation), size: orientation.turn.move_size(size) })
+}
+
+/// Pixels as they are stored, the size of the whole picture as it is stored, and its orientation as EXIF numbers it.
+type Stored = (Frame, (u32, u32), Option<u8>);
+
+fn decode_jpeg(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Stored, DecodeError> {
+    let damaged = || DecodeError::Damaged { format: "JPEG", source: None };
+    let header = jpeg::Header::read(bytes).ok_or_else(damaged)?;
+    if let Some(what) = header.refusal() {
+        return Err(DecodeError::NotDecoded { what });
+    }
+    // A decoder paints what is missing of a file that was cut off in grey: half a face would count as one.
+    if !jpeg::has_end(bytes) {
+        return Err(damaged());
+    }
+    limits.check(header.size)?;
+    let frame = match jpeg::decode(bytes, header.size, side_px) {
+        Some(frame) => frame,
+        None => decode_image(bytes, (ImageFormat::Jpeg, "JPEG"), limits)?.0,
+    };
+    Ok((frame, header.size, header.orientation))
+}
+
+fn decode_image(
+    bytes: &[u8],
+    (format, name): (ImageFormat, &'static str),
+    limits: DecodeLimits,
+) -> Result<Stored, DecodeError> {
+    let failed = |e: ImageError| match e {
+        ImageError::Unsupported(_) => DecodeError::NotDecoded { what: NotDecoded::Kind { format: name } },
+        other => DecodeError::Damaged { format: name, source: Some(other) },
+    };
+    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    limits.check((width, height))?;
+    let mut decoder_limits = Limits::no_limits();
+    decoder_limits.max_alloc = Some(limits.memory_bytes);
+    if decoder.set_limits(decoder_limits).is_err() || decoder.total_bytes() > limits.memory_bytes {
+        return Err(DecodeError::TooLarge { width, height });
+    }
+    let exif = decoder.orientation().map(image::metadata::Orientation::to_exif).ok();
+    let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let frame = Frame::new(width, height, onto_white(picture));
+    Ok((frame.ok_or(DecodeError::Damaged { format: name, source: None })?, (width, height), exif))
+}
+
+fn onto_white(picture: DynamicImage) -> Vec<u8> {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8().into_raw();
+    }
+    let rgba = picture.into_rgba8().into_raw();
+    let over = |value: u8, alpha: u8| {
+        let alpha = u32::from(alpha);
+        ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    rgba.chunks_exact(4).flat_map(|p| [over(p[0], p[3]), over(p[1], p[3]), over(p[2], p[3])]).collect()
+}
