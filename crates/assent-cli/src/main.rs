@@ -32,6 +32,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use assent::portrait::PortraitError;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::json;
 use thiserror::Error;
@@ -169,17 +170,54 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
 /// Prints an error and each of its causes, once.
 fn report(error: &dyn Error, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut causes = Vec::new();
+    let mut reasons = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
         causes.push(error.to_string().trim_end().to_owned());
+        if let Some(portrait) = error.downcast_ref::<PortraitError>() {
+            let object = |(code, measure, text)| json!({ "code": code, "measure": measure, "text": text });
+            reasons = portrait.reasons().into_iter().map(object).collect();
+        }
         cause = error.source();
     }
     if json {
-        return writeln!(out, "{}", json!({ "error": error.to_string(), "causes": causes }));
+        let mut object = json!({ "error": error.to_string(), "causes": causes });
+        if !reasons.is_empty() {
+            object["reasons"] = reasons.into();
+        }
+        return writeln!(out, "{object}");
     }
     writeln!(out, "assent: {error}")?;
     for cause in causes {
         writeln!(out, "  because: {}", cause.replace('\n', "\n    "))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assent::enrol::EnrolError;
+    use assent::portrait::Reason;
+
+    #[test]
+    fn all_reasons_against_a_portrait_are_told() {
+        let reasons = vec![Reason::TooSmall { got_px: 9, needed_px: 24 }, Reason::TooDark];
+        let source = PortraitError::Unfit { reasons };
+        let error = CliError::Vault(EnrolError::Portrait { picture: "me.jpg".to_owned(), source }.into());
+        let told = |json| {
+            let mut out = Vec::new();
+            report(&error, json, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let text = told(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "assent: the picture me.jpg cannot be used");
+        assert!(lines[1].starts_with("  because: the face is too small: 9 pixels between the eyes, 24 are needed"));
+        assert!(lines[2].starts_with("    the face is too dark"), "{text}");
+        let object: serde_json::Value = serde_json::from_str(&told(true)).unwrap();
+        assert_eq!(object["reasons"][0]["code"], "too-small");
+        assert_eq!(object["reasons"][1]["measure"], "LuminanceMean");
+        assert_eq!(object["reasons"][1]["text"], lines[2].trim());
+    }
 }

@@ -18,8 +18,15 @@ pub struct Quality {
     /// Where the nose tip lies between the eyes: 0 in the middle, -1 and 1 below the left and the right eye. A face
     /// turned away by about 45 degrees reaches them.
     pub head_pose_yaw_ratio: f32,
-    /// Least room between the face's box and an edge of the photo, in distances between the eyes; negative if cut.
-    pub crop_of_the_face_image: f32,
+    /// Room between the face's box and the photo's left edge, in distances between the eyes; negative if it is cut off
+    /// there. Left is the viewer's left in the photo, whichever way up the face is.
+    pub leftward_crop_of_the_face_image: f32,
+    /// The same to the right edge.
+    pub rightward_crop_of_the_face_image: f32,
+    /// The same to the upper edge.
+    pub margin_above_of_the_face_image: f32,
+    /// The same to the lower edge.
+    pub margin_below_of_the_face_image: f32,
     /// Mean luminance of the aligned crop, 0 to 1.
     pub luminance_mean: f32,
     /// Variance of the luminance, 0 to 0.25.
@@ -28,6 +35,8 @@ pub struct Quality {
     pub under_exposed_part: f32,
     /// Part of the crop brighter than 246 of 255.
     pub over_exposed_part: f32,
+    /// How alike the luminance of the left and of the right cheek are spread, 0 (nothing in common) to 1.
+    pub illumination_uniformity: f32,
     /// Entropy of the luminance histogram, bits, 0 to 8.
     pub dynamic_range_bits: f32,
     /// Variance of the Laplacian of the luminance (0 to 255): low is blurred.
@@ -38,8 +47,8 @@ pub struct Quality {
 ///
 /// # Source
 ///
-/// Exposure limits and the entropy follow ISO/IEC 29794-5's `UnderExposurePrevention`, `OverExposurePrevention` and
-/// `DynamicRange`; luminance is ITU-R BT.709's weighting of the stored values.
+/// Exposure limits, the entropy and the agreement of the histograms follow ISO/IEC 29794-5's `UnderExposurePrevention`,
+/// `OverExposurePrevention`, `DynamicRange` and `IlluminationUniformity`, as OFIQ computes them; luminance is ITU-R BT.709's weighting of the stored values.
 pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Quality {
     let [left, right, nose, _, _] = face.landmarks;
     let (dx, dy) = (right.x - left.x, right.y - left.y);
@@ -49,7 +58,6 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
     // The nose's place along the line between the eyes: 0 at the left one, 1 at the right one.
     let along = ((nose.x - left.x) * dx + (nose.y - left.y) * dy) / (eyes * eyes);
     let b = face.bounds;
-    let room = b.x.min(b.y).min(photo_size.0 - b.x - b.width).min(photo_size.1 - b.y - b.height);
     let upright_height =
         if face.turn.count().is_multiple_of(2) { b.height / photo_size.1 } else { b.width / photo_size.0 };
 
@@ -62,10 +70,7 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
     let n = luminance.len() as f32;
     let mean = luminance.iter().sum::<f32>() / n;
     let variance = luminance.iter().map(|l| (l - mean).powi(2)).sum::<f32>() / n;
-    let mut histogram = [0u32; 256];
-    for l in &luminance {
-        histogram[*l as usize & 255] += 1;
-    }
+    let histogram = histogram(luminance.iter());
     let part = |range: std::ops::Range<usize>| histogram[range].iter().sum::<u32>() as f32 / n;
     let entropy = histogram.iter().filter(|&&c| c > 0).map(|&c| c as f32 / n).map(|p| -p * p.log2()).sum();
     Quality {
@@ -73,14 +78,41 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
         head_size: upright_height,
         head_pose_roll_deg: roll,
         head_pose_yaw_ratio: (along - 0.5) * 2.0,
-        crop_of_the_face_image: room / eyes,
+        leftward_crop_of_the_face_image: b.x / eyes,
+        rightward_crop_of_the_face_image: (photo_size.0 - b.x - b.width) / eyes,
+        margin_above_of_the_face_image: b.y / eyes,
+        margin_below_of_the_face_image: (photo_size.1 - b.y - b.height) / eyes,
         luminance_mean: mean / 255.0,
         luminance_variance: variance / (255.0 * 255.0),
         under_exposed_part: part(0..25),
         over_exposed_part: part(247..256),
+        illumination_uniformity: uniformity(&luminance, crop.width() as usize),
         dynamic_range_bits: entropy,
         sharpness: laplacian_variance(&luminance, crop.width() as usize),
     }
+}
+
+fn histogram<'a>(luminance: impl Iterator<Item = &'a f32>) -> [u32; 256] {
+    let mut histogram = [0; 256];
+    for l in luminance {
+        histogram[*l as usize & 255] += 1;
+    }
+    histogram
+}
+
+/// The sum of the lesser of both cheeks' histograms. The cheeks are taken to lie between the eyes' line and the mouth's,
+/// left and right of the nose, where every alignment template in use has them.
+fn uniformity(luminance: &[f32], width: usize) -> f32 {
+    let height = luminance.len() / width;
+    let side = |from: f32, to: f32| {
+        let columns = (from * width as f32) as usize..(to * width as f32) as usize;
+        let rows = (0.5 * height as f32) as usize..(0.8 * height as f32) as usize;
+        let cheek = rows.flat_map(move |y| &luminance[y * width + columns.start..y * width + columns.end]);
+        histogram(cheek)
+    };
+    let (left, right) = (side(0.2, 0.42), side(0.58, 0.8));
+    let n = left.iter().sum::<u32>().max(right.iter().sum()).max(1);
+    left.iter().zip(right).map(|(l, r)| (*l).min(r)).sum::<u32>() as f32 / n as f32
 }
 
 fn laplacian_variance(luminance: &[f32], width: usize) -> f32 {

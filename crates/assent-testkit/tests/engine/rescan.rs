@@ -191,7 +191,7 @@ fn files_that_cannot_be_used_are_counted_by_name_and_skipped() {
         ("c-truncated.jpg", whole[..whole.len() / 2].to_vec(), "damaged"),
         ("d-header-alone.png", b"\x89PNG\r\n\x1a\n".to_vec(), "damaged"),
         ("e-huge.png", huge(), "too-large"),
-        ("f-not-for-us.heic", b"\0\0\0\x18ftypheic".to_vec(), "unknown-format"),
+        ("f-not-for-us.heic", b"\0\0\0\x18ftypheic".to_vec(), "heic-not-decoded"),
         ("g-corrupt.jpg", [&whole[..400], &[0u8; 4000], &whole[4400..]].concat(), "damaged"),
     ];
     let w = World::new(&[WALZ]);

@@ -2,7 +2,6 @@
 
 use image::ImageFormat;
 
-use super::bmff::boxes;
 use super::error::NotDecoded;
 use super::raw;
 
@@ -59,9 +58,12 @@ pub(super) fn recognise(bytes: &[u8]) -> Option<Format> {
 }
 
 fn by_brand(bytes: &[u8]) -> Option<Format> {
-    let first = boxes(bytes).next().filter(|b| &b.kind == b"ftyp")?;
-    // The major brand, a version, the brands that the file is compatible with.
-    let brands: Vec<&[u8]> = first.content.chunks_exact(4).collect();
+    // The first box: its size, its type, the major brand, a version, the brands that the file is compatible with. A file
+    // that was cut off within it is known, too.
+    let (size, rest) = bytes.split_first_chunk()?;
+    let brands = rest.strip_prefix(b"ftyp")?;
+    let brands = &brands[..brands.len().min((u32::from_be_bytes(*size) as usize).saturating_sub(8))];
+    let brands: Vec<&[u8]> = brands.chunks_exact(4).collect();
     let any = |known: &[&[u8]]| brands.iter().any(|b| known.contains(b));
     if any(&[b"crx "]) {
         Some(Format::Raw)
