@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// A face cut out for the embedder, `[side][side][3]` bytes.
 #[derive(Debug)]
 pub struct Aligned {
-    crop: Frame,
+    pub(crate) crop: Frame,
 }
 
 impl Aligned {
