@@ -145,6 +145,7 @@ impl Tx<'_> {
         for row in self.rows("SELECT id FROM collections", args![])? {
             let collection = CollectionId::from_bytes(row.array(0)?);
             let pseudonym = key.pseudonym(collection);
+            self.forget_crops_of(collection, pseudonym)?;
             self.exec(
                 "DELETE FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
                 args![collection, pseudonym],

@@ -171,6 +171,14 @@ pub enum TxError {
         /// Which.
         collection: CollectionId,
     },
+    /// The collection was not declared to keep crops.
+    #[error(
+        "the collection {collection:?} keeps no crops; that is declared when it is added: assent collection add --keep-crops"
+    )]
+    NoCrops {
+        /// Which.
+        collection: CollectionId,
+    },
     /// The handle is taken by another subject.
     #[error("a subject has this handle already; choose another handle")]
     HandleTaken,

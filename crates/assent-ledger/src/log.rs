@@ -63,6 +63,8 @@ kinds! {
     ErasureIntent = 12, "erasure begun";
     /// An erasure ended: the key is gone.
     ErasureDone = 13, "erasure done";
+    /// A collection keeps crops of its faces from now on.
+    CropsKept = 14, "crops kept";
 }
 
 /// One entry of the log.

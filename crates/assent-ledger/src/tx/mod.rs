@@ -1,8 +1,10 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates`, `photos`, `sightings`, `events`.
+//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates`, `photos`, `crops`, `sightings`,
+//! `events`.
 
+mod crops;
 mod events;
 mod grants;
 mod photos;

@@ -107,6 +107,8 @@ pub struct KnownPhoto {
     pub failure: Option<String>,
     /// How many faces are kept of it.
     pub faces: u32,
+    /// Of how many of them a crop is kept, made for the networks that found them.
+    pub crops: u32,
     /// SHA-256 of the detector.
     pub scanned_with: [u8; 32],
     /// The `template_epoch` against which it was last matched.
@@ -138,6 +140,8 @@ pub struct CollectionCounts {
     pub active_grants: u64,
     /// Templates.
     pub templates: u64,
+    /// Crops that are kept.
+    pub crops: u64,
 }
 
 impl Tx<'_> {
@@ -149,7 +153,9 @@ impl Tx<'_> {
     /// - [`TxError::Database`] if the database refuses.
     pub fn known_photos(&self, collection: CollectionId) -> Result<Vec<KnownPhoto>, TxError> {
         let sql = "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
-                   (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id) FROM photos WHERE collection_id = $1";
+                   (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id), (SELECT COUNT(*) FROM crops c \
+                   WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with) \
+                   FROM photos WHERE collection_id = $1";
         let key = self.collection_key(collection);
         let rows = self.rows(sql, args![collection])?;
         let mut all = rows.iter().map(|row| read_photo(row, collection, &key)).collect::<Result<Vec<_>, _>>()?;
@@ -170,6 +176,7 @@ impl Tx<'_> {
 
     /// Stores what a scan made of a file, all of it or nothing. A path that is known gets the new result: faces whose
     /// boxes still fit (more than half overlap) keep their ids, faces with a decision stay in any case, the others go.
+    /// Crops that were kept of it go.
     ///
     /// # Errors
     ///
@@ -208,6 +215,7 @@ impl Tx<'_> {
             ],
         )?;
         let id = PhotoId(row.ok_or(TxError::Damaged { table: PHOTOS })?.int(0)?);
+        self.forget_crops(id)?;
         let faces = self.put_faces(id, boxes)?;
         self.exec("UPDATE collections SET face_epoch = face_epoch + 1 WHERE id = $1", args![new.collection])?;
         Ok(StoredPhoto { id, faces })
@@ -274,6 +282,24 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Records that photos of a collection met all templates up to this `template_epoch` although nothing was compared:
+    /// those that these networks found no face in, and with `nobody_to_meet` those with faces, too. One statement.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn set_matched_without_faces(
+        &self,
+        collection: CollectionId,
+        scanned_with: [u8; 32],
+        epoch: i64,
+        nobody_to_meet: bool,
+    ) -> Result<(), TxError> {
+        let sql = "UPDATE photos SET matched_epoch = $1 WHERE collection_id = $2 AND scanned_with = $3 \
+                   AND (outcome = 'no_face' OR (outcome = 'faces' AND $4 = 1))";
+        self.exec(sql, args![epoch, collection, scanned_with, i64::from(nobody_to_meet)]).map(drop)
+    }
+
     /// Records that the file of a photo has another path now; its faces, sightings and decisions stay.
     ///
     /// # Errors
@@ -328,6 +354,7 @@ impl Tx<'_> {
             templates: count(
                 "SELECT COUNT(*) FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.collection_id = $1",
             )?,
+            crops: count("SELECT COUNT(*) FROM crops c JOIN photos p ON p.id = c.photo_id WHERE p.collection_id = $1")?,
         })
     }
 
@@ -361,6 +388,7 @@ fn read_photo(row: &Row, collection: CollectionId, key: &Key) -> Result<KnownPho
         scanned_with: row.array(8)?,
         matched_epoch: row.opt_int(9)?,
         faces: row.int(10)? as u32,
+        crops: row.int(11)? as u32,
     })
 }
 

@@ -43,6 +43,8 @@ pub struct Collection {
     pub others: OthersBasis,
     /// Whether it was frozen.
     pub frozen: bool,
+    /// Whether crops of its faces are kept.
+    pub keep_crops: bool,
     /// Counts enrolments: a photo whose `matched_epoch` is smaller has not met the newest templates.
     pub template_epoch: i64,
     /// Counts changes of its faces.
@@ -136,8 +138,10 @@ impl Tx<'_> {
     /// - [`TxError::Damaged`] if a record is not of this format.
     /// - [`TxError::Database`] if the database refuses.
     pub fn collections(&self) -> Result<Vec<Collection>, TxError> {
-        let rows =
-            self.rows("SELECT id, state, others, template_epoch, face_epoch, sealed FROM collections", args![])?;
+        let rows = self.rows(
+            "SELECT id, state, others, template_epoch, face_epoch, sealed, keep_crops FROM collections",
+            args![],
+        )?;
         let mut all = rows.iter().map(|row| self.read_collection(row)).collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
@@ -150,7 +154,8 @@ impl Tx<'_> {
     /// - [`TxError::NoCollection`] if there is none with this id.
     /// - As [`Self::collections`].
     pub fn collection(&self, id: CollectionId) -> Result<Collection, TxError> {
-        let sql = "SELECT id, state, others, template_epoch, face_epoch, sealed FROM collections WHERE id = $1";
+        let sql =
+            "SELECT id, state, others, template_epoch, face_epoch, sealed, keep_crops FROM collections WHERE id = $1";
         match self.row(sql, args![id])? {
             Some(row) => self.read_collection(&row),
             None => Err(TxError::NoCollection { collection: id }),
@@ -169,6 +174,7 @@ impl Tx<'_> {
             directory: fields.text().ok_or_else(damaged)?.to_owned(),
             others: row.text(2)?.parse().map_err(|_| damaged())?,
             frozen: row.text(1)? == "frozen",
+            keep_crops: row.int(6)? == 1,
             template_epoch: row.int(3)?,
             face_epoch: row.int(4)?,
         })

@@ -1,7 +1,7 @@
-//! A vault of format 1, made once and opened by every later version.
+//! A vault of each format, made once and opened by every later version.
 //!
-//! Made by `ASSENT_WRITE_FIXTURE=1 cargo test -p assent-ledger --test it fixture`, which refuses to overwrite one: a new
-//! format gets a folder of its own beside it.
+//! Made by `ASSENT_WRITE_FIXTURE=1 cargo test -p assent-ledger --test it fixture_writer`, which refuses to overwrite one:
+//! a new format gets a folder of its own beside the others.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,9 +11,12 @@ use assent_ledger::*;
 
 use crate::support::*;
 
-fn kept() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
+fn kept(format: i64) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/v{format}"))
 }
+
+/// What the fixture keeps of a face, from format 2 on.
+const CROP: &[u8] = b"pixels of a face";
 
 fn wanted() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
@@ -31,7 +34,9 @@ fn fixture_writer() {
     let (ga, gb) = (w.grant(ada, 3650), w.grant(bob, 3650));
     w.enrol(ga, b"embedding of ada");
     w.enrol(gb, b"embedding of bob");
+    w.tx(T0, |tx| tx.keep_crops(w.collection)).unwrap();
     let photo = w.photo("boats/a.jpg", &[face(0.0), face(200.0)]);
+    w.tx(T0, |tx| tx.keep_crops_of(photo.id, MODEL, &[(photo.faces[0], CROP)])).unwrap();
     w.tx(T0, |tx| {
         let proof = tx.active_grant(ga)?;
         tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }])?;
@@ -41,23 +46,32 @@ fn fixture_writer() {
     w.ledger.erase(bob, T0, |_| {}).unwrap();
     let World { ledger, home, .. } = w;
     drop(ledger);
-    fs::create_dir(kept()).unwrap();
-    fs::copy(home.place.folder.join("assent.db"), kept().join("assent.db")).unwrap();
-    fs::copy(&home.place.ring, kept().join("ring")).unwrap();
+    let kept = kept(FORMAT_VERSION);
+    fs::create_dir(&kept).unwrap();
+    fs::copy(home.place.folder.join("assent.db"), kept.join("assent.db")).unwrap();
+    fs::copy(&home.place.ring, kept.join("ring")).unwrap();
 }
 
 #[test]
-fn a_vault_of_format_1_opens() {
+fn a_vault_of_every_format_opens() {
+    for format in 1..=FORMAT_VERSION {
+        opens(format);
+    }
+}
+
+fn opens(format: i64) {
     let home = Home::new(Backend::Sqlite);
     fs::create_dir_all(&home.place.folder).unwrap();
     fs::create_dir_all(home.place.ring.parent().unwrap()).unwrap();
-    fs::copy(kept().join("assent.db"), home.place.folder.join("assent.db")).unwrap();
-    fs::copy(kept().join("ring"), &home.place.ring).unwrap();
+    fs::copy(kept(format).join("assent.db"), home.place.folder.join("assent.db")).unwrap();
+    fs::copy(kept(format).join("ring"), &home.place.ring).unwrap();
     fs::set_permissions(&home.place.ring, fs::Permissions::from_mode(0o600)).unwrap();
     let ledger = home.open();
     assert_eq!(ledger.settings().controller, "The Rowing Club");
     let audit = ledger.audit_verify(T0).unwrap();
-    assert_eq!((audit.size, audit.openings, audit.fault), (9, 3, None));
+    // From format 2 on, that crops are kept is a leaf, too.
+    let crops = format >= 2;
+    assert_eq!((audit.size, audit.openings, audit.fault), (9 + u64::from(crops), 3, None), "{format}");
     ledger
         .run_tx("read", T0, |tx| {
             let collection = tx.collections()?.remove(0);
@@ -68,7 +82,11 @@ fn a_vault_of_format_1_opens() {
             assert_eq!(gallery.templates[0].plain.as_slice(), b"embedding of ada");
             let seen = tx.sightings_of(&tx.active_grant(gallery.templates[0].grant)?)?;
             assert_eq!((seen[0].verdict, seen[0].at), (Some(Verdict::Confirmed), face(0.0)));
-            assert_eq!(tx.known_photos(collection.id)?[0].path, "boats/a.jpg");
+            let photo = tx.known_photos(collection.id)?.remove(0);
+            assert_eq!((photo.path.as_str(), photo.crops, collection.keep_crops), ("boats/a.jpg", crops.into(), crops));
+            let kept = tx.crops_of(photo.id, MODEL)?;
+            assert!(kept.iter().all(|(face, plain)| (*face, plain.as_slice()) == (seen[0].face, CROP)));
+            assert_eq!(kept.len(), usize::from(crops));
             Ok(())
         })
         .unwrap();

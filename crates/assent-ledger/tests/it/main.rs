@@ -5,6 +5,7 @@
 
 mod consent;
 mod crash;
+mod crops;
 mod erasure;
 mod fixture;
 mod log;

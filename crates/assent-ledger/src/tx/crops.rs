@@ -1,0 +1,133 @@
+//! Crops of faces, for collections whose operator declared that they are kept: a newcomer then meets the faces without
+//! that a photo is read. They are pixels of photos that the operator holds; what they look like is the engine's.
+//!
+//! Crops are sealed under a key of the collection that is in the key ring and serves nothing else.
+
+use super::Tx;
+use crate::db::args;
+use crate::error::TxError;
+use crate::id::{CollectionId, FaceId, PhotoId, SubjectId};
+use crate::log::EventKind;
+use crate::seal::{self, Place};
+use crate::secret::Key;
+
+const CROPS: &str = "crops";
+
+impl Tx<'_> {
+    /// Declares that crops of the faces of a collection are kept from now on, and gives the collection a key for them,
+    /// which is in the key ring before this returns. Declared twice, it is declared once.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`], [`TxError::Frozen`] for the collection.
+    /// - [`TxError::NoBasis`] if its basis is `none`: its faces are covered, never compared.
+    /// - [`TxError::KeyRing`] if the key cannot be written, [`TxError::Database`] if the database refuses.
+    pub fn keep_crops(&self, collection: CollectionId) -> Result<(), TxError> {
+        let about = self.open_collection(collection)?;
+        if !about.others.allows_matching() {
+            return Err(TxError::NoBasis { collection });
+        }
+        if about.keep_crops {
+            return Ok(());
+        }
+        let key = Key::random(&mut **self.rng.borrow_mut());
+        self.ring.borrow_mut().add(slot(collection), &key)?;
+        self.exec("UPDATE collections SET keep_crops = 1 WHERE id = $1", args![collection])?;
+        self.append_leaf(EventKind::CropsKept, collection.as_bytes(), &[])?;
+        Ok(())
+    }
+
+    /// Keeps crops of faces of a photo, each as bytes that the engine alone reads, and lets go of all that were kept of
+    /// it before. `model_sha256` names the networks that they are made for.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPhoto`] if there is no such photo.
+    /// - [`TxError::NoCrops`] if its collection keeps none.
+    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
+    pub fn keep_crops_of(
+        &self,
+        photo: PhotoId,
+        model_sha256: [u8; 32],
+        crops: &[(FaceId, &[u8])],
+    ) -> Result<(), TxError> {
+        let collection = self.collection_of(photo)?;
+        if !self.open_collection(collection)?.keep_crops {
+            return Err(TxError::NoCrops { collection });
+        }
+        self.forget_crops(photo)?;
+        let key = self.ring.borrow_mut().get(slot(collection))?;
+        for (face, plain) in crops {
+            let row = row_key(photo, *face);
+            let sealed = self.seal_with(&key, &place(collection, &row, model_sha256), plain)?;
+            self.exec(
+                "INSERT INTO crops (face_id, photo_id, model_sha256, sealed) VALUES ($1, $2, $3, $4)",
+                args![*face, photo, model_sha256, sealed],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The crops of a photo that were kept for these networks, by face. One that does not open is left out: it can be
+    /// made again from the photo.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPhoto`] if there is no such photo.
+    /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
+    pub fn crops_of(&self, photo: PhotoId, model_sha256: [u8; 32]) -> Result<Vec<(FaceId, Vec<u8>)>, TxError> {
+        let sql = "SELECT face_id, sealed FROM crops WHERE photo_id = $1 AND model_sha256 = $2 ORDER BY face_id";
+        let collection = self.collection_of(photo)?;
+        let rows = self.rows(sql, args![photo, model_sha256])?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.ring.borrow_mut().get(slot(collection))?;
+        let mut crops = Vec::with_capacity(rows.len());
+        for row in rows {
+            let face = FaceId(row.int(0)?);
+            let row_key = row_key(photo, face);
+            if let Ok(plain) = seal::open(&key, &place(collection, &row_key, model_sha256), &row.bytes(1)?) {
+                crops.push((face, plain.to_vec()));
+            }
+        }
+        Ok(crops)
+    }
+
+    /// Lets go of the crop of a face, if one is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn forget_crop(&self, face: FaceId) -> Result<(), TxError> {
+        self.exec("DELETE FROM crops WHERE face_id = $1", args![face]).map(drop)
+    }
+
+    /// Lets go of the crops of a photo.
+    pub(super) fn forget_crops(&self, photo: PhotoId) -> Result<(), TxError> {
+        self.exec("DELETE FROM crops WHERE photo_id = $1", args![photo]).map(drop)
+    }
+
+    /// Lets go of the crops of all faces that were sighted as this subject, also of those that a person refused.
+    pub(crate) fn forget_crops_of(&self, collection: CollectionId, pseudonym: [u8; 16]) -> Result<(), TxError> {
+        let sql = "DELETE FROM crops WHERE face_id IN \
+                   (SELECT face_id FROM sightings WHERE collection_id = $1 AND pseudonym = $2)";
+        self.exec(sql, args![collection, pseudonym]).map(drop)
+    }
+}
+
+/// The slot of the key ring that holds the key for a collection's crops. Ids are random: no subject has this one.
+fn slot(collection: CollectionId) -> SubjectId {
+    SubjectId::from_bytes(*collection.as_bytes())
+}
+
+fn row_key(photo: PhotoId, face: FaceId) -> [u8; 16] {
+    let mut row = [0; 16];
+    row[..8].copy_from_slice(&photo.0.to_be_bytes());
+    row[8..].copy_from_slice(&face.0.to_be_bytes());
+    row
+}
+
+fn place(collection: CollectionId, row: &[u8], model_sha256: [u8; 32]) -> Place<'_> {
+    Place { table: CROPS, collection: Some(collection), model: Some(model_sha256), row: Some(row), ..Place::default() }
+}
