@@ -15,7 +15,7 @@ use assent::ledger::{
 use assent::models::Models;
 use assent::packs::{PhotoPack, sha256};
 use assent::release::open_release;
-use assent::scan::{ScanOptions, ScanWatch, scan};
+use assent::scan::{Progress, ScanOptions, ScanWatch, scan};
 use assent::{DeclaredRates, Frame};
 use clap::Args;
 use serde_json::{Value, json};
@@ -119,9 +119,9 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     let options =
         ScanOptions { search: args.search.options(), threads: args.search.threads(), rates: DeclaredRates::default() };
     let bar = progress::bar(0, "photos");
-    let mut tick = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
+    let mut tick = |p: Progress| {
+        bar.set_length(p.of as u64);
+        bar.set_position(p.done as u64);
     };
     let never = AtomicBool::new(false);
     let mut watch = ScanWatch { now: &vault::now, stop: &never, progress: &mut tick };

@@ -48,6 +48,10 @@ enum CollectionCommand {
         /// or none (faces are then found and covered, never compared)
         #[arg(long, value_name = "BASIS")]
         others: Option<OthersBasis>,
+        /// Keep the cut-out pixels of every face that is found, sealed: whoever enrols later is then found without that
+        /// the photos are read again. They are the faces of everybody, also of people who were not asked
+        #[arg(long)]
+        keep_crops: bool,
     },
     /// Show all collections
     List,
@@ -152,7 +156,7 @@ pub(crate) fn init(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
 pub(crate) fn collection(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     match &args.command {
-        CollectionCommand::Add { name, dir, others } => {
+        CollectionCommand::Add { name, dir, others, keep_crops } => {
             let folder = Folder::open(dir)?;
             let others = match (others, ledger.kind()) {
                 (Some(others), _) => others.clone(),
@@ -161,8 +165,15 @@ pub(crate) fn collection(args: &CollectionArgs, flags: &VaultFlags, out: &mut Ou
             };
             let photos = folder.photos()?.len();
             let new = NewCollection { name, directory: folder.text(), others };
-            let id = ledger.run_tx("add a collection", now(), |tx| tx.add_collection(&new))?.into_inner();
-            out.answer(&json!({ "collection": id.to_string(), "name": name, "photos": photos }), |out| {
+            let added = ledger.run_tx("add a collection", now(), |tx| {
+                let id = tx.add_collection(&new)?;
+                if *keep_crops { tx.keep_crops(id).map(|()| id) } else { Ok(id) }
+            });
+            let id = added?.into_inner();
+            let object = json!({
+                "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
+            });
+            out.answer(&object, |out| {
                 writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
                 writeln!(out, "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {name}")
             })?;
@@ -195,6 +206,7 @@ pub(crate) fn collection(args: &CollectionArgs, flags: &VaultFlags, out: &mut Ou
                 ("decisions", n.decisions),
                 ("consents", n.active_grants),
                 ("templates", n.templates),
+                ("crops", n.crops),
             ] {
                 object[key] = json!(value);
             }
@@ -203,7 +215,9 @@ pub(crate) fn collection(args: &CollectionArgs, flags: &VaultFlags, out: &mut Ou
                 writeln!(out, "others: {}", c.others)?;
                 writeln!(out, "photos: {} ({} without a face, {} unusable)", n.photos, n.no_face, n.failed)?;
                 writeln!(out, "faces: {}, of which sightings: {}", n.faces, n.sightings)?;
-                writeln!(out, "consents in force: {}, templates: {}", n.active_grants, n.templates)
+                writeln!(out, "consents in force: {}, templates: {}", n.active_grants, n.templates)?;
+                let crops = if c.keep_crops { format!("{} are kept", n.crops) } else { "none are kept".to_owned() };
+                writeln!(out, "crops of faces: {crops}")
             })?;
         }
     }
@@ -211,7 +225,7 @@ pub(crate) fn collection(args: &CollectionArgs, flags: &VaultFlags, out: &mut Ou
 }
 
 fn describe(c: &Collection) -> serde_json::Value {
-    json!({ "collection": c.id.to_string(), "name": c.name, "folder": c.directory, "others": c.others.to_string(), "frozen": c.frozen })
+    json!({ "collection": c.id.to_string(), "name": c.name, "folder": c.directory, "others": c.others.to_string(), "frozen": c.frozen, "keep_crops": c.keep_crops })
 }
 
 /// # Errors

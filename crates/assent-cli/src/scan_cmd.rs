@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent::DeclaredRates;
 use assent::models::Models;
-use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan};
+use assent::scan::{BATCH_MS, Progress, ScanOptions, ScanSummary, ScanWatch, scan};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -71,9 +71,16 @@ pub(crate) fn run(
         ScanOptions { search: args.search.options(), threads: args.search.threads(), rates: args.rates.declared() };
     let stop = stop_on_interrupt();
     let bar = progress::bar(0, "photos");
-    let mut tick = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
+    bar.println(format!(
+        "The newest photos come first, and what is found is kept every {} seconds: Ctrl-C stops, the next scan goes on.",
+        BATCH_MS / 1000
+    ));
+    let mut tick = |p: Progress| {
+        bar.set_length(p.of as u64);
+        bar.set_position(p.done as u64);
+        if let Some(kept) = p.committed {
+            bar.set_message(format!("; kept so far: {} sure, {} to be confirmed", kept.matches, kept.reviews));
+        }
     };
     let mut watch = ScanWatch { now: &now, stop: &stop, progress: &mut tick };
     let summary = scan(&ledger, &models, collection.id, options, &mut watch)?;
@@ -155,7 +162,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     let (wrong, wrong_or_proposed) = expected.map(Expected::wrong).unzip();
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
-        "photos": s.photos, "looked_at": s.looked_at, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
+        "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
         "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
         "unopened_templates": s.unopened, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
         "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
@@ -166,9 +173,10 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
 /// The summary for people.
 pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected>) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} in {collection}: {} looked at, {} unchanged, {} moved, {} gone",
+        "{} in {collection}: {} looked at, {} known ones compared with newcomers, {} unchanged, {} moved, {} gone",
         count(s.photos, "photo"),
         s.looked_at,
+        s.rematched,
         s.unchanged,
         s.moved,
         s.removed

@@ -14,7 +14,7 @@ use assent::ledger::{
 };
 use assent::models::Models;
 use assent::packs::sha256;
-use assent::scan::{ScanError, ScanOptions, ScanSummary, ScanWatch, scan};
+use assent::scan::{Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::source::Folder;
 use tempfile::TempDir;
 
@@ -245,5 +245,6 @@ pub fn scan_with(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ScanSummary, ScanError> {
     let options = ScanOptions { search: SEARCH, threads, rates: DeclaredRates::default() };
+    let progress = &mut |p: Progress| progress(p.done, p.of);
     scan(ledger, models, collection, options, &mut ScanWatch { now, stop: &AtomicBool::new(false), progress })
 }

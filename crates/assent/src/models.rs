@@ -103,20 +103,20 @@ impl Models {
 /// Detector and embedder of one thread.
 #[derive(Debug)]
 pub struct Worker {
-    finder: FaceFinder,
-    embedder: Embedder,
-    second_look: Option<SecondLook>,
-    limits: DecodeLimits,
-    search: SearchOptions,
+    pub(crate) finder: FaceFinder,
+    pub(crate) embedder: Embedder,
+    pub(crate) second_look: Option<SecondLook>,
+    pub(crate) limits: DecodeLimits,
+    pub(crate) search: SearchOptions,
 }
 
 /// A photo that was decoded and searched for faces.
 #[derive(Debug)]
 pub struct Looked<'b> {
     /// The file.
-    bytes: &'b [u8],
+    pub(crate) bytes: &'b [u8],
     /// The picture, upright, no larger than the search needed.
-    decoded: Decoded,
+    pub(crate) decoded: Decoded,
     /// Its faces, in photo pixels.
     pub detected: Detected,
 }

@@ -6,6 +6,7 @@ mod covering;
 mod enrolling;
 mod evaluating;
 mod invariants;
+mod newcomers;
 mod rescan;
 mod secrecy;
 mod verifying;

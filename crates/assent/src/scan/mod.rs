@@ -1,0 +1,266 @@
+//! The scan: every photo of a collection is looked at once. When somebody new asks to be found, the faces that are known
+//! meet them, and no photo is searched for faces again.
+//!
+//! ```text
+//! plan:   list the folder -> what is new, changed, moved, gone, or has not met the newest templates; newest first
+//! see:    per photo, in parallel
+//!           new or changed: read, hash, decode, detect; with a gallery: align, embed, search, assign
+//!           not met:        the same, but the detector runs only where the known faces are
+//!           not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
+//! store:  in batches, one transaction each: boxes, crops, sightings, one leaf of the log
+//! ```
+//!
+//! A scan that is stopped or killed loses the batch that was not committed, and goes on there the next time.
+//!
+//! While nobody in the collection asks to be found, no embedding is computed (invariant I3). Embeddings of photos live
+//! in the worker that made them and are gone when it takes the next photo (I2).
+
+mod plan;
+mod see;
+mod store;
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assent_gallery::calibration::{DeclaredRates, Thresholds};
+use assent_gallery::gallery::VectorError;
+use assent_ledger::{CollectionId, Ledger, Purpose, Timestamp, TxError};
+use assent_vision::detect::SearchOptions;
+use assent_vision::runtime::InferenceError;
+use thiserror::Error;
+
+use crate::models::Models;
+use crate::source::{Folder, SourceError};
+use crate::walk::walk;
+use plan::Plan;
+use see::{Eyes, Searched};
+use store::{Batch, Store};
+
+/// Photos in one transaction at most.
+const BATCH_PHOTOS: usize = 64;
+
+/// A batch is committed after this time, ms, however small it is.
+pub const BATCH_MS: i64 = 2_000;
+
+/// The code of a photo whose file the operating system would not give.
+const UNREADABLE: &str = "unreadable";
+
+/// How a scan is done.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScanOptions {
+    /// How photos are searched for faces.
+    pub search: SearchOptions,
+    /// Photos that are looked at at once.
+    pub threads: usize,
+    /// The declared rates that give the thresholds.
+    pub rates: DeclaredRates,
+}
+
+/// How far a scan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Photos that were looked at, or met the newest templates.
+    pub done: usize,
+    /// How many there are to do.
+    pub of: usize,
+    /// What is committed so far and stays if the scan is stopped now; `None` while nobody is looked for.
+    pub committed: Option<Committed>,
+}
+
+/// Sightings that were stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Of the band `match`.
+    pub matches: usize,
+    /// Of the band `review`.
+    pub reviews: usize,
+}
+
+/// What a scan needs from outside.
+pub struct ScanWatch<'a> {
+    /// Tells the time.
+    pub now: &'a dyn Fn() -> Timestamp,
+    /// Set by somebody else to stop the scan after the photos that are being looked at.
+    pub stop: &'a AtomicBool,
+    /// Called after each photo.
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+impl std::fmt::Debug for ScanWatch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ScanWatch { .. }")
+    }
+}
+
+/// What a scan did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ScanSummary {
+    /// Photo files in the folder.
+    pub photos: usize,
+    /// Of these, searched for faces now.
+    pub looked_at: usize,
+    /// Of these, known and unchanged; their known faces met the newest templates now.
+    pub rematched: usize,
+    /// Of these, known and unchanged, with nothing to be done.
+    pub unchanged: usize,
+    /// Known photos that have another path now.
+    pub moved: usize,
+    /// Known photos whose files are gone; what was kept of them is, too.
+    pub removed: usize,
+    /// Files that could not be used, with the reason's code, by path.
+    pub failed: Vec<(String, String)>,
+    /// Faces in the photos that were looked at or rematched.
+    pub faces: usize,
+    /// Sightings of the band `match` in them.
+    pub matches: usize,
+    /// Sightings of the band `review` in them.
+    pub reviews: usize,
+    /// Templates that were searched for; 0 means that nothing but boxes was computed.
+    pub templates: usize,
+    /// Templates that did not open and were left out.
+    pub unopened: usize,
+    /// The scores at which the bands began, if anybody was searched for.
+    pub thresholds: Option<Thresholds>,
+    /// Whether the scan was stopped before its end.
+    pub stopped: bool,
+}
+
+/// Why a scan failed. What was committed before stays.
+#[derive(Debug, Error)]
+pub enum ScanError {
+    /// The folder.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The folder is empty, but it was not.
+    #[error(
+        "the folder {folder} has no photo, but {known} are known of it; is the disk there? \
+         `assent collection remove` ends a collection"
+    )]
+    EmptyFolder {
+        /// The folder.
+        folder: String,
+        /// Known photos.
+        known: usize,
+    },
+    /// The ledger refused.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    /// A network failed.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    /// A template is not of this pack's dimension, or not of length 1.
+    #[error("a template does not fit the models; enrol again with the pack in use")]
+    Vector(#[from] VectorError),
+}
+
+/// Scans a collection, the newest photos first.
+///
+/// # Errors
+///
+/// [`ScanError`], each variant as it says. A photo that cannot be read is no error: it is in the summary.
+pub fn scan(
+    ledger: &Ledger,
+    models: &Models,
+    collection: CollectionId,
+    options: ScanOptions,
+    watch: &mut ScanWatch<'_>,
+) -> Result<ScanSummary, ScanError> {
+    let model = models.pack().model_sha256;
+    let begin = ledger.run_tx("begin scan", (watch.now)(), |tx| {
+        let about = tx.collection(collection)?;
+        let gallery = if about.others.allows_matching() {
+            Some(tx.searchable_templates(collection, &Purpose::find_my_photos(), model)?)
+        } else {
+            None
+        };
+        Ok((about, gallery, tx.known_photos(collection)?))
+    })?;
+    let (about, stored, known) = begin.into_inner();
+    let folder = Folder::open(&about.directory)?;
+    let files = folder.photos()?;
+    if files.is_empty() && !known.is_empty() {
+        return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
+    }
+    let mut summary = ScanSummary { photos: files.len(), ..ScanSummary::default() };
+    let searched = match stored {
+        Some(stored) => {
+            summary.unopened = stored.unopened.len();
+            Some(Searched::load(models, &stored, options.rates)?)
+        }
+        None => None,
+    };
+    if let Some(s) = searched.as_ref().filter(|s| !s.is_empty()) {
+        summary.templates = s.templates();
+        summary.thresholds = Some(s.thresholds());
+    }
+
+    let now = (watch.now)();
+    let plan = Plan::make(ledger, &folder, &about, &known, &files, (searched.as_ref(), model), now)?;
+    summary.moved = plan.moved;
+    summary.removed = plan.removed;
+    summary.unchanged = plan.unchanged;
+    summary.failed.clone_from(&plan.failed);
+    let store = Store { ledger, about: &about, model, searched: searched.as_ref() };
+    if plan.without_faces > 0 {
+        store.pass(plan.without_faces, now)?;
+        summary.rematched = plan.without_faces;
+    }
+    if !plan.todo.is_empty() {
+        let eyes = Eyes { ledger, about: &about, folder: &folder, model, searched: searched.as_ref(), now };
+        look_at(models, &plan, &eyes, &store, options, watch, &mut summary)?;
+    }
+    summary.failed.sort();
+    Ok(summary)
+}
+
+/// Takes the photos that are to be done through the workers, and stores what they made of them.
+fn look_at(
+    models: &Models,
+    plan: &Plan<'_>,
+    eyes: &Eyes<'_>,
+    store: &Store<'_>,
+    options: ScanOptions,
+    watch: &mut ScanWatch<'_>,
+    summary: &mut ScanSummary,
+) -> Result<(), ScanError> {
+    let todo = &plan.todo;
+    let mut workers = models.workers(options.search, options.threads.min(todo.len()))?;
+    let mut batch: Batch<'_, '_> = Vec::new();
+    let mut last_commit = (watch.now)();
+    let mut done = 0;
+    let mut failed: Option<ScanError> = None;
+    walk(
+        todo,
+        &mut workers,
+        |worker, task| eyes.see(worker, task),
+        |i, seen| {
+            let step = || -> Result<(), ScanError> {
+                batch.push((&todo[i], seen?));
+                done += 1;
+                let sightings = Committed { matches: summary.matches, reviews: summary.reviews };
+                let committed = (summary.templates > 0).then_some(sightings);
+                (watch.progress)(Progress { done, of: todo.len(), committed });
+                let now = (watch.now)();
+                if batch.len() >= BATCH_PHOTOS || now.0 - last_commit.0 >= BATCH_MS {
+                    store.commit(&mut batch, summary, now)?;
+                    last_commit = now;
+                }
+                Ok(())
+            };
+            if let Err(e) = step() {
+                failed = Some(e);
+                return ControlFlow::Break(());
+            }
+            if watch.stop.load(Ordering::Relaxed) {
+                summary.stopped = true;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        },
+    );
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    store.commit(&mut batch, summary, (watch.now)())?;
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
+
+use std::fs;
+
+use assent_gallery::assign::assign;
+use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
+use assent_gallery::gallery::{Gallery, Owner, VectorError};
+use assent_ledger::{Collection, FaceBox, FaceId, GrantId, Ledger, Outcome, PhotoId, SubjectId, Timestamp, TxError};
+use assent_vision::crop;
+use assent_vision::decode;
+use assent_vision::detect::Detection;
+use assent_vision::geometry::{QuarterTurn, Rect};
+use assent_vision::known::KnownFace;
+use assent_vision::runtime::InferenceError;
+
+use super::plan::{Task, Work};
+use super::{ScanError, UNREADABLE};
+use crate::models::{Cut, LookError, Looked, Models, Worker};
+use crate::packs::sha256;
+use crate::source::{Folder, PhotoFile};
+use crate::template;
+
+/// The templates of a collection, in memory for the time of a scan.
+pub(super) struct Searched {
+    gallery: Gallery,
+    /// By the gallery's owner number.
+    owners: Vec<(GrantId, SubjectId)>,
+    thresholds: Thresholds,
+    epoch: i64,
+}
+
+impl Searched {
+    /// Takes the templates that may be searched into memory.
+    ///
+    /// # Errors
+    ///
+    /// [`VectorError`] if one is not of the pack's dimension, or not of length 1.
+    pub(super) fn load(
+        models: &Models,
+        stored: &assent_ledger::Gallery,
+        rates: DeclaredRates,
+    ) -> Result<Searched, VectorError> {
+        let mut gallery = Gallery::new(models.pack().embedder().dimensions);
+        let mut owners: Vec<(GrantId, SubjectId)> = Vec::new();
+        for t in &stored.templates {
+            let owner = owners.iter().position(|(grant, _)| *grant == t.grant).unwrap_or_else(|| {
+                owners.push((t.grant, t.subject));
+                owners.len() - 1
+            });
+            let values = template::decode(&t.plain).unwrap_or_default();
+            gallery.insert(Owner(owner as u64), &values)?;
+        }
+        let thresholds = models.thresholds(rates, gallery.len());
+        Ok(Searched { gallery, owners, thresholds, epoch: stored.epoch })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.gallery.is_empty()
+    }
+
+    pub(super) fn templates(&self) -> usize {
+        self.gallery.len()
+    }
+
+    pub(super) fn thresholds(&self) -> Thresholds {
+        self.thresholds
+    }
+
+    pub(super) fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Under which grant an answer's owner is found.
+    pub(super) fn grant(&self, owner: usize) -> GrantId {
+        self.owners[owner].0
+    }
+}
+
+/// What a worker made of a photo.
+pub(super) enum Seen {
+    /// It was searched for faces.
+    Looked(Look),
+    /// Its known faces met the templates.
+    Rematched {
+        /// Which photo.
+        photo: PhotoId,
+        /// How many faces it has.
+        faces: usize,
+        /// Face, index of the owner, band.
+        answers: Vec<(FaceId, usize, Band)>,
+    },
+    /// It is known, and its file could not be read just now. What is known of it stays, and the next scan tries again.
+    Unread,
+}
+
+/// What the search for faces found.
+pub(super) struct Look {
+    pub(super) sha256: [u8; 32],
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) outcome: Outcome,
+    /// Index of the face, index of the owner, band.
+    pub(super) answers: Vec<(usize, usize, Band)>,
+    /// The faces' crops, as they are kept; empty where the collection keeps none.
+    pub(super) crops: Vec<Option<Vec<u8>>>,
+}
+
+/// What all workers of a scan share.
+pub(super) struct Eyes<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) about: &'a Collection,
+    pub(super) folder: &'a Folder,
+    pub(super) model: [u8; 32],
+    pub(super) searched: Option<&'a Searched>,
+    /// When the scan began.
+    pub(super) now: Timestamp,
+}
+
+impl Eyes<'_> {
+    /// Does what is to be done with one photo.
+    ///
+    /// # Errors
+    ///
+    /// [`ScanError`] if a network fails or the ledger refuses to be read; a file that cannot be used is none.
+    pub(super) fn see(&self, worker: &mut Worker, task: &Task<'_>) -> Result<Seen, ScanError> {
+        match task.work {
+            Work::Look { .. } => match self.read(task.file) {
+                Some(bytes) => self.look(worker, &bytes, sha256(&bytes)),
+                None => Ok(Seen::Looked(failed([0; 32], UNREADABLE))),
+            },
+            Work::Rematch { photo } => self.rematch(worker, task.file, photo),
+            Work::RematchCrops { photo, faces } => match self.open_crops(photo, faces)? {
+                Some(crops) => self.rematch_crops(worker, photo, crops),
+                None => self.rematch(worker, task.file, photo),
+            },
+        }
+    }
+
+    fn read(&self, file: &PhotoFile) -> Option<Vec<u8>> {
+        fs::read(self.folder.path().join(&file.path)).ok()
+    }
+
+    /// Searches a photo for faces.
+    fn look(&self, worker: &mut Worker, bytes: &[u8], sha256: [u8; 32]) -> Result<Seen, ScanError> {
+        let looked = match worker.look(bytes) {
+            Ok(looked) => looked,
+            Err(LookError::Decode(e)) => return Ok(Seen::Looked(failed(sha256, e.code()))),
+            Err(LookError::Inference(e)) => return Err(e.into()),
+        };
+        let cuts = worker.cut(&looked);
+        let boxes: Vec<FaceBox> = boxes(&looked, &cuts);
+        let crops = if self.about.keep_crops {
+            cuts.iter().map(|cut| cut.aligned.as_ref().and_then(|aligned| crop::encode(aligned).ok())).collect()
+        } else {
+            Vec::new()
+        };
+        let answers = self.answers(worker, cuts)?;
+        let outcome = if boxes.is_empty() { Outcome::NoFace } else { Outcome::Faces(boxes) };
+        let (width, height) = looked.size();
+        Ok(Seen::Looked(Look { sha256, width, height, outcome, answers, crops }))
+    }
+
+    /// Lets the known faces of a photo meet the templates. If the file is no longer what was scanned, or one of its faces
+    /// is not found where it was, it is searched for faces as a new one is.
+    fn rematch(&self, worker: &mut Worker, file: &PhotoFile, photo: PhotoId) -> Result<Seen, ScanError> {
+        let Some(bytes) = self.read(file) else { return Ok(Seen::Unread) };
+        let sha256 = sha256(&bytes);
+        let known = self.ledger.run_tx("read boxes", self.now, |tx| {
+            let same = tx.photos_with_content(self.about.id, sha256)?.contains(&photo);
+            Ok(if same { Some(tx.faces_of(photo)?) } else { None })
+        })?;
+        if let Some(known) = known.into_inner()
+            && let Some(looked) = worker.look_again(&bytes, known.iter().map(|(_, at)| at))?
+        {
+            let cuts = worker.cut(&looked);
+            let ids = known.iter().map(|(id, _)| *id).collect();
+            return self.rematched(worker, photo, ids, cuts);
+        }
+        self.look(worker, &bytes, sha256)
+    }
+
+    fn rematch_crops(&self, worker: &mut Worker, photo: PhotoId, crops: Vec<(FaceId, Cut)>) -> Result<Seen, ScanError> {
+        let (ids, cuts) = crops.into_iter().unzip();
+        self.rematched(worker, photo, ids, cuts)
+    }
+
+    fn rematched(
+        &self,
+        worker: &mut Worker,
+        photo: PhotoId,
+        ids: Vec<FaceId>,
+        cuts: Vec<Cut>,
+    ) -> Result<Seen, ScanError> {
+        let answers = self.answers(worker, cuts)?;
+        let answers = answers.into_iter().map(|(face, owner, band)| (ids[face], owner, band)).collect();
+        Ok(Seen::Rematched { photo, faces: ids.len(), answers })
+    }
+
+    /// The kept crops of a photo; `None` unless there is one of each of its `faces`. A crop can always be made again, so
+    /// one that does not open is no error.
+    fn open_crops(&self, photo: PhotoId, faces: usize) -> Result<Option<Vec<(FaceId, Cut)>>, TxError> {
+        let kept = self.ledger.run_tx("open crops", self.now, |tx| tx.crops_of(photo, self.model))?.into_inner();
+        let cut = |(id, bytes): (FaceId, Vec<u8>)| {
+            let aligned = crop::decode(&bytes).ok()?;
+            Some((id, Cut { aligned: Some(aligned), quality: None }))
+        };
+        let cuts: Option<Vec<(FaceId, Cut)>> = kept.into_iter().map(cut).collect();
+        Ok(cuts.filter(|cuts| cuts.len() == faces))
+    }
+
+    /// Which of the faces are whose. I3: without anybody to search for, the walk ends before the embedding.
+    fn answers(&self, worker: &mut Worker, cuts: Vec<Cut>) -> Result<Vec<(usize, usize, Band)>, ScanError> {
+        let Some(searched) = self.searched.filter(|s| !s.is_empty()) else { return Ok(Vec::new()) };
+        let embeddings = worker.embed(cuts)?;
+        let (faces, probes): (Vec<usize>, Vec<&[f32]>) =
+            embeddings.iter().enumerate().filter_map(|(i, e)| Some((i, e.as_ref()?.values()))).unzip();
+        let hits = searched.gallery.search(&probes, searched.thresholds.review)?;
+        let answers = assign(&hits, searched.thresholds);
+        Ok(answers.into_iter().map(|a| (faces[a.face], a.owner.0 as usize, a.band)).collect())
+    }
+}
+
+impl Worker {
+    /// Decodes a photo and finds the faces again whose boxes are known, in their order; `None` if one of them is not
+    /// found, or the photo does not decode. No embedding is made.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the detector fails.
+    fn look_again<'b, 'k>(
+        &mut self,
+        bytes: &'b [u8],
+        known: impl Iterator<Item = &'k FaceBox>,
+    ) -> Result<Option<Looked<'b>>, InferenceError> {
+        let Ok(decoded) = decode::decode_at_least(bytes, self.limits, self.search.side_px) else { return Ok(None) };
+        let scale = decoded.scale();
+        let known: Vec<KnownFace> = known
+            .map(|at| KnownFace {
+                bounds: Rect { x: at.x, y: at.y, width: at.w, height: at.h }.scaled(1.0 / scale),
+                turn: QuarterTurn::from_count(at.quarter_turn),
+            })
+            .collect();
+        let found = self.finder.find_known(&decoded.frame, self.search.side_px, &known)?;
+        Ok(found.map(|detected| Looked { bytes, detected: detected.in_larger(scale), decoded }))
+    }
+}
+
+fn failed(sha256: [u8; 32], code: &str) -> Look {
+    let outcome = Outcome::Failed(code.to_owned());
+    Look { sha256, width: 0, height: 0, outcome, answers: Vec::new(), crops: Vec::new() }
+}
+
+fn boxes(looked: &Looked, cuts: &[Cut]) -> Vec<FaceBox> {
+    let one = |(face, cut): (&Detection, &Cut)| FaceBox {
+        x: face.bounds.x,
+        y: face.bounds.y,
+        w: face.bounds.width,
+        h: face.bounds.height,
+        quarter_turn: face.turn.count(),
+        score: face.score,
+        size_px: cut.quality.map_or(0.0, |q| q.inter_eye_distance_px),
+        sharpness: cut.quality.map_or(0.0, |q| q.sharpness),
+        luminance: cut.quality.map_or(0.0, |q| q.luminance_mean),
+    };
+    looked.detected.faces.iter().zip(cuts).map(one).collect()
+}

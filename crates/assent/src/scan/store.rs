@@ -1,0 +1,190 @@
+//! What the workers made of a batch of photos, into the ledger: one transaction, all of it or nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assent_gallery::calibration::Band;
+use assent_ledger::{Collection, EventKind, FaceId, Ledger, NewPhoto, NewSighting, Outcome, PhotoId, SubjectId};
+use assent_ledger::{Timestamp, Tx, TxError};
+
+use super::plan::Task;
+use super::see::{Look, Searched, Seen};
+use super::{ScanSummary, UNREADABLE};
+use crate::source::PhotoFile;
+
+/// Photos that were seen and wait for their transaction.
+pub(super) type Batch<'t, 'f> = Vec<(&'t Task<'f>, Seen)>;
+
+/// Where and under what the results of a scan are stored.
+pub(super) struct Store<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) about: &'a Collection,
+    pub(super) model: [u8; 32],
+    pub(super) searched: Option<&'a Searched>,
+}
+
+/// What one transaction stored.
+#[derive(Default)]
+struct Stored {
+    matches: usize,
+    reviews: usize,
+    /// The photos in which each subject was seen, 8 bytes each: what their leaf of the log commits to.
+    concerned: BTreeMap<SubjectId, Vec<u8>>,
+}
+
+impl Store<'_> {
+    /// Stores a batch, empties it, and counts it.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError`] if the ledger refuses; then nothing of the batch is stored.
+    pub(super) fn commit(
+        &self,
+        batch: &mut Batch<'_, '_>,
+        summary: &mut ScanSummary,
+        now: Timestamp,
+    ) -> Result<(), TxError> {
+        let taken = std::mem::take(batch);
+        let photos = taken.iter().filter(|(_, seen)| !matches!(seen, Seen::Unread)).count();
+        if photos > 0 {
+            let stored = self.ledger.run_tx("scan", now, |tx| self.store(tx, &taken, photos))?.into_inner();
+            summary.matches += stored.matches;
+            summary.reviews += stored.reviews;
+        }
+        for (task, seen) in &taken {
+            let path = || task.file.path.clone();
+            match seen {
+                Seen::Looked(look) => {
+                    summary.looked_at += 1;
+                    match &look.outcome {
+                        Outcome::Failed(code) => summary.failed.push((path(), code.clone())),
+                        Outcome::NoFace => {}
+                        Outcome::Faces(faces) => summary.faces += faces.len(),
+                    }
+                }
+                Seen::Rematched { faces, .. } => {
+                    summary.rematched += 1;
+                    summary.faces += faces;
+                }
+                Seen::Unread => summary.failed.push((path(), UNREADABLE.to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that `photos` known photos met the newest templates although nothing was compared: they have no face, or
+    /// there is nobody to be found.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError`] if the ledger refuses.
+    pub(super) fn pass(&self, photos: usize, now: Timestamp) -> Result<(), TxError> {
+        let Some(searched) = self.searched else { return Ok(()) };
+        let nobody = searched.is_empty();
+        self.ledger.run_tx("scan", now, |tx| {
+            tx.set_matched_without_faces(self.about.id, self.model, searched.epoch(), nobody)?;
+            self.leaf(tx, photos, &BTreeMap::new())
+        })?;
+        Ok(())
+    }
+
+    fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
+        let mut stored = Stored::default();
+        for (task, seen) in batch {
+            match seen {
+                Seen::Looked(look) => {
+                    self.store_look(tx, task.file, task.work.known(), look, &mut stored)?;
+                }
+                Seen::Rematched { photo, answers, .. } => {
+                    self.store_sightings(tx, *photo, answers, &mut stored)?;
+                    if let Some(searched) = self.searched {
+                        tx.set_matched(*photo, searched.epoch())?;
+                    }
+                }
+                Seen::Unread => {}
+            }
+        }
+        self.leaf(tx, photos, &stored.concerned)?;
+        Ok(stored)
+    }
+
+    fn store_look(
+        &self,
+        tx: &Tx<'_>,
+        file: &PhotoFile,
+        known: Option<PhotoId>,
+        look: &Look,
+        stored: &mut Stored,
+    ) -> Result<(), TxError> {
+        // Another content is another photo, whatever its name: what people decided was about the faces of the old one.
+        if let Some(old) = known
+            && !tx.photos_with_content(self.about.id, look.sha256)?.contains(&old)
+        {
+            tx.remove_photos(self.about.id, &BTreeSet::from([old]))?;
+        }
+        let photo = tx.put_photo(&NewPhoto {
+            collection: self.about.id,
+            path: &file.path,
+            sha256: look.sha256,
+            bytes: file.bytes,
+            mtime: file.modified,
+            width: look.width,
+            height: look.height,
+            outcome: &look.outcome,
+            scanned_with: self.model,
+            matched_epoch: self.searched.map(Searched::epoch),
+        })?;
+        if self.about.keep_crops {
+            let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
+            tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;
+        }
+        let answers: Vec<(FaceId, usize, Band)> =
+            look.answers.iter().map(|&(face, owner, band)| (photo.faces[face], owner, band)).collect();
+        self.store_sightings(tx, photo.id, &answers, stored)
+    }
+
+    fn store_sightings(
+        &self,
+        tx: &Tx<'_>,
+        photo: PhotoId,
+        answers: &[(FaceId, usize, Band)],
+        stored: &mut Stored,
+    ) -> Result<(), TxError> {
+        let Some(searched) = self.searched else { return Ok(()) };
+        // Whoever withdrew while the photo was looked at has no proof now, and is not named (I4); nor is their crop kept.
+        let mut proofs = Vec::new();
+        for &(face, owner, band) in answers {
+            match tx.active_grant(searched.grant(owner)) {
+                Ok(proof) => proofs.push((proof, face, band)),
+                Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => tx.forget_crop(face)?,
+                Err(e) => return Err(e),
+            }
+        }
+        let new: Vec<NewSighting<'_, '_>> = proofs
+            .iter()
+            .map(|(grant, face, band)| NewSighting { grant, face: *face, band: in_ledger(*band) })
+            .collect();
+        tx.replace_sightings(photo, &new)?;
+        for (proof, _, band) in &proofs {
+            match band {
+                Band::Match => stored.matches += 1,
+                Band::Review => stored.reviews += 1,
+            }
+            stored.concerned.entry(proof.subject()).or_default().extend(photo.0.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    fn leaf(&self, tx: &Tx<'_>, photos: usize, concerned: &BTreeMap<SubjectId, Vec<u8>>) -> Result<(), TxError> {
+        let public = [self.about.id.as_bytes().as_slice(), &self.model, &(photos as u32).to_be_bytes()].concat();
+        let concerned: Vec<(SubjectId, &[u8])> = concerned.iter().map(|(s, d)| (*s, d.as_slice())).collect();
+        tx.append_leaf(EventKind::Scan, &public, &concerned)?;
+        Ok(())
+    }
+}
+
+fn in_ledger(band: Band) -> assent_ledger::Band {
+    match band {
+        Band::Match => assent_ledger::Band::Match,
+        Band::Review => assent_ledger::Band::Review,
+    }
+}
