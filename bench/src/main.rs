@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `scan` | photos a second, in turn with the peers |
 //! | `stages` | where a photo's time goes |
+//! | `newcomer` | what somebody costs who enrols after the scan |
 //! | `faces` | which faces a smaller picture loses |
 //! | `peers` | the Python programs that are measured against |
 //! | `setup` | packs, networks and the machine |
@@ -13,6 +14,7 @@
 
 mod faces;
 mod figures;
+mod newcomer;
 mod peers;
 mod scan;
 mod setup;
@@ -39,12 +41,15 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Where a photo's time goes, one thread, one stage after the other
     Stages(stages::StagesArgs),
+    /// What somebody costs who enrols after the scan, against the first scan
+    Newcomer(newcomer::NewcomerArgs),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Scan(args) => scan::run(&args),
         Command::Stages(args) => stages::run(&args),
+        Command::Newcomer(args) => newcomer::run(&args),
     };
     match done {
         Ok(figures) => {
