@@ -46,7 +46,7 @@ fn every_face_of_the_sample_photos_is_found_again_where_it_was() {
         }
     }
     eprintln!("{compared} faces, worst landmark {:.5} of the box, worst score {:.5}", worst.0, worst.1);
-    assert!(compared > 100, "{compared}");
+    assert!(compared > 80, "{compared}");
     assert!(worst.0 < LANDMARK_PARTS && worst.1 < 0.02, "{worst:?}");
 }
 

@@ -15,7 +15,7 @@ use crate::runtime::InferenceError;
 /// How far a region reaches beyond the box of its face, pixels of the picture that is searched.
 ///
 /// A choice: `crates/assent-testkit/tests/known.rs` says how near the landmarks must come to those of a whole search.
-const REACH_PX: f32 = 96.0;
+const REACH_PX: f32 = 224.0;
 
 /// A detection that overlaps a known box by this much (intersection over union) or more is that face.
 const SAME_FACE_IOU: f32 = 0.5;
