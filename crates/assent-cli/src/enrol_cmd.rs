@@ -31,11 +31,8 @@ pub(crate) const STATEMENT: &str = "I want to be found in these photos";
 const VALID_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// Portraits show an upright face that fills much of the picture.
-pub(crate) const PORTRAIT_SEARCH: SearchOptions = SearchOptions {
-    side_px: 1024,
-    posture: Posture::Upright,
-    thoroughness: Thoroughness::Exhaustive,
-};
+pub(crate) const PORTRAIT_SEARCH: SearchOptions =
+    SearchOptions { side_px: 1024, posture: Posture::Upright, thoroughness: Thoroughness::Exhaustive };
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("who").required(true).args(["subject", "own", "roster"])))]

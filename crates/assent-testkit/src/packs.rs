@@ -9,7 +9,8 @@ use assent::packs::AcceptedLicences;
 use assent::{Posture, SearchOptions, Thoroughness};
 
 /// How tests search photos: small and upright, because it is fast.
-pub const SEARCH: SearchOptions = SearchOptions { side_px: 800, posture: Posture::Upright, thoroughness: Thoroughness::CoarseToFine };
+pub const SEARCH: SearchOptions =
+    SearchOptions { side_px: 800, posture: Posture::Upright, thoroughness: Thoroughness::CoarseToFine };
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

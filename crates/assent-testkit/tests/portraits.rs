@@ -32,7 +32,10 @@ fn every_sample_portrait_passes_the_gate() {
     let names = portrait_names();
     assert_eq!(names.len(), 78);
     // As an enrolment does it, and with the default search.
-    for options in [SearchOptions::default(), SearchOptions { side_px: 1024, posture: Posture::Upright }] {
+    for options in [
+        SearchOptions::default(),
+        SearchOptions { side_px: 1024, posture: Posture::Upright, ..SearchOptions::default() },
+    ] {
         let mut worker = models().worker(options).unwrap();
         let refused: Vec<String> = names.iter().filter_map(|name| refusal(&mut worker, name)).collect();
         assert!(refused.is_empty(), "{} of {} are refused:\n{}", refused.len(), names.len(), refused.join("\n"));
@@ -60,7 +63,9 @@ impl Good {
 
 #[test]
 fn worse_pictures_are_refused_for_the_right_reason() {
-    let mut worker = models().worker(SearchOptions { side_px: 1024, posture: Posture::Upright }).unwrap();
+    let mut worker = models()
+        .worker(SearchOptions { side_px: 1024, posture: Posture::Upright, ..SearchOptions::default() })
+        .unwrap();
     let names = portrait_names();
     // Every ninth: enough kinds of faces and light.
     for name in names.iter().step_by(9) {
@@ -98,7 +103,9 @@ fn worse_pictures_are_refused_for_the_right_reason() {
 
 #[test]
 fn several_flaws_are_told_at_once() {
-    let mut worker = models().worker(SearchOptions { side_px: 1024, posture: Posture::Upright }).unwrap();
+    let mut worker = models()
+        .worker(SearchOptions { side_px: 1024, posture: Posture::Upright, ..SearchOptions::default() })
+        .unwrap();
     let dark_and_small = darkened(&shrunk(&open(&portrait("carl-walz")), 60), 0.12);
     let error = embed_portrait(&mut worker, &PortraitGate::default(), &jpeg(&dark_and_small)).err().unwrap();
     let codes: Vec<&str> = error.reasons().iter().map(|(code, _, _)| *code).collect();

@@ -87,7 +87,7 @@ pub fn cut(source: &Frame, source_to_crop: &Affine, side_px: u32) -> Frame {
     // Crop pixel (u, v) -> source point, by the inverse.
     let inverse = [[d / det, -b / det], [-c / det, a / det]];
     let shrink = 1.0 / det.abs().sqrt();
-    let samples = (shrink.ceil() as usize).clamp(1, 8);
+    let samples = ((shrink / 2.0).ceil() as usize).clamp(1, 8);
     let side = side_px as usize;
     let weight = 1.0 / (samples * samples) as f32;
     // The samples lie on a grid of `side * samples` points each way, all equally far from their neighbours.

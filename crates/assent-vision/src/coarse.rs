@@ -4,7 +4,7 @@
 //! picture at half the side -> what may be a face, however unsure
 //!   -> large and sure: a face, as it is
 //!   -> else: the part of the full side around it, through the detector again, which decides
-//! picture at a third of the side, turned by one, two, three quarters: the same, but for faces that stand upright
+//! picture at two fifths of the side, turned by one, two, three quarters: the same
 //! ```
 //!
 //! The detector's time is the number of its pixels, and most pixels of most photos are no face. It was trained on faces
@@ -44,8 +44,8 @@ const TURNED: Look = Look { part: 0.4, side_px_min: 480, least: 0.3 };
 const LARGE_PX: f32 = 64.0;
 /// What a large box must score to be looked at again.
 const LARGE_LEAST: f32 = 0.3;
-/// A sure face of this many pixels or more at the first look is taken as it is: its landmarks are good to a part of a
-/// pixel of the crop.
+/// A sure face of this many pixels or more at the first look is taken as it is; its landmarks come from a look at it
+/// alone ([`crate::second_look`]).
 const SURE_PX: f32 = 40.0;
 /// The second look takes in this much around a box, as a part of its longer side, and no less than [`AROUND_PX_MIN`].
 const AROUND: f32 = 0.5;
@@ -98,29 +98,25 @@ impl FaceFinder {
     ) -> Result<Detected, InferenceError> {
         let scale = photo.width().max(photo.height()) as f32 / size.0.max(size.1) as f32;
         let full = Full { photo, size: (size.0 as f32, size.1 as f32), scale };
-        let searched = resize(photo, UPRIGHT.size(size));
-        let mut found = self.look(&full, &searched, QuarterTurn::None, UPRIGHT.least, &[])?;
+        let half = resize(photo, UPRIGHT.size(size));
+        let mut found = self.look(&full, &half, QuarterTurn::None, UPRIGHT.least)?;
         if posture == Posture::AnyWayUp {
-            let smaller = resize(&searched, TURNED.size(size));
-            let _upright = found.clone();
+            let smaller = resize(&half, TURNED.size(size));
             for turn in &QuarterTurn::ALL[1..] {
-                found.extend(self.look(&full, &smaller, *turn, TURNED.least, &[])?);
+                found.extend(self.look(&full, &smaller, *turn, TURNED.least)?);
             }
         }
         let faces = suppress(found, self.yunet.spec().nms_iou).into_iter().map(|d| d.scaled(scale)).collect();
-        let scale = photo.width().max(photo.height()) as f32 / searched.width().max(searched.height()) as f32;
-        Ok(Detected { searched, scale, faces })
+        Ok(Detected { faces })
     }
 
-    /// The faces that stand upright after `turn`, in pixels of the full side; of those in `known`, which were found
-    /// another way up, none is looked at again.
+    /// The faces that stand upright after `turn`, in pixels of the full side.
     fn look(
         &mut self,
         full: &Full<'_>,
         coarse: &Frame,
         turn: QuarterTurn,
         least: f32,
-        known: &[Detection],
     ) -> Result<Vec<Detection>, InferenceError> {
         let (threshold, iou) = (self.yunet.spec().score_threshold, self.yunet.spec().nms_iou);
         let to_full = full.size.0.max(full.size.1) / coarse.width().max(coarse.height()) as f32;
@@ -131,7 +127,7 @@ impl FaceFinder {
         let mut faces: Vec<Detection> = sure.into_iter().map(|d| d.scaled(to_full)).collect();
         let again = unsure.into_iter().filter(|d| side(d) < LARGE_PX || d.score >= LARGE_LEAST.min(threshold));
         let again = again.map(|d| d.scaled(to_full).bounds);
-        let again = again.filter(|b| faces.iter().chain(known).all(|face| face.bounds.iou(b) <= iou));
+        let again = again.filter(|b| faces.iter().all(|face| face.bounds.iou(b) <= iou));
         for part in parts(again.collect(), full.size) {
             let found = self.upright_faces_turned(&full.part(&part), turn, threshold)?;
             let found = found.into_iter().map(|d| d.shifted(part.x, part.y));
@@ -180,8 +176,7 @@ fn around(face: &Rect, (width, height): (f32, f32)) -> Option<Rect> {
     let begin = |from: f32| ((from - margin) / GRID_PX).floor().max(0.0) * GRID_PX;
     let end = |to: f32, side: f32| (((to + margin) / GRID_PX).ceil() * GRID_PX).min(side);
     let (x, y) = (begin(face.x), begin(face.y));
-    let part =
-        Rect { x, y, width: end(face.x + face.width, width) - x, height: end(face.y + face.height, height) - y };
+    let part = Rect { x, y, width: end(face.x + face.width, width) - x, height: end(face.y + face.height, height) - y };
     (part.width >= 1.0 && part.height >= 1.0).then_some(part)
 }
 
@@ -225,8 +220,7 @@ mod tests {
     fn parts_lie_on_the_grid_and_join_where_that_is_cheaper() {
         let face = |x: f32, y: f32| Rect { x, y, width: 40.0, height: 50.0 };
         let check = |name: &str, boxes: &[Rect], expected: &[(f32, f32, f32, f32)]| {
-            let got: Vec<_> =
-                parts(boxes.to_vec(), SIZE).iter().map(|p| (p.x, p.y, p.width, p.height)).collect();
+            let got: Vec<_> = parts(boxes.to_vec(), SIZE).iter().map(|p| (p.x, p.y, p.width, p.height)).collect();
             assert_eq!(got, expected, "{name}");
         };
         check("nothing", &[], &[]);

@@ -1,5 +1,7 @@
 //! Finding the faces of a photo: scaling, quarter turns, tiles, and one detection for each face.
 
+use std::borrow::Cow;
+
 use crate::coarse;
 use crate::frame::Frame;
 use crate::geometry::{Point, QuarterTurn, Rect};
@@ -88,24 +90,18 @@ pub enum Posture {
     AnyWayUp,
 }
 
-/// The faces of a photo, and the picture that was searched.
-#[derive(Debug)]
+/// The faces of a photo.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Detected {
-    /// The whole picture as it was searched first.
-    pub searched: Frame,
-    /// Photo pixels for one pixel of `searched`, 1 or more.
-    pub scale: f32,
-    /// The faces, surest first, in photo pixels.
+    /// Surest first, in photo pixels.
     pub faces: Vec<Detection>,
 }
 
 impl Detected {
     /// The same for a photo of `factor` times the size, of which the picture that was searched is a smaller copy.
     #[must_use]
-    pub fn in_larger(mut self, factor: f32) -> Detected {
-        self.scale *= factor;
-        self.faces = self.faces.into_iter().map(|face| face.scaled(factor)).collect();
-        self
+    pub fn in_larger(self, factor: f32) -> Detected {
+        Detected { faces: self.faces.into_iter().map(|face| face.scaled(factor)).collect() }
     }
 }
 
@@ -163,13 +159,12 @@ impl FaceFinder {
         }
     }
 
-    fn exhaustive(
-        &mut self,
-        photo: &Frame,
-        size: (u32, u32),
-        posture: Posture,
-    ) -> Result<Detected, InferenceError> {
-        let searched = if size == (photo.width(), photo.height()) { photo.clone() } else { resize(photo, size) };
+    fn exhaustive(&mut self, photo: &Frame, size: (u32, u32), posture: Posture) -> Result<Detected, InferenceError> {
+        let searched = if size == (photo.width(), photo.height()) {
+            Cow::Borrowed(photo)
+        } else {
+            Cow::Owned(resize(photo, size))
+        };
         let scale = photo.width().max(photo.height()) as f32 / size.0.max(size.1) as f32;
         let least = self.yunet.spec().score_threshold;
         let mut found = self.upright_faces(&searched, least)?;
@@ -181,7 +176,7 @@ impl FaceFinder {
             }
         }
         let faces = suppress(found, self.yunet.spec().nms_iou).into_iter().map(|d| d.scaled(scale)).collect();
-        Ok(Detected { searched, scale, faces })
+        Ok(Detected { faces })
     }
 
     /// What scores `least` or more in one pass over `frame`, one detection for each face.
@@ -215,12 +210,8 @@ impl FaceFinder {
             for y in tile_starts(frame.height(), height) {
                 for x in tile_starts(frame.width(), width) {
                     let tile = cut(frame, (x, y), (width, height));
-                    let part = Rect {
-                        x: x as f32,
-                        y: y as f32,
-                        width: tile.width() as f32,
-                        height: tile.height() as f32,
-                    };
+                    let part =
+                        Rect { x: x as f32, y: y as f32, width: tile.width() as f32, height: tile.height() as f32 };
                     let faces = self.yunet.run(&tile, (width, height), least)?;
                     let faces = faces.into_iter().map(|d| d.shifted(part.x, part.y));
                     found.extend(faces.filter(|d| is_whole(&d.bounds, &part, frame.size())));

@@ -27,7 +27,6 @@ pub mod encode;
 pub mod frame;
 pub mod geometry;
 mod mobilenet;
-pub mod known;
 pub mod model;
 pub mod nms;
 mod onnx;

@@ -8,6 +8,7 @@ use assent_vision::decode::{self, DecodeError, DecodeLimits, Decoded};
 use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
 use assent_vision::frame::Frame;
+use assent_vision::geometry::{Point, QuarterTurn, Rect};
 use assent_vision::model::DetectorInput;
 use assent_vision::quality::{self, Quality};
 use assent_vision::runtime::{InferenceError, Runtime, RuntimeError};
@@ -82,7 +83,6 @@ impl Models {
             embedder: Embedder::new(&self.runtime, self.pack.embedder().clone(), &self.pack.embedder_bytes)?,
             second_look: match self.pack.detector().input {
                 DetectorInput::MultipleOf { .. } => Some(SecondLook::new(&self.pack.embedder().template)),
-                // A detector of one input size would take a whole pass for each face.
                 DetectorInput::Fixed { .. } => None,
             },
             limits: DecodeLimits::default(),
@@ -156,19 +156,30 @@ impl Worker {
     /// [`LookError`] if the file is no photo or the detector fails. A photo without a face is no error.
     pub fn look<'b>(&mut self, bytes: &'b [u8]) -> Result<Looked<'b>, LookError> {
         let decoded = decode::decode_at_least(bytes, self.limits, self.search.side_px)?;
-        let mut detected = self.finder.find(&decoded.frame, self.search)?;
-        if let Some(look) = self.second_look {
-            for face in &mut detected.faces {
-                face.landmarks = look.landmarks(&mut self.finder, &decoded.frame, face)?;
+        let mut detected = self.finder.find(&decoded.frame, self.search)?.in_larger(decoded.scale());
+        for face in &mut detected.faces {
+            if let Some(landmarks) = self.landmarks(&decoded, face.bounds, face.turn)? {
+                face.landmarks = landmarks;
             }
         }
-        let detected = detected.in_larger(decoded.scale());
         Ok(Looked { bytes, decoded, detected })
+    }
+
+    /// The landmarks of a face whose box (photo pixels) and quarter turn are known, by a second look at it; `None` if it
+    /// is not found there, or the detector takes pictures of one size alone: that would be a whole pass for each face.
+    pub(crate) fn landmarks(
+        &mut self,
+        decoded: &Decoded,
+        bounds: Rect,
+        turn: QuarterTurn,
+    ) -> Result<Option<[Point; 5]>, InferenceError> {
+        let Some(look) = self.second_look else { return Ok(None) };
+        look.landmarks(&mut self.finder, (&decoded.frame, decoded.scale()), bounds, turn)
     }
 
     /// Cuts out and measures every face of a photo, in the order of its detections.
     ///
-    /// A face is cut from the picture that was searched if that has all the detail its crop can hold, else from the photo
+    /// A face is cut from the photo as it was decoded if that has all the detail its crop can hold, else from the photo
     /// at full size, which is decoded when the first face asks for it. (A half-size decode has the detail of a crop of
     /// its own size on paper; measured, such crops are only half as sharp.)
     pub fn cut(&self, looked: &Looked) -> Vec<Cut> {
@@ -176,10 +187,7 @@ impl Worker {
         let size = (decoded.size.0 as f32, decoded.size.1 as f32);
         let mut whole: Option<Option<Frame>> = None;
         let mut align = |face| -> Result<Aligned, AlignError> {
-            if detected.scale * self.embedder.magnification(face)? <= 1.0 {
-                return self.embedder.align(&detected.searched, detected.scale, face);
-            }
-            if decoded.scale() > 1.0 {
+            if decoded.scale() > 1.0 && decoded.scale() * self.embedder.magnification(face)? > 1.0 {
                 let whole = whole.get_or_insert_with(|| decode::decode(bytes, self.limits).ok());
                 if let Some(whole) = whole {
                     return self.embedder.align(whole, 1.0, face);

@@ -19,7 +19,8 @@ impl Depthwise {
     /// least 8, and `weights` holds nine numbers for each.
     pub fn new(weights: &[f32], bias: &[f32], stride: usize, activation: Activation) -> Option<Depthwise> {
         let channels = bias.len();
-        if !matches!(stride, 1 | 2) || channels == 0 || !channels.is_multiple_of(LANES) || weights.len() != channels * 9 {
+        if !matches!(stride, 1 | 2) || channels == 0 || !channels.is_multiple_of(LANES) || weights.len() != channels * 9
+        {
             return None;
         }
         let mut packed = Vec::with_capacity(weights.len());
@@ -63,7 +64,8 @@ impl Depthwise {
         for (i, value) in out.iter_mut().enumerate() {
             let (p, c) = (i / channels, i % channels);
             let weights = self.weights[c / LANES * LANES * 9 + c % LANES..].iter().step_by(LANES);
-            let taps = rows.iter().flat_map(|row| row[p * self.stride * channels + c..].iter().step_by(channels).take(3));
+            let taps =
+                rows.iter().flat_map(|row| row[p * self.stride * channels + c..].iter().step_by(channels).take(3));
             let sum = taps.zip(weights).fold(self.bias[c], |sum, (tap, weight)| tap.mul_add(*weight, sum));
             *value = self.activation.apply(sum);
         }

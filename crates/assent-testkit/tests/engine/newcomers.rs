@@ -56,7 +56,7 @@ fn i9_a_walk_finds_what_a_scan_would_have_found() {
         fs::read_dir(crew().join("photos")).unwrap().map(name).collect()
     };
     let photos: Vec<&str> = photos.iter().map(String::as_str).collect();
-    let search = SearchOptions { side_px: 800, posture: Posture::AnyWayUp };
+    let search = SearchOptions { side_px: 800, ..SearchOptions::default() };
     let scan_all = |w: &World| {
         let options = ScanOptions { search, threads: 2, rates: DeclaredRates::default() };
         let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };

@@ -94,8 +94,10 @@ fn stride_heads<'g>(graph: &'g Graph, spec: &DetectorSpec, stride: u32) -> Optio
         deep.extend_from_slice(neighbours.weights);
         deep_bias.extend_from_slice(&neighbours.bias);
     }
-    let unit =
-        (Dense::new(&dense, 1, &dense_bias, Activation::None)?, Depthwise::new(&deep, &deep_bias, 1, Activation::None)?);
+    let unit = (
+        Dense::new(&dense, 1, &dense_bias, Activation::None)?,
+        Depthwise::new(&deep, &deep_bias, 1, Activation::None)?,
+    );
     Some((unit, feature?))
 }
 

@@ -8,9 +8,8 @@ use assent_gallery::gallery::{Gallery, Owner, VectorError};
 use assent_ledger::{Collection, FaceBox, FaceId, GrantId, Ledger, Outcome, PhotoId, SubjectId, Timestamp, TxError};
 use assent_vision::crop;
 use assent_vision::decode;
-use assent_vision::detect::Detection;
+use assent_vision::detect::{Detected, Detection};
 use assent_vision::geometry::{QuarterTurn, Rect};
-use assent_vision::known::KnownFace;
 use assent_vision::runtime::InferenceError;
 
 use super::plan::{Task, Work};
@@ -221,8 +220,8 @@ impl Eyes<'_> {
 }
 
 impl Worker {
-    /// Decodes a photo and finds the faces again whose boxes are known, in their order; `None` if one of them is not
-    /// found, or the photo does not decode. No embedding is made.
+    /// Decodes a photo and finds the landmarks of the faces again whose boxes are known, in their order; `None` if one of
+    /// them is not found, or the photo does not decode. No embedding is made.
     ///
     /// # Errors
     ///
@@ -233,15 +232,14 @@ impl Worker {
         known: impl Iterator<Item = &'k FaceBox>,
     ) -> Result<Option<Looked<'b>>, InferenceError> {
         let Ok(decoded) = decode::decode_at_least(bytes, self.limits, self.search.side_px) else { return Ok(None) };
-        let scale = decoded.scale();
-        let known: Vec<KnownFace> = known
-            .map(|at| KnownFace {
-                bounds: Rect { x: at.x, y: at.y, width: at.w, height: at.h }.scaled(1.0 / scale),
-                turn: QuarterTurn::from_count(at.quarter_turn),
-            })
-            .collect();
-        let found = self.finder.find_known(&decoded.frame, self.search.side_px, &known)?;
-        Ok(found.map(|detected| Looked { bytes, detected: detected.in_larger(scale), decoded }))
+        let mut faces = Vec::new();
+        for at in known {
+            let bounds = Rect { x: at.x, y: at.y, width: at.w, height: at.h };
+            let turn = QuarterTurn::from_count(at.quarter_turn);
+            let Some(landmarks) = self.landmarks(&decoded, bounds, turn)? else { return Ok(None) };
+            faces.push(Detection { bounds, landmarks, turn, score: at.score });
+        }
+        Ok(Some(Looked { bytes, detected: Detected { faces }, decoded }))
     }
 }
 
