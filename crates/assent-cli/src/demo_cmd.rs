@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, Enrolment, enrol};
 use assent::find::{Use, find};
 use assent::ledger::{
@@ -116,8 +117,9 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
          would sign before two witnesses.)"
     ))?;
 
-    let options =
-        ScanOptions { search: args.search.options(), threads: args.search.threads(), rates: DeclaredRates::default() };
+    let threads = args.search.threads();
+    let memory_mb = MEMORY_MB_PER_THREAD * threads as u64;
+    let options = ScanOptions { search: args.search.options(), threads, rates: DeclaredRates::default(), memory_mb };
     let bar = progress::bar(0, "photos");
     let mut tick = |p: Progress| {
         bar.set_length(p.of as u64);

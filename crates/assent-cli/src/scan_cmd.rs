@@ -14,7 +14,7 @@ use crate::evaluate_cmd::round;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
 use crate::progress;
-use crate::search_args::SearchArgs;
+use crate::search_args::{MemoryArgs, SearchArgs};
 use crate::vault::{self, VaultFlags, now};
 
 /// Files that could not be used and are named in the summary, at most.
@@ -26,6 +26,8 @@ pub(crate) struct ScanArgs {
     collection: String,
     #[command(flatten)]
     search: SearchArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
     #[command(flatten)]
     rates: RateArgs,
 }
@@ -67,8 +69,13 @@ pub(crate) fn run(
     let ledger = vault::open(flags)?;
     let collection = vault::collection(&ledger, &args.collection)?;
     let models = models.load()?;
-    let options =
-        ScanOptions { search: args.search.options(), threads: args.search.threads(), rates: args.rates.declared() };
+    let threads = args.search.threads();
+    let options = ScanOptions {
+        search: args.search.options(),
+        threads,
+        rates: args.rates.declared(),
+        memory_mb: args.memory.megabytes(threads),
+    };
     let stop = stop_on_interrupt();
     let bar = progress::bar(0, "photos");
     bar.println(format!(

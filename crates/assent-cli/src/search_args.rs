@@ -1,7 +1,8 @@
 //! The options that say how photos are searched; every command that scans has them.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
+use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::{Posture, SearchOptions, Thoroughness};
 use clap::Args;
 
@@ -34,5 +35,20 @@ impl SearchArgs {
     pub(crate) fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(all, NonZeroUsize::get)
+    }
+}
+
+/// How much memory a scan's photos may take.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct MemoryArgs {
+    /// What photos may take together while they are read, decoded and searched, MB; a photo that needs more is looked at
+    /// alone [default: 256 for each thread]
+    #[arg(long = "memory", value_name = "MB")]
+    megabytes: Option<NonZeroU32>,
+}
+
+impl MemoryArgs {
+    pub(crate) fn megabytes(self, threads: usize) -> u64 {
+        self.megabytes.map_or(MEMORY_MB_PER_THREAD * threads as u64, |megabytes| megabytes.get().into())
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use assent::DeclaredRates;
+use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
 use assent::find::{FoundPhoto, Use, find};
 use assent::ledger::{
@@ -244,7 +245,8 @@ pub fn scan_with(
     now: &dyn Fn() -> Timestamp,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ScanSummary, ScanError> {
-    let options = ScanOptions { search: SEARCH, threads, rates: DeclaredRates::default() };
+    let options =
+        ScanOptions { search: SEARCH, threads, rates: DeclaredRates::default(), memory_mb: MEMORY_MB_PER_THREAD };
     let progress = &mut |p: Progress| progress(p.done, p.of);
     scan(ledger, models, collection, options, &mut ScanWatch { now, stop: &AtomicBool::new(false), progress })
 }

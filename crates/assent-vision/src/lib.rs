@@ -26,6 +26,7 @@ pub mod embed;
 pub mod encode;
 pub mod frame;
 pub mod geometry;
+pub mod memory;
 mod mobilenet;
 pub mod model;
 pub mod nms;

@@ -10,6 +10,7 @@
 //! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
 //! are arguments everywhere.
 
+pub mod budget;
 pub mod enrol;
 pub mod evaluate;
 pub mod find;

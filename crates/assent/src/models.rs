@@ -149,6 +149,12 @@ pub enum LookError {
 }
 
 impl Worker {
+    /// The most memory, bytes, that looking at this photo and cutting its faces out takes, see
+    /// [`assent_vision::memory::bytes_needed`].
+    pub fn bytes_needed(&self, bytes: &[u8]) -> u64 {
+        assent_vision::memory::bytes_needed(bytes, self.search)
+    }
+
     /// Decodes a photo and finds its faces, with the landmarks of a second look at each. No embedding is made.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 //! There is no other kind (invariant I7): a web address is refused here, before anything is stored, and nothing in this
 //! crate could open one.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -19,6 +19,9 @@ const PHOTO_ENDINGS: [&str; 35] = [
     "cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2", "pef", "srw", "raf",
     "heic", "heif", "hif", "avif", "jxl", "jp2", "j2k", "psd", "psb", "crw", "x3f",
 ];
+
+/// A file that is longer is not read, bytes: no decoder is allowed so much either.
+const FILE_BYTES_MAX: u64 = 2 << 30;
 
 /// A folder that exists, by its full path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +62,25 @@ pub struct PhotoFile {
     pub bytes: u64,
     /// When it was last changed.
     pub modified: Timestamp,
+}
+
+/// Why a photo's file was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// The operating system would not give it, or it was written to since it was listed.
+    Unreadable,
+    /// It is longer than 2 GiB.
+    TooLarge,
+}
+
+impl Unread {
+    /// A word for counting and storing: `unreadable` or `too-large`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Unread::Unreadable => "unreadable",
+            Unread::TooLarge => "too-large",
+        }
+    }
 }
 
 impl Folder {
@@ -134,6 +156,23 @@ impl Folder {
         Ok(found)
     }
 
+    /// A file of the folder; never more bytes than were listed.
+    ///
+    /// # Errors
+    ///
+    /// [`Unread`], each variant as it says.
+    pub fn read(&self, file: &PhotoFile) -> Result<Vec<u8>, Unread> {
+        if file.bytes > FILE_BYTES_MAX {
+            return Err(Unread::TooLarge);
+        }
+        let read = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::with_capacity(file.bytes as usize);
+            File::open(self.0.join(&file.path))?.take(file.bytes + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().ok().filter(|bytes| bytes.len() as u64 == file.bytes).ok_or(Unread::Unreadable)
+    }
+
     fn photo(&self, path: &Path, metadata: &fs::Metadata) -> Result<PhotoFile, SourceError> {
         let below = path.strip_prefix(&self.0).unwrap_or(path);
         let text = below.to_str().ok_or_else(|| SourceError::NotText { path: path.to_path_buf() })?;
@@ -174,5 +213,21 @@ mod tests {
         let folder = Folder::open(dir.path().to_str().unwrap()).unwrap();
         let paths: Vec<String> = folder.photos().unwrap().into_iter().map(|p| p.path).collect();
         assert_eq!(paths, ["2026/c.heic", "2026/d.CR3", "a.png", "b.JPG"]);
+    }
+
+    #[test]
+    fn a_file_is_read_as_it_was_listed_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.jpg"), "abc").unwrap();
+        let folder = Folder::open(dir.path().to_str().unwrap()).unwrap();
+        let listed = folder.photos().unwrap().remove(0);
+        let check = |name: &str, file: PhotoFile, expected: Result<&[u8], Unread>| {
+            assert_eq!(folder.read(&file).as_deref(), expected.as_deref(), "{name}");
+        };
+        check("as listed", listed.clone(), Ok(b"abc"));
+        check("longer now", PhotoFile { bytes: 2, ..listed.clone() }, Err(Unread::Unreadable));
+        check("shorter now", PhotoFile { bytes: 4, ..listed.clone() }, Err(Unread::Unreadable));
+        check("gone", PhotoFile { path: "b.jpg".to_owned(), ..listed.clone() }, Err(Unread::Unreadable));
+        check("huge", PhotoFile { bytes: u64::MAX, ..listed }, Err(Unread::TooLarge));
     }
 }

@@ -82,10 +82,7 @@ impl Header {
 /// is. `None` if libjpeg-turbo does not decode it without a complaint: damaged files, kinds that it does not know. Those
 /// are left to the slower decoder, which says what is wrong.
 pub(super) fn decode(bytes: &[u8], size: (u32, u32), side_px: u32) -> Option<Frame> {
-    let longest = size.0.max(size.1) as usize;
-    let scales = [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF];
-    let enough = |scale: &ScalingFactor| scale.scale(longest) >= side_px as usize;
-    let scale = scales.into_iter().find(enough).unwrap_or(ScalingFactor::ONE);
+    let scale = scale(size, side_px);
     let mut decompressor = Decompressor::new().ok()?;
     let header = decompressor.read_header(bytes).ok()?;
     if (header.width, header.height) != (size.0 as usize, size.1 as usize) {
@@ -101,6 +98,19 @@ pub(super) fn decode(bytes: &[u8], size: (u32, u32), side_px: u32) -> Option<Fra
     decompressor.decompress(bytes, image).ok()?;
     let pixels = if inks { without_inks(&pixels) } else { pixels };
     Frame::new(width as u32, height as u32, pixels)
+}
+
+/// The size at which [`decode`] gives a JPEG of `size`.
+pub(crate) fn decoded_size(size: (u32, u32), side_px: u32) -> (u32, u32) {
+    let scale = scale(size, side_px);
+    (scale.scale(size.0 as usize) as u32, scale.scale(size.1 as usize) as u32)
+}
+
+fn scale((width, height): (u32, u32), side_px: u32) -> ScalingFactor {
+    let longest = width.max(height) as usize;
+    let scales = [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF];
+    let enough = |scale: &ScalingFactor| scale.scale(longest) >= side_px as usize;
+    scales.into_iter().find(enough).unwrap_or(ScalingFactor::ONE)
 }
 
 /// Red, green and blue of what is printed with cyan, magenta, yellow and black, `[pixels][4]` to `[pixels][3]`.

@@ -13,7 +13,7 @@
 mod bmff;
 mod error;
 mod format;
-mod jpeg;
+pub(crate) mod jpeg;
 mod raw;
 #[cfg(test)]
 mod tests;

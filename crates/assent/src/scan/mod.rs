@@ -5,7 +5,7 @@
 //! plan:   list the folder -> what is new, changed, moved, gone, or has not met the newest templates; newest first
 //! see:    per photo, in parallel
 //!           new or changed: read, hash, decode, detect; with a gallery: align, embed, search, assign
-//!           not met:        the same, but the detector runs only where the known faces are
+//!           not met:        the same, but the detector looks at the known faces alone
 //!           not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
 //! store:  in batches, one transaction each: boxes, crops, sightings, one leaf of the log
 //! ```
@@ -29,10 +29,11 @@ use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
+use crate::budget::PhotoMemory;
 use crate::models::Models;
 use crate::source::{Folder, SourceError};
-use crate::walk::walk;
-use plan::Plan;
+use crate::walk::{Reading, walk_ahead};
+use plan::{Plan, Task};
 use see::{Eyes, Searched};
 use store::{Batch, Store};
 
@@ -41,9 +42,6 @@ const BATCH_PHOTOS: usize = 64;
 
 /// A batch is committed after this time, ms, however small it is.
 pub const BATCH_MS: i64 = 2_000;
-
-/// The code of a photo whose file the operating system would not give.
-const UNREADABLE: &str = "unreadable";
 
 /// How a scan is done.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +52,8 @@ pub struct ScanOptions {
     pub threads: usize,
     /// The declared rates that give the thresholds.
     pub rates: DeclaredRates,
+    /// What photos may take together, millions of bytes; one that needs more is looked at alone.
+    pub memory_mb: u64,
 }
 
 /// How far a scan is.
@@ -229,10 +229,17 @@ fn look_at(
     let mut last_commit = (watch.now)();
     let mut done = 0;
     let mut failed: Option<ScanError> = None;
-    walk(
+    let memory = PhotoMemory::of(options.memory_mb);
+    let reading = Reading {
+        budget: &memory.files,
+        size: |task: &Task<'_>| if task.needs_file() { task.file.bytes } else { 0 },
+        read: |task: &Task<'_>| task.needs_file().then(|| eyes.folder.read(task.file)),
+    };
+    walk_ahead(
         todo,
         &mut workers,
-        |worker, task| eyes.see(worker, task),
+        reading,
+        |worker, task, bytes| eyes.see(worker, task, bytes, &memory.pictures),
         |i, seen| {
             let step = || -> Result<(), ScanError> {
                 batch.push((&todo[i], seen?));

@@ -2,14 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use assent_ledger::{Collection, KnownPhoto, Ledger, PhotoId, Timestamp, TxError};
 
-use super::UNREADABLE;
 use super::see::Searched;
 use crate::packs::sha256;
-use crate::source::{Folder, PhotoFile};
+use crate::source::{Folder, PhotoFile, Unread};
 
 /// One photo to be done.
 #[derive(Debug)]
@@ -29,6 +27,13 @@ pub(super) enum Work {
     Rematch { photo: PhotoId },
     /// The same, and the crops of all its `faces` are kept.
     RematchCrops { photo: PhotoId, faces: usize },
+}
+
+impl Task<'_> {
+    /// Whether a worker needs what is in the file.
+    pub(super) fn needs_file(&self) -> bool {
+        !matches!(self.work, Work::RematchCrops { .. })
+    }
 }
 
 impl Work {
@@ -76,9 +81,10 @@ impl<'f> Plan<'f> {
     ) -> Result<Plan<'f>, TxError> {
         let moved = follow_moves(ledger, folder, about, known, files, now)?;
         let mut by_path: BTreeMap<&str, &KnownPhoto> = known.iter().map(|k| (k.path.as_str(), k)).collect();
+        let by_id: BTreeMap<PhotoId, &KnownPhoto> = known.iter().map(|k| (k.id, k)).collect();
         for (path, photo) in &moved {
-            by_path.retain(|_, k| k.id != *photo);
-            if let Some(k) = known.iter().find(|k| k.id == *photo) {
+            if let Some(k) = by_id.get(photo) {
+                by_path.remove(k.path.as_str());
                 by_path.insert(path, k);
             }
         }
@@ -134,7 +140,7 @@ impl<'f> Plan<'f> {
 fn is_as_scanned(known: &KnownPhoto, file: &PhotoFile, model: [u8; 32]) -> bool {
     // A moved file was recognised by its content, whatever its date.
     let same_content = (known.bytes == file.bytes && known.mtime == file.modified) || known.path != file.path;
-    same_content && known.scanned_with == model && known.failure.as_deref() != Some(UNREADABLE)
+    same_content && known.scanned_with == model && known.failure.as_deref() != Some(Unread::Unreadable.code())
 }
 
 /// Recognises known photos under new paths by their content and records the new paths. Returns new path and photo.
@@ -148,11 +154,12 @@ fn follow_moves(
 ) -> Result<Vec<(String, PhotoId)>, TxError> {
     let present: BTreeSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
     let missing: Vec<&KnownPhoto> = known.iter().filter(|k| !present.contains(k.path.as_str())).collect();
+    let lengths: BTreeSet<u64> = missing.iter().map(|k| k.bytes).collect();
     let paths: BTreeSet<&str> = known.iter().map(|k| k.path.as_str()).collect();
     let mut candidates: Vec<(&PhotoFile, [u8; 32])> = Vec::new();
     for file in files.iter().filter(|f| !paths.contains(f.path.as_str())) {
-        if missing.iter().any(|k| k.bytes == file.bytes)
-            && let Ok(bytes) = fs::read(folder.path().join(&file.path))
+        if lengths.contains(&file.bytes)
+            && let Ok(bytes) = folder.read(file)
         {
             candidates.push((file, sha256(&bytes)));
         }

@@ -1,6 +1,6 @@
 //! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
 
-use std::fs;
+use std::collections::BTreeMap;
 
 use assent_gallery::assign::assign;
 use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
@@ -13,10 +13,11 @@ use assent_vision::geometry::{QuarterTurn, Rect};
 use assent_vision::runtime::InferenceError;
 
 use super::plan::{Task, Work};
-use super::{ScanError, UNREADABLE};
+use super::ScanError;
+use crate::budget::Budget;
 use crate::models::{Cut, LookError, Looked, Models, Worker};
 use crate::packs::sha256;
-use crate::source::{Folder, PhotoFile};
+use crate::source::{Folder, Unread};
 use crate::template;
 
 /// The templates of a collection, in memory for the time of a scan.
@@ -41,8 +42,9 @@ impl Searched {
     ) -> Result<Searched, VectorError> {
         let mut gallery = Gallery::new(models.pack().embedder().dimensions);
         let mut owners: Vec<(GrantId, SubjectId)> = Vec::new();
+        let mut by_grant = BTreeMap::new();
         for t in &stored.templates {
-            let owner = owners.iter().position(|(grant, _)| *grant == t.grant).unwrap_or_else(|| {
+            let owner = *by_grant.entry(t.grant).or_insert_with(|| {
                 owners.push((t.grant, t.subject));
                 owners.len() - 1
             });
@@ -116,27 +118,34 @@ pub(super) struct Eyes<'a> {
 }
 
 impl Eyes<'_> {
-    /// Does what is to be done with one photo.
+    /// Does what is to be done with one photo; `bytes` is its file, if it was read ahead, and `memory` what pictures may
+    /// take.
     ///
     /// # Errors
     ///
     /// [`ScanError`] if a network fails or the ledger refuses to be read; a file that cannot be used is none.
-    pub(super) fn see(&self, worker: &mut Worker, task: &Task<'_>) -> Result<Seen, ScanError> {
-        match task.work {
-            Work::Look { .. } => match self.read(task.file) {
-                Some(bytes) => self.look(worker, &bytes, sha256(&bytes)),
-                None => Ok(Seen::Looked(failed([0; 32], UNREADABLE))),
-            },
-            Work::Rematch { photo } => self.rematch(worker, task.file, photo),
-            Work::RematchCrops { photo, faces } => match self.open_crops(photo, faces)? {
-                Some(crops) => self.rematch_crops(worker, photo, crops),
-                None => self.rematch(worker, task.file, photo),
-            },
+    pub(super) fn see(
+        &self,
+        worker: &mut Worker,
+        task: &Task<'_>,
+        bytes: Option<Result<Vec<u8>, Unread>>,
+        memory: &Budget,
+    ) -> Result<Seen, ScanError> {
+        if let Work::RematchCrops { photo, faces } = task.work
+            && let Some(crops) = self.open_crops(photo, faces)?
+        {
+            return self.rematch_crops(worker, photo, crops);
         }
-    }
-
-    fn read(&self, file: &PhotoFile) -> Option<Vec<u8>> {
-        fs::read(self.folder.path().join(&file.path)).ok()
+        let bytes = match (bytes.unwrap_or_else(|| self.folder.read(task.file)), task.work) {
+            (Ok(bytes), _) => bytes,
+            (Err(why), Work::Look { .. }) => return Ok(Seen::Looked(failed([0; 32], why.code()))),
+            (Err(_), _) => return Ok(Seen::Unread),
+        };
+        let _share = memory.take(worker.bytes_needed(&bytes));
+        match task.work {
+            Work::Look { .. } => self.look(worker, &bytes, sha256(&bytes)),
+            Work::Rematch { photo } | Work::RematchCrops { photo, .. } => self.rematch(worker, &bytes, photo),
+        }
     }
 
     /// Searches a photo for faces.
@@ -161,21 +170,20 @@ impl Eyes<'_> {
 
     /// Lets the known faces of a photo meet the templates. If the file is no longer what was scanned, or one of its faces
     /// is not found where it was, it is searched for faces as a new one is.
-    fn rematch(&self, worker: &mut Worker, file: &PhotoFile, photo: PhotoId) -> Result<Seen, ScanError> {
-        let Some(bytes) = self.read(file) else { return Ok(Seen::Unread) };
-        let sha256 = sha256(&bytes);
+    fn rematch(&self, worker: &mut Worker, bytes: &[u8], photo: PhotoId) -> Result<Seen, ScanError> {
+        let sha256 = sha256(bytes);
         let known = self.ledger.run_tx("read boxes", self.now, |tx| {
             let same = tx.photos_with_content(self.about.id, sha256)?.contains(&photo);
             Ok(if same { Some(tx.faces_of(photo)?) } else { None })
         })?;
         if let Some(known) = known.into_inner()
-            && let Some(looked) = worker.look_again(&bytes, known.iter().map(|(_, at)| at))?
+            && let Some(looked) = worker.look_again(bytes, known.iter().map(|(_, at)| at))?
         {
             let cuts = worker.cut(&looked);
             let ids = known.iter().map(|(id, _)| *id).collect();
             return self.rematched(worker, photo, ids, cuts);
         }
-        self.look(worker, &bytes, sha256)
+        self.look(worker, bytes, sha256)
     }
 
     fn rematch_crops(&self, worker: &mut Worker, photo: PhotoId, crops: Vec<(FaceId, Cut)>) -> Result<Seen, ScanError> {

@@ -8,7 +8,8 @@ use assent_ledger::{Timestamp, Tx, TxError};
 
 use super::plan::Task;
 use super::see::{Look, Searched, Seen};
-use super::{ScanSummary, UNREADABLE};
+use super::ScanSummary;
+use crate::source::Unread;
 use crate::source::PhotoFile;
 
 /// Photos that were seen and wait for their transaction.
@@ -65,7 +66,7 @@ impl Store<'_> {
                     summary.rematched += 1;
                     summary.faces += faces;
                 }
-                Seen::Unread => summary.failed.push((path(), UNREADABLE.to_owned())),
+                Seen::Unread => summary.failed.push((path(), Unread::Unreadable.code().to_owned())),
             }
         }
         Ok(())
