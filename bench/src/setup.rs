@@ -67,7 +67,7 @@ impl Places {
             let packs = packs.display();
             return Err(format!("photos/crew in {packs} is not the sample set; take an untouched copy of it").into());
         }
-        let models = Models::load(&runtime, &models_dir, &AcceptedLicences::none())?;
+        let models = Models::load(&runtime, &models_dir, &AcceptedLicences::none(), &[])?;
         Ok(Setup { models, sample, packs, photo_pack })
     }
 }
@@ -110,9 +110,14 @@ impl Setup {
 
     /// Which engines run the two networks on this machine.
     pub(crate) fn engines(&self) -> Value {
-        let name = |role| self.models.runtime().choose(role).0.name();
-        json!({ "detector": name(Role::Detector), "embedder": name(Role::Embedder) })
+        engines(&self.models)
     }
+}
+
+/// Which engines run the two networks on this machine.
+pub(crate) fn engines(models: &Models) -> Value {
+    let name = |role| models.runtime().choose(role).0.name();
+    json!({ "detector": name(Role::Detector), "embedder": name(Role::Embedder) })
 }
 
 /// Reads a photo's bytes.

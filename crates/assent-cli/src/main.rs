@@ -158,8 +158,8 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
         Command::Doctor => doctor_cmd::run(&vault, &models, &mut out)?,
         Command::Evaluate(args) => evaluate_cmd::run(args, &models, cli.json, writer)?,
-        Command::Packs(args) => packs_cmd::run(args, cli.packs.as_deref(), cli.json, writer)?,
-        Command::Runtime(args) => runtime_cmd::run(args, cli.runtime.as_deref(), cli.json, writer)?,
+        Command::Packs(args) => packs_cmd::run(args, &models, cli.json, writer)?,
+        Command::Runtime(args) => runtime_cmd::run(args, &models, cli.json, writer)?,
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "assent", writer);
         }

@@ -65,7 +65,8 @@ impl ModelPlaces {
         let next = "`assent packs fetch` gets one";
         let pack = self.find(PackKind::Models, self.pack.as_deref(), "default", next)?;
         let runtime = places::runtime_dir(self.runtime.as_deref())?;
-        Ok(Models::load(&runtime, &pack.dir, &AcceptedLicences::naming(self.accepted.iter().cloned()))?)
+        let terms = AcceptedLicences::naming(self.accepted.iter().cloned());
+        Ok(Models::load(&runtime, &pack.dir, &terms, &places::network_dirs(&pack.dir))?)
     }
 
     /// The folder of the photo pack named `crew`: the sample photos.

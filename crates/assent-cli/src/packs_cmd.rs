@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use assent::models::Models;
 use assent::packs::{
     AcceptedLicences, CARD_FILE, FileRef, FindPacksError, FoundPack, ModelCard, ModelPack, PackError, PackKind,
     PhotoPack, find_packs, hex, sha256_of,
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::fetch::{FetchError, Wanted, fetch, place};
-use crate::places::{PlacesError, pack_roots};
+use crate::models_arg::ModelPlaces;
+use crate::places::{PlacesError, network_dirs, pack_roots, runtime_dir};
 
 /// The card of the pack `opencv-sface`.
 const OPENCV_CARD: &str = include_str!("packs/opencv-sface.toml");
@@ -142,19 +144,19 @@ pub(crate) enum PacksError {
     Output(#[from] io::Error),
 }
 
-/// Runs `assent packs`; `packs` is the flag `--packs`.
+/// Runs `assent packs`.
 ///
 /// # Errors
 ///
 /// Each variant of [`PacksError`] says when.
-pub(crate) fn run(args: &PacksArgs, packs: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), PacksError> {
-    let roots = pack_roots(packs)?;
+pub(crate) fn run(args: &PacksArgs, models: &ModelPlaces, json: bool, out: &mut dyn Write) -> Result<(), PacksError> {
+    let roots = pack_roots(models.packs.as_deref())?;
     match &args.command {
         PacksCommand::List => list(&roots, json, out),
         PacksCommand::Verify { names, accept_licence } => verify(&roots, names, accept_licence, json, out),
         PacksCommand::Fetch(args) => {
             let root = roots.first().map_or(Path::new("."), PathBuf::as_path);
-            fetch_pack(args, &root.join("models"), json, out)
+            fetch_pack(args, &root.join("models"), models.runtime.as_deref(), json, out)
         }
     }
 }
@@ -260,7 +262,13 @@ fn names(roots: &[PathBuf]) -> String {
     roots.iter().map(|root| root.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn fetch_pack(args: &FetchArgs, models: &Path, json: bool, out: &mut dyn Write) -> Result<(), PacksError> {
+fn fetch_pack(
+    args: &FetchArgs,
+    models: &Path,
+    runtime: Option<&Path>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), PacksError> {
     let text = match &args.card {
         None => OPENCV_CARD.to_owned(),
         Some(path) => fs::read_to_string(path).map_err(|source| PacksError::Folder { path: path.clone(), source })?,
@@ -297,6 +305,11 @@ fn fetch_pack(args: &FetchArgs, models: &Path, json: bool, out: &mut dyn Write) 
     }
     // The card comes last: without it the folder is no pack.
     place(&dir, CARD_FILE, text.as_bytes()).map_err(not_written)?;
+    // Makes what a first use would make, where the library is there already. If it is not, the first use does.
+    drop(
+        runtime_dir(runtime)
+            .map(|runtime| Models::load(&runtime, &dir, &AcceptedLicences::none(), &network_dirs(&dir))),
+    );
 
     if json {
         let fetched: Vec<&str> = missing.iter().map(|file| file.name.as_str()).collect();

@@ -6,7 +6,7 @@
 //! - `ASSENT_RUNTIME`: the folder of the inference library.
 //! - `ASSENT_VAULT`: the vault's folder.
 //! - `ASSENT_KEY_RING`: the key ring's file.
-//! - `XDG_DATA_HOME`, `HOME`: where the user's data folder is.
+//! - `XDG_DATA_HOME`, `XDG_CACHE_HOME`, `HOME`: where the user's data and cache folders are.
 
 use std::env;
 use std::ffi::OsString;
@@ -82,11 +82,22 @@ pub(crate) fn key_rings_dir() -> Result<PathBuf, PlacesError> {
         .join("keys"))
 }
 
-/// `$XDG_DATA_HOME/assent`, or `~/.local/share/assent`. A relative `XDG_DATA_HOME` is ignored, as its
-/// specification asks.
+/// Where networks that are made from those of the pack in `pack` are kept: there, or in the user's cache.
+pub(crate) fn network_dirs(pack: &Path) -> Vec<PathBuf> {
+    let cache = user_folder("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("networks"));
+    [Some(pack.to_owned()), cache].into_iter().flatten().collect()
+}
+
+/// `$XDG_DATA_HOME/assent`, or `~/.local/share/assent`.
 fn user_data() -> Option<PathBuf> {
-    let xdg = variable("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    xdg.or_else(|| Some(Path::new(&variable("HOME")?).join(".local/share"))).map(|dir| dir.join("assent"))
+    user_folder("XDG_DATA_HOME", ".local/share")
+}
+
+/// Assent's folder in the one that `xdg` names, or in `otherwise` below the home folder. A relative path in `xdg` is
+/// ignored, as its specification asks.
+fn user_folder(xdg: &str, otherwise: &str) -> Option<PathBuf> {
+    let named = variable(xdg).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    named.or_else(|| Some(Path::new(&variable("HOME")?).join(otherwise))).map(|dir| dir.join("assent"))
 }
 
 /// A variable that is set and not empty.

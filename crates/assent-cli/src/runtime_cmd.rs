@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use assent::packs::{hex, sha256_of};
-use assent::{Role, Runtime};
+use assent::packs::{Rewrite, hex, sha256_of};
+use assent::{Execution, Role, Runtime};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use thiserror::Error;
 
 use crate::fetch::sync_folder;
+use crate::models_arg::ModelPlaces;
 use crate::places::{PlacesError, runtime_dir};
 use crate::wheel::{Library, WheelError, has_runtime, unpack};
 
@@ -51,7 +52,7 @@ pub(crate) struct RuntimeArgs {
 
 #[derive(Debug, Subcommand)]
 enum RuntimeCommand {
-    /// Which library is loaded, and which of its engines runs which network, and why
+    /// Which library is loaded, and which engine runs which network, and why
     Status,
     /// Fetch ONNX Runtime with pip, check it and unpack it (84 MB)
     Fetch(FetchArgs),
@@ -148,50 +149,77 @@ pub(crate) enum RuntimeError {
     /// The library cannot be loaded.
     #[error(transparent)]
     Load(#[from] assent::RuntimeError),
+    /// The library refuses a network.
+    #[error(transparent)]
+    Network(#[from] assent::InferenceError),
     /// The output could not be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
 }
 
-/// Says which library is loaded and which of its engines runs which network.
-fn status(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), RuntimeError> {
-    let runtime = Runtime::load(dir)?;
-    let roles = [("detector", Role::Detector), ("embedder", Role::Embedder)];
+/// Says which library is loaded, and which engine runs which network of the pack, and why.
+fn status(models: &ModelPlaces, json: bool, out: &mut dyn Write) -> Result<(), RuntimeError> {
+    let runtime = Runtime::load(&runtime_dir(models.runtime.as_deref())?)?;
     let library = runtime.library().display().to_string();
-    if json {
-        let mut object = json!({ "library": library, "build": runtime.build_info() });
-        for (name, role) in roles {
-            let (execution, why) = runtime.choose(role);
-            object[name] = json!({ "execution": execution.name(), "because": why });
+    let (pack, [detector, embedder], rewrite) = match models.load() {
+        Ok(models) => {
+            let pack = format!("{} {}", models.pack().name(), models.pack().version());
+            (pack, models.engines()?, Some(rewrite(models.rewrite())))
         }
+        // Without a pack it can still be said what the library is good for.
+        Err(error) => (error.to_string(), [Role::Detector, Role::Embedder].map(|role| runtime.choose(role)), None),
+    };
+    if json {
+        let engine =
+            |(execution, because): (Execution, &str)| json!({ "execution": execution.name(), "because": because });
+        let object = json!({
+            "library": library, "build": runtime.build_info(), "pack": pack,
+            "detector": engine(detector), "embedder": engine(embedder), "prelu": rewrite,
+        });
         writeln!(out, "{object}")?;
         return Ok(());
     }
     writeln!(out, "library: {library}")?;
     writeln!(out, "build: {}", runtime.build_info())?;
-    for (name, role) in roles {
-        let (execution, why) = runtime.choose(role);
+    writeln!(out, "pack: {pack}")?;
+    for (name, (execution, why)) in [("detector", detector), ("embedder", embedder)] {
         writeln!(out, "{name}: {} ({why})", execution.name())?;
+    }
+    if let Some(rewrite) = rewrite {
+        writeln!(out, "embedder's PReLU layers: {rewrite}")?;
     }
     Ok(())
 }
 
-/// Runs `assent runtime`; `runtime` is the flag `--runtime`.
+/// What became of the embedder's `PReLU` layers, in words.
+fn rewrite(rewrite: &Rewrite) -> String {
+    match rewrite {
+        Rewrite::NotNeeded => "as they are; its engine is fast at them".to_owned(),
+        Rewrite::NoLayers => "it has none".to_owned(),
+        Rewrite::Used { kept: Some(path) } => format!("rewritten and compared, kept in {}", path.display()),
+        Rewrite::Used { kept: None } => {
+            "rewritten and compared at every start, because no folder could be written to keep them".to_owned()
+        }
+        Rewrite::Refused { why } => format!("as they are, because the rewritten network was refused: {why}"),
+    }
+}
+
+/// Runs `assent runtime`.
 ///
 /// # Errors
 ///
 /// Each variant of [`RuntimeError`] says when.
 pub(crate) fn run(
     args: &RuntimeArgs,
-    runtime: Option<&Path>,
+    models: &ModelPlaces,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), RuntimeError> {
     let args = match &args.command {
-        RuntimeCommand::Status => return status(&runtime_dir(runtime)?, json, out),
+        RuntimeCommand::Status => return status(models, json, out),
         RuntimeCommand::Fetch(args) => args,
     };
-    let dir = runtime_dir(args.to.as_deref().or(runtime))?;
+    let dir = runtime_dir(args.to.as_deref().or(models.runtime.as_deref()))?;
     let capi = dir.join("onnxruntime").join("capi");
     match installed(&dir) {
         Installed::Whole => return tell(json, out, &capi, "was there already", true),

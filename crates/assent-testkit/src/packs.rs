@@ -58,7 +58,7 @@ pub fn models() -> &'static Models {
 
 /// The models of a pack.
 pub fn models_of(pack: &Path) -> Models {
-    Models::load(&runtime_dir(), pack, &AcceptedLicences::default())
+    Models::load(&runtime_dir(), pack, &AcceptedLicences::default(), &[])
         .unwrap_or_else(|e| panic!("the models do not load: {e}; `make runtime` fetches the inference library"))
 }
 

@@ -1,4 +1,4 @@
-//! The part of an ONNX file that is read here: its nodes, its weights, and the names of what comes in and out.
+//! The part of an ONNX file that is read and written here: its nodes, its weights, and the names of what comes out.
 //!
 //! # Source
 //!
@@ -33,22 +33,48 @@ pub(crate) struct Node {
     pub(crate) input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
     pub(crate) output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
     #[prost(string, tag = "4")]
     pub(crate) op_type: String,
     #[prost(message, repeated, tag = "5")]
-    attribute: Vec<AttributeProto>,
+    attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub(crate) domain: String,
 }
 
+/// A setting of an operation.
 #[derive(Clone, PartialEq, Message)]
-struct AttributeProto {
+pub(crate) struct Attribute {
     #[prost(string, tag = "1")]
     name: String,
+    #[prost(float, tag = "2")]
+    f: f32,
     #[prost(int64, tag = "3")]
     i: i64,
     #[prost(bytes = "vec", tag = "4")]
     s: Vec<u8>,
     #[prost(int64, repeated, tag = "8")]
     ints: Vec<i64>,
+    #[prost(int32, tag = "20")]
+    r#type: i32,
+}
+
+impl Attribute {
+    /// A real number.
+    pub(crate) fn float(name: &str, f: f32) -> Attribute {
+        Attribute { name: name.to_owned(), f, r#type: 1, ..Attribute::default() }
+    }
+
+    /// A whole number.
+    pub(crate) fn int(name: &str, i: i64) -> Attribute {
+        Attribute { name: name.to_owned(), i, r#type: 2, ..Attribute::default() }
+    }
+
+    /// Whole numbers.
+    pub(crate) fn ints(name: &str, ints: &[i64]) -> Attribute {
+        Attribute { name: name.to_owned(), ints: ints.to_vec(), r#type: 7, ..Attribute::default() }
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -120,7 +146,27 @@ pub(crate) fn refuse_other_heads(onnx: &[u8], role: Role, heads: &[String]) -> R
     }
 }
 
+/// A constant of 32-bit floats as it stands in a file.
+pub(crate) fn float_tensor(name: &str, shape: &[usize], values: &[f32]) -> Vec<u8> {
+    let dims = shape.iter().map(|side| *side as i64).collect();
+    let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let name = name.to_owned();
+    TensorProto { dims, data_type: FLOAT, float_data: vec![], name, raw_data }.encode_to_vec()
+}
+
 impl Node {
+    /// An operation to be written, named after its output.
+    pub(crate) fn new(op_type: &str, input: &[&str], output: &str, attribute: Vec<Attribute>) -> Node {
+        Node {
+            input: input.iter().map(|name| (*name).to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: output.to_owned(),
+            op_type: op_type.to_owned(),
+            attribute,
+            domain: String::new(),
+        }
+    }
+
     /// Its `i`-th input.
     pub(crate) fn input(&self, i: usize) -> Option<&str> {
         self.input.get(i).map(String::as_str)

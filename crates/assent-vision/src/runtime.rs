@@ -6,14 +6,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use assent_kernels::Kernel;
 use ort::environment::Environment;
-use ort::ep;
+use ort::ep::{self, ExecutionProvider as _};
 use ort::memory::Allocator;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{OutputSelector, RunOptions, Session};
 use ort::value::{Tensor, TensorRef};
 use thiserror::Error;
+
+use crate::machine::{Machine, Processor};
+use crate::wire;
 
 /// Which engine of the library runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum Execution {
     OpenVinoF32,
     /// `OpenVINO` on the CPU with bfloat16 multiplications, for processors with AMX.
     OpenVinoBf16,
+    /// ONNX Runtime's CUDA code on the first NVIDIA GPU, 32-bit floats.
+    Cuda,
 }
 
 impl Execution {
@@ -36,6 +40,7 @@ impl Execution {
             Execution::Cpu => "onnxruntime-cpu-f32",
             Execution::OpenVinoF32 => "openvino-cpu-f32",
             Execution::OpenVinoBf16 => "openvino-cpu-bf16",
+            Execution::Cuda => "onnxruntime-cuda-f32",
         }
     }
 }
@@ -57,8 +62,7 @@ static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 pub struct Runtime {
     environment: Environment,
     library: PathBuf,
-    has_openvino: bool,
-    has_amx_bf16: bool,
+    machine: Machine,
 }
 
 /// Why the library could not be loaded.
@@ -146,7 +150,12 @@ impl Runtime {
         // The provider is a library of its own beside the first: without the file there is no OpenVINO.
         let has_openvino =
             library.with_file_name(format!("{DLL_PREFIX}onnxruntime_providers_openvino{DLL_SUFFIX}")).exists();
-        Ok(Runtime { environment, library, has_openvino, has_amx_bf16: has_amx_bf16() })
+        let processor = Processor::detect();
+        let mut runtime =
+            Runtime { environment, library, machine: Machine { has_openvino, has_cuda: false, processor } };
+        // A library made for CUDA also loads where no GPU is.
+        runtime.machine.has_cuda = ep::CUDA::is_available().unwrap_or(false) && runtime.can_run(Execution::Cuda);
+        Ok(runtime)
     }
 
     /// The library's file.
@@ -159,34 +168,23 @@ impl Runtime {
         ort::info()
     }
 
-    /// Which engine runs `role` on this machine, and why.
-    ///
-    /// # Source
-    ///
-    /// Measured (`docs/performance.md`): with AMX, bfloat16 on `OpenVINO` is 1.6 to 6 times faster at no cost in
-    /// accuracy; without it, `OpenVINO` is slower than ONNX Runtime for the detector and about twice as fast for
-    /// embedders with `PReLU`.
-    pub fn choose(&self, role: Role) -> (Execution, &'static str) {
-        match (self.has_openvino, self.has_amx_bf16, role) {
-            (true, true, _) => (Execution::OpenVinoBf16, "OpenVINO is there and the processor has AMX"),
-            _ if Kernel::detect().is_vectorised() => {
-                (Execution::Own, "no AMX: Assent's own kernels are the fastest for networks of the families they know")
-            }
-            _ => self.choose_library(role),
-        }
+    /// What the choice of engines depends on, of this library on this machine.
+    pub fn machine(&self) -> Machine {
+        self.machine
     }
 
-    /// As [`choose`](Self::choose), for a network that our own kernels do not know, on a processor without AMX.
-    pub(crate) fn choose_library(&self, role: Role) -> (Execution, &'static str) {
-        match (self.has_openvino, role) {
-            (true, Role::Embedder) => {
-                (Execution::OpenVinoF32, "no AMX: OpenVINO is the faster one for embedders in 32-bit floats")
-            }
-            (true, Role::Detector) => {
-                (Execution::Cpu, "no AMX: ONNX Runtime's own code is the faster one for detectors")
-            }
-            (false, _) => (Execution::Cpu, "the library has no OpenVINO"),
-        }
+    /// Which engine runs `role` on this machine, and why, see [`Machine::choose`].
+    pub fn choose(&self, role: Role) -> (Execution, &'static str) {
+        self.machine.choose(role)
+    }
+
+    /// Whether the library runs a network of one operation with this engine.
+    pub fn can_run(&self, execution: Execution) -> bool {
+        self.network_with(Role::Embedder, &smallest_network(), execution).is_ok_and(|mut network| {
+            let mut answer = None;
+            let ran = network.run(("x", [1; 4], &[-1.0]), &[("y", vec![1; 4])], |_, y| answer = y.first().copied());
+            ran.is_ok() && answer == Some(0.0)
+        })
     }
 
     /// Loads a network for `role` with the engine that [`choose`](Self::choose) names.
@@ -209,6 +207,7 @@ impl Runtime {
                 Execution::Own | Execution::Cpu => vec![],
                 Execution::OpenVinoF32 => vec![openvino("f32")],
                 Execution::OpenVinoBf16 => vec![openvino("bf16")],
+                Execution::Cuda => vec![cuda()],
             };
             Session::builder(&self.environment)?
                 .with_no_environment_execution_providers()?
@@ -296,6 +295,37 @@ fn openvino(precision: &str) -> ep::ExecutionProviderDispatch {
         .error_on_failure()
 }
 
+/// Full 32-bit multiplications and no search for the fastest algorithm: the same input gives the same numbers from run to
+/// run (invariant I9).
+fn cuda() -> ep::ExecutionProviderDispatch {
+    ep::CUDA::default()
+        .with_tf32(false)
+        .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Default)
+        .build()
+        .error_on_failure()
+}
+
+/// An ONNX file with a `Relu` from `x` to `y`, both `[1][1][1][1]`.
+///
+/// # Source
+///
+/// The field numbers of `onnx/onnx.proto3` at v1.17.0. Format 8 with operations 13 is what the default pack has.
+fn smallest_network() -> Vec<u8> {
+    let message = |fields: &[(u64, &[u8])]| {
+        let mut bytes = Vec::new();
+        fields.iter().for_each(|(number, content)| wire::put(&mut bytes, *number, content));
+        bytes
+    };
+    let one = [0x08, 1]; // dim_value, or elem_type FLOAT
+    let shape = message(&[(1, &one[..]); 4]);
+    let tensor = [&one[..], &message(&[(2, &shape)])].concat();
+    let value = |name: &str| message(&[(1, name.as_bytes()), (2, &message(&[(1, &tensor)]))]);
+    let node = message(&[(1, b"x"), (2, b"y"), (4, b"Relu")]);
+    let graph = message(&[(1, &node), (2, b"g"), (11, &value("x")), (12, &value("y"))]);
+    let (ir_version, operations) = ([0x08, 8], [0x10, 13]);
+    [&ir_version[..], &message(&[(7, &graph), (8, &operations)])].concat()
+}
+
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 
 /// The library in `folder`: its plain name, or the one with a version behind it, as wheels carry it.
@@ -316,23 +346,4 @@ fn find_library(folder: &Path) -> Option<PathBuf> {
         .collect();
     names.sort();
     names.pop()
-}
-
-/// Whether the processor multiplies bfloat16 tiles (AMX).
-///
-/// # Source
-///
-/// Intel SDM, volume 2A, CPUID leaf 7: EDX bit 22 is AMX-BF16, bit 24 AMX-TILE.
-fn has_amx_bf16() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{__cpuid, __cpuid_count};
-        if __cpuid(0).eax < 7 {
-            return false;
-        }
-        let edx = __cpuid_count(7, 0).edx;
-        edx & (1 << 22) != 0 && edx & (1 << 24) != 0
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    false
 }

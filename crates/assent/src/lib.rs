@@ -30,4 +30,4 @@ pub use assent_vision::detect::{Posture, SearchOptions, Thoroughness};
 pub use assent_vision::encode;
 pub use assent_vision::frame::Frame;
 pub use assent_vision::resize::{fit_within, resize};
-pub use assent_vision::runtime::{InferenceError, Role, Runtime, RuntimeError};
+pub use assent_vision::runtime::{Execution, InferenceError, Role, Runtime, RuntimeError};

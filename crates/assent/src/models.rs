@@ -1,6 +1,6 @@
 //! The two networks of a pack, loaded, and a worker that takes photos through them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assent_gallery::calibration::{DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
@@ -11,11 +11,11 @@ use assent_vision::frame::Frame;
 use assent_vision::geometry::{Point, QuarterTurn, Rect};
 use assent_vision::model::DetectorInput;
 use assent_vision::quality::{self, Quality};
-use assent_vision::runtime::{InferenceError, Runtime, RuntimeError};
+use assent_vision::runtime::{Execution, InferenceError, Role, Runtime, RuntimeError};
 use assent_vision::second_look::SecondLook;
 use thiserror::Error;
 
-use crate::packs::{AcceptedLicences, ModelPack, PackError};
+use crate::packs::{self, AcceptedLicences, ModelPack, PackError, Rewrite};
 
 /// From which score a pack without a score-to-FMR table proposes.
 ///
@@ -30,6 +30,9 @@ pub const UNCALIBRATED_REVIEW_SCORE: f32 = 0.5;
 pub struct Models {
     runtime: Runtime,
     pack: ModelPack,
+    rewrite: Rewrite,
+    /// The embedder as its engine is fast at it, where that is not the pack's own file.
+    rewritten: Option<Vec<u8>>,
 }
 
 /// Why the models could not be loaded.
@@ -44,19 +47,48 @@ pub enum ModelsError {
 }
 
 impl Models {
-    /// Loads the library from `runtime_dir` and the pack from `pack_dir`.
+    /// Loads the library from `runtime_dir` and the pack from `pack_dir`. Where ONNX Runtime's own code runs the
+    /// embedder, its `PReLU` layers are rewritten; the result is looked for and kept in the first of `keep_in` that
+    /// can be written (the pack's own folder, and one of the user's).
     ///
     /// # Errors
     ///
     /// [`ModelsError`], as [`Runtime::load`] and [`ModelPack::load`].
-    pub fn load(runtime_dir: &Path, pack_dir: &Path, terms: &AcceptedLicences) -> Result<Models, ModelsError> {
+    pub fn load(
+        runtime_dir: &Path,
+        pack_dir: &Path,
+        terms: &AcceptedLicences,
+        keep_in: &[PathBuf],
+    ) -> Result<Models, ModelsError> {
         let pack = ModelPack::load(pack_dir, terms)?;
-        Ok(Models { runtime: Runtime::load(runtime_dir)?, pack })
+        let runtime = Runtime::load(runtime_dir)?;
+        let (rewrite, rewritten) = packs::rewritten(&runtime, &pack, keep_in);
+        Ok(Models { runtime, pack, rewrite, rewritten })
+    }
+
+    /// What became of the embedder's `PReLU` layers.
+    pub fn rewrite(&self) -> &Rewrite {
+        &self.rewrite
     }
 
     /// The library.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// Which engine runs the detector and the embedder of this pack, and why.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the library refuses a network.
+    pub fn engines(&self) -> Result<[(Execution, &'static str); 2], InferenceError> {
+        let worker = self.worker(SearchOptions::default())?;
+        let engine = |role, runs| match self.runtime.choose(role) {
+            (chosen, why) if chosen == runs => (runs, why),
+            _ => (runs, "this network is not of a family that Assent's own kernels know"),
+        };
+        let runs = [(Role::Detector, worker.finder.execution()), (Role::Embedder, worker.embedder.execution())];
+        Ok(runs.map(|(role, runs)| engine(role, runs)))
     }
 
     /// The pack.
@@ -78,9 +110,10 @@ impl Models {
     ///
     /// [`InferenceError::Load`] if the library refuses a network.
     pub fn worker(&self, search: SearchOptions) -> Result<Worker, InferenceError> {
+        let embedder = self.rewritten.as_ref().unwrap_or(&self.pack.embedder_bytes);
         Ok(Worker {
             finder: FaceFinder::new(&self.runtime, self.pack.detector().clone(), &self.pack.detector_bytes)?,
-            embedder: Embedder::new(&self.runtime, self.pack.embedder().clone(), &self.pack.embedder_bytes)?,
+            embedder: Embedder::new(&self.runtime, self.pack.embedder().clone(), embedder)?,
             second_look: match self.pack.detector().input {
                 DetectorInput::MultipleOf { .. } => Some(SecondLook::new(&self.pack.embedder().template)),
                 DetectorInput::Fixed { .. } => None,

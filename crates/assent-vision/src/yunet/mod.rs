@@ -58,7 +58,7 @@ impl Yunet {
             Engine::Own(Box::new(forward))
         } else {
             let execution =
-                if execution == Execution::Own { runtime.choose_library(Role::Detector).0 } else { execution };
+                if execution == Execution::Own { runtime.machine().choose_library(Role::Detector).0 } else { execution };
             Engine::Library { network: runtime.network_with(Role::Detector, onnx, execution)?, planes: Vec::new() }
         };
         Ok(Yunet { engine, spec })

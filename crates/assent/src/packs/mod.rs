@@ -23,6 +23,7 @@ mod find;
 mod licences;
 mod models;
 mod photos;
+mod rewritten;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,8 @@ pub use find::{FindPacksError, FoundPack, PackKind, find_packs};
 pub use licences::AcceptedLicences;
 pub use models::ModelPack;
 pub use photos::{PhotoPack, SAMPLE_SET_DIGEST, VerifiedPhotos};
+pub use rewritten::Rewrite;
+pub(crate) use rewritten::rewritten;
 
 /// Name of the card in a pack's folder.
 pub const CARD_FILE: &str = "pack.toml";
