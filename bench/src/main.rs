@@ -5,9 +5,12 @@
 //! | `scan` | photos a second, in turn with the peers |
 //! | `stages` | where a photo's time goes |
 //! | `newcomer` | what somebody costs who enrols after the scan |
+//! | `memory` | how much memory a scan of large photos takes |
+//! | `incremental` | how long the next scan of a large collection takes |
 //! | `faces` | which faces a smaller picture loses |
 //! | `peers` | the Python programs that are measured against |
 //! | `setup` | packs, networks and the machine |
+//! | `vault` | a vault to scan in |
 //! | `figures` | medians and rounding |
 //!
 //! Everything is measured on the sample photos, and the results are counts and times: nobody is named (I11).
@@ -15,10 +18,13 @@
 mod faces;
 mod figures;
 mod newcomer;
+mod incremental;
+mod memory;
 mod peers;
 mod scan;
 mod setup;
 mod stages;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -43,6 +49,10 @@ enum Command {
     Stages(stages::StagesArgs),
     /// What somebody costs who enrols after the scan, against the first scan
     Newcomer(newcomer::NewcomerArgs),
+    /// The most memory that a scan of photos of 24 megapixels takes
+    Memory(memory::MemoryArgs),
+    /// The next scan of a large collection that did not change, and after files were renamed
+    Incremental(incremental::IncrementalArgs),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +60,8 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Stages(args) => stages::run(&args),
         Command::Newcomer(args) => newcomer::run(&args),
+        Command::Memory(args) => memory::run(&args),
+        Command::Incremental(args) => incremental::run(&args),
     };
     match done {
         Ok(figures) => {

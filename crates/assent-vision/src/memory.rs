@@ -97,7 +97,11 @@ mod tests {
     use super::*;
     use crate::detect::Posture;
 
-    const OPTIONS: SearchOptions = SearchOptions { side_px: 1600, posture: Posture::AnyWayUp };
+    const OPTIONS: SearchOptions = SearchOptions {
+        side_px: 1600,
+        posture: Posture::AnyWayUp,
+        thoroughness: Thoroughness::CoarseToFine,
+    };
 
     /// The beginning of a JPEG: start, a comment, and the frame's header with three components, sampled 2x2, 1x1, 1x1.
     fn jpeg(frame: u8, (width, height): (u16, u16)) -> Vec<u8> {
