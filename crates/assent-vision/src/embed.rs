@@ -106,8 +106,11 @@ impl Embedder {
         let engine = if let Some(forward) = own {
             Engine::Own(Box::new(forward))
         } else {
-            let library =
-                if execution == Execution::Own { runtime.machine().choose_library(Role::Embedder).0 } else { execution };
+            let library = if execution == Execution::Own {
+                runtime.machine().choose_library(Role::Embedder).0
+            } else {
+                execution
+            };
             Engine::Library { network: runtime.network_with(Role::Embedder, onnx, library)?, planes: Vec::new() }
         };
         let template_px = align::template_px(&spec.template, spec.side_px);

@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
-use crate::detect::SearchOptions;
 use crate::decode::jpeg;
+use crate::detect::SearchOptions;
 use crate::resize::fit_within;
 
 /// Bytes of a pixel in a [`Frame`](crate::frame::Frame).
@@ -95,13 +95,10 @@ fn pixels((width, height): (u32, u32)) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::Posture;
+    use crate::detect::{Posture, Thoroughness};
 
-    const OPTIONS: SearchOptions = SearchOptions {
-        side_px: 1600,
-        posture: Posture::AnyWayUp,
-        thoroughness: Thoroughness::CoarseToFine,
-    };
+    const OPTIONS: SearchOptions =
+        SearchOptions { side_px: 1600, posture: Posture::AnyWayUp, thoroughness: Thoroughness::CoarseToFine };
 
     /// The beginning of a JPEG: start, a comment, and the frame's header with three components, sampled 2x2, 1x1, 1x1.
     fn jpeg(frame: u8, (width, height): (u16, u16)) -> Vec<u8> {

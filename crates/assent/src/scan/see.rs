@@ -12,8 +12,8 @@ use assent_vision::detect::{Detected, Detection};
 use assent_vision::geometry::{QuarterTurn, Rect};
 use assent_vision::runtime::InferenceError;
 
-use super::plan::{Task, Work};
 use super::ScanError;
+use super::plan::{Task, Work};
 use crate::budget::Budget;
 use crate::models::{Cut, LookError, Looked, Models, Worker};
 use crate::packs::sha256;

@@ -6,11 +6,11 @@ use assent_gallery::calibration::Band;
 use assent_ledger::{Collection, EventKind, FaceId, Ledger, NewPhoto, NewSighting, Outcome, PhotoId, SubjectId};
 use assent_ledger::{Timestamp, Tx, TxError};
 
+use super::ScanSummary;
 use super::plan::Task;
 use super::see::{Look, Searched, Seen};
-use super::ScanSummary;
-use crate::source::Unread;
 use crate::source::PhotoFile;
+use crate::source::Unread;
 
 /// Photos that were seen and wait for their transaction.
 pub(super) type Batch<'t, 'f> = Vec<(&'t Task<'f>, Seen)>;
