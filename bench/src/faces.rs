@@ -1,6 +1,6 @@
 //! Which of the faces that the peers' side finds are also found in a smaller picture.
 
-use assent::{Posture, SearchOptions, resize};
+use assent::{Posture, SearchOptions, Thoroughness, resize};
 use assent_vision::detect::{Detected, FaceFinder};
 use assent_vision::frame::Frame;
 use assent_vision::geometry::Rect;
@@ -39,7 +39,8 @@ impl Kept {
     }
 }
 
-/// The shares of faces that a search at `side_px` keeps: of the sample photos, and of their group photos after these
+/// The shares of faces that a coarse-to-fine search at `side_px` keeps, of those that a search of every pixel at the
+/// peers' side finds: of the sample photos, and of their group photos after these
 /// were made smaller by two and by three, which is how far away a camera stands in other people's collections.
 ///
 /// # Errors
@@ -47,34 +48,42 @@ impl Kept {
 /// If a photo cannot be read or the network fails.
 pub(crate) fn kept(setup: &Setup, side_px: u32) -> Result<Value, Error> {
     let mut finder = setup.finder()?;
+    let (all, own_way) = ((PEER_SIDE_PX, Thoroughness::Exhaustive), (side_px, Thoroughness::CoarseToFine));
     let (mut crew, mut halves, mut thirds) = (Kept::default(), Kept::default(), Kept::default());
     for path in &setup.sample.photos {
         let bytes = read(path)?;
         let decoded = |side_px| decoded_at_least(&bytes, side_px);
         // The photo as each of the two searches decodes it.
         let (reference, own) = (decoded(PEER_SIDE_PX)?, decoded(side_px)?);
-        let reference = find(&mut finder, &reference.frame, PEER_SIDE_PX)?.in_larger(reference.scale());
-        let own = find(&mut finder, &own.frame, side_px)?.in_larger(own.scale());
-        crew.add(compare(&reference, &own));
+        let size = reference.size;
+        let reference = find(&mut finder, &reference.frame, all)?.in_larger(reference.scale());
+        let own = find(&mut finder, &own.frame, own_way)?.in_larger(own.scale());
+        crew.add(compare(&reference, &own, size));
         if reference.faces.len() >= GROUP_FACES_MIN {
             let photo = setup::decoded(&bytes)?;
             for (part, sum) in [(2, &mut halves), (3, &mut thirds)] {
                 let small = resize(&photo, (photo.width() / part, photo.height() / part));
-                let reference = find(&mut finder, &small, PEER_SIDE_PX)?;
-                sum.add(compare(&reference, &find(&mut finder, &small, side_px)?));
+                let reference = find(&mut finder, &small, all)?;
+                let own = find(&mut finder, &small, own_way)?;
+                sum.add(compare(&reference, &own, (small.width(), small.height())));
             }
         }
     }
     Ok(json!({ "crew": crew.json(), "groups_half": halves.json(), "groups_third": thirds.json() }))
 }
 
-fn find(finder: &mut FaceFinder, picture: &Frame, side_px: u32) -> Result<Detected, Error> {
-    Ok(finder.find(picture, SearchOptions { side_px, posture: Posture::Upright })?)
+fn find(
+    finder: &mut FaceFinder,
+    picture: &Frame,
+    (side_px, thoroughness): (u32, Thoroughness),
+) -> Result<Detected, Error> {
+    Ok(finder.find(picture, SearchOptions { side_px, posture: Posture::Upright, thoroughness })?)
 }
 
-/// How many of the faces that are large enough in the reference's searched picture the other search finds too.
-fn compare(reference: &Detected, own: &Detected) -> Kept {
-    let large = |b: &Rect| b.width.min(b.height) / reference.scale >= FACE_MIN_PX;
+/// How many of the faces that are large enough at the peers' side of a photo of `size` the other search finds too.
+fn compare(reference: &Detected, own: &Detected, size: (u32, u32)) -> Kept {
+    let scale = (size.0.max(size.1) as f32 / PEER_SIDE_PX as f32).max(1.0);
+    let large = |b: &Rect| b.width.min(b.height) / scale >= FACE_MIN_PX;
     let wanted: Vec<Rect> = reference.faces.iter().map(|f| f.bounds).filter(large).collect();
     let found: Vec<Rect> = own.faces.iter().map(|f| f.bounds).collect();
     found_again(&wanted, &found)

@@ -17,9 +17,9 @@
 
 mod faces;
 mod figures;
-mod newcomer;
 mod incremental;
 mod memory;
+mod newcomer;
 mod peers;
 mod scan;
 mod setup;

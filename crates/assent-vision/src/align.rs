@@ -79,8 +79,8 @@ pub fn template_px(template: &[[f32; 2]; 5], side_px: u32) -> [Point; 5] {
 
 /// Cuts the square of `side_px` that `source_to_crop` points at out of `source`.
 ///
-/// Bilinear samples; where the crop is smaller than its part of the source, each of its pixels is the mean of a grid
-/// of samples, so that nothing is skipped. What lies outside of the source is black.
+/// Bilinear samples, each of which sees two pixels either way; where the crop is smaller than half of its part of the
+/// source, each of its pixels is the mean of a grid of samples, so that nothing is skipped. What lies outside of the source is black.
 pub fn cut(source: &Frame, source_to_crop: &Affine, side_px: u32) -> Frame {
     let [[a, b, tx], [c, d, ty]] = *source_to_crop;
     let det = a * d - b * c;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use assent::ledger::{FaceBox, NewPhoto, OthersBasis, Outcome, Purpose, TxError, VaultKind, Verdict};
 use assent::packs::sha256;
 use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, scan};
-use assent::{DeclaredRates, Posture, SearchOptions};
+use assent::{DeclaredRates, SearchOptions};
 use assent_testkit::{SEARCH, T0, World, crew, models, portrait_names, scan_with};
 
 use crate::{DESERT, SMALL_TRIO, TRIO, WALZ, paths, photo};
@@ -58,7 +58,7 @@ fn i9_a_walk_finds_what_a_scan_would_have_found() {
     let photos: Vec<&str> = photos.iter().map(String::as_str).collect();
     let search = SearchOptions { side_px: 800, ..SearchOptions::default() };
     let scan_all = |w: &World| {
-        let options = ScanOptions { search, threads: 2, rates: DeclaredRates::default() };
+        let options = ScanOptions { search, threads: 2, rates: DeclaredRates::default(), memory_mb: 512 };
         let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap()
     };
@@ -215,7 +215,7 @@ fn the_newest_photos_come_first() {
     for _ in 0..4 {
         let stop = AtomicBool::new(false);
         let mut progress = |_: Progress| stop.store(true, Ordering::Relaxed);
-        let options = ScanOptions { search: SEARCH, threads: 1, rates: DeclaredRates::default() };
+        let options = ScanOptions { search: SEARCH, threads: 1, rates: DeclaredRates::default(), memory_mb: 512 };
         let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut progress };
         assert_eq!(scan(&w.ledger, models(), w.collection, options, watch).unwrap().looked_at, 1);
         let known: Vec<String> = w.known().into_iter().map(|k| k.path).collect();
@@ -233,7 +233,7 @@ fn what_is_found_is_told_and_kept_while_the_scan_runs() {
         let reads = std::cell::Cell::new(0);
         let now = || assent::ledger::Timestamp(T0.0 + 3_000 * reads.replace(reads.get() + 1));
         let mut progress = |p: Progress| told.push(p.committed.map(|c| c.matches + c.reviews));
-        let options = ScanOptions { search: SEARCH, threads: 1, rates: DeclaredRates::default() };
+        let options = ScanOptions { search: SEARCH, threads: 1, rates: DeclaredRates::default(), memory_mb: 512 };
         let watch = &mut ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut progress };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap();
         told
