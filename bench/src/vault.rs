@@ -26,6 +26,6 @@ pub(crate) fn scan(world: &World, search: SearchOptions, threads: usize, memory_
     let milliseconds = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let begun = milliseconds();
     let now = || Timestamp(T0.0 + milliseconds() - begun);
-    let mut watch = ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut |_, _| {} };
+    let mut watch = ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut |_| {} };
     Ok(scan_collection(&world.ledger, models(), world.collection, options, &mut watch)?)
 }

@@ -19,9 +19,7 @@ mod rng;
 mod world;
 
 pub use packs::{SEARCH, crew, default_pack, models, models_of, portrait_names, runtime_dir, with_worker};
-pub use pictures::{
-    blurred, cropped, darkened, jpeg, levelled, open, pdf, release, shaded_left_of, shrunk, side_by_side,
-};
+pub use pictures::{blurred, darkened, jpeg, open, pdf, release, shrunk, side_by_side};
 pub use rng::SeededRng;
 pub use world::{DAY, Home, T0, World, at, scan_with};
 

@@ -55,31 +55,6 @@ pub fn darkened(frame: &Frame, factor: f32) -> Frame {
     dark
 }
 
-/// The picture with every value multiplied, then raised.
-pub fn levelled(frame: &Frame, factor: f32, raise: f32) -> Frame {
-    let mut other = frame.clone();
-    other.rgb_mut().iter_mut().for_each(|v| *v = (f32::from(*v) * factor + raise) as u8);
-    other
-}
-
-/// The picture with its pixels to the left of `x` multiplied.
-pub fn shaded_left_of(frame: &Frame, x: u32, factor: f32) -> Frame {
-    let mut shaded = frame.clone();
-    let (row, edge) = (frame.width() as usize * 3, x.min(frame.width()) as usize * 3);
-    for pixels in shaded.rgb_mut().chunks_exact_mut(row) {
-        pixels[..edge].iter_mut().for_each(|v| *v = (f32::from(*v) * factor) as u8);
-    }
-    shaded
-}
-
-/// The part of the picture from `(x, y)`, `width` and `height` pixels large, or up to its edges.
-pub fn cropped(frame: &Frame, (x, y): (u32, u32), (width, height): (u32, u32)) -> Frame {
-    let (width, height) = (width.min(frame.width() - x), height.min(frame.height() - y));
-    let rows = frame.rgb().chunks_exact(frame.width() as usize * 3).skip(y as usize).take(height as usize);
-    let rgb = rows.flat_map(|row| &row[x as usize * 3..(x + width) as usize * 3]).copied().collect();
-    Frame::new(width, height, rgb).unwrap()
-}
-
 /// The picture, blurred: each value becomes the mean of a square that reaches `reach` pixels to each side.
 pub fn blurred(frame: &Frame, reach: i64) -> Frame {
     let mut soft = frame.clone();

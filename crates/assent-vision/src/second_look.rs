@@ -2,9 +2,10 @@
 //!
 //! In the photo a face may be small, large or tilted, and landmarks found so are a little off. Turned upright and brought
 //! to one size, every face is seen as the detector sees faces best, portraits and photos alike, and the crops that are
-//! compared are cut alike: what it brings is in `docs/accuracy.md`. It is two looks: one at the face in its box, one with
-//! the eyes levelled by what the first one found; the landmarks are the mean of both, which scatters less. It starts from what is kept of a face, its box and its
-//! quarter turn, so that a face that is met again later gives the same landmarks to the bit.
+//! compared are cut alike: what it brings is in `docs/accuracy.md`. It is two looks, one at the face in its box and one
+//! with the eyes levelled by what the first one found; the landmarks are the mean of both, which scatters less. They
+//! start from what is kept of a face, its box and its quarter turn, so that a face that is met again later gives the same
+//! landmarks to the bit.
 
 use crate::align::{Affine, cut, similarity};
 use crate::detect::FaceFinder;

@@ -37,11 +37,11 @@ impl Default for PortraitGate {
     fn default() -> PortraitGate {
         PortraitGate {
             inter_eye_distance_px_min: 16.0,
-            crop_of_the_face_image_min: -0.45,
+            crop_of_the_face_image_min: -0.15,
             head_pose_yaw_ratio_max: 0.75,
             luminance_mean: (0.12, 0.9),
             over_exposed_part_max: 0.4,
-            illumination_uniformity_min: 0.03,
+            illumination_uniformity_min: 0.01,
             dynamic_range_bits_min: 4.5,
             sharpness_min: 12.0,
             second_face_part: 0.2,

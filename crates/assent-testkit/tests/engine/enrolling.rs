@@ -41,7 +41,7 @@ fn an_unfit_picture_is_refused_for_its_reason() {
     };
     let two = side_by_side(&walz(), &open(&portrait("julie-payette")));
     let glare = Frame::new(walz().width(), walz().height(), walz().rgb().iter().map(|v| v / 6 + 212).collect());
-    let grey = Frame::new(walz().width(), walz().height(), walz().rgb().iter().map(|v| v / 16 * 2 + 110).collect());
+    let grey = Frame::new(walz().width(), walz().height(), walz().rgb().iter().map(|v| v / 32 * 2 + 110).collect());
     check("nobody", jpeg(&shrunk(&open(&photo(DESERT)), 640)), |e| matches!(e, PortraitError::NoFace));
     check("two people", jpeg(&two), |e| matches!(e, PortraitError::SeveralFaces { faces: 2 }));
     check("a group", photo(TRIO), |e| matches!(e, PortraitError::SeveralFaces { faces: 3 }));
