@@ -78,8 +78,12 @@ fn rewrite_graph(graph: &Graph, content: &[u8], new: &mut Vec<u8>, done: &mut Re
                 done.one_slope += 1;
             }
             Some(Replacement::SlopePerChannel(nodes, weights)) => {
-                nodes.iter().for_each(|node| wire::put(new, NODE, &node.encode_to_vec()));
-                weights.iter().for_each(|tensor| wire::put(new, INITIALIZER, tensor));
+                for node in &nodes {
+                    wire::put(new, NODE, &node.encode_to_vec());
+                }
+                for tensor in &weights {
+                    wire::put(new, INITIALIZER, tensor);
+                }
                 done.slope_per_channel += 1;
             }
         }
@@ -87,6 +91,7 @@ fn rewrite_graph(graph: &Graph, content: &[u8], new: &mut Vec<u8>, done: &mut Re
     Some(())
 }
 
+#[expect(clippy::large_enum_variant, reason = "one at a time, and gone at once")]
 enum Replacement {
     OneSlope(Node),
     /// The layers and their weights, which are encoded tensors.

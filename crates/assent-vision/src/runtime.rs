@@ -313,7 +313,9 @@ fn cuda() -> ep::ExecutionProviderDispatch {
 fn smallest_network() -> Vec<u8> {
     let message = |fields: &[(u64, &[u8])]| {
         let mut bytes = Vec::new();
-        fields.iter().for_each(|(number, content)| wire::put(&mut bytes, *number, content));
+        for (number, content) in fields {
+            wire::put(&mut bytes, *number, content);
+        }
         bytes
     };
     let one = [0x08, 1]; // dim_value, or elem_type FLOAT

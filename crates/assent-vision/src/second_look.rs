@@ -63,7 +63,7 @@ impl SecondLook {
             Some(to_alone) => find(finder, copy, &to_alone)?.unwrap_or(first),
             None => first,
         };
-        let mean = |a: f32, b: f32| (a + b) / 2.0 * scale;
+        let mean = |a: f32, b: f32| f32::midpoint(a, b) * scale;
         Ok(Some(std::array::from_fn(|i| Point { x: mean(first[i].x, again[i].x), y: mean(first[i].y, again[i].y) })))
     }
 }

@@ -214,7 +214,7 @@ mod tests {
             |(), i, ()| {
                 let reads = reads.lock().unwrap();
                 // The first item's work ends only when the second was read.
-                *i == 1 || (0..2).all(|_| reads.recv_timeout(Duration::from_secs(60)).is_ok())
+                *i == 1 || (0..2).all(|_| reads.recv_timeout(Duration::from_mins(1)).is_ok())
             },
             |i, both_read| {
                 overlapped |= i == 0 && both_read;

@@ -80,7 +80,9 @@ fn i9_a_walk_finds_what_a_scan_would_have_found() {
         if keeps {
             // Nobody needs the files any more.
             assert!(before.iter().all(|k| k.crops == k.faces), "{case}");
-            photos.iter().for_each(|name| replace_unnoticed(&w, name, 0));
+            for name in &photos {
+                replace_unnoticed(&w, name, 0);
+            }
         }
         people.extend(enrol(&w, late));
         let walk = scan_all(&w);

@@ -124,7 +124,9 @@ fn block(
         },
     );
     let pixels = (to.width * to.height) as f32;
-    sums.iter_mut().for_each(|sum| *sum /= pixels);
+    for sum in sums.iter_mut() {
+        *sum /= pixels;
+    }
     let factors = block.excite.factors(sums);
     for (to, from) in to.numbers.chunks_exact_mut(channels).zip(from.numbers.chunks(channels)) {
         if block.adds {
@@ -146,7 +148,9 @@ impl Excite {
     /// The factor of each channel, 0 to 1, from the channels' means.
     fn factors(&self, means: &[f32]) -> Vec<f32> {
         let mut factors = self.up.run(&self.down.run(means));
-        factors.iter_mut().for_each(|v| *v = 1.0 / (1.0 + (-*v).exp()));
+        for factor in &mut factors {
+            *factor = 1.0 / (1.0 + (-*factor).exp());
+        }
         factors
     }
 }

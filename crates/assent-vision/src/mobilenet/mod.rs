@@ -1,4 +1,4 @@
-//! Embedders of the MobileNetV2 family on our own kernels, for processors where they are faster than the inference
+//! Embedders of the `MobileNetV2` family on our own kernels, for processors where they are faster than the inference
 //! library's.
 //!
 //! ```text

@@ -89,7 +89,7 @@ impl Groups {
             fs::read_to_string(path).map_err(|source| GroupsError::Unreadable { path: path.to_path_buf(), source })?;
         let portrait = |name: &str| set.portraits.iter().position(|p| p.file_stem().is_some_and(|n| n == name));
         let labels: Vec<usize> = set.labels.iter().map(|l| l.person).collect();
-        check(parse(&text, portrait)?, &labels)
+        check(&parse(&text, portrait)?, &labels)
     }
 }
 
@@ -115,7 +115,7 @@ fn parse(text: &str, portrait: impl Fn(&str) -> Option<usize>) -> Result<BTreeMa
 }
 
 /// The groups, if each of them and the rest are large enough; `labels` holds a person once for each label.
-fn check(group_of: BTreeMap<usize, String>, labels: &[usize]) -> Result<Groups, GroupsError> {
+fn check(group_of: &BTreeMap<usize, String>, labels: &[usize]) -> Result<Groups, GroupsError> {
     let mut people: BTreeMap<String, BTreeSet<usize>> =
         group_of.values().map(|g| (g.clone(), BTreeSet::new())).collect();
     let mut rest = BTreeSet::new();
@@ -164,7 +164,7 @@ mod tests {
             let group = |i| if i < red { "red" } else { "blue" };
             let group_of = (0..red + blue).map(|i| (i, group(i).to_owned())).collect();
             let labels: Vec<usize> = (0..(red + blue + rest) * each).map(|i| i / each).collect();
-            match (super::check(group_of, &labels), expected) {
+            match (super::check(&group_of, &labels), expected) {
                 (Ok(groups), None) => assert_eq!(groups.people["red"].len(), red, "{name}"),
                 (Err(e), Some(expected)) => assert!(e.to_string().starts_with(expected), "{name}: {e}"),
                 (got, _) => panic!("{name}: {got:?}"),

@@ -304,7 +304,11 @@ fn at_fpir_of(outcomes: &[&Outcomes], strangers: &[f32], fpir: f64) -> AtFpir {
 fn curve(outcomes: &[&Outcomes]) -> Vec<AtFpir> {
     let strangers = strangers(outcomes);
     let point = |i: usize| 10f64.powf(-(i as f64) / CURVE_POINTS_PER_DECADE as f64);
-    (0..).map(|i| at_fpir_of(outcomes, &strangers, point(i))).take_while(|p| p.fnir.is_some()).collect()
+    // An FPIR below one in a million takes more searches than any labelled set has.
+    (0..=6 * CURVE_POINTS_PER_DECADE)
+        .map(|i| at_fpir_of(outcomes, &strangers, point(i)))
+        .take_while(|p| p.fnir.is_some())
+        .collect()
 }
 
 /// Random orders of `people`, one for each draw.

@@ -180,22 +180,22 @@ impl Eyes<'_> {
             && let Some(looked) = worker.look_again(bytes, known.iter().map(|(_, at)| at))?
         {
             let cuts = worker.cut(&looked);
-            let ids = known.iter().map(|(id, _)| *id).collect();
-            return self.rematched(worker, photo, ids, cuts);
+            let ids: Vec<FaceId> = known.iter().map(|(id, _)| *id).collect();
+            return self.rematched(worker, photo, &ids, cuts);
         }
         self.look(worker, bytes, sha256)
     }
 
     fn rematch_crops(&self, worker: &mut Worker, photo: PhotoId, crops: Vec<(FaceId, Cut)>) -> Result<Seen, ScanError> {
-        let (ids, cuts) = crops.into_iter().unzip();
-        self.rematched(worker, photo, ids, cuts)
+        let (ids, cuts): (Vec<FaceId>, Vec<Cut>) = crops.into_iter().unzip();
+        self.rematched(worker, photo, &ids, cuts)
     }
 
     fn rematched(
         &self,
         worker: &mut Worker,
         photo: PhotoId,
-        ids: Vec<FaceId>,
+        ids: &[FaceId],
         cuts: Vec<Cut>,
     ) -> Result<Seen, ScanError> {
         let answers = self.answers(worker, cuts)?;
