@@ -42,7 +42,7 @@ impl Default for PortraitGate {
             luminance_mean: (0.12, 0.9),
             over_exposed_part_max: 0.4,
             illumination_uniformity_min: 0.01,
-            dynamic_range_bits_min: 4.5,
+            dynamic_range_bits_min: 5.0,
             sharpness_min: 12.0,
             second_face_part: 0.2,
         }
