@@ -25,6 +25,7 @@ mod scan;
 mod setup;
 mod stages;
 mod vault;
+mod write;
 
 use std::process::ExitCode;
 

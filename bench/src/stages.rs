@@ -20,6 +20,7 @@ use crate::Error;
 use crate::figures::{median, round};
 use crate::scan::THRESHOLD;
 use crate::setup::{self, Places, Setup, caveats, cpu, decoded_at_least, read};
+use crate::write::{self, Found};
 
 /// Multiplications with an addition that the detector takes for one pixel of the searched picture.
 ///
@@ -36,7 +37,7 @@ const DETECTOR_MACS_PER_PIXEL: u32 = 840;
 const EMBEDDER_MACS: f64 = 0.294e9;
 
 /// The stages, in their order.
-const STAGES: [&str; 7] = ["read", "decode", "resize", "detect", "align", "embed", "match"];
+const STAGES: [&str; 8] = ["read", "decode", "resize", "detect", "align", "embed", "match", "write"];
 const READ: usize = 0;
 const DECODE: usize = 1;
 const RESIZE: usize = 2;
@@ -44,6 +45,7 @@ const DETECT: usize = 3;
 const ALIGN: usize = 4;
 const EMBED: usize = 5;
 const MATCH: usize = 6;
+const WRITE: usize = 7;
 
 /// What `stages` takes.
 #[derive(Debug, Args)]
@@ -70,10 +72,10 @@ struct Pieces {
 #[derive(Default)]
 struct Photo {
     took: [Duration; STAGES.len()],
-    faces: usize,
     /// 1 if a face asked for the photo at full size.
     decoded_whole: usize,
     embeddings: Vec<EmbeddingOfFace>,
+    found: Found,
 }
 
 /// A face's surface, pixels, and its embedding.
@@ -99,12 +101,15 @@ pub(crate) fn run(args: &StagesArgs) -> Result<Value, Error> {
     for number in 1..=args.repeat.get() {
         let mut took = [Duration::ZERO; STAGES.len()];
         (faces, decoded_whole) = (0, 0);
+        let mut found = Vec::new();
         for path in photos {
             let photo = pieces.photo(path, Some(&gallery))?;
             took.iter_mut().zip(photo.took).for_each(|(sum, one)| *sum += one);
-            faces += photo.faces;
+            faces += photo.found.faces.len();
             decoded_whole += photo.decoded_whole;
+            found.push(photo.found);
         }
+        took[WRITE] = write::batch(&found)?;
         let ms = took.map(|t| t.as_secs_f64() * 1e3 / photos.len() as f64);
         rounds.iter_mut().zip(ms).for_each(|(round, ms)| round.push(ms));
         eprintln!("round {number} of {}: {:.1} ms a photo", args.repeat, ms.iter().sum::<f64>());
@@ -196,9 +201,9 @@ impl Pieces {
             std::hint::black_box(assign(&hits, thresholds));
             done.took[MATCH] = clock.lap();
         }
-        done.faces = detected.faces.len();
         done.decoded_whole = usize::from(whole.is_some());
         done.embeddings = areas.into_iter().zip(embeddings).filter_map(|(area, e)| Some((area, e?))).collect();
+        done.found = Found { size: decoded.size, faces: detected.faces };
         Ok(done)
     }
 
@@ -263,7 +268,8 @@ fn stages_caveats(args: &StagesArgs, setup: &Setup) -> Vec<String> {
         "The stages are called one after the other from outside, on one thread; a scan runs several threads and may join \
          stages. `decode` has decoding once more at full size where a small face asks for it; `resize` is the picture of \
          the first look; `detect` has all other looks, also the two at each face alone; `align` has the measuring of \
-         quality; `match` is an exact search over the portraits. Writing to the database is not among them."
+         quality; `match` is an exact search over the portraits; `write` is one transaction for all photos, with the boxes and one \
+         sighting of each, into a new SQLite vault."
             .to_owned(),
     );
     caveats.push(

@@ -1,0 +1,75 @@
+//! The stage `write`: what a scan found, into a vault, as `assent scan` does it: one transaction for a batch of photos.
+
+use std::time::{Duration, Instant};
+
+use assent::ledger::{Band, EventKind, FaceBox, NewPhoto, NewSighting, Outcome};
+use assent_testkit::T0;
+use assent_vision::detect::Detection;
+
+use crate::Error;
+use crate::vault::empty_world;
+
+/// Who is seen in every photo that has a face, from the sample portraits.
+const PORTRAIT: &str = "julie-payette";
+
+/// What a scan found in a photo.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Width and height, pixels.
+    pub(crate) size: (u32, u32),
+    /// Its faces, in photo pixels.
+    pub(crate) faces: Vec<Detection>,
+}
+
+/// Writes the photos of a batch, each with its boxes and one sighting if it has a face, and the batch's leaf of the log;
+/// how long the transaction took.
+///
+/// # Errors
+///
+/// If the vault refuses.
+pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
+    let world = empty_world();
+    let (_, grant) = world.enrol("somebody", PORTRAIT);
+    let started = Instant::now();
+    world.tx(|tx| {
+        let mut seen = Vec::new();
+        for (i, photo) in photos.iter().enumerate() {
+            let stored = tx.put_photo(&NewPhoto {
+                collection: world.collection,
+                path: &format!("2026/photo {i}.jpg"),
+                sha256: [i as u8; 32],
+                bytes: 1_000_000,
+                mtime: T0,
+                width: photo.size.0,
+                height: photo.size.1,
+                outcome: &outcome(&photo.faces),
+                scanned_with: [1; 32],
+                matched_epoch: Some(1),
+            })?;
+            if let Some(&face) = stored.faces.first() {
+                let proof = tx.active_grant(grant)?;
+                tx.replace_sightings(stored.id, &[NewSighting { grant: &proof, face, band: Band::Match }])?;
+                seen.extend(stored.id.0.to_be_bytes());
+            }
+        }
+        let subject = tx.active_grant(grant)?.subject();
+        tx.append_leaf(EventKind::Scan, &[], &[(subject, &seen)])?;
+        Ok(())
+    })?;
+    Ok(started.elapsed())
+}
+
+fn outcome(faces: &[Detection]) -> Outcome {
+    let one = |face: &Detection| FaceBox {
+        x: face.bounds.x,
+        y: face.bounds.y,
+        w: face.bounds.width,
+        h: face.bounds.height,
+        quarter_turn: face.turn.count(),
+        score: face.score,
+        size_px: 40.0,
+        sharpness: 0.5,
+        luminance: 0.5,
+    };
+    if faces.is_empty() { Outcome::NoFace } else { Outcome::Faces(faces.iter().map(one).collect()) }
+}
