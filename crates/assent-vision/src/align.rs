@@ -79,105 +79,70 @@ pub fn template_px(template: &[[f32; 2]; 5], side_px: u32) -> [Point; 5] {
 
 /// Cuts the square of `side_px` that `source_to_crop` points at out of `source`.
 ///
-/// Bilinear samples, each of which sees two pixels either way, with places and weights in 256ths of a pixel; where the
-/// crop is smaller than half of its part of the source, each of its pixels is the mean of a grid of samples, so that
-/// nothing is skipped. What lies outside of the source is black.
+/// Bilinear samples, each of which sees two pixels either way; where the crop is smaller than half of its part of the
+/// source, each of its pixels is the mean of a grid of samples, so that nothing is skipped. What lies outside of the source is black.
 pub fn cut(source: &Frame, source_to_crop: &Affine, side_px: u32) -> Frame {
     let [[a, b, tx], [c, d, ty]] = *source_to_crop;
     let det = a * d - b * c;
     // Crop pixel (u, v) -> source point, by the inverse.
     let inverse = [[d / det, -b / det], [-c / det, a / det]];
-    if inverse.as_flattened().iter().chain(&[tx, ty]).any(|v| !v.is_finite()) {
-        return Frame::filled(side_px, side_px, [0; 3]);
-    }
     let shrink = 1.0 / det.abs().sqrt();
     let samples = ((shrink / 2.0).ceil() as usize).clamp(1, 8);
     let side = side_px as usize;
+    let weight = 1.0 / (samples * samples) as f32;
     // The samples lie on a grid of `side * samples` points each way, all equally far from their neighbours.
     let place = |k: usize| (k as f64 + 0.5) / samples as f64;
-    let across = (fixed(inverse[0][0] / samples as f64), fixed(inverse[1][0] / samples as f64));
-    let weight = 1.0 / ((samples * samples) as f32 * WEIGHTS as f32);
+    let across = (inverse[0][0] / samples as f64, inverse[1][0] / samples as f64);
     let mut out = Vec::with_capacity(side * side * 3);
-    let mut sums = vec![[0u32; 3]; side];
+    let mut sums = vec![[0f32; 3]; side];
     for v in 0..side {
-        sums.fill([0; 3]);
+        sums.fill([0.0; 3]);
         for row in v * samples..(v + 1) * samples {
             let (x, y) = (place(0) - tx, place(row) - ty);
-            let mut at = (
-                fixed(inverse[0][0] * x + inverse[0][1] * y - 0.5),
-                fixed(inverse[1][0] * x + inverse[1][1] * y - 0.5),
-            );
-            for sum in &mut sums {
-                for _ in 0..samples {
-                    let lanes = sample(source, at);
-                    sum.iter_mut().enumerate().for_each(|(c, sum)| *sum += (lanes >> (LANE_BITS * c)) as u32 & 0xFFFF);
-                    at = (at.0 + across.0, at.1 + across.1);
+            let (x0, y0) = (inverse[0][0] * x + inverse[0][1] * y, inverse[1][0] * x + inverse[1][1] * y);
+            for (u, sum) in sums.iter_mut().enumerate() {
+                for k in u * samples..(u + 1) * samples {
+                    let k = k as f64;
+                    sample(source, ((x0 + across.0 * k) as f32 - 0.5, (y0 + across.1 * k) as f32 - 0.5), sum);
                 }
             }
         }
-        out.extend(sums.as_flattened().iter().map(|sum| (*sum as f32 * weight + 0.5) as u8));
+        out.extend(sums.iter().flat_map(|sum| sum.map(|s| (s * weight + 0.5) as u8)));
     }
     Frame::new(side_px, side_px, out).unwrap_or_else(|| Frame::filled(side_px, side_px, [0; 3]))
 }
 
-/// Bits of a coordinate after its point.
-const FRACTION_BITS: u32 = 20;
-
-/// Sum of the weights of a sample.
-const WEIGHTS: u32 = 256;
-
-/// Bits of a colour in a sample: a byte times all [`WEIGHTS`] fits.
-const LANE_BITS: usize = 16;
-
-/// A coordinate or a step in whole numbers. So far away that all of it is black, it is cut off: thousands of the longest
-/// steps do not overflow.
-fn fixed(value: f64) -> i64 {
-    const FAR_PX: f64 = (1 << 30) as f64;
-    (value.clamp(-FAR_PX, FAR_PX) * f64::from(1 << FRACTION_BITS)).round() as i64
-}
-
-/// The bilinear sample at `(x, y)`, counted from the centre of the first pixel, times [`WEIGHTS`]: three colours of
-/// [`LANE_BITS`] each, the first one lowest.
-fn sample(source: &Frame, (x, y): (i64, i64)) -> u64 {
-    let (w, h, rgb) = (i64::from(source.width()), i64::from(source.height()), source.rgb());
-    let (ix, iy) = (x >> FRACTION_BITS, y >> FRACTION_BITS);
-    if ix < -1 || iy < -1 || ix >= w || iy >= h {
-        return 0;
+/// Adds the bilinear sample at `(x, y)`, counted from the centre of the first pixel, to `sum`.
+fn sample(source: &Frame, (x, y): (f32, f32), sum: &mut [f32; 3]) {
+    let (w, h, rgb) = (source.width() as usize, source.height() as usize, source.rgb());
+    // NaN is outside, too.
+    if !(x >= -1.0 && y >= -1.0 && x < w as f32 && y < h as f32) {
+        return;
     }
-    let part = |v: i64| (v >> (FRACTION_BITS - 8)) as u64 & 0xFF;
-    let (fx, fy) = (part(x), part(y));
-    let both = (fx * fy + 128) >> 8;
-    let weights = [u64::from(WEIGHTS) + both - fx - fy, fx - both, fy - both, both];
-    if ix >= 0 && iy >= 0 && ix + 1 < w && iy + 1 < h {
-        let i = ((iy * w + ix) * 3) as usize;
-        let below = i + w as usize * 3;
-        if let (Some(&top), Some(&bottom)) = (first_of(rgb, i), first_of(rgb, below)) {
-            let (top, bottom) = (u64::from_le_bytes(top), u64::from_le_bytes(bottom));
-            return lanes(top) * weights[0]
-                + lanes(top >> 24) * weights[1]
-                + lanes(bottom) * weights[2]
-                + lanes(bottom >> 24) * weights[3];
+    // Not below -1, so cutting off the fraction after adding 1 rounds down.
+    let (ix, iy) = ((x + 1.0) as isize - 1, (y + 1.0) as isize - 1);
+    let (dx, dy) = (x - ix as f32, y - iy as f32);
+    let weights = [(1.0 - dx) * (1.0 - dy), dx * (1.0 - dy), (1.0 - dx) * dy, dx * dy];
+    if ix >= 0 && iy >= 0 && (ix as usize) + 1 < w && (iy as usize) + 1 < h {
+        let i = (iy as usize * w + ix as usize) * 3;
+        let (top, bottom) = (&rgb[i..i + 6], &rgb[i + w * 3..i + w * 3 + 6]);
+        for (c, s) in sum.iter_mut().enumerate() {
+            *s += weights[0] * f32::from(top[c])
+                + weights[1] * f32::from(top[c + 3])
+                + weights[2] * f32::from(bottom[c])
+                + weights[3] * f32::from(bottom[c + 3]);
+        }
+        return;
+    }
+    for (corner, weight) in weights.into_iter().enumerate() {
+        let (cx, cy) = (ix + (corner % 2) as isize, iy + (corner / 2) as isize);
+        if cx >= 0 && cy >= 0 && (cx as usize) < w && (cy as usize) < h {
+            let i = (cy as usize * w + cx as usize) * 3;
+            for (s, &value) in sum.iter_mut().zip(&rgb[i..i + 3]) {
+                *s += weight * f32::from(value);
+            }
         }
     }
-    let corner = |(corner, weight): (usize, u64)| {
-        let (cx, cy) = (ix + (corner % 2) as i64, iy + (corner / 2) as i64);
-        if cx < 0 || cy < 0 || cx >= w || cy >= h {
-            return 0;
-        }
-        let [r, g, b] = source.pixel(cx, cy);
-        lanes(u64::from_le_bytes([r, g, b, 0, 0, 0, 0, 0])) * weight
-    };
-    weights.into_iter().enumerate().map(corner).sum()
-}
-
-/// Eight bytes from `at` on.
-fn first_of(rgb: &[u8], at: usize) -> Option<&[u8; 8]> {
-    rgb.get(at..)?.first_chunk()
-}
-
-/// The three lowest bytes, spread out to lanes.
-fn lanes(bytes: u64) -> u64 {
-    bytes & 0xFF | (bytes & 0xFF00) << 8 | (bytes & 0xFF_0000) << 16
 }
 
 #[cfg(test)]
