@@ -268,8 +268,8 @@ fn stages_caveats(args: &StagesArgs, setup: &Setup) -> Vec<String> {
         "The stages are called one after the other from outside, on one thread; a scan runs several threads and may join \
          stages. `decode` has decoding once more at full size where a small face asks for it; `resize` is the picture of \
          the first look; `detect` has all other looks, also the two at each face alone; `align` has the measuring of \
-         quality; `match` is an exact search over the portraits; `write` is one transaction for all photos, with the boxes and one \
-         sighting of each, into a new SQLite vault."
+         quality; `match` is an exact search over the portraits; `write` is one transaction for all photos, with the \
+         boxes and one sighting of each, into a new SQLite vault."
             .to_owned(),
     );
     caveats.push(

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use assent::ledger::{Band, EventKind, FaceBox, NewPhoto, NewSighting, Outcome};
+use assent::ledger::{Band, EventKind, NewPhoto, NewSighting, Outcome};
+use assent::scan::face_box;
 use assent_testkit::T0;
 use assent_vision::detect::Detection;
 
@@ -29,7 +30,7 @@ pub(crate) struct Found {
 /// If the vault refuses.
 pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
     let world = empty_world();
-    let (_, grant) = world.enrol("somebody", PORTRAIT);
+    let (subject, grant) = world.enrol("somebody", PORTRAIT);
     let started = Instant::now();
     world.tx(|tx| {
         let mut seen = Vec::new();
@@ -42,7 +43,7 @@ pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
                 mtime: T0,
                 width: photo.size.0,
                 height: photo.size.1,
-                outcome: &outcome(&photo.faces),
+                outcome: &Outcome::read(photo.faces.iter().map(|face| face_box(face, None)).collect()),
                 scanned_with: [1; 32],
                 matched_epoch: Some(1),
             })?;
@@ -52,24 +53,8 @@ pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
                 seen.extend(stored.id.0.to_be_bytes());
             }
         }
-        let subject = tx.active_grant(grant)?.subject();
         tx.append_leaf(EventKind::Scan, &[], &[(subject, &seen)])?;
         Ok(())
     })?;
     Ok(started.elapsed())
-}
-
-fn outcome(faces: &[Detection]) -> Outcome {
-    let one = |face: &Detection| FaceBox {
-        x: face.bounds.x,
-        y: face.bounds.y,
-        w: face.bounds.width,
-        h: face.bounds.height,
-        quarter_turn: face.turn.count(),
-        score: face.score,
-        size_px: 40.0,
-        sharpness: 0.5,
-        luminance: 0.5,
-    };
-    if faces.is_empty() { Outcome::NoFace } else { Outcome::Faces(faces.iter().map(one).collect()) }
 }

@@ -48,6 +48,13 @@ pub enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// Of a photo that was read, from the faces in it.
+    pub fn read(faces: Vec<FaceBox>) -> Outcome {
+        if faces.is_empty() { Outcome::NoFace } else { Outcome::Faces(faces) }
+    }
+}
+
 /// The result of scanning one file.
 #[derive(Clone)]
 pub struct NewPhoto<'a> {

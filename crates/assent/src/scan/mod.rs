@@ -19,6 +19,8 @@ mod plan;
 mod see;
 mod store;
 
+pub use see::face_box;
+
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -10,6 +10,7 @@ use assent_vision::crop;
 use assent_vision::decode;
 use assent_vision::detect::{Detected, Detection};
 use assent_vision::geometry::{QuarterTurn, Rect};
+use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 
 use super::ScanError;
@@ -156,14 +157,14 @@ impl Eyes<'_> {
             Err(LookError::Inference(e)) => return Err(e.into()),
         };
         let cuts = worker.cut(&looked);
-        let boxes: Vec<FaceBox> = boxes(&looked, &cuts);
+        let faces = looked.detected.faces.iter().zip(&cuts);
+        let outcome = Outcome::read(faces.map(|(face, cut)| face_box(face, cut.quality)).collect());
         let crops = if self.about.keep_crops {
             cuts.iter().map(|cut| cut.aligned.as_ref().and_then(|aligned| crop::encode(aligned).ok())).collect()
         } else {
             Vec::new()
         };
         let answers = self.answers(worker, cuts)?;
-        let outcome = if boxes.is_empty() { Outcome::NoFace } else { Outcome::Faces(boxes) };
         let (width, height) = looked.size();
         Ok(Seen::Looked(Look { sha256, width, height, outcome, answers, crops }))
     }
@@ -256,17 +257,17 @@ fn failed(sha256: [u8; 32], code: &str) -> Look {
     Look { sha256, width: 0, height: 0, outcome, answers: Vec::new(), crops: Vec::new() }
 }
 
-fn boxes(looked: &Looked, cuts: &[Cut]) -> Vec<FaceBox> {
-    let one = |(face, cut): (&Detection, &Cut)| FaceBox {
+/// What is kept of a face (in photo pixels), whoever it is; zeros for a `quality` that was not measured.
+pub fn face_box(face: &Detection, quality: Option<Quality>) -> FaceBox {
+    FaceBox {
         x: face.bounds.x,
         y: face.bounds.y,
         w: face.bounds.width,
         h: face.bounds.height,
         quarter_turn: face.turn.count(),
         score: face.score,
-        size_px: cut.quality.map_or(0.0, |q| q.inter_eye_distance_px),
-        sharpness: cut.quality.map_or(0.0, |q| q.sharpness),
-        luminance: cut.quality.map_or(0.0, |q| q.luminance_mean),
-    };
-    looked.detected.faces.iter().zip(cuts).map(one).collect()
+        size_px: quality.map_or(0.0, |q| q.inter_eye_distance_px),
+        sharpness: quality.map_or(0.0, |q| q.sharpness),
+        luminance: quality.map_or(0.0, |q| q.luminance_mean),
+    }
 }
