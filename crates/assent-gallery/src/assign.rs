@@ -46,7 +46,7 @@ mod tests {
 
     const THRESHOLDS: Thresholds = Thresholds { certain: Some(0.5), review: 0.4 };
 
-    fn check(name: &str, hits: &[&[(u64, f32)]], expected: &[(usize, u64, Band)]) {
+    fn check(name: &str, hits: &[&[(u32, f32)]], expected: &[(usize, u32, Band)]) {
         let hits: Vec<Vec<Hit>> =
             hits.iter().map(|h| h.iter().map(|&(o, score)| Hit { owner: Owner(o), score }).collect()).collect();
         let got: Vec<_> = assign(&hits, THRESHOLDS).iter().map(|a| (a.face, a.owner.0, a.band)).collect();

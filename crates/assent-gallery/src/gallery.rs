@@ -1,12 +1,25 @@
-//! The rows and their search.
+//! The gallery and its search.
 
-use assent_kernels::Kernel;
+use std::collections::BTreeSet;
+
+use assent_kernels::{Probes, SearchKernel, Step, steps};
 use thiserror::Error;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
-/// Whose row it is: an opaque number that the caller gives and gets back.
+use crate::owners::{MOST_ROWS, OwnerRows};
+use crate::rows::{BLOCK_ROWS, Block, Blocks};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, RwLockReadGuard, lock, read, thread};
+use crate::vector::{Scale, VectorError};
+
+/// Whose row it is: an opaque number that the caller gives and gets back. Numbers are taken from 0 upwards: four bytes
+/// are kept for each, up to the largest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Owner(pub u64);
+pub struct Owner(pub u32);
+
+/// What a row may be searched for: a pair of collection and purpose, which the caller numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Scope(pub u16);
 
 /// The best row of one owner for one probe.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,264 +30,257 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// Why a vector is no row and no probe.
+/// Why a row was not inserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum VectorError {
-    /// It has another number of dimensions than the gallery.
-    #[error("a vector of {got} numbers in a gallery of {expected}")]
-    Dimensions {
-        /// Of the gallery.
-        expected: usize,
-        /// Of the vector.
-        got: usize,
+pub enum InsertError {
+    /// The vector is none.
+    #[error(transparent)]
+    Vector(#[from] VectorError),
+    /// The owner was removed; whoever comes back is another owner.
+    #[error("owner {} was removed from the gallery and cannot be inserted again", owner.0)]
+    Gone {
+        /// Who.
+        owner: Owner,
     },
-    /// A number is NaN or infinite, or the length is not 1 (within a thousandth).
-    #[error("a vector that is not of length 1")]
-    NotNormalised,
+    /// Rows cannot be numbered any further.
+    #[error("a gallery holds {MOST_ROWS} rows at most; divide it between several machines")]
+    Full,
 }
 
-/// Templates as rows of 8-bit numbers, searched one after the other: exact, and a removed row is overwritten.
+/// What is searched for.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The least score that is an answer.
+    pub least: f32,
+    /// Rows of these scopes alone; `None` for every row.
+    pub scopes: Option<BTreeSet<Scope>>,
+    /// How many threads share the work; 0 is taken as 1. The answer is the same for any number.
+    pub threads: usize,
+}
+
+impl Search {
+    /// Every row that scores `least` or more, on this thread.
+    pub fn least(least: f32) -> Search {
+        Search { least, scopes: None, threads: 1 }
+    }
+}
+
+/// What the system did to keep the rows from leaving the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protection {
+    /// They are never written to swap.
+    pub locked: bool,
+    /// They are in no core dump.
+    pub kept_out_of_dumps: bool,
+}
+
+/// Templates as rows of 8-bit numbers, all of which meet every probe: nothing is missed, and a removed row is
+/// overwritten.
 ///
-/// Each number is stored as `round(x * 127 / limit)`, where `limit = 5.6 / sqrt(dimensions)` depends on nothing but the
-/// dimension, so the scale keeps nothing of anybody.
+/// Threads share it. A search takes one block of rows after the other, so that a writer waits for a block and no longer,
+/// and a reader for the copy of a row.
 ///
-/// # Source
+/// # What a search sees
 ///
-/// The limit: the largest number seen in 7,701 embeddings of 256 dimensions was 0.322; 5.6 / sqrt(256) = 0.35. Rounding
-/// to such rows moves a cosine by about a thousandth and moved no accuracy figure.
-#[derive(Clone)]
+/// A row moves only to a place before its own, while both places are locked, and a search takes the blocks from the last
+/// to the first: so a row that was there when the search began, and was not removed, is seen, wherever it went. Rows of
+/// an owner who was removed before the search ended are taken out of the answer at its end.
 pub struct Gallery {
-    kernel: Kernel,
-    dimensions: usize,
-    rows: Vec<i8>,
-    owners: Vec<Owner>,
+    kernel: SearchKernel,
+    scale: Scale,
+    pub(crate) blocks: Blocks,
+    /// Rows that can be seen. Written under the lock of `owners`.
+    rows: AtomicUsize,
+    /// Removals that are done. Written under the lock of `owners`.
+    removals: AtomicU64,
+    /// Held for as long as a row is inserted or an owner removed.
+    owners: Mutex<OwnerRows>,
 }
 
 impl std::fmt::Debug for Gallery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Gallery({} rows of {})", self.owners.len(), self.dimensions)
+        write!(f, "Gallery({} rows of {})", self.len(), self.scale.dimensions)
     }
 }
 
 impl Gallery {
     /// An empty gallery for vectors of `dimensions` numbers (at least 1).
     pub fn new(dimensions: usize) -> Gallery {
-        Gallery { kernel: Kernel::detect(), dimensions: dimensions.max(1), rows: Vec::new(), owners: Vec::new() }
+        Gallery::with_blocks(dimensions, BLOCK_ROWS)
+    }
+
+    /// The same, with another size of blocks: a multiple of 16 rows.
+    pub(crate) fn with_blocks(dimensions: usize, block_rows: usize) -> Gallery {
+        let dimensions = dimensions.max(1);
+        Gallery {
+            kernel: SearchKernel::detect(),
+            scale: Scale::new(dimensions),
+            blocks: Blocks::new(dimensions, block_rows),
+            rows: AtomicUsize::new(0),
+            removals: AtomicU64::new(0),
+            owners: Mutex::new(OwnerRows::default()),
+        }
+    }
+
+    /// How many bytes of memory a gallery of `rows` rows of `dimensions` numbers takes at most, where no owner has more
+    /// rows than the others. What is needed to say so before it is filled.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use assent_gallery::gallery::Gallery;
+    ///
+    /// assert!(Gallery::bytes_needed(10_000_000, 128) <= 10_000_000 * 140 + 300_000);
+    /// ```
+    pub fn bytes_needed(rows: usize, dimensions: usize) -> u64 {
+        // Of each row: its numbers, its owner, its scope and its place in the owner's list. Of each block: its lock and
+        // the addresses of three arrays. The last block is taken whole.
+        let row = (steps(dimensions) * size_of::<Step>() / assent_kernels::GROUP_ROWS) as u64 + 4 + 2 + 4;
+        let blocks = rows.div_ceil(BLOCK_ROWS).max(1) as u64;
+        blocks * (BLOCK_ROWS as u64 * row + 128)
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.owners.len()
+        self.rows.load(Ordering::SeqCst)
     }
 
     /// Whether nobody is in it.
     pub fn is_empty(&self) -> bool {
-        self.owners.is_empty()
+        self.len() == 0
+    }
+
+    /// The numbers of a vector.
+    pub fn dimensions(&self) -> usize {
+        self.scale.dimensions
+    }
+
+    /// The kernels that it searches with, as figures state them.
+    pub fn kernel(&self) -> &'static str {
+        self.kernel.name()
+    }
+
+    /// What the system did to keep the rows from leaving the memory.
+    pub fn protection(&self) -> Protection {
+        self.blocks.protection()
     }
 
     /// Adds a row for `owner`; an owner may have several.
     ///
     /// # Errors
     ///
-    /// [`VectorError`] if `vector` is not of length 1 or of another dimension.
-    pub fn insert(&mut self, owner: Owner, vector: &[f32]) -> Result<(), VectorError> {
-        let mut row = self.quantised(vector)?;
-        // Growing by hand: what `Vec` would leave behind in the old allocation is overwritten.
-        if self.rows.capacity() - self.rows.len() < self.dimensions {
-            let mut larger = Vec::with_capacity((self.rows.capacity() * 2).max(64 * self.dimensions));
-            larger.extend_from_slice(&self.rows);
-            self.rows.zeroize();
-            self.rows = larger;
+    /// - [`InsertError::Vector`] if `vector` is not of length 1 or of another dimension.
+    /// - [`InsertError::Gone`] if `owner` was removed.
+    /// - [`InsertError::Full`] at about four billion rows.
+    pub fn insert(&self, owner: Owner, scope: Scope, vector: &[f32]) -> Result<(), InsertError> {
+        let numbers = Zeroizing::new(self.scale.row(vector)?);
+        let mut owners = lock(&self.owners);
+        if owners.is_gone(owner) {
+            return Err(InsertError::Gone { owner });
         }
-        self.rows.extend_from_slice(&row);
-        self.owners.push(owner);
-        row.zeroize();
+        let row = self.len();
+        if row == MOST_ROWS {
+            return Err(InsertError::Full);
+        }
+        self.blocks.write(row, owner, scope, &numbers);
+        owners.add(owner, row);
+        self.rows.store(row + 1, Ordering::SeqCst);
         Ok(())
     }
 
-    /// Removes every row of `owner` and returns how many there were. Each is overwritten with the last row, and the
-    /// freed last row with zeros, before this returns.
-    pub fn remove(&mut self, owner: Owner) -> usize {
-        let before = self.owners.len();
-        let d = self.dimensions;
-        let mut i = 0;
-        while i < self.owners.len() {
-            if self.owners[i] == owner {
-                let last = self.owners.len() - 1;
-                self.rows.copy_within(last * d..(last + 1) * d, i * d);
-                self.rows[last * d..].zeroize();
-                self.rows.truncate(last * d);
-                self.owners.swap_remove(i);
-            } else {
-                i += 1;
+    /// Removes every row of `owner`, for good, and returns how many there were. Each is overwritten with the last row, and
+    /// the freed last row with zeros, before this returns; no search that ends after that names the owner.
+    pub fn remove(&self, owner: Owner) -> usize {
+        let mut owners = lock(&self.owners);
+        let mut removed = 0;
+        while let Some(row) = owners.first(owner) {
+            let last = self.len() - 1;
+            owners.drop_first(owner);
+            if let Some(moved) = self.blocks.remove(row, last) {
+                owners.moved(moved, last, row);
             }
+            self.rows.store(last, Ordering::SeqCst);
+            removed += 1;
         }
-        before - self.owners.len()
+        owners.close(owner);
+        // Only now: a search that began meanwhile and ends after this has to look again.
+        self.removals.fetch_add(1, Ordering::SeqCst);
+        removed
     }
 
-    /// For each probe, every owner whose best row scores `least` or more, best first; equal scores in the order of
-    /// their rows. One by one or in a batch, a probe's answer is the same to the bit.
+    /// For each probe, every owner whose best row scores enough, best first; equal scores in the order of owners. One by
+    /// one or in a batch, on one thread or on many, a probe's answer is the same to the bit.
     ///
     /// # Errors
     ///
     /// [`VectorError`] if a probe is not of length 1 or of another dimension; nothing was searched then.
-    pub fn search(&self, probes: &[&[f32]], least: f32) -> Result<Vec<Vec<Hit>>, VectorError> {
-        let mut quantised: Vec<Vec<i8>> = Vec::with_capacity(probes.len());
-        for probe in probes {
-            quantised.push(self.quantised(probe)?);
-        }
-        let mut found: Vec<Vec<(i32, usize)>> = vec![Vec::new(); probes.len()];
-        let unit = self.unit();
-        let least_dot = (f64::from(least) * unit).ceil() as i32;
-        for (r, row) in self.rows.chunks_exact(self.dimensions).enumerate() {
-            for (probe, found) in quantised.iter().zip(&mut found) {
-                let dot = self.kernel.dot(probe, row);
-                if dot >= least_dot {
-                    found.push((dot, r));
-                }
+    pub fn search(&self, probes: &[&[f32]], search: &Search) -> Result<Vec<Vec<Hit>>, VectorError> {
+        let removals = self.removals.load(Ordering::SeqCst);
+        let rows = probes.iter().map(|probe| Ok(Zeroizing::new(self.scale.row(probe)?)));
+        let rows: Vec<Zeroizing<Vec<i8>>> = rows.collect::<Result<_, VectorError>>()?;
+        let unit = self.scale.unit();
+        let least = (f64::from(search.least) * unit).ceil() as i32;
+        let packed = Probes::new(
+            self.kernel,
+            self.scale.dimensions,
+            &rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>(),
+            least,
+            self.scale.longest_row(),
+        );
+        let next = Mutex::new(self.blocks.count(self.len()));
+        let take_blocks = || {
+            let mut found: Vec<Vec<Found>> = vec![Vec::new(); probes.len()];
+            while let Some(block) = self.claim(&next) {
+                scan_block(&block, &packed, search, steps(self.scale.dimensions), &mut found);
             }
-        }
-        quantised.iter_mut().for_each(Zeroize::zeroize);
-        let best_per_owner = |mut rows: Vec<(i32, usize)>| {
-            rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-            let mut hits: Vec<Hit> = Vec::new();
-            for (dot, r) in rows {
-                let owner = self.owners[r];
-                if hits.iter().all(|h| h.owner != owner) {
-                    hits.push(Hit { owner, score: (f64::from(dot) / unit) as f32 });
-                }
-            }
-            hits
+            found
         };
-        Ok(found.into_iter().map(best_per_owner).collect())
-    }
-
-    /// The dot product of a row with itself, were it of length 1 and stored without rounding.
-    fn unit(&self) -> f64 {
-        self.scale().powi(2)
-    }
-
-    fn scale(&self) -> f64 {
-        127.0 * (self.dimensions as f64).sqrt() / 5.6
-    }
-
-    fn quantised(&self, vector: &[f32]) -> Result<Vec<i8>, VectorError> {
-        if vector.len() != self.dimensions {
-            return Err(VectorError::Dimensions { expected: self.dimensions, got: vector.len() });
+        let mut found = thread::scope(|scope| {
+            let others: Vec<_> = (1..search.threads).map(|_| scope.spawn(&take_blocks)).collect();
+            let mut found = take_blocks();
+            for other in others {
+                // A thread that panicked has missed rows: an answer without them would be wrong.
+                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                found.iter_mut().zip(other).for_each(|(all, more)| all.extend(more));
+            }
+            found
+        });
+        if self.removals.load(Ordering::SeqCst) != removals {
+            let owners = lock(&self.owners);
+            found.iter_mut().for_each(|found| found.retain(|f| !owners.is_gone(f.owner)));
         }
-        let length: f64 = vector.iter().map(|v| f64::from(*v).powi(2)).sum();
-        if !length.is_finite() || (length - 1.0).abs() > 2e-3 {
-            return Err(VectorError::NotNormalised);
-        }
-        let scale = self.scale();
-        Ok(vector.iter().map(|v| (f64::from(*v) * scale).round().clamp(-127.0, 127.0) as i8).collect())
+        Ok(found.into_iter().map(|found| best_per_owner(found, unit)).collect())
+    }
+
+    /// The next block of a search, from the last to the first. Whoever claims a block holds its lock before anyone can
+    /// claim the one before it.
+    fn claim(&self, next: &Mutex<usize>) -> Option<RwLockReadGuard<'_, Block>> {
+        let mut next = lock(next);
+        *next = next.checked_sub(1)?;
+        Some(read(self.blocks.get(*next)))
     }
 }
 
-impl Drop for Gallery {
-    fn drop(&mut self) {
-        self.rows.zeroize();
-    }
+/// A row that scored enough.
+#[derive(Clone, Copy)]
+struct Found {
+    owner: Owner,
+    dot: i32,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A vector of length 1 that depends on `seed` alone (xorshift; no two seeds are alike).
-    fn vector(seed: u64, d: usize) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut v: Vec<f32> = (0..d)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 40) as f32 / (1 << 24) as f32 - 0.5
-            })
-            .collect();
-        let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();
-        for x in &mut v {
-            *x /= length;
+fn scan_block(block: &Block, probes: &Probes, search: &Search, steps: usize, found: &mut [Vec<Found>]) {
+    let groups = block.owners.len().div_ceil(assent_kernels::GROUP_ROWS);
+    probes.scan(&block.steps[..groups * steps], |hit| {
+        let Some(owner) = block.owners.get(hit.row) else { return };
+        if search.scopes.as_ref().is_none_or(|scopes| scopes.contains(&block.scopes[hit.row])) {
+            found[hit.probe].push(Found { owner: *owner, dot: hit.dot });
         }
-        v
-    }
+    });
+}
 
-    fn gallery(n: u64, d: usize) -> Gallery {
-        let mut g = Gallery::new(d);
-        for i in 0..n {
-            g.insert(Owner(i), &vector(i + 1, d)).unwrap();
-        }
-        g
-    }
-
-    #[test]
-    fn the_score_is_the_cosine_within_rounding() {
-        for d in [128, 256, 512] {
-            let g = gallery(50, d);
-            let probe = vector(1_000, d);
-            for hit in &g.search(&[&probe], -1.0).unwrap()[0] {
-                let exact: f32 = vector(hit.owner.0 + 1, d).iter().zip(&probe).map(|(a, b)| a * b).sum();
-                assert!((hit.score - exact).abs() < 8e-3, "{d}: {} instead of {exact}", hit.score);
-            }
-            let own = &g.search(&[&vector(8, d)], 0.9).unwrap()[0];
-            assert_eq!(own.len(), 1);
-            assert_eq!(own[0].owner, Owner(7));
-            assert!((own[0].score - 1.0).abs() < 8e-3);
-        }
-    }
-
-    #[test]
-    fn i9_a_probe_gets_the_same_answer_in_any_batch() {
-        let g = gallery(300, 256);
-        let probes: Vec<Vec<f32>> = (0..40).map(|i| vector(5_000 + i, 256)).collect();
-        let all: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-        let together = g.search(&all, 0.05).unwrap();
-        for (probe, expected) in all.iter().zip(&together) {
-            assert_eq!(&g.search(&[probe], 0.05).unwrap()[0], expected);
-        }
-    }
-
-    #[test]
-    fn ties_come_in_the_order_of_rows_and_owners_come_once() {
-        let mut g = Gallery::new(8);
-        let v = vector(3, 8);
-        for owner in [5, 2, 5, 9] {
-            g.insert(Owner(owner), &v).unwrap();
-        }
-        let hits = g.search(&[&v], 0.0).unwrap();
-        assert_eq!(hits[0].iter().map(|h| h.owner.0).collect::<Vec<_>>(), [5, 2, 9]);
-    }
-
-    #[test]
-    fn i1_a_removed_row_is_gone_from_search_and_from_memory() {
-        let mut g = gallery(100, 64);
-        let pattern = g.quantised(&vector(41, 64)).unwrap();
-        let holds = |g: &Gallery| {
-            // What lies behind `len` was freed by removals: look there, too, up to what was ever written.
-            g.rows.windows(64).any(|w| w == pattern)
-        };
-        assert!(holds(&g));
-        assert_eq!(g.remove(Owner(40)), 1);
-        assert_eq!(g.remove(Owner(40)), 0);
-        assert!(!holds(&g));
-        assert_eq!(g.len(), 99);
-        let hits = g.search(&[&vector(41, 64)], -1.0).unwrap();
-        assert!(hits[0].iter().all(|h| h.owner != Owner(40)));
-        assert_eq!(hits[0].len(), 99);
-    }
-
-    #[test]
-    fn bad_vectors_are_named() {
-        let mut g = Gallery::new(4);
-        let check =
-            |name: &str, v: &[f32], expected| assert_eq!(Gallery::new(4).insert(Owner(1), v), Err(expected), "{name}");
-        check("too short", &[1.0, 0.0, 0.0], VectorError::Dimensions { expected: 4, got: 3 });
-        check("empty", &[], VectorError::Dimensions { expected: 4, got: 0 });
-        check("NaN", &[f32::NAN, 0.0, 0.0, 0.0], VectorError::NotNormalised);
-        check("infinite", &[f32::INFINITY, 0.0, 0.0, 0.0], VectorError::NotNormalised);
-        check("zero", &[0.0; 4], VectorError::NotNormalised);
-        check("too long", &[1.0, 1.0, 0.0, 0.0], VectorError::NotNormalised);
-        g.insert(Owner(1), &[0.0, 1.0, 0.0, 0.0]).unwrap();
-        assert_eq!(g.search(&[&[0.0; 4]], 0.0), Err(VectorError::NotNormalised));
-    }
+fn best_per_owner(mut found: Vec<Found>, unit: f64) -> Vec<Hit> {
+    found.sort_unstable_by_key(|f| (f.owner, std::cmp::Reverse(f.dot)));
+    found.dedup_by_key(|f| f.owner);
+    found.sort_unstable_by_key(|f| (std::cmp::Reverse(f.dot), f.owner));
+    found.iter().map(|f| Hit { owner: f.owner, score: (f64::from(f.dot) / unit) as f32 }).collect()
 }

@@ -7,3 +7,11 @@
 pub mod assign;
 pub mod calibration;
 pub mod gallery;
+#[cfg(all(test, feature = "model"))]
+mod model;
+mod owners;
+mod rows;
+mod sync;
+#[cfg(all(test, not(feature = "model")))]
+mod tests;
+pub mod vector;

@@ -1,15 +1,17 @@
-//! The inner loops: dot products of 8-bit rows, and layers of small convolutional networks.
+//! The inner loops: one-to-many search over 8-bit rows, and layers of small convolutional networks.
 //!
 //! Each kernel has a scalar twin that says what it must compute, and gives the same number to the bit. The choice
 //! is made at run time: an [`Avx2`] can only be made on a processor that has AVX2 and FMA, so holding one is the proof.
 
-mod dot;
 mod layers;
+mod protect;
+mod search;
 
-pub use dot::dot_scalar;
 pub use layers::{Activation, Dense, Depthwise, largest, normalise, pool, quantise};
+pub use protect::{Protected, protect};
+pub use search::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, SearchKernel, Step, dot, steps, write_row};
 
-/// The best kernels of this processor.
+/// The best kernels of this processor for layers.
 #[derive(Debug, Clone, Copy)]
 pub enum Kernel {
     /// Plain Rust.
@@ -46,5 +48,19 @@ impl Avx2 {
     pub fn detect() -> Option<Avx2> {
         let found = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
         found.then_some(Avx2(()))
+    }
+}
+
+/// Proof that the processor has AVX-512 F and VNNI.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+pub struct Avx512Vnni(());
+
+#[cfg(target_arch = "x86_64")]
+impl Avx512Vnni {
+    /// `None` on a processor without them.
+    pub fn detect() -> Option<Avx512Vnni> {
+        let found = std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vnni");
+        found.then_some(Avx512Vnni(()))
     }
 }

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 
 use assent_gallery::assign::assign;
 use assent_gallery::calibration::{Band, Calibration, DeclaredRates, Thresholds};
-use assent_gallery::gallery::{Gallery, Hit, Owner, VectorError};
+use assent_gallery::gallery::{Gallery, Hit, InsertError, Owner, Scope, Search};
+use assent_gallery::vector::VectorError;
 use assent_vision::detect::SearchOptions;
 use assent_vision::embed::Embedding;
 use assent_vision::runtime::InferenceError;
@@ -126,6 +127,9 @@ pub enum EvaluateError {
     /// A network failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
+    /// What the network made of a portrait is no template of the pack's dimension.
+    #[error(transparent)]
+    Template(#[from] InsertError),
     /// The network's output is no embedding of the pack's dimension.
     #[error(transparent)]
     Vector(#[from] VectorError),
@@ -160,7 +164,7 @@ impl<'a> FindEvaluation<'a> {
             return Err(EvaluateError::SampleSetOnly);
         }
         let mut workers = models.workers(options.search, options.threads)?;
-        let mut gallery = Gallery::new(models.pack().embedder().dimensions);
+        let gallery = Gallery::new(models.pack().embedder().dimensions);
         let mut failed = None;
         let mut templates: Vec<_> = set.portraits.iter().map(|_| None).collect();
         walk(
@@ -183,7 +187,7 @@ impl<'a> FindEvaluation<'a> {
         }
         for (person, embedding) in templates.iter().enumerate() {
             if let Some(embedding) = embedding {
-                gallery.insert(Owner(person as u64), embedding.values())?;
+                gallery.insert(Owner(person as u32), Scope::default(), embedding.values())?;
             }
         }
         if gallery.is_empty() {
@@ -368,5 +372,5 @@ fn search(worker: &mut Worker, gallery: &Gallery, bytes: &[u8]) -> Result<Seen, 
     let cuts = worker.cut(&looked);
     let embeddings = worker.embed(cuts)?;
     let probes: Vec<&[f32]> = embeddings.iter().flatten().map(Embedding::values).collect();
-    Ok(Some((looked.detected.faces.len(), gallery.search(&probes, SCORE_MIN)?)))
+    Ok(Some((looked.detected.faces.len(), gallery.search(&probes, &Search::least(SCORE_MIN))?)))
 }

@@ -216,7 +216,7 @@ impl Searches {
         let among: Vec<Vec<Hit>> = hits.iter().map(of_labelled).collect();
         for located in assign(&among, Thresholds { certain: None, review: self.located_from }) {
             let scores: BTreeMap<Owner, f32> = hits[located.face].iter().map(|hit| (hit.owner, hit.score)).collect();
-            let row = self.enrolled.iter().filter_map(|&person| scores.get(&Owner(person as u64)).copied()).collect();
+            let row = self.enrolled.iter().filter_map(|&person| scores.get(&Owner(person as u32)).copied()).collect();
             self.appearances.insert(Label { photo, person: located.owner.0 as usize }, Some(row));
         }
     }

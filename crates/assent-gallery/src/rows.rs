@@ -1,0 +1,139 @@
+//! The rows in memory: blocks behind a lock each, that never move.
+
+use std::sync::OnceLock;
+
+use assent_kernels::{GROUP_ROWS, Step, protect, steps, write_row};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::gallery::{Owner, Protection, Scope};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{RwLock, write};
+
+/// Rows of a block: at 256 dimensions a quarter of a mebibyte, which is scanned for one probe in less than 20
+/// microseconds. That is how long a removal waits for a search, if it meets one.
+pub(crate) const BLOCK_ROWS: usize = 64 * GROUP_ROWS;
+
+/// Rows, whose they are, and what they are for.
+#[derive(Default)]
+pub(crate) struct Block {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) owners: Vec<Owner>,
+    pub(crate) scopes: Vec<Scope>,
+}
+
+/// A row on its way to another place. Wiped when dropped.
+struct Taken {
+    numbers: Zeroizing<Vec<i8>>,
+    owner: Owner,
+    scope: Scope,
+}
+
+impl Block {
+    fn group(&mut self, lane: usize, steps: usize) -> &mut [Step] {
+        &mut self.steps[lane / GROUP_ROWS * steps..][..steps]
+    }
+
+    /// Takes the last row out.
+    fn pop(&mut self, lane: usize, steps: usize) -> Taken {
+        let group = self.group(lane, steps);
+        let numbers = Zeroizing::new(group.iter().flat_map(|step| step.0[lane % GROUP_ROWS]).collect());
+        write_row(group, lane % GROUP_ROWS, &[]);
+        let (owner, scope) = (self.owners[lane], self.scopes[lane]);
+        self.owners.truncate(lane);
+        self.scopes.truncate(lane);
+        Taken { numbers, owner, scope }
+    }
+
+    fn replace(&mut self, lane: usize, steps: usize, taken: &Taken) {
+        write_row(self.group(lane, steps), lane % GROUP_ROWS, &taken.numbers);
+        self.owners[lane] = taken.owner;
+        self.scopes[lane] = taken.scope;
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.steps.zeroize();
+    }
+}
+
+/// All blocks: the n-th array holds 2^n of them, so that more can be added and none ever moves, and no copy of a row
+/// stays behind in memory that was given back.
+pub(crate) struct Blocks {
+    steps: usize,
+    block_rows: usize,
+    arrays: [OnceLock<Box<[RwLock<Block>]>>; 32],
+    unlocked: AtomicUsize,
+    dumpable: AtomicUsize,
+}
+
+impl Blocks {
+    pub(crate) fn new(dimensions: usize, block_rows: usize) -> Blocks {
+        Blocks {
+            steps: steps(dimensions),
+            block_rows,
+            arrays: [const { OnceLock::new() }; 32],
+            unlocked: AtomicUsize::new(0),
+            dumpable: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many blocks `rows` rows fill.
+    pub(crate) fn count(&self, rows: usize) -> usize {
+        rows.div_ceil(self.block_rows)
+    }
+
+    pub(crate) fn get(&self, block: usize) -> &RwLock<Block> {
+        let array = (block + 1).ilog2();
+        let blocks = self.arrays[array as usize]
+            .get_or_init(|| (0..1 << array).map(|_| RwLock::new(Block::default())).collect());
+        &blocks[block + 1 - (1 << array)]
+    }
+
+    fn at(&self, row: usize) -> (&RwLock<Block>, usize) {
+        (self.get(row / self.block_rows), row % self.block_rows)
+    }
+
+    pub(crate) fn write(&self, row: usize, owner: Owner, scope: Scope, numbers: &[i8]) {
+        let (block, lane) = self.at(row);
+        let block = &mut *write(block);
+        if block.steps.is_empty() {
+            block.steps = vec![Step::ZERO; self.block_rows / GROUP_ROWS * self.steps];
+            block.owners.reserve_exact(self.block_rows);
+            block.scopes.reserve_exact(self.block_rows);
+            let protected = protect(&block.steps);
+            self.unlocked.fetch_add(usize::from(!protected.locked), Ordering::Relaxed);
+            self.dumpable.fetch_add(usize::from(!protected.kept_out_of_dumps), Ordering::Relaxed);
+        }
+        write_row(block.group(lane, self.steps), lane % GROUP_ROWS, numbers);
+        block.owners.push(owner);
+        block.scopes.push(scope);
+    }
+
+    /// Overwrites a row with the last one, and the last one with zeros. Returns whose row was moved.
+    ///
+    /// Both blocks are locked throughout, the later one first, as a search takes them.
+    pub(crate) fn remove(&self, row: usize, last: usize) -> Option<Owner> {
+        let (last_block, last_lane) = self.at(last);
+        let (block, lane) = self.at(row);
+        let mut from = write(last_block);
+        let taken = from.pop(last_lane, self.steps);
+        if row == last {
+            return None;
+        }
+        if std::ptr::eq(block, last_block) {
+            from.replace(lane, self.steps, &taken);
+        } else {
+            write(block).replace(lane, self.steps, &taken);
+        }
+        Some(taken.owner)
+    }
+
+    /// What keeps the rows from leaving the memory.
+    pub(crate) fn protection(&self) -> Protection {
+        Protection {
+            locked: self.unlocked.load(Ordering::Relaxed) == 0,
+            kept_out_of_dumps: self.dumpable.load(Ordering::Relaxed) == 0,
+        }
+    }
+}

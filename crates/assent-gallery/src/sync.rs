@@ -1,0 +1,28 @@
+//! The locks: the standard library's, or a model checker's that tries every order of their steps.
+
+#[cfg(not(feature = "model"))]
+pub(crate) use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
+#[cfg(not(feature = "model"))]
+pub(crate) use std::thread;
+
+#[cfg(feature = "model")]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
+#[cfg(feature = "model")]
+pub(crate) use shuttle::thread;
+
+use std::sync::PoisonError;
+
+// A thread that died while it held a lock died between two whole steps or in an allocation: what it left can be read,
+// and a removal must go on in any case.
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,201 @@
+//! Tests of the gallery with the locks of the standard library.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use proptest::prelude::*;
+
+use crate::gallery::{Gallery, InsertError, Owner, Scope, Search};
+use crate::vector::VectorError;
+
+/// A vector of length 1 that depends on `seed` alone (xorshift; no two seeds are alike).
+fn vector(seed: u64, d: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut v: Vec<f32> = (0..d)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+        })
+        .collect();
+    let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();
+    for x in &mut v {
+        *x /= length;
+    }
+    v
+}
+
+fn gallery(n: u32, d: usize) -> Gallery {
+    let g = Gallery::new(d);
+    for i in 0..n {
+        g.insert(Owner(i), Scope(0), &vector(u64::from(i) + 1, d)).unwrap();
+    }
+    g
+}
+
+fn owners(g: &Gallery, probe: &[f32], search: &Search) -> Vec<u32> {
+    g.search(&[probe], search).unwrap()[0].iter().map(|h| h.owner.0).collect()
+}
+
+#[test]
+fn the_score_is_the_cosine_within_rounding() {
+    for d in [128, 254, 256, 512] {
+        let g = gallery(50, d);
+        let probe = vector(1_000, d);
+        let hits = &g.search(&[&probe], &Search::least(-1.0)).unwrap()[0];
+        assert_eq!(hits.len(), 50);
+        for hit in hits {
+            let exact: f32 = vector(u64::from(hit.owner.0) + 1, d).iter().zip(&probe).map(|(a, b)| a * b).sum();
+            assert!((hit.score - exact).abs() < 8e-3, "{d}: {} instead of {exact}", hit.score);
+        }
+        let own = &g.search(&[&vector(8, d)], &Search::least(0.9)).unwrap()[0];
+        assert_eq!(own.len(), 1);
+        assert_eq!(own[0].owner, Owner(7));
+        assert!((own[0].score - 1.0).abs() < 8e-3);
+    }
+}
+
+#[test]
+fn i9_a_probe_gets_the_same_answer_in_any_batch_and_on_any_threads() {
+    let g = gallery(3_000, 64);
+    let probes: Vec<Vec<f32>> = (0..40).map(|i| vector(500_000 + i, 64)).collect();
+    let all: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
+    let together = g.search(&all, &Search::least(0.2)).unwrap();
+    assert!(together.iter().all(|hits| hits.len() > 20));
+    for (probe, expected) in all.iter().zip(&together) {
+        assert_eq!(&g.search(&[probe], &Search::least(0.2)).unwrap()[0], expected);
+    }
+    for threads in [0, 2, 5] {
+        assert_eq!(g.search(&all, &Search { threads, ..Search::least(0.2) }).unwrap(), together, "{threads} threads");
+    }
+}
+
+#[test]
+fn ties_come_in_the_order_of_owners_and_owners_come_once() {
+    let g = Gallery::new(8);
+    let v = vector(3, 8);
+    for owner in [5, 2, 5, 9] {
+        g.insert(Owner(owner), Scope(0), &v).unwrap();
+    }
+    assert_eq!(owners(&g, &v, &Search::least(0.0)), [2, 5, 9]);
+}
+
+#[test]
+fn a_search_sees_the_rows_of_its_scopes_alone_and_all_of_those() {
+    let g = Gallery::new(32);
+    for i in 0..200 {
+        g.insert(Owner(i), Scope((i % 3) as u16), &vector(u64::from(i), 32)).unwrap();
+    }
+    let check = |name: &str, scopes: Option<&[u16]>, expected: &dyn Fn(u32) -> bool| {
+        let scopes = scopes.map(|s| s.iter().copied().map(Scope).collect::<BTreeSet<_>>());
+        let mut got = owners(&g, &vector(7_777, 32), &Search { scopes, ..Search::least(-1.0) });
+        got.sort_unstable();
+        assert_eq!(got, (0..200).filter(|i| expected(*i)).collect::<Vec<_>>(), "{name}");
+    };
+    check("every scope", None, &|_| true);
+    check("no scope", Some(&[]), &|_| false);
+    check("one", Some(&[1]), &|i| i % 3 == 1);
+    check("two", Some(&[0, 2]), &|i| i % 3 != 1);
+    check("one that nobody has", Some(&[9]), &|_| false);
+}
+
+#[test]
+fn i1_who_was_removed_is_gone_and_stays_gone() {
+    let g = gallery(100, 64);
+    assert_eq!(g.remove(Owner(40)), 1);
+    assert_eq!(g.remove(Owner(40)), 0);
+    assert_eq!(g.remove(Owner(4_000)), 0);
+    assert_eq!(g.len(), 99);
+    let found = owners(&g, &vector(41, 64), &Search::least(-1.0));
+    assert_eq!(found.len(), 99);
+    assert!(!found.contains(&40));
+    for owner in [40, 4_000] {
+        let owner = Owner(owner);
+        assert_eq!(g.insert(owner, Scope(0), &vector(1, 64)), Err(InsertError::Gone { owner }));
+    }
+}
+
+#[test]
+fn bad_probes_are_refused_before_anything_is_searched() {
+    let g = gallery(3, 4);
+    let search = Search::least(0.0);
+    assert_eq!(g.search(&[&[0.5; 4], &[0.0; 4]], &search), Err(VectorError::Zero));
+    assert_eq!(g.search(&[&[0.5; 5]], &search), Err(VectorError::Dimensions { expected: 4, got: 5 }));
+    assert_eq!(g.search(&[], &search), Ok(Vec::new()));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(u32),
+    Remove(u32),
+}
+
+proptest! {
+    /// Whatever is inserted and removed in whatever order, a search finds what a list would have found.
+    #[test]
+    fn a_gallery_is_a_list(steps in proptest::collection::vec(
+        prop_oneof![3 => (0_u32..30).prop_map(Step::Insert), 1 => (0_u32..30).prop_map(Step::Remove)], 0..200)
+    ) {
+        let g = Gallery::with_blocks(8, 16);
+        let mut list: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut gone = BTreeSet::new();
+        for (i, step) in steps.iter().enumerate() {
+            match *step {
+                Step::Insert(owner) => {
+                    let inserted = g.insert(Owner(owner), Scope(0), &vector(i as u64 + 1, 8));
+                    prop_assert_eq!(inserted.is_err(), gone.contains(&owner));
+                    if inserted.is_ok() {
+                        *list.entry(owner).or_default() += 1;
+                    }
+                }
+                Step::Remove(owner) => {
+                    prop_assert_eq!(g.remove(Owner(owner)), list.remove(&owner).unwrap_or(0));
+                    gone.insert(owner);
+                }
+            }
+            prop_assert_eq!(g.len(), list.values().sum::<usize>());
+        }
+        let mut found = owners(&g, &vector(99_999, 8), &Search::least(-1.0));
+        found.sort_unstable();
+        prop_assert_eq!(found, list.into_keys().collect::<Vec<_>>());
+    }
+}
+
+/// Threads search while rows come and go: who stays is always found, who went is never found again.
+#[test]
+fn i4_searches_and_removals_at_the_same_time() {
+    const STAYING: u32 = 300;
+    const GOING: u32 = 2_000;
+    let g = Gallery::with_blocks(8, 32);
+    for i in 0..STAYING + GOING {
+        // Those who go are spread among those who stay.
+        let owner = if i % 7 == 0 && i / 7 < STAYING { i / 7 } else { STAYING + i };
+        g.insert(Owner(owner), Scope(0), &vector(u64::from(i) + 1, 8)).unwrap();
+    }
+    let probe = vector(1_234_567, 8);
+    let all = owners(&g, &probe, &Search::least(-1.0));
+    let (staying, going): (Vec<u32>, Vec<u32>) = all.iter().partition(|owner| **owner < STAYING);
+    assert_eq!(staying.len(), STAYING as usize);
+    let gone: Vec<AtomicBool> = (0..=2 * (STAYING + GOING)).map(|_| AtomicBool::new(false)).collect();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for threads in [1, 2] {
+            let (g, probe, gone, done) = (&g, &probe, &gone, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::SeqCst) {
+                    let before: Vec<bool> = gone.iter().map(|g| g.load(Ordering::SeqCst)).collect();
+                    let found = owners(g, probe, &Search { threads, ..Search::least(-1.0) });
+                    assert_eq!(found.iter().filter(|owner| **owner < STAYING).count(), STAYING as usize);
+                    assert!(found.iter().all(|owner| !before[*owner as usize]));
+                }
+            });
+        }
+        for owner in &going {
+            assert_eq!(g.remove(Owner(*owner)), 1);
+            gone[*owner as usize].store(true, Ordering::SeqCst);
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(g.len(), STAYING as usize);
+}
