@@ -119,7 +119,13 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
 
     let threads = args.search.threads();
     let memory_mb = MEMORY_MB_PER_THREAD * threads as u64;
-    let options = ScanOptions { search: args.search.options(), threads, rates: DeclaredRates::default(), memory_mb };
+    let options = ScanOptions {
+        search: args.search.options(),
+        threads,
+        rates: DeclaredRates::default(),
+        memory_mb,
+        free_bytes: None,
+    };
     let bar = progress::bar(0, "photos");
     let mut tick = |p: Progress| {
         bar.set_length(p.of as u64);

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
+use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
 
 /// One line of the examination.
@@ -56,10 +57,11 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                 let unopened = match model {
                     Some(model) if c.others.allows_matching() && !c.frozen => {
                         let find = Purpose::find_my_photos();
-                        ledger
-                            .run_tx("open templates", now(), |tx| tx.searchable_templates(c.id, &find, model))?
-                            .unopened
-                            .len()
+                        let opened = ledger.run_tx("open templates", now(), |tx| {
+                            let what = tx.searchable(c.id, &find, model)?;
+                            tx.open_templates(&what, all_threads(), &|_| true, &mut |_| {})
+                        });
+                        opened?.into_inner().len()
                     }
                     _ => 0,
                 };

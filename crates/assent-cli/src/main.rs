@@ -14,6 +14,7 @@ mod evaluate_open_set;
 mod evaluate_verify_cmd;
 mod fetch;
 mod find_cmd;
+mod free_memory;
 mod models_arg;
 mod output;
 mod packs_cmd;

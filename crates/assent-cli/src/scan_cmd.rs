@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent::DeclaredRates;
+use assent::ledger::TemplateId;
 use assent::models::Models;
-use assent::scan::{BATCH_MS, Progress, ScanOptions, ScanSummary, ScanWatch, scan};
+use assent::scan::{BATCH_MS, Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::evaluate_cmd::round;
+use crate::free_memory::free_memory_bytes;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
 use crate::progress;
@@ -75,6 +77,7 @@ pub(crate) fn run(
         threads,
         rates: args.rates.declared(),
         memory_mb: args.memory.megabytes(threads),
+        free_bytes: free_memory_bytes(),
     };
     let stop = stop_on_interrupt();
     let bar = progress::bar(0, "photos");
@@ -82,7 +85,14 @@ pub(crate) fn run(
         "The newest photos come first, and what is found is kept every {} seconds: Ctrl-C stops, the next scan goes on.",
         BATCH_MS / 1000
     ));
+    let opening = progress::bar(0, "templates opened");
     let mut tick = |p: Progress| {
+        if p.stage == Stage::Opening {
+            opening.set_length(p.of as u64);
+            opening.set_position(p.done as u64);
+            return;
+        }
+        opening.finish_and_clear();
         bar.set_length(p.of as u64);
         bar.set_position(p.done as u64);
         if let Some(kept) = p.committed {
@@ -171,10 +181,15 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     json!({
         "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
         "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
-        "unopened_templates": s.unopened, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
+        "unopened_templates": ids(&s.unopened), "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
         "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
         "expected_wrong_match_or_review": wrong_or_proposed.map(|n| round(n, 4)),
     })
+}
+
+/// Templates' ids, as text: they are too large for the numbers of JSON.
+fn ids(templates: &[TemplateId]) -> Vec<String> {
+    templates.iter().map(|id| id.0.to_string()).collect()
 }
 
 /// The summary for people.
@@ -210,8 +225,18 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
                 .to_owned(),
         );
     }
-    if s.unopened > 0 {
-        lines.push(format!("{} did not open and were left out: assent doctor", count(s.unopened, "template")));
+    if !s.unopened.is_empty() {
+        let (number, ids) = (count(s.unopened.len(), "template"), ids(&s.unopened));
+        let more = if ids.len() > NAMED_MAX { ", and more (--json names all)" } else { "" };
+        let named = ids[..ids.len().min(NAMED_MAX)].join(", ");
+        lines.push(format!("{number} did not open and were left out ({named}{more}): assent doctor"));
+    }
+    if s.exposed {
+        lines.push(
+            "The system did not keep all templates from being written to swap or to a core dump. Raise the limit of \
+             locked memory (ulimit -l), or encrypt the swap."
+                .to_owned(),
+        );
     }
     for (path, code) in s.failed.iter().take(NAMED_MAX) {
         lines.push(format!("left out: {path} ({code})"));

@@ -33,9 +33,13 @@ impl SearchArgs {
     }
 
     pub(crate) fn threads(&self) -> usize {
-        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.threads.map_or_else(all, NonZeroUsize::get)
+        self.threads.map_or_else(all_threads, NonZeroUsize::get)
     }
+}
+
+/// As many threads as the machine has processors for this program.
+pub(crate) fn all_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// How much memory a scan's photos may take.

@@ -9,12 +9,14 @@
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::any::AnyRow;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Any, AnyConnection, Connection, Executor, Row as _, Transaction};
 use tokio::runtime::Runtime;
+
+use crate::reader::Place;
 
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
@@ -45,6 +47,10 @@ impl fmt::Debug for Database {
 pub struct DbError(Box<dyn Error + Send + Sync>);
 
 impl DbError {
+    pub(crate) fn new(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(cause))
+    }
+
     pub(crate) fn earlier_step() -> Self {
         Self("an earlier step of the transaction failed".into())
     }
@@ -88,6 +94,8 @@ pub(crate) struct Connector {
     pub(crate) runtime: Runtime,
     url: String,
     sqlite: bool,
+    /// Where SQLite has its file.
+    file: PathBuf,
     connection: Option<AnyConnection>,
 }
 
@@ -99,7 +107,7 @@ impl Connector {
             Database::Sqlite => (sqlite_url(file), true),
             Database::Postgres { url } => (url.clone(), false),
         };
-        Ok(Self { runtime, url, sqlite, connection: None })
+        Ok(Self { runtime, url, sqlite, file: file.to_owned(), connection: None })
     }
 
     /// Connects if needed.
@@ -152,7 +160,13 @@ impl Connector {
             transaction.execute("SELECT size FROM log_head WHERE one = 1 FOR UPDATE").await?;
             Ok(transaction)
         })?;
-        Ok(Db { runtime: &self.runtime, transaction: RefCell::new(transaction), failed: Cell::new(false) })
+        Ok(Db {
+            runtime: &self.runtime,
+            transaction: RefCell::new(transaction),
+            failed: Cell::new(false),
+            wrote: Cell::new(false),
+            place: Place { url: &self.url, file: self.sqlite.then_some(&self.file) },
+        })
     }
 
     /// Rewrites the database file without what was deleted. `secure_delete` overwrites a row where it stands, but copies
@@ -244,7 +258,7 @@ macro_rules! args {
 pub(crate) use args;
 
 /// One row of an answer, read by column number.
-pub(crate) struct Row(AnyRow);
+pub(crate) struct Row(pub(crate) AnyRow);
 
 impl Row {
     pub(crate) fn int(&self, column: usize) -> Result<i64, DbError> {
@@ -283,10 +297,19 @@ pub(crate) struct Db<'c> {
     transaction: RefCell<Transaction<'c, Any>>,
     /// PostgreSQL answers the COMMIT of a failed transaction with a silent rollback; this remembers the failure.
     failed: Cell<bool>,
+    /// Whether other connections may see something else than this one.
+    wrote: Cell<bool>,
+    place: Place<'c>,
 }
 
-impl Db<'_> {
+impl<'c> Db<'c> {
+    /// Where more connections can read what this transaction sees; `None` once it has written.
+    pub(crate) fn beside(&self) -> Option<Place<'c>> {
+        (!self.wrote.get()).then_some(self.place)
+    }
+
     pub(crate) fn exec(&self, sql: &'static str, args: Vec<Value>) -> Result<u64, DbError> {
+        self.wrote.set(true);
         let mut transaction = self.transaction.borrow_mut();
         let done = self.runtime.block_on(bound(sql, args).execute(&mut **transaction));
         self.noted(done).map(|d| d.rows_affected())
@@ -327,7 +350,7 @@ impl Db<'_> {
     }
 }
 
-fn bound(sql: &'static str, args: Vec<Value>) -> sqlx::query::Query<'static, Any, sqlx::any::AnyArguments> {
+pub(crate) fn bound(sql: &'static str, args: Vec<Value>) -> sqlx::query::Query<'static, Any, sqlx::any::AnyArguments> {
     args.into_iter().fold(sqlx::query(sql), |query, value| match value {
         Value::Int(v) => query.bind(v),
         Value::Float(v) => query.bind(v),

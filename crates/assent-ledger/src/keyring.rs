@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -215,6 +215,16 @@ impl KeyRing {
         }
     }
 
+    /// The keys as the file has them from now on, for several threads.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRingError::Io`] if the file cannot be read.
+    pub(crate) fn reader(&mut self) -> Result<KeyReader<'_>, KeyRingError> {
+        self.refresh()?;
+        Ok(KeyReader { file: &self.file, slots: &self.slots })
+    }
+
     /// Appends a key. A live slot that is there already (left by a transaction that did not commit) gets the new key.
     pub(crate) fn add(&mut self, subject: SubjectId, key: &Key) -> Result<(), KeyRingError> {
         self.refresh()?;
@@ -285,6 +295,22 @@ impl KeyRing {
             source,
         })?;
         Ok(bytes)
+    }
+}
+
+/// Reads keys from the file. Nothing of them is kept.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyReader<'r> {
+    file: &'r File,
+    slots: &'r BTreeMap<SubjectId, u64>,
+}
+
+impl KeyReader<'_> {
+    /// The key of a living subject; `None` if there is none, it was destroyed or damaged, or the file cannot be read.
+    pub(crate) fn get(&self, subject: SubjectId) -> Option<Key> {
+        let mut bytes = Zeroizing::new([0; SLOT]);
+        self.file.read_exact_at(bytes.as_mut_slice(), offset(*self.slots.get(&subject)?)).ok()?;
+        matches!(state(&bytes), State::Live).then(|| Key::from_bytes(&part(&bytes, 24)))
     }
 }
 

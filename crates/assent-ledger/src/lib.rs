@@ -38,6 +38,7 @@ mod keyring;
 mod ledger;
 mod log;
 mod merkle;
+mod reader;
 mod seal;
 mod secret;
 mod tx;
@@ -56,7 +57,7 @@ pub use merkle::{Hash, leaf_hash};
 pub use seal::SealError;
 pub use tx::{
     ActiveGrant, Collection, CollectionCounts, Evidence, FaceBox, Gallery, Grant, KnownPhoto, LeafPosition,
-    NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject, Outcome, SearchableTemplate, Sighting, StoredPhoto,
-    Subject, Tx, Witness,
+    NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject, OpenTemplate, Outcome, Searchable, SearchableTemplate,
+    Sighting, StoredPhoto, Subject, Tx, Witness,
 };
 pub use words::{Band, GrantState, OthersBasis, Purpose, VaultKind, Verdict, WordError};

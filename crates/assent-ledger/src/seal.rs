@@ -8,7 +8,7 @@
 //! key negligible. The place (which table, whose, for what, which row) is authenticated and not stored, so that a record
 //! moved to another row, subject, collection, purpose, grant, model or epoch does not open.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
 use chacha20poly1305::{Key as AeadKey, XChaCha20Poly1305, XNonce};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -103,6 +103,23 @@ pub(crate) fn seal(key: &Key, place: &Place<'_>, plain: &[u8], rng: &mut dyn Cry
 /// - [`SealError::Newer`] if the first byte is a later form's.
 /// - [`SealError::DoesNotOpen`] in every other case; which one cannot be told.
 pub(crate) fn open(key: &Key, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
+    open_into(key, place, sealed, &mut plain)?;
+    Ok(plain)
+}
+
+/// The same into `plain`, whose memory is used again: it is wiped when it is dropped. After an error it holds nothing of
+/// use.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_into(
+    key: &Key,
+    place: &Place<'_>,
+    sealed: &[u8],
+    plain: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), SealError> {
     let table = place.table;
     let (&version, rest) = sealed.split_first().ok_or(SealError::DoesNotOpen { table })?;
     if version > VERSION {
@@ -110,9 +127,14 @@ pub(crate) fn open(key: &Key, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroiz
     }
     let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::DoesNotOpen { table })?;
     let aad = place.encode();
+    // Grown at once, so that no copy stays behind in memory that was given back.
+    if plain.capacity() < body.len() {
+        *plain = Zeroizing::new(Vec::with_capacity(body.len()));
+    }
+    plain.clear();
+    plain.extend_from_slice(body);
     cipher(key)
-        .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: &aad })
-        .map(Zeroizing::new)
+        .decrypt_in_place(&XNonce::from(*nonce), &aad, &mut **plain)
         .map_err(|_| SealError::DoesNotOpen { table })
 }
 

@@ -245,8 +245,13 @@ pub fn scan_with(
     now: &dyn Fn() -> Timestamp,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ScanSummary, ScanError> {
-    let options =
-        ScanOptions { search: SEARCH, threads, rates: DeclaredRates::default(), memory_mb: MEMORY_MB_PER_THREAD };
+    let options = ScanOptions {
+        search: SEARCH,
+        threads,
+        rates: DeclaredRates::default(),
+        memory_mb: MEMORY_MB_PER_THREAD,
+        free_bytes: None,
+    };
     let progress = &mut |p: Progress| progress(p.done, p.of);
     scan(ledger, models, collection, options, &mut ScanWatch { now, stop: &AtomicBool::new(false), progress })
 }

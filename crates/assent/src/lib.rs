@@ -19,6 +19,7 @@ pub mod packs;
 pub mod portrait;
 pub mod release;
 pub mod scan;
+pub mod searched;
 pub mod source;
 mod template;
 pub mod walk;

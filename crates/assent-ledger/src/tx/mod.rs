@@ -1,12 +1,13 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates`, `photos`, `crops`, `sightings`,
+//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `sightings`,
 //! `events`.
 
 mod crops;
 mod events;
 mod grants;
+mod opening;
 mod photos;
 mod roster;
 mod sightings;
@@ -31,6 +32,7 @@ use crate::words::{Purpose, VaultKind};
 pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use grants::{Evidence, Grant, NewGrant};
+pub use opening::{OpenTemplate, Searchable};
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
 pub use roster::{Collection, NewCollection, NewSubject, Subject, Witness};
 pub use sightings::{NewSighting, Sighting};

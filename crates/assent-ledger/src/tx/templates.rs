@@ -1,16 +1,19 @@
 //! Templates: stored under a grant in force, and read back for the gallery.
 
+use std::sync::{Mutex, PoisonError};
+
 use zeroize::Zeroizing;
 
+use super::opening::OpenTemplate;
 use super::{ActiveGrant, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
 use crate::log::EventKind;
-use crate::seal::{self, Place};
+use crate::seal::Place;
 use crate::words::Purpose;
 
-const TEMPLATES: &str = "templates";
+pub(super) const TEMPLATES: &str = "templates";
 
 /// A template that may be searched now.
 pub struct SearchableTemplate {
@@ -30,7 +33,7 @@ impl std::fmt::Debug for SearchableTemplate {
     }
 }
 
-/// What may be searched in a collection.
+/// What may be searched in a collection, open.
 #[derive(Debug)]
 pub struct Gallery {
     /// The templates, by id.
@@ -83,49 +86,30 @@ impl<'tx> Tx<'tx> {
         Ok(ids)
     }
 
-    /// Everything that may be searched in a collection now, for a purpose, made by a model. A record that does not open
-    /// is reported and left out.
+    /// Everything that may be searched in a collection now, for a purpose, made by a model, all at once. A record that
+    /// does not open is reported and left out. For very many, see [`Tx::open_templates`].
     ///
     /// # Errors
     ///
-    /// - [`TxError::NoCollection`] if there is none.
-    /// - [`TxError::Frozen`] if it is frozen, [`TxError::NoBasis`] if its basis is `none`.
-    /// - [`TxError::Damaged`] if a grant is not of this format, [`TxError::Database`] if the database refuses.
+    /// As [`Tx::searchable`] and [`Tx::open_templates`].
     pub fn searchable_templates(
         &self,
         collection: CollectionId,
         purpose: &Purpose,
         model_sha256: [u8; 32],
     ) -> Result<Gallery, TxError> {
-        let about = self.open_collection(collection)?;
-        if !about.others.allows_matching() {
-            return Err(TxError::NoBasis { collection });
-        }
-        let sql = "SELECT t.id, t.epoch, t.sealed, g.id, g.subject_id FROM templates t JOIN grants g ON g.id = t.grant_id \
-                   WHERE g.collection_id = $1 AND g.purpose = $2 AND t.model_sha256 = $3 AND g.state = 'active' \
-                   AND g.valid_from_ms <= $4 AND g.valid_until_ms > $4 ORDER BY t.id";
-        let mut gallery = Gallery { templates: Vec::new(), unopened: Vec::new(), epoch: about.template_epoch };
-        for row in self.rows(sql, args![collection, purpose.as_str(), model_sha256, self.now])? {
-            let template = TemplateId(row.int(0)?);
-            let (grant, subject) = (GrantId::from_bytes(row.array(3)?), SubjectId::from_bytes(row.array(4)?));
-            let row_key = template.0.to_be_bytes();
-            let place = Place {
-                table: TEMPLATES,
-                subject: Some(subject),
-                collection: Some(collection),
-                purpose: Some(purpose),
-                grant: Some(grant),
-                model: Some(model_sha256),
-                epoch: Some(row.int(1)?),
-                row: Some(&row_key),
-            };
-            let sealed = row.bytes(2)?;
-            match self.key(subject).ok().and_then(|key| seal::open(&key, &place, &sealed).ok()) {
-                Some(plain) => gallery.templates.push(SearchableTemplate { grant, subject, template, plain }),
-                None => gallery.unopened.push(template),
-            }
-        }
-        Ok(gallery)
+        let searchable = self.searchable(collection, purpose, model_sha256)?;
+        let templates = Mutex::new(Vec::new());
+        let take = |open: &OpenTemplate<'_>| {
+            let (grant, subject) = searchable.grants[open.grant];
+            let plain = Zeroizing::new(open.plain.to_vec());
+            let mut templates = templates.lock().unwrap_or_else(PoisonError::into_inner);
+            templates.push(SearchableTemplate { grant, subject, template: open.template, plain });
+            true
+        };
+        let unopened = self.open_templates(&searchable, 1, &take, &mut |_| {})?;
+        let templates = templates.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Gallery { templates, unopened, epoch: searchable.epoch })
     }
 
     /// The templates of a grant, by id.

@@ -9,6 +9,7 @@ mod crops;
 mod erasure;
 mod fixture;
 mod log;
+mod opening;
 mod roster;
 mod sentences;
 mod sightings;

@@ -58,7 +58,8 @@ fn i9_a_walk_finds_what_a_scan_would_have_found() {
     let photos: Vec<&str> = photos.iter().map(String::as_str).collect();
     let search = SearchOptions { side_px: 800, ..SearchOptions::default() };
     let scan_all = |w: &World| {
-        let options = ScanOptions { search, threads: 2, rates: DeclaredRates::default(), memory_mb: 512 };
+        let options =
+            ScanOptions { search, threads: 2, rates: DeclaredRates::default(), memory_mb: 512, free_bytes: None };
         let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap()
     };
@@ -217,7 +218,13 @@ fn the_newest_photos_come_first() {
     for _ in 0..4 {
         let stop = AtomicBool::new(false);
         let mut progress = |_: Progress| stop.store(true, Ordering::Relaxed);
-        let options = ScanOptions { search: SEARCH, threads: 1, rates: DeclaredRates::default(), memory_mb: 512 };
+        let options = ScanOptions {
+            search: SEARCH,
+            threads: 1,
+            rates: DeclaredRates::default(),
+            memory_mb: 512,
+            free_bytes: None,
+        };
         let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut progress };
         assert_eq!(scan(&w.ledger, models(), w.collection, options, watch).unwrap().looked_at, 1);
         let known: Vec<String> = w.known().into_iter().map(|k| k.path).collect();
@@ -235,7 +242,13 @@ fn what_is_found_is_told_and_kept_while_the_scan_runs() {
         let reads = std::cell::Cell::new(0);
         let now = || assent::ledger::Timestamp(T0.0 + 3_000 * reads.replace(reads.get() + 1));
         let mut progress = |p: Progress| told.push(p.committed.map(|c| c.matches + c.reviews));
-        let options = ScanOptions { search: SEARCH, threads: 1, rates: DeclaredRates::default(), memory_mb: 512 };
+        let options = ScanOptions {
+            search: SEARCH,
+            threads: 1,
+            rates: DeclaredRates::default(),
+            memory_mb: 512,
+            free_bytes: None,
+        };
         let watch = &mut ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut progress };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap();
         told

@@ -25,19 +25,23 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::{DeclaredRates, Thresholds};
-use assent_gallery::gallery::VectorError;
-use assent_ledger::{CollectionId, Ledger, Purpose, Timestamp, TxError};
+use assent_gallery::vector::VectorError;
+use assent_ledger::{CollectionId, Ledger, TemplateId, Timestamp, TxError};
 use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
 use crate::budget::PhotoMemory;
 use crate::models::Models;
+use crate::searched::{NoRoom, Opening, Searched};
 use crate::source::{Folder, SourceError};
 use crate::walk::{Reading, walk_ahead};
 use plan::{Plan, Task};
-use see::{Eyes, Searched};
+use see::Eyes;
 use store::{Batch, Store};
+
+/// More templates than this take so long to open that it is shown.
+const OPENING_SHOWN: u64 = 10_000;
 
 /// Photos in one transaction at most.
 const BATCH_PHOTOS: usize = 64;
@@ -56,12 +60,25 @@ pub struct ScanOptions {
     pub rates: DeclaredRates,
     /// What photos may take together, millions of bytes; one that needs more is looked at alone.
     pub memory_mb: u64,
+    /// Memory that the gallery may take, bytes, if that is known.
+    pub free_bytes: Option<u64>,
+}
+
+/// What a scan is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Templates are opened; said only where there are thousands.
+    Opening,
+    /// Photos are looked at, or meet the newest templates.
+    Looking,
 }
 
 /// How far a scan is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Photos that were looked at, or met the newest templates.
+    /// What is counted: templates or photos.
+    pub stage: Stage,
+    /// How many are done.
     pub done: usize,
     /// How many there are to do.
     pub of: usize,
@@ -119,8 +136,10 @@ pub struct ScanSummary {
     pub reviews: usize,
     /// Templates that were searched for; 0 means that nothing but boxes was computed.
     pub templates: usize,
-    /// Templates that did not open and were left out.
-    pub unopened: usize,
+    /// Templates that did not open and were left out, by id.
+    pub unopened: Vec<TemplateId>,
+    /// Whether templates may have been written to swap or to a core dump: the system did not keep them from it.
+    pub exposed: bool,
     /// The scores at which the bands began, if anybody was searched for.
     pub thresholds: Option<Thresholds>,
     /// Whether the scan was stopped before its end.
@@ -150,8 +169,11 @@ pub enum ScanError {
     /// A network failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
-    /// A template is not of this pack's dimension, or not of length 1.
-    #[error("a template does not fit the models; enrol again with the pack in use")]
+    /// The templates do not fit into memory.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// What the network made of a face is not of the pack's dimension, or not of length 1.
+    #[error("the network's answer does not fit the models; run `assent packs verify`")]
     Vector(#[from] VectorError),
 }
 
@@ -170,27 +192,39 @@ pub fn scan(
     let model = models.pack().model_sha256;
     let begin = ledger.run_tx("begin scan", (watch.now)(), |tx| {
         let about = tx.collection(collection)?;
-        let gallery = if about.others.allows_matching() {
-            Some(tx.searchable_templates(collection, &Purpose::find_my_photos(), model)?)
+        let mut opening = Opening {
+            threads: options.threads,
+            available_bytes: options.free_bytes,
+            progress: &mut |done, of| {
+                if of > OPENING_SHOWN {
+                    (watch.progress)(Progress {
+                        stage: Stage::Opening,
+                        done: done as usize,
+                        of: of as usize,
+                        committed: None,
+                    });
+                }
+            },
+        };
+        let searched = if about.others.allows_matching() {
+            Some(Searched::open(tx, models, collection, options.rates, &mut opening)?)
         } else {
             None
         };
-        Ok((about, gallery, tx.known_photos(collection)?))
+        Ok((about, searched, tx.known_photos(collection)?))
     })?;
-    let (about, stored, known) = begin.into_inner();
+    let (about, searched, known) = begin.into_inner();
+    let searched = searched.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let files = folder.photos()?;
     if files.is_empty() && !known.is_empty() {
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
     let mut summary = ScanSummary { photos: files.len(), ..ScanSummary::default() };
-    let searched = match stored {
-        Some(stored) => {
-            summary.unopened = stored.unopened.len();
-            Some(Searched::load(models, &stored, options.rates)?)
-        }
-        None => None,
-    };
+    if let Some(s) = &searched {
+        summary.unopened = s.unopened().to_vec();
+        summary.exposed = !(s.protection().locked && s.protection().kept_out_of_dumps);
+    }
     if let Some(s) = searched.as_ref().filter(|s| !s.is_empty()) {
         summary.templates = s.templates();
         summary.thresholds = Some(s.thresholds());
@@ -248,7 +282,7 @@ fn look_at(
                 done += 1;
                 let sightings = Committed { matches: summary.matches, reviews: summary.reviews };
                 let committed = (summary.templates > 0).then_some(sightings);
-                (watch.progress)(Progress { done, of: todo.len(), committed });
+                (watch.progress)(Progress { stage: Stage::Looking, done, of: todo.len(), committed });
                 let now = (watch.now)();
                 if batch.len() >= BATCH_PHOTOS || now.0 - last_commit.0 >= BATCH_MS {
                     store.commit(&mut batch, summary, now)?;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_ledger::{Collection, KnownPhoto, Ledger, PhotoId, Timestamp, TxError};
 
-use super::see::Searched;
 use crate::packs::sha256;
+use crate::searched::Searched;
 use crate::source::{Folder, PhotoFile, Unread};
 
 /// One photo to be done.

@@ -1,11 +1,9 @@
 //! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
 
-use std::collections::BTreeMap;
-
 use assent_gallery::assign::assign;
-use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
-use assent_gallery::gallery::{Gallery, Owner, VectorError};
-use assent_ledger::{Collection, FaceBox, FaceId, GrantId, Ledger, Outcome, PhotoId, SubjectId, Timestamp, TxError};
+use assent_gallery::calibration::Band;
+use assent_gallery::gallery::Search;
+use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp, TxError};
 use assent_vision::crop;
 use assent_vision::decode;
 use assent_vision::detect::{Detected, Detection};
@@ -16,67 +14,10 @@ use assent_vision::runtime::InferenceError;
 use super::ScanError;
 use super::plan::{Task, Work};
 use crate::budget::Budget;
-use crate::models::{Cut, LookError, Looked, Models, Worker};
+use crate::models::{Cut, LookError, Looked, Worker};
 use crate::packs::sha256;
+use crate::searched::Searched;
 use crate::source::{Folder, Unread};
-use crate::template;
-
-/// The templates of a collection, in memory for the time of a scan.
-pub(super) struct Searched {
-    gallery: Gallery,
-    /// By the gallery's owner number.
-    owners: Vec<(GrantId, SubjectId)>,
-    thresholds: Thresholds,
-    epoch: i64,
-}
-
-impl Searched {
-    /// Takes the templates that may be searched into memory.
-    ///
-    /// # Errors
-    ///
-    /// [`VectorError`] if one is not of the pack's dimension, or not of length 1.
-    pub(super) fn load(
-        models: &Models,
-        stored: &assent_ledger::Gallery,
-        rates: DeclaredRates,
-    ) -> Result<Searched, VectorError> {
-        let mut gallery = Gallery::new(models.pack().embedder().dimensions);
-        let mut owners: Vec<(GrantId, SubjectId)> = Vec::new();
-        let mut by_grant = BTreeMap::new();
-        for t in &stored.templates {
-            let owner = *by_grant.entry(t.grant).or_insert_with(|| {
-                owners.push((t.grant, t.subject));
-                owners.len() - 1
-            });
-            let values = template::decode(&t.plain).unwrap_or_default();
-            gallery.insert(Owner(owner as u64), &values)?;
-        }
-        let thresholds = models.thresholds(rates, gallery.len());
-        Ok(Searched { gallery, owners, thresholds, epoch: stored.epoch })
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.gallery.is_empty()
-    }
-
-    pub(super) fn templates(&self) -> usize {
-        self.gallery.len()
-    }
-
-    pub(super) fn thresholds(&self) -> Thresholds {
-        self.thresholds
-    }
-
-    pub(super) fn epoch(&self) -> i64 {
-        self.epoch
-    }
-
-    /// Under which grant an answer's owner is found.
-    pub(super) fn grant(&self, owner: usize) -> GrantId {
-        self.owners[owner].0
-    }
-}
 
 /// What a worker made of a photo.
 pub(super) enum Seen {
@@ -222,8 +163,8 @@ impl Eyes<'_> {
         let embeddings = worker.embed(cuts)?;
         let (faces, probes): (Vec<usize>, Vec<&[f32]>) =
             embeddings.iter().enumerate().filter_map(|(i, e)| Some((i, e.as_ref()?.values()))).unzip();
-        let hits = searched.gallery.search(&probes, searched.thresholds.review)?;
-        let answers = assign(&hits, searched.thresholds);
+        let hits = searched.gallery.search(&probes, &Search::least(searched.thresholds().review))?;
+        let answers = assign(&hits, searched.thresholds());
         Ok(answers.into_iter().map(|a| (faces[a.face], a.owner.0 as usize, a.band)).collect())
     }
 }

@@ -8,7 +8,8 @@ use assent_ledger::{Timestamp, Tx, TxError};
 
 use super::ScanSummary;
 use super::plan::Task;
-use super::see::{Look, Searched, Seen};
+use super::see::{Look, Seen};
+use crate::searched::Searched;
 use crate::source::PhotoFile;
 use crate::source::Unread;
 
@@ -154,7 +155,7 @@ impl Store<'_> {
         // Whoever withdrew while the photo was looked at has no proof now, and is not named (I4); nor is their crop kept.
         let mut proofs = Vec::new();
         for &(face, owner, band) in answers {
-            match tx.active_grant(searched.grant(owner)) {
+            match tx.active_grant(searched.grants()[owner].0) {
                 Ok(proof) => proofs.push((proof, face, band)),
                 Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => tx.forget_crop(face)?,
                 Err(e) => return Err(e),

@@ -1,0 +1,79 @@
+//! Many templates, opened by several threads.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use assent_ledger::{OpenTemplate, Purpose};
+
+use crate::support::{MODEL, T0, World, on_every_database};
+
+/// More than one thread would do alone.
+const TEMPLATES: u64 = 5_000;
+
+#[test]
+fn several_threads_open_what_one_opens() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let find = Purpose::find_my_photos();
+        let plain: Vec<[u8; 8]> = (0..TEMPLATES).map(u64::to_le_bytes).collect();
+        let half = plain.len() / 2;
+        for (handle, plain) in [("ada", &plain[..half]), ("bob", &plain[half..])] {
+            let grant = w.grant(w.subject(handle), 9);
+            let plain: Vec<&[u8]> = plain.iter().map(<[u8; 8]>::as_slice).collect();
+            w.tx(T0, |tx| tx.enrol(&tx.active_grant(grant)?, MODEL, &plain)).unwrap();
+        }
+        let ended = w.grant(w.subject("cleo"), 9);
+        w.enrol(ended, b"not here");
+        w.tx(T0, |tx| tx.withdraw(tx.active_grant(ended)?)).unwrap();
+        let open = |threads: usize| {
+            let found = Mutex::new(BTreeMap::new());
+            let mut read = 0;
+            let unopened = w.tx(T0, |tx| {
+                let what = tx.searchable(w.collection, &find, MODEL)?;
+                assert_eq!((what.grants.len(), what.templates), (2, TEMPLATES));
+                let take = |open: &OpenTemplate<'_>| {
+                    found.lock().unwrap().insert(open.template, (what.grants[open.grant], open.plain.to_vec()));
+                    open.plain != 7_u64.to_le_bytes()
+                };
+                tx.open_templates(&what, threads, &take, &mut |records| read += records)
+            });
+            assert_eq!(read, TEMPLATES);
+            (found.into_inner().unwrap(), unopened.unwrap())
+        };
+        let (alone, unused) = open(1);
+        assert_eq!(alone.len(), plain.len());
+        assert_eq!(unused.len(), 1, "what cannot be used is said");
+        assert_eq!(open(3), (alone, unused.clone()));
+
+        // A record that does not open is left out by whoever opens it.
+        let broken = unused[0];
+        w.home.raw().exec(format!("UPDATE templates SET epoch = epoch + 1 WHERE id = {}", broken));
+        let (rest, unopened) = open(3);
+        assert_eq!((rest.len(), unopened), (plain.len() - 1, vec![broken]));
+    });
+}
+
+#[test]
+fn what_a_transaction_wrote_is_opened_in_it() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let grant = w.grant(w.subject("ada"), 9);
+        let plain = vec![b"new".as_slice(); TEMPLATES as usize];
+        let opened = w.tx(T0, |tx| {
+            tx.enrol(&tx.active_grant(grant)?, MODEL, &plain)?;
+            let what = tx.searchable(w.collection, &Purpose::find_my_photos(), MODEL)?;
+            let opened = Mutex::new(0);
+            tx.open_templates(
+                &what,
+                3,
+                &|_| {
+                    *opened.lock().unwrap() += 1;
+                    true
+                },
+                &mut |_| {},
+            )?;
+            Ok(opened.into_inner().unwrap())
+        });
+        assert_eq!(opened.unwrap(), TEMPLATES);
+    });
+}

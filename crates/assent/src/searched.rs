@@ -1,0 +1,158 @@
+//! The templates of a collection in memory, ready to be searched.
+
+use assent_gallery::calibration::{DeclaredRates, Thresholds};
+use assent_gallery::gallery::{Gallery, Owner, Protection, Scope};
+use assent_ledger::{CollectionId, GrantId, OpenTemplate, Purpose, SubjectId, TemplateId, Tx, TxError};
+use thiserror::Error;
+
+use crate::models::Models;
+use crate::template;
+
+/// The gallery of one collection, for [`Purpose::find_my_photos`].
+#[derive(Debug)]
+pub struct Searched {
+    pub(crate) gallery: Gallery,
+    /// By the gallery's owner number.
+    grants: Vec<(GrantId, SubjectId)>,
+    thresholds: Thresholds,
+    epoch: i64,
+    unopened: Vec<TemplateId>,
+}
+
+/// The gallery does not fit into memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "{templates} templates need {needed_mb} MB of memory, and {available_mb} MB are free; \
+     close other programs, use a machine with more memory, or divide the collection"
+)]
+pub struct NoRoom {
+    /// Templates that would be opened.
+    pub templates: u64,
+    /// What they take, MB.
+    pub needed_mb: u64,
+    /// What there is, MB.
+    pub available_mb: u64,
+}
+
+/// How templates are opened.
+pub struct Opening<'a> {
+    /// Threads that open records.
+    pub threads: usize,
+    /// Memory that may be used, bytes, if that is known.
+    pub available_bytes: Option<u64>,
+    /// Told from time to time how many records were read, and how many there are at most.
+    pub progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl std::fmt::Debug for Opening<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opening").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+impl Opening<'_> {
+    /// Whether so many templates fit.
+    fn check(&self, templates: u64, dimensions: usize) -> Result<(), NoRoom> {
+        let needed = Gallery::bytes_needed(usize::try_from(templates).unwrap_or(usize::MAX), dimensions);
+        match self.available_bytes {
+            Some(available) if needed > available => {
+                Err(NoRoom { templates, needed_mb: needed.div_ceil(1_000_000), available_mb: available / 1_000_000 })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Searched {
+    /// Takes what may be searched now into memory. A record that does not open, or holds no vector of the models'
+    /// dimension and of length 1, is left out and in [`unopened`](Self::unopened).
+    ///
+    /// # Errors
+    ///
+    /// - [`NoRoom`] inside if there is not enough memory; then nothing was opened.
+    /// - [`TxError`] as `Tx::searchable` and `Tx::open_templates` say.
+    pub fn open(
+        tx: &Tx<'_>,
+        models: &Models,
+        collection: CollectionId,
+        rates: DeclaredRates,
+        opening: &mut Opening<'_>,
+    ) -> Result<Result<Searched, NoRoom>, TxError> {
+        let what = tx.searchable(collection, &Purpose::find_my_photos(), models.pack().model_sha256)?;
+        let dimensions = models.pack().embedder().dimensions;
+        if let Err(no_room) = opening.check(what.templates, dimensions) {
+            return Ok(Err(no_room));
+        }
+        let gallery = Gallery::new(dimensions);
+        let take = |open: &OpenTemplate<'_>| {
+            let vector = template::decode(open.plain).unwrap_or_default();
+            gallery.insert(Owner(open.grant as u32), Scope::default(), &vector).is_ok()
+        };
+        let mut read = 0;
+        let progress = &mut |records| {
+            read += records;
+            (opening.progress)(read, what.templates);
+        };
+        let unopened = tx.open_templates(&what, opening.threads, &take, progress)?;
+        let thresholds = models.thresholds(rates, gallery.len());
+        Ok(Ok(Searched { gallery, grants: what.grants, thresholds, epoch: what.epoch, unopened }))
+    }
+
+    /// Whether nobody can be found.
+    pub fn is_empty(&self) -> bool {
+        self.gallery.is_empty()
+    }
+
+    /// How many templates there are.
+    pub fn templates(&self) -> usize {
+        self.gallery.len()
+    }
+
+    /// The scores at which the bands begin.
+    pub fn thresholds(&self) -> Thresholds {
+        self.thresholds
+    }
+
+    /// The collection's `template_epoch` when it was opened.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Templates that did not open or could not be used, by id.
+    pub fn unopened(&self) -> &[TemplateId] {
+        &self.unopened
+    }
+
+    /// Grants under which somebody may be found, and whose they are, by the gallery's owner number.
+    pub fn grants(&self) -> &[(GrantId, SubjectId)] {
+        &self.grants
+    }
+
+    /// What the system did to keep the templates from leaving the memory.
+    pub fn protection(&self) -> Protection {
+        self.gallery.protection()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gallery_that_does_not_fit_says_how_much_it_needs() {
+        let check = |name: &str, available_bytes: Option<u64>, templates: u64, expected: Result<(), &str>| {
+            let opening = Opening { threads: 1, available_bytes, progress: &mut |_, _| {} };
+            let got = opening.check(templates, 128).map_err(|e| e.to_string());
+            match (got, expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(got), Err(part)) => assert!(got.contains(part), "{name}: {got}"),
+                (got, expected) => panic!("{name}: {got:?} instead of {expected:?}"),
+            }
+        };
+        check("unknown memory", None, 10_000_000, Ok(()));
+        check("enough", Some(2_000_000_000), 10_000_000, Ok(()));
+        let needed = "10000000 templates need 1382 MB of memory, and 1000 MB are free";
+        check("too little", Some(1_000_000_000), 10_000_000, Err(needed));
+        check("far too many", Some(1_000_000_000), u64::MAX, Err("and 1000 MB are free"));
+    }
+}
