@@ -7,8 +7,10 @@
 //! | `newcomer` | what somebody costs who enrols after the scan |
 //! | `memory` | how much memory a scan of large photos takes |
 //! | `incremental` | how long the next scan of a large collection takes |
+//! | `gallery`, `sealed`, `synthetic` | how fast a large gallery is searched, and how fast it forgets |
 //! | `faces` | which faces a smaller picture loses |
 //! | `peers` | the Python programs that are measured against |
+//! | `python` | a Python for them |
 //! | `setup` | packs, networks and the machine |
 //! | `vault` | a vault to scan in |
 //! | `figures` | medians and rounding |
@@ -17,13 +19,17 @@
 
 mod faces;
 mod figures;
+mod gallery;
 mod incremental;
 mod memory;
 mod newcomer;
 mod peers;
+mod python;
 mod scan;
+mod sealed;
 mod setup;
 mod stages;
+mod synthetic;
 mod vault;
 mod write;
 
@@ -54,6 +60,8 @@ enum Command {
     Memory(memory::MemoryArgs),
     /// The next scan of a large collection that did not change, and after files were renamed
     Incremental(incremental::IncrementalArgs),
+    /// A large gallery: searches by one probe and by many, recall, removal under a running search, memory
+    Gallery(gallery::GalleryArgs),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +71,7 @@ fn main() -> ExitCode {
         Command::Newcomer(args) => newcomer::run(&args),
         Command::Memory(args) => memory::run(&args),
         Command::Incremental(args) => incremental::run(&args),
+        Command::Gallery(args) => gallery::run(&args),
     };
     match done {
         Ok(figures) => {

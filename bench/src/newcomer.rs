@@ -133,8 +133,13 @@ impl Times {
 
 /// A whole scan as `assent scan` does it, start of the networks included, and how long it took.
 fn timed(setup: &Setup, w: &World, threads: usize) -> Result<(f64, ScanSummary), Error> {
-    let options =
-        ScanOptions { search: SearchOptions::default(), threads, rates: DeclaredRates::default(), memory_mb: 512 };
+    let options = ScanOptions {
+        search: SearchOptions::default(),
+        threads,
+        rates: DeclaredRates::default(),
+        memory_mb: 512,
+        free_bytes: None,
+    };
     let started = Instant::now();
     let now = || Timestamp(T0.0 + started.elapsed().as_millis() as i64);
     let watch = &mut ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut |_| {} };

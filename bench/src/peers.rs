@@ -2,32 +2,27 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
+use std::process;
 
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::figures::{median, round};
+use crate::python::{Module, Python, output};
 use crate::setup::{Setup, repository};
 
 /// What the peers need.
-const MODULES: [&str; 3] = ["numpy", "opencv-python-headless", "onnxruntime"];
-
-/// Prints the versions of what the peers need; fails if one of them is missing.
-const VERSIONS: &str = "import cv2, json, numpy, onnxruntime; print(json.dumps({'numpy': numpy.__version__, \
-                        'opencv': cv2.__version__, 'onnxruntime': onnxruntime.__version__}))";
+const MODULES: &[Module] = &[("numpy", "numpy"), ("cv2", "opencv-python-headless"), ("onnxruntime", "onnxruntime")];
 
 /// How a peer is run.
 #[derive(Debug)]
 pub(crate) struct Peers<'a> {
     setup: &'a Setup,
-    python: PathBuf,
+    python: Python,
     script: PathBuf,
     looped: Looped,
     threshold: f32,
     jobs: usize,
-    /// The versions of what the peers are made of.
-    pub(crate) versions: Value,
 }
 
 /// The runs of one peer.
@@ -68,20 +63,15 @@ impl<'a> Peers<'a> {
         python: Option<&Path>,
         (repeat, jobs, threshold): (usize, usize, f32),
     ) -> Result<Peers<'a>, Error> {
-        let script = repository().join("../shared/peers/photo_scan.py");
-        if !script.is_file() {
-            let script = script.display();
-            return Err(format!(
-                "{script} does not exist; put the folder `shared` beside the checkout, or leave out --vs"
-            )
-            .into());
-        }
-        let (python, versions) = match python {
-            Some(python) => (python.to_owned(), versions(python).map_err(|e| missing_modules(python, &e))?),
-            None => environment()?,
-        };
+        let script = peer("photo_scan.py")?;
+        let python = Python::ready(python, MODULES)?;
         let looped = Looped::make(setup, repeat)?;
-        Ok(Peers { setup, python, script, looped, threshold, jobs, versions })
+        Ok(Peers { setup, python, script, looped, threshold, jobs })
+    }
+
+    /// The versions of what the peers are made of.
+    pub(crate) fn versions(&self) -> &Value {
+        &self.python.versions
     }
 
     /// Runs one engine once and adds what it says to `runs`.
@@ -90,8 +80,8 @@ impl<'a> Peers<'a> {
     ///
     /// If the program fails or prints something else than its line.
     pub(crate) fn run(&self, engine: &str, runs: &mut PeerRuns) -> Result<(), Error> {
-        let mut command = Command::new(&self.python);
-        command.arg(&self.script).args(["--engine", engine]);
+        let mut command = self.python.script(&self.script);
+        command.args(["--engine", engine]);
         command.arg("--packs").arg(&self.setup.packs);
         command.arg("--photos").arg(self.looped.photos());
         command.arg("--enrol").arg(self.setup.portraits_dir());
@@ -108,6 +98,20 @@ impl<'a> Peers<'a> {
         runs.last = said;
         Ok(())
     }
+}
+
+/// The script of a peer.
+///
+/// # Errors
+///
+/// If it is not there.
+pub(crate) fn peer(script: &str) -> Result<PathBuf, Error> {
+    let script = repository().join("../shared/peers").join(script);
+    if script.is_file() {
+        return Ok(script);
+    }
+    let script = script.display();
+    Err(format!("{script} does not exist; put the folder `shared` beside the checkout, or leave out --vs").into())
 }
 
 /// A folder with several links to each sample photo, and labels that name the links. It is removed when this goes.
@@ -179,51 +183,6 @@ fn link(target: &Path, link: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn link(target: &Path, link: &Path) -> std::io::Result<()> {
     fs::copy(target, link).map(drop)
-}
-
-/// The Python of `bench/.venv`, and the versions of what is in it. What is missing of the environment is made.
-fn environment() -> Result<(PathBuf, Value), Error> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv");
-    let python = dir.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    if !python.is_file() {
-        eprintln!("making a Python environment for the peers in {}", dir.display());
-        output(Command::new("python3").args(["-m", "venv"]).arg(&dir)).map_err(|e| {
-            format!("{e}\ninstall python3 with its module venv (Debian: python3-venv), or name a Python with --python")
-        })?;
-    }
-    if versions(&python).is_err() {
-        eprintln!("installing {} there", MODULES.join(", "));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        output(Command::new(&python).args(pip).args(MODULES)).map_err(|e| {
-            let dir = dir.display();
-            format!("{e}\ncheck the network, delete {dir} and run this again, or name a Python with --python")
-        })?;
-    }
-    let versions = versions(&python).map_err(|e| missing_modules(&python, &e))?;
-    Ok((python, versions))
-}
-
-fn versions(python: &Path) -> Result<Value, Error> {
-    Ok(serde_json::from_str(output(Command::new(python).args(["-c", VERSIONS]))?.trim())?)
-}
-
-fn missing_modules(python: &Path, error: &Error) -> String {
-    let (python, modules) = (python.display(), MODULES.join(" "));
-    format!("{error}\nthe peers cannot run on {python}; `{python} -m pip install {modules}` installs what they need")
-}
-
-/// Runs a program and gives what it prints; its complaints are part of the error.
-fn output(command: &mut Command) -> Result<String, Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let done = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| format!("cannot start {program} ({e}); check that it is installed"))?;
-    if !done.status.success() {
-        let said = String::from_utf8_lossy(&done.stderr);
-        return Err(format!("{program} failed ({}): {}", done.status, said.trim()).into());
-    }
-    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
 #[cfg(test)]

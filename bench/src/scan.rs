@@ -96,7 +96,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Value, Error> {
         "row_b": b,
         "peers": { "ort": ort.json(), "opencv": opencv.json() },
         "peer_side_px": PEER_SIDE_PX,
-        "peer_versions": peers.as_ref().map(|peers| peers.versions.clone()),
+        "peer_versions": peers.as_ref().map(|peers| peers.versions().clone()),
         "faces_kept": faces_kept,
     }))
 }

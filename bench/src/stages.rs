@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use assent::{Posture, SearchOptions, Thoroughness, Thresholds, fit_within, resize};
 use assent_gallery::assign::assign;
-use assent_gallery::gallery::{Gallery, Owner};
+use assent_gallery::gallery::{Gallery, Owner, Scope, Search};
 use assent_vision::decode::Decoded;
 use assent_vision::detect::{Detected, FaceFinder};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
@@ -142,11 +142,11 @@ pub(crate) fn run(args: &StagesArgs) -> Result<Value, Error> {
 impl Pieces {
     /// The largest face of each portrait, as `assent enrol` takes it.
     fn gallery(&mut self, setup: &Setup) -> Result<Gallery, Error> {
-        let mut gallery = Gallery::new(setup.models.pack().embedder().dimensions);
+        let gallery = Gallery::new(setup.models.pack().embedder().dimensions);
         for (person, path) in setup.sample.portraits.iter().enumerate() {
             let faces = self.photo(path, None)?.embeddings;
             if let Some((_, embedding)) = faces.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
-                gallery.insert(Owner(person as u64), embedding.values())?;
+                gallery.insert(Owner(person as u32), Scope::default(), embedding.values())?;
             }
         }
         Ok(gallery)
@@ -196,7 +196,7 @@ impl Pieces {
         done.took[EMBED] = clock.lap();
         if let Some(gallery) = gallery {
             let probes: Vec<&[f32]> = embeddings.iter().flatten().map(Embedding::values).collect();
-            let hits = gallery.search(&probes, THRESHOLD)?;
+            let hits = gallery.search(&probes, &Search::least(THRESHOLD))?;
             let thresholds = Thresholds { certain: Some(THRESHOLD), review: THRESHOLD };
             std::hint::black_box(assign(&hits, thresholds));
             done.took[MATCH] = clock.lap();
