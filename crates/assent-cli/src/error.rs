@@ -34,6 +34,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
+    NoRoom(#[from] assent::searched::NoRoom),
+    #[error(transparent)]
     Picture(#[from] PictureError),
     #[error(transparent)]
     Word(#[from] WordError),

@@ -15,6 +15,7 @@ mod evaluate_verify_cmd;
 mod fetch;
 mod find_cmd;
 mod free_memory;
+mod gallery_cmd;
 mod models_arg;
 mod output;
 mod packs_cmd;
@@ -90,6 +91,8 @@ enum Command {
     Find(find_cmd::FindArgs),
     /// Confirm or refuse what the engine is not sure of
     Review(find_cmd::ReviewArgs),
+    /// Who can be found, and what the thresholds promise
+    Gallery(gallery_cmd::GalleryArgs),
     /// Delete everything about a person and destroy their key
     Erase(consent_cmd::EraseArgs),
     /// The log of everything that was done
@@ -155,6 +158,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Scan(args) => scan_cmd::run(args, &vault, &models, &mut out)?,
         Command::Find(args) => find_cmd::run(args, &vault, &mut out)?,
         Command::Review(args) => find_cmd::review(args, &vault, &mut out)?,
+        Command::Gallery(args) => gallery_cmd::run(args, &vault, &models, &mut out)?,
         Command::Erase(args) => consent_cmd::erase(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
         Command::Doctor => doctor_cmd::run(&vault, &models, &mut out)?,

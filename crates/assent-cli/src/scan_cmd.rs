@@ -22,6 +22,10 @@ use crate::vault::{self, VaultFlags, now};
 /// Files that could not be used and are named in the summary, at most.
 const NAMED_MAX: usize = 20;
 
+/// Templates are in memory that the system may write elsewhere.
+pub(crate) const EXPOSED: &str = "The system did not keep all templates from being written to swap or to a core dump. \
+                                  Raise the limit of locked memory (ulimit -l), or encrypt the swap.";
+
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
     /// The collection's name
@@ -188,7 +192,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
 }
 
 /// Templates' ids, as text: they are too large for the numbers of JSON.
-fn ids(templates: &[TemplateId]) -> Vec<String> {
+pub(crate) fn ids(templates: &[TemplateId]) -> Vec<String> {
     templates.iter().map(|id| id.0.to_string()).collect()
 }
 
@@ -232,11 +236,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         lines.push(format!("{number} did not open and were left out ({named}{more}): assent doctor"));
     }
     if s.exposed {
-        lines.push(
-            "The system did not keep all templates from being written to swap or to a core dump. Raise the limit of \
-             locked memory (ulimit -l), or encrypt the swap."
-                .to_owned(),
-        );
+        lines.push(EXPOSED.to_owned());
     }
     for (path, code) in s.failed.iter().take(NAMED_MAX) {
         lines.push(format!("left out: {path} ({code})"));

@@ -21,8 +21,9 @@ pub struct Assigned {
 ///
 /// `hits[face]` are a face's hits, best first, as a search returns them. Equal scores go to the lower face, then to the
 /// hit that comes first. A face whose best owner was taken falls back to its next one; that answer is a proposal
-/// at most, because the score that beat it says that the two owners look alike.
-pub fn assign(hits: &[Vec<Hit>], thresholds: Thresholds) -> Vec<Assigned> {
+/// at most, because the score that beat it says that the two owners look alike. So is every answer for an owner of whom
+/// `is_look_alike` says so.
+pub fn assign(hits: &[Vec<Hit>], thresholds: Thresholds, is_look_alike: impl Fn(Owner) -> bool) -> Vec<Assigned> {
     let mut candidates: Vec<(usize, usize, Hit)> = Vec::new();
     for (face, hits) in hits.iter().enumerate() {
         candidates.extend(hits.iter().enumerate().map(|(rank, hit)| (face, rank, *hit)));
@@ -32,7 +33,7 @@ pub fn assign(hits: &[Vec<Hit>], thresholds: Thresholds) -> Vec<Assigned> {
     for (face, rank, hit) in candidates {
         let Some(band) = thresholds.band(hit.score) else { break };
         if assigned.iter().all(|a| a.face != face && a.owner != hit.owner) {
-            let band = if rank == 0 { band } else { Band::Review };
+            let band = if rank == 0 && !is_look_alike(hit.owner) { band } else { Band::Review };
             assigned.push(Assigned { face, owner: hit.owner, score: hit.score, band });
         }
     }
@@ -44,12 +45,17 @@ pub fn assign(hits: &[Vec<Hit>], thresholds: Thresholds) -> Vec<Assigned> {
 mod tests {
     use super::*;
 
+    /// Somebody who looks like somebody else.
+    const LOOK_ALIKE: Owner = Owner(99);
     const THRESHOLDS: Thresholds = Thresholds { certain: Some(0.5), review: 0.4 };
 
     fn check(name: &str, hits: &[&[(u32, f32)]], expected: &[(usize, u32, Band)]) {
         let hits: Vec<Vec<Hit>> =
             hits.iter().map(|h| h.iter().map(|&(o, score)| Hit { owner: Owner(o), score }).collect()).collect();
-        let got: Vec<_> = assign(&hits, THRESHOLDS).iter().map(|a| (a.face, a.owner.0, a.band)).collect();
+        let got: Vec<_> = assign(&hits, THRESHOLDS, |owner| owner == LOOK_ALIKE)
+            .iter()
+            .map(|a| (a.face, a.owner.0, a.band))
+            .collect();
         assert_eq!(got, expected, "{name}");
     }
 
@@ -67,6 +73,7 @@ mod tests {
         );
         check("one face, two people: the better one", &[&[(1, 0.7), (2, 0.6)]], &[(0, 1, Match)]);
         check("a tie goes to the lower face", &[&[(1, 0.6)], &[(1, 0.6)]], &[(0, 1, Match)]);
+        check("who looks like somebody else is proposed at most", &[&[(99, 0.9)]], &[(0, 99, Review)]);
         check("a tie goes to the first hit", &[&[(9, 0.6), (2, 0.6)]], &[(0, 9, Match)]);
     }
 }

@@ -116,6 +116,12 @@ impl Calibration {
         -((-self.fmr_at(least)).ln_1p() * templates as f64).exp_m1()
     }
 
+    /// The largest number of templates for which [`thresholds`](Self::thresholds) still gives a `match`.
+    pub fn templates_supported(&self, rates: DeclaredRates) -> usize {
+        let (_, strictest) = self.points[self.points.len() - 1];
+        ((-rates.fpir).ln_1p() / (-strictest).ln_1p()).floor() as usize
+    }
+
     /// The false match rate at a score, by the line that [`score_at`](Self::score_at) reads.
     fn fmr_at(&self, score: f32) -> f64 {
         let (first, last) = (self.points[0], self.points[self.points.len() - 1]);
@@ -157,6 +163,13 @@ impl Calibration {
         let certain = (fmr >= strictest).then(|| self.score_at(fmr));
         let review = self.score_at(fmr_for(rates.fpir_review));
         Thresholds { certain, review: certain.map_or(review, |c| review.min(c)) }
+    }
+
+    /// The score that a part `fmr` of all pairs of strangers reach; `None` below the table.
+    #[cfg(all(test, not(feature = "model")))]
+    pub(crate) fn impostor_score(&self, fmr: f64) -> Option<f32> {
+        // Beyond the table, its last score: what lies there is a match by any threshold.
+        (fmr <= self.points[0].1).then(|| self.score_at(fmr))
     }
 
     /// The score at which the false match rate is `fmr`, clamped to the ends of the table.
@@ -204,6 +217,7 @@ mod tests {
         check(1_235, Some(0.6), 0.4572); // The last size that the table supports.
         check(1_240, None, 0.4575);
         check(1_000_000, None, 0.60); // Beyond the table there are only proposals, at its strict end.
+        assert_eq!(default_pack().templates_supported(DeclaredRates::default()), 1_235);
     }
 
     #[test]

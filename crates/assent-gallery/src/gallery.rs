@@ -130,14 +130,14 @@ impl Gallery {
     /// ```
     /// use assent_gallery::gallery::Gallery;
     ///
-    /// assert!(Gallery::bytes_needed(10_000_000, 128) <= 10_000_000 * 140 + 300_000);
+    /// assert!(Gallery::bytes_needed(10_000_000, 128) <= 10_000_000 * 140);
     /// ```
     pub fn bytes_needed(rows: usize, dimensions: usize) -> u64 {
-        // Of each row: its numbers, its owner, its scope and its place in the owner's list. Of each block: its lock and
-        // the addresses of three arrays. The last block is taken whole.
+        // Of each row: its numbers, its owner, its scope and its place in the owner's list. Of each block: its lock, the
+        // addresses of three arrays, and the page that the allocator adds. The last block is taken whole.
         let row = (steps(dimensions) * size_of::<Step>() / assent_kernels::GROUP_ROWS) as u64 + 4 + 2 + 4;
         let blocks = rows.div_ceil(BLOCK_ROWS).max(1) as u64;
-        blocks * (BLOCK_ROWS as u64 * row + 128)
+        blocks * (BLOCK_ROWS as u64 * row + 128 + 4096)
     }
 
     /// Number of rows.
@@ -218,20 +218,12 @@ impl Gallery {
         let removals = self.removals.load(Ordering::SeqCst);
         let rows = probes.iter().map(|probe| Ok(Zeroizing::new(self.scale.row(probe)?)));
         let rows: Vec<Zeroizing<Vec<i8>>> = rows.collect::<Result<_, VectorError>>()?;
-        let unit = self.scale.unit();
-        let least = (f64::from(search.least) * unit).ceil() as i32;
-        let packed = Probes::new(
-            self.kernel,
-            self.scale.dimensions,
-            &rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>(),
-            least,
-            self.scale.longest_row(),
-        );
+        let packed = self.pack(&rows, self.scale.least(search.least));
         let next = Mutex::new(self.blocks.count(self.len()));
         let take_blocks = || {
             let mut found: Vec<Vec<Found>> = vec![Vec::new(); probes.len()];
             while let Some(block) = self.claim(&next) {
-                scan_block(&block, &packed, search, steps(self.scale.dimensions), &mut found);
+                scan_block(&block, &packed, search, &mut found);
             }
             found
         };
@@ -249,7 +241,61 @@ impl Gallery {
             let owners = lock(&self.owners);
             found.iter_mut().for_each(|found| found.retain(|f| !owners.is_gone(f.owner)));
         }
+        let unit = self.scale.unit();
         Ok(found.into_iter().map(|found| best_per_owner(found, unit)).collect())
+    }
+
+    /// The pairs of owners, the lower one first, who have rows that come so near to each other's that a face of the one
+    /// could be taken for the other: twins, and others who look alike. Every row meets every other.
+    pub fn look_alikes(&self, least: f32, threads: usize) -> BTreeSet<(Owner, Owner)> {
+        let least = self.scale.least(least);
+        let blocks = self.blocks.count(self.len());
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut alike = BTreeSet::new();
+            loop {
+                let mine = next.fetch_add(1, Ordering::Relaxed);
+                if mine >= blocks {
+                    return alike;
+                }
+                let (rows, owners) = {
+                    let block = read(self.blocks.get(mine));
+                    let row = |lane| {
+                        let mut row = block.row(lane);
+                        row.truncate(self.scale.dimensions);
+                        row
+                    };
+                    ((0..block.owners.len()).map(row).collect::<Vec<_>>(), block.owners.clone())
+                };
+                let packed = self.pack(&rows, least);
+                // The blocks before this one have met it already.
+                for other in mine..blocks {
+                    let other = read(self.blocks.get(other));
+                    packed.scan(other.groups(), |hit| {
+                        if let Some(other) = other.owners.get(hit.row)
+                            && owners[hit.probe] != *other
+                        {
+                            let one = owners[hit.probe];
+                            alike.insert((one.min(*other), one.max(*other)));
+                        }
+                    });
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+            let mut alike = work();
+            for other in others {
+                alike.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            alike
+        })
+    }
+
+    /// Rows as probes.
+    fn pack(&self, rows: &[Zeroizing<Vec<i8>>], least: i32) -> Probes {
+        let rows: Vec<&[i8]> = rows.iter().map(|row| row.as_slice()).collect();
+        Probes::new(self.kernel, self.scale.dimensions, &rows, least, self.scale.longest_row())
     }
 
     /// The next block of a search, from the last to the first. Whoever claims a block holds its lock before anyone can
@@ -268,9 +314,8 @@ struct Found {
     dot: i32,
 }
 
-fn scan_block(block: &Block, probes: &Probes, search: &Search, steps: usize, found: &mut [Vec<Found>]) {
-    let groups = block.owners.len().div_ceil(assent_kernels::GROUP_ROWS);
-    probes.scan(&block.steps[..groups * steps], |hit| {
+fn scan_block(block: &Block, probes: &Probes, search: &Search, found: &mut [Vec<Found>]) {
+    probes.scan(block.groups(), |hit| {
         let Some(owner) = block.owners.get(hit.row) else { return };
         if search.scopes.as_ref().is_none_or(|scopes| scopes.contains(&block.scopes[hit.row])) {
             found[hit.probe].push(Found { owner: *owner, dot: hit.dot });

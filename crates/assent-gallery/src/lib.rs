@@ -11,6 +11,8 @@ pub mod gallery;
 mod model;
 mod owners;
 mod rows;
+#[cfg(all(test, not(feature = "model")))]
+mod simulation;
 mod sync;
 #[cfg(all(test, not(feature = "model")))]
 mod tests;

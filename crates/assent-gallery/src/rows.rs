@@ -9,14 +9,17 @@ use crate::gallery::{Owner, Protection, Scope};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{RwLock, write};
 
-/// Rows of a block: at 256 dimensions a quarter of a mebibyte, which is scanned for one probe in less than 20
-/// microseconds. That is how long a removal waits for a search, if it meets one.
-pub(crate) const BLOCK_ROWS: usize = 64 * GROUP_ROWS;
+/// Rows of a block. So long as a block is searched, a removal in it waits: at 256 dimensions and one probe, less than a
+/// tenth of a millisecond. A smaller block would be searched sooner, and what the allocator adds to each (a page) would
+/// take more of a row's bytes.
+pub(crate) const BLOCK_ROWS: usize = 256 * GROUP_ROWS;
 
 /// Rows, whose they are, and what they are for.
 #[derive(Default)]
 pub(crate) struct Block {
     pub(crate) steps: Vec<Step>,
+    /// Steps of a group.
+    group: usize,
     pub(crate) owners: Vec<Owner>,
     pub(crate) scopes: Vec<Scope>,
 }
@@ -29,23 +32,33 @@ struct Taken {
 }
 
 impl Block {
-    fn group(&mut self, lane: usize, steps: usize) -> &mut [Step] {
-        &mut self.steps[lane / GROUP_ROWS * steps..][..steps]
+    fn group_mut(&mut self, lane: usize) -> &mut [Step] {
+        &mut self.steps[lane / GROUP_ROWS * self.group..][..self.group]
+    }
+
+    /// The groups that hold rows.
+    pub(crate) fn groups(&self) -> &[Step] {
+        &self.steps[..self.owners.len().div_ceil(GROUP_ROWS) * self.group]
+    }
+
+    /// A copy of a row, filled up to whole steps.
+    pub(crate) fn row(&self, lane: usize) -> Zeroizing<Vec<i8>> {
+        let group = &self.steps[lane / GROUP_ROWS * self.group..][..self.group];
+        Zeroizing::new(group.iter().flat_map(|step| step.0[lane % GROUP_ROWS]).collect())
     }
 
     /// Takes the last row out.
-    fn pop(&mut self, lane: usize, steps: usize) -> Taken {
-        let group = self.group(lane, steps);
-        let numbers = Zeroizing::new(group.iter().flat_map(|step| step.0[lane % GROUP_ROWS]).collect());
-        write_row(group, lane % GROUP_ROWS, &[]);
+    fn pop(&mut self, lane: usize) -> Taken {
+        let numbers = self.row(lane);
+        write_row(self.group_mut(lane), lane % GROUP_ROWS, &[]);
         let (owner, scope) = (self.owners[lane], self.scopes[lane]);
         self.owners.truncate(lane);
         self.scopes.truncate(lane);
         Taken { numbers, owner, scope }
     }
 
-    fn replace(&mut self, lane: usize, steps: usize, taken: &Taken) {
-        write_row(self.group(lane, steps), lane % GROUP_ROWS, &taken.numbers);
+    fn replace(&mut self, lane: usize, taken: &Taken) {
+        write_row(self.group_mut(lane), lane % GROUP_ROWS, &taken.numbers);
         self.owners[lane] = taken.owner;
         self.scopes[lane] = taken.scope;
     }
@@ -99,13 +112,14 @@ impl Blocks {
         let block = &mut *write(block);
         if block.steps.is_empty() {
             block.steps = vec![Step::ZERO; self.block_rows / GROUP_ROWS * self.steps];
+            block.group = self.steps;
             block.owners.reserve_exact(self.block_rows);
             block.scopes.reserve_exact(self.block_rows);
             let protected = protect(&block.steps);
             self.unlocked.fetch_add(usize::from(!protected.locked), Ordering::Relaxed);
             self.dumpable.fetch_add(usize::from(!protected.kept_out_of_dumps), Ordering::Relaxed);
         }
-        write_row(block.group(lane, self.steps), lane % GROUP_ROWS, numbers);
+        write_row(block.group_mut(lane), lane % GROUP_ROWS, numbers);
         block.owners.push(owner);
         block.scopes.push(scope);
     }
@@ -117,14 +131,14 @@ impl Blocks {
         let (last_block, last_lane) = self.at(last);
         let (block, lane) = self.at(row);
         let mut from = write(last_block);
-        let taken = from.pop(last_lane, self.steps);
+        let taken = from.pop(last_lane);
         if row == last {
             return None;
         }
         if std::ptr::eq(block, last_block) {
-            from.replace(lane, self.steps, &taken);
+            from.replace(lane, &taken);
         } else {
-            write(block).replace(lane, self.steps, &taken);
+            write(block).replace(lane, &taken);
         }
         Some(taken.owner)
     }

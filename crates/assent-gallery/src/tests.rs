@@ -58,11 +58,11 @@ fn the_score_is_the_cosine_within_rounding() {
 
 #[test]
 fn i9_a_probe_gets_the_same_answer_in_any_batch_and_on_any_threads() {
-    let g = gallery(3_000, 64);
+    let g = gallery(10_000, 64);
     let probes: Vec<Vec<f32>> = (0..40).map(|i| vector(500_000 + i, 64)).collect();
     let all: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
     let together = g.search(&all, &Search::least(0.2)).unwrap();
-    assert!(together.iter().all(|hits| hits.len() > 20));
+    assert!(together.iter().all(|hits| hits.len() > 100));
     for (probe, expected) in all.iter().zip(&together) {
         assert_eq!(&g.search(&[probe], &Search::least(0.2)).unwrap()[0], expected);
     }
@@ -98,6 +98,24 @@ fn a_search_sees_the_rows_of_its_scopes_alone_and_all_of_those() {
     check("one", Some(&[1]), &|i| i % 3 == 1);
     check("two", Some(&[0, 2]), &|i| i % 3 != 1);
     check("one that nobody has", Some(&[9]), &|_| false);
+}
+
+#[test]
+fn twins_are_known_and_nobody_else_is() {
+    for (block_rows, threads) in [(16, 1), (16, 3), (1024, 2)] {
+        let g = Gallery::with_blocks(62, block_rows);
+        let insert = |owner: u32, seed: u64| g.insert(Owner(owner), Scope(0), &vector(seed, 62)).unwrap();
+        for i in 0..100 {
+            insert(i, u64::from(i) + 1);
+        }
+        insert(7, 8); // A second template of the same face.
+        insert(100, 21); // Twins, far from each other.
+        insert(101, 101);
+        let twins: Vec<(Owner, Owner)> = g.look_alikes(0.9, threads).into_iter().collect();
+        assert_eq!(twins, [(Owner(20), Owner(100))], "blocks of {block_rows}, {threads} threads");
+        g.remove(Owner(100));
+        assert!(g.look_alikes(0.9, threads).is_empty());
+    }
 }
 
 #[test]

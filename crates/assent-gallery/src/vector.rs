@@ -47,6 +47,11 @@ impl Scale {
         self.factor.powi(2)
     }
 
+    /// The least product of 8-bit rows whose cosine is `score`.
+    pub(crate) fn least(self, score: f32) -> i32 {
+        (f64::from(score) * self.unit()).ceil() as i32
+    }
+
     /// The greatest length that a row has: that of the vector, and half a step for each number.
     pub(crate) fn longest_row(self) -> f64 {
         self.factor * (1.0 + TOLERANCE) + 0.5 * (self.dimensions as f64).sqrt()

@@ -92,11 +92,11 @@ fn count(patterns: &[Pattern]) -> Vec<usize> {
 #[test]
 fn i1_a_removed_row_is_gone_from_search_and_from_memory() {
     let gallery = Gallery::new(DIMENSIONS);
-    for i in 0..3_000 {
+    for i in 0..5_000 {
         gallery.insert(Owner(i), Scope(0), &vector(i)).unwrap();
     }
     // One in the middle, the last row, and one that was moved by the removal before it.
-    for owner in [1_500, 2_998, 2_999] {
+    for owner in [1_500, 4_998, 4_999] {
         let patterns = {
             let vector = vector(owner);
             gallery.search(&[&vector], &Search { threads: 2, ..Search::least(0.3) }).unwrap();

@@ -1,7 +1,11 @@
 //! The templates of a collection in memory, ready to be searched.
 
+use std::collections::BTreeSet;
+
+use assent_gallery::assign::{Assigned, assign};
 use assent_gallery::calibration::{DeclaredRates, Thresholds};
-use assent_gallery::gallery::{Gallery, Owner, Protection, Scope};
+use assent_gallery::gallery::{Gallery, Owner, Protection, Scope, Search};
+use assent_gallery::vector::VectorError;
 use assent_ledger::{CollectionId, GrantId, OpenTemplate, Purpose, SubjectId, TemplateId, Tx, TxError};
 use thiserror::Error;
 
@@ -11,10 +15,12 @@ use crate::template;
 /// The gallery of one collection, for [`Purpose::find_my_photos`].
 #[derive(Debug)]
 pub struct Searched {
-    pub(crate) gallery: Gallery,
+    gallery: Gallery,
     /// By the gallery's owner number.
     grants: Vec<(GrantId, SubjectId)>,
     thresholds: Thresholds,
+    /// Pairs of owners whose faces are proposed at most.
+    look_alikes: BTreeSet<(Owner, Owner)>,
     epoch: i64,
     unopened: Vec<TemplateId>,
 }
@@ -95,7 +101,9 @@ impl Searched {
         };
         let unopened = tx.open_templates(&what, opening.threads, &take, progress)?;
         let thresholds = models.thresholds(rates, gallery.len());
-        Ok(Ok(Searched { gallery, grants: what.grants, thresholds, epoch: what.epoch, unopened }))
+        // Where nothing is a match, everything is proposed at most.
+        let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, |c| gallery.look_alikes(c, opening.threads));
+        Ok(Ok(Searched { gallery, grants: what.grants, thresholds, look_alikes, epoch: what.epoch, unopened }))
     }
 
     /// Whether nobody can be found.
@@ -111,6 +119,27 @@ impl Searched {
     /// The scores at which the bands begin.
     pub fn thresholds(&self) -> Thresholds {
         self.thresholds
+    }
+
+    /// The pairs of people who look so much alike that a face of theirs is proposed at most: twins, say.
+    pub fn look_alikes(&self) -> Vec<(SubjectId, SubjectId)> {
+        let subject = |owner: Owner| self.grants[owner.0 as usize].1;
+        self.look_alikes.iter().map(|(a, b)| (subject(*a), subject(*b))).collect()
+    }
+
+    /// How many people there are to be found.
+    pub fn people(&self) -> usize {
+        self.grants.iter().map(|(_, subject)| subject).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Which face of a photo is whose, from the embeddings of its faces.
+    ///
+    /// # Errors
+    ///
+    /// [`VectorError`] if an embedding is not of the models' dimension or not of length 1.
+    pub(crate) fn answers(&self, probes: &[&[f32]]) -> Result<Vec<Assigned>, VectorError> {
+        let hits = self.gallery.search(probes, &Search::least(self.thresholds.review))?;
+        Ok(assign(&hits, self.thresholds, |owner| is_one_of(&self.look_alikes, owner)))
     }
 
     /// The collection's `template_epoch` when it was opened.
@@ -134,6 +163,11 @@ impl Searched {
     }
 }
 
+/// Whether somebody belongs to a pair. There are hardly any.
+pub(crate) fn is_one_of(pairs: &BTreeSet<(Owner, Owner)>, owner: Owner) -> bool {
+    pairs.iter().any(|(a, b)| *a == owner || *b == owner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +185,7 @@ mod tests {
         };
         check("unknown memory", None, 10_000_000, Ok(()));
         check("enough", Some(2_000_000_000), 10_000_000, Ok(()));
-        let needed = "10000000 templates need 1382 MB of memory, and 1000 MB are free";
+        let needed = "10000000 templates need 1391 MB of memory, and 1000 MB are free";
         check("too little", Some(1_000_000_000), 10_000_000, Err(needed));
         check("far too many", Some(1_000_000_000), u64::MAX, Err("and 1000 MB are free"));
     }

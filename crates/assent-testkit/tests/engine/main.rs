@@ -6,6 +6,7 @@ mod covering;
 mod enrolling;
 mod evaluating;
 mod invariants;
+mod look_alikes;
 mod newcomers;
 mod rescan;
 mod secrecy;

@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::labels::{Label, LabelledSet};
 use super::open_set::{Searches, gallery_sizes};
 use crate::models::{LookError, Models, Worker};
+use crate::searched::is_one_of;
 use crate::walk::walk;
 
 /// A photo may have this many more labels than it has detected faces (people seen from behind); beyond that the labels
@@ -142,6 +143,8 @@ pub struct FindEvaluation<'a> {
     options: FindOptions,
     thresholds: Thresholds,
     gallery: Gallery,
+    /// Portraits so alike that their faces are proposed at most, as a scan has it.
+    look_alikes: BTreeSet<(Owner, Owner)>,
     sweep: Vec<Swept>,
     searches: Searches,
     workers: Vec<Worker>,
@@ -197,6 +200,8 @@ impl<'a> FindEvaluation<'a> {
             Some(t) => Thresholds { certain: Some(t), review: t },
             None => models.thresholds(options.rates, gallery.len()),
         };
+        let alike = |certain| gallery.look_alikes(certain, options.threads);
+        let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, alike);
         let rows = models.pack().calibration().map_or(&[][..], Calibration::rows);
         let thresholds_of = |size| match options.threshold {
             Some(_) => thresholds,
@@ -212,7 +217,7 @@ impl<'a> FindEvaluation<'a> {
         };
         let swept = |&(threshold, fmr): &(f32, f64)| Swept { threshold, fmr, counts: Counts::default() };
         let sweep = rows.iter().map(swept).collect();
-        Ok(FindEvaluation { set, options, thresholds, gallery, sweep, searches, workers })
+        Ok(FindEvaluation { set, options, thresholds, gallery, look_alikes, sweep, searches, workers })
     }
 
     /// Photos that [`run`](Self::run) goes through, all rounds together.
@@ -229,6 +234,7 @@ impl<'a> FindEvaluation<'a> {
     pub fn run(mut self, mut progress: impl FnMut()) -> Result<FindReport, EvaluateError> {
         let rounds: Vec<usize> = (0..self.photos()).map(|i| i % self.set.photos.len()).collect();
         let (gallery, thresholds, set) = (&self.gallery, self.thresholds, self.set);
+        let look_alikes = &self.look_alikes;
         let mut report = FindReport {
             photos: rounds.len(),
             failed: 0,
@@ -266,7 +272,7 @@ impl<'a> FindEvaluation<'a> {
                     Ok(None) => report.failed += 1,
                     Ok(Some((faces, hits))) => {
                         report.faces += faces;
-                        for a in assign(&hits, thresholds) {
+                        for a in assign(&hits, thresholds, |owner| is_one_of(look_alikes, owner)) {
                             let label = Label { photo, person: a.owner.0 as usize };
                             answers.insert((label, a.band == Band::Match));
                             scores.insert(label, a.score);
@@ -313,7 +319,7 @@ impl FindReport {
     fn sweep(&mut self, set: &LabelledSet, photo: usize, hits: &[Vec<Hit>]) {
         for swept in &mut self.sweep {
             let both = Thresholds { certain: Some(swept.threshold), review: swept.threshold };
-            for a in assign(hits, both) {
+            for a in assign(hits, both, |_| false) {
                 swept.counts.count(set.labels.contains(&Label { photo, person: a.owner.0 as usize }));
             }
         }

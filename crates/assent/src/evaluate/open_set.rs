@@ -214,7 +214,7 @@ impl Searches {
             hits.iter().copied().filter(|hit| self.appearances.contains_key(&label(hit))).collect()
         };
         let among: Vec<Vec<Hit>> = hits.iter().map(of_labelled).collect();
-        for located in assign(&among, Thresholds { certain: None, review: self.located_from }) {
+        for located in assign(&among, Thresholds { certain: None, review: self.located_from }, |_| false) {
             let scores: BTreeMap<Owner, f32> = hits[located.face].iter().map(|hit| (hit.owner, hit.score)).collect();
             let row = self.enrolled.iter().filter_map(|&person| scores.get(&Owner(person as u32)).copied()).collect();
             self.appearances.insert(Label { photo, person: located.owner.0 as usize }, Some(row));

@@ -1,8 +1,6 @@
 //! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
 
-use assent_gallery::assign::assign;
 use assent_gallery::calibration::Band;
-use assent_gallery::gallery::Search;
 use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp, TxError};
 use assent_vision::crop;
 use assent_vision::decode;
@@ -163,8 +161,7 @@ impl Eyes<'_> {
         let embeddings = worker.embed(cuts)?;
         let (faces, probes): (Vec<usize>, Vec<&[f32]>) =
             embeddings.iter().enumerate().filter_map(|(i, e)| Some((i, e.as_ref()?.values()))).unzip();
-        let hits = searched.gallery.search(&probes, &Search::least(searched.thresholds().review))?;
-        let answers = assign(&hits, searched.thresholds());
+        let answers = searched.answers(&probes)?;
         Ok(answers.into_iter().map(|a| (faces[a.face], a.owner.0 as usize, a.band)).collect())
     }
 }
