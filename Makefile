@@ -21,6 +21,7 @@ demo: build      ## enrol, scan, find, withdraw and verify on sample photos, in 
 test: runtime    ## every test; the store's ones run on SQLite and PostgreSQL
 	scripts/install-tools postgres
 	scripts/with-postgres cargo test --workspace --locked
+	cargo test --locked --package assent-gallery --features model --lib model::
 
 lint:            ## formatting, clippy, the dependency graph, the documentation
 	scripts/install-tools compile

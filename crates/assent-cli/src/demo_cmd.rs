@@ -135,7 +135,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     let mut watch = ScanWatch { now: &vault::now, stop: &never, progress: &mut tick };
     let summary = scan(&ledger, &models, collection, options, &mut watch)?;
     bar.finish_and_clear();
-    story.tell(&lines(&summary, "missions", Expected::of(&summary, &models)).join(" "))?;
+    story.tell(&lines(&summary, "missions", Expected::of(&summary)).join(" "))?;
 
     let found = find(&ledger, person, Some(collection), Use::Export, vault::now())?;
     if found.is_empty() {

@@ -53,6 +53,9 @@ pub(crate) enum CommandError {
         /// As given.
         reference: String,
     },
+    /// There is nobody to compare, or no table to compare with.
+    #[error("nothing can be measured: it takes two people who are enrolled, and models with a score-to-FMR table")]
+    NothingToCalibrate,
     /// A date is not written as a date.
     #[error("{text} is not a date such as 2027-07-31")]
     Date {

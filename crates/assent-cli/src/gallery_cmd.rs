@@ -1,9 +1,11 @@
-//! `assent gallery status`: who can be found in a collection, and what the thresholds promise.
+//! `assent gallery status|calibrate`: who can be found in a collection, what the thresholds promise, and how harsh these
+//! people are for the models.
 
-use assent::DeclaredRates;
-use assent::ledger::SubjectId;
+use assent::calibrate::{Calibrated, Measured};
+use assent::ledger::{CollectionId, SubjectId, Tx, TxError};
 use assent::models::Models;
-use assent::searched::{Opening, Searched};
+use assent::searched::{NoRoom, Opening, Searched};
+use assent::{Calibration, DeclaredRates};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -32,6 +34,15 @@ enum GalleryCommand {
         #[command(flatten)]
         rates: RateArgs,
     },
+    /// Compare everybody who is enrolled with everybody else, and keep how often two look alike: the next scan's
+    /// thresholds follow from it, never more laxly than from the models' own table
+    Calibrate {
+        /// The collection's name
+        collection: String,
+        /// Say what was measured, and keep nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// # Errors
@@ -43,31 +54,55 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let GalleryCommand::Status { collection: name, rates } = &args.command;
+    match &args.command {
+        GalleryCommand::Status { collection, rates } => status(collection, rates.declared(), flags, models, out),
+        GalleryCommand::Calibrate { collection, dry_run } => calibrate(collection, *dry_run, flags, models, out),
+    }
+}
+
+/// Opens what may be searched in a collection, under a progress bar.
+fn open<'tx>(
+    tx: &Tx<'tx>,
+    models: &Models,
+    collection: CollectionId,
+    rates: DeclaredRates,
+) -> Result<Result<Searched, NoRoom>, TxError> {
+    let bar = progress::bar(0, "templates opened");
+    let mut opening = Opening {
+        threads: all_threads(),
+        available_bytes: free_memory_bytes(),
+        progress: &mut |done, of| {
+            bar.set_length(of);
+            bar.set_position(done);
+        },
+    };
+    let opened = Searched::open(tx, models, collection, rates, &mut opening);
+    bar.finish_and_clear();
+    opened
+}
+
+fn status(
+    name: &str,
+    rates: DeclaredRates,
+    flags: &VaultFlags,
+    models: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let collection = vault::collection(&ledger, name)?;
     let models = models.load()?;
-    let rates = rates.declared();
-    let bar = progress::bar(0, "templates opened");
     let opened = ledger.run_tx("gallery status", now(), |tx| {
-        let mut opening = Opening {
-            threads: all_threads(),
-            available_bytes: free_memory_bytes(),
-            progress: &mut |done, of| {
-                bar.set_length(of);
-                bar.set_position(done);
-            },
+        let searched = match open(tx, &models, collection.id, rates)? {
+            Ok(searched) => searched,
+            Err(no_room) => return Ok(Err(no_room)),
         };
-        let opened = Searched::open(tx, &models, collection.id, rates, &mut opening)?;
-        let Ok(searched) = opened else { return Ok(opened.map(|searched| (searched, Vec::new()))) };
-        let handle = |id: SubjectId| Ok::<_, assent::ledger::TxError>(tx.subject(id)?.handle);
+        let handle = |id: SubjectId| Ok::<_, TxError>(tx.subject(id)?.handle);
         let pairs = searched.look_alikes().into_iter().map(|(a, b)| Ok([handle(a)?, handle(b)?]));
-        let pairs = pairs.collect::<Result<Vec<_>, assent::ledger::TxError>>()?;
+        let pairs = pairs.collect::<Result<Vec<_>, TxError>>()?;
         Ok(Ok((searched, pairs)))
     })?;
-    bar.finish_and_clear();
     let (searched, look_alikes) = opened.into_inner()?;
-    let status = Status { name, searched: &searched, look_alikes: &look_alikes, models: &models, rates };
+    let status = Status { name, searched: &searched, look_alikes: &look_alikes, rates };
     out.answer(&status.object(), |out| {
         for line in status.lines() {
             writeln!(out, "{line}")?;
@@ -77,25 +112,75 @@ pub(crate) fn run(
     Ok(())
 }
 
+fn calibrate(
+    name: &str,
+    dry_run: bool,
+    flags: &VaultFlags,
+    models: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let collection = vault::collection(&ledger, name)?;
+    let models = models.load()?;
+    let opened =
+        ledger.run_tx("open templates", now(), |tx| open(tx, &models, collection.id, DeclaredRates::default()))?;
+    let searched = opened.into_inner()?;
+    let calibrated = Calibrated::measure(&searched, &models, all_threads())
+        .filter(|calibrated| calibrated.pairs > 0)
+        .ok_or(CommandError::NothingToCalibrate)?;
+    if !dry_run {
+        ledger.run_tx("calibrate", now(), |tx| calibrated.keep(tx, &models, collection.id))?;
+    }
+    let own = models.pack().calibration().map_or(&[][..], Calibration::rows);
+    let rows: Vec<_> = own.iter().zip(&calibrated.measured).zip(calibrated.table.rows()).collect();
+    let object = |(((score, fmr), measured), (_, now)): &((&(f32, f64), &Measured), &(f32, f64))| {
+        json!({ "score": score, "pairs": measured.reached, "fmr": measured.fmr, "fmr_low": measured.low,
+                "fmr_of_the_models": fmr, "fmr_from_now_on": now })
+    };
+    let scores: Vec<Value> = rows.iter().map(object).collect();
+    let object = json!({ "collection": name, "people": calibrated.people, "pairs": calibrated.pairs, "kept": !dry_run,
+                         "scores": scores });
+    out.answer(&object, |out| {
+        let people = count(calibrated.people, "person").replace("persons", "people");
+        writeln!(out, "{name}: {people} compared with each other, {} pairs of templates.", calibrated.pairs)?;
+        writeln!(out, "cosine\tpairs\trate here (at least)\tmodels' table\tfrom now on")?;
+        for (((score, fmr), measured), (_, now)) in &rows {
+            let here = format!("{:.1e} ({:.1e})", measured.fmr, measured.low);
+            writeln!(out, "{score:.2}\t{}\t{here}\t{fmr:.1e}\t{now:.1e}", measured.reached)?;
+        }
+        let raised = rows.iter().any(|((own, _), (_, now))| *now > own.1 * (1.0 + 1e-6));
+        writeln!(
+            out,
+            "{}",
+            if raised {
+                "These people look alike more often than the models' table says: thresholds rise."
+            } else {
+                "Nothing says that these people look alike more often than the models' table does: thresholds stay."
+            }
+        )?;
+        if dry_run { writeln!(out, "Nothing was kept.") } else { writeln!(out, "Kept; the next scan goes by it.") }
+    })?;
+    Ok(())
+}
+
 struct Status<'a> {
     name: &'a str,
     searched: &'a Searched,
     /// Pairs of handles.
     look_alikes: &'a [[String; 2]],
-    models: &'a Models,
     rates: DeclaredRates,
 }
 
 impl Status<'_> {
     /// The rates that the thresholds promise by the models' table: of `match`, and of both bands together.
     fn expected(&self) -> Option<(Option<f64>, f64)> {
-        let (table, thresholds) = (self.models.pack().calibration()?, self.searched.thresholds());
+        let (table, thresholds) = (self.searched.table()?, self.searched.thresholds());
         let rate = |least| table.fpir(least, self.searched.templates());
         Some((thresholds.certain.map(rate), rate(thresholds.review)))
     }
 
     fn supported(&self) -> Option<usize> {
-        self.models.pack().calibration().map(|table| table.templates_supported(self.rates))
+        self.searched.table().map(|table| table.templates_supported(self.rates))
     }
 
     fn object(&self) -> Value {
@@ -164,7 +249,7 @@ impl Status<'_> {
         let both = both * 1000.0;
         match named {
             Some(named) => format!(
-                "{a_thousand}, about {:.1} named and {:.0} proposed wrongly are to be expected by the models' table, \
+                "{a_thousand}, about {:.1} named and {:.0} proposed wrongly are to be expected by the table, \
                  which supports a match up to {}.",
                 named * 1000.0,
                 both - named * 1000.0,

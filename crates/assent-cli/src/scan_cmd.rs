@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent::DeclaredRates;
 use assent::ledger::TemplateId;
-use assent::models::Models;
 use assent::scan::{BATCH_MS, Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use clap::Args;
 use serde_json::{Value, json};
@@ -106,7 +105,7 @@ pub(crate) fn run(
     let mut watch = ScanWatch { now: &now, stop: &stop, progress: &mut tick };
     let summary = scan(&ledger, &models, collection.id, options, &mut watch)?;
     bar.finish_and_clear();
-    let expected = Expected::of(&summary, &models);
+    let expected = Expected::of(&summary);
     out.answer(&object(&summary, expected), |out| {
         for line in lines(&summary, &args.collection, expected) {
             writeln!(out, "{line}")?;
@@ -130,7 +129,7 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
-/// What the thresholds mean for the faces of one scan, by the models' score-to-FMR table.
+/// What the thresholds mean for the faces of one scan, by the score-to-FMR table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Expected {
     /// Faces of people who are not enrolled, at most: every face that is no `match`.
@@ -143,8 +142,8 @@ pub(crate) struct Expected {
 
 impl Expected {
     /// `None` where nobody was searched for, or the models have no table.
-    pub(crate) fn of(s: &ScanSummary, models: &Models) -> Option<Expected> {
-        let (thresholds, table) = (s.thresholds?, models.pack().calibration()?);
+    pub(crate) fn of(s: &ScanSummary) -> Option<Expected> {
+        let (thresholds, table) = (s.thresholds?, s.table.as_ref()?);
         Some(Expected {
             strangers: s.faces.saturating_sub(s.matches),
             fpir: thresholds.certain.map(|least| table.fpir(least, s.templates)),

@@ -1,11 +1,12 @@
 //! The gallery and its search.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assent_kernels::{Probes, SearchKernel, Step, steps};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::impostors::{Impostors, OfOwner};
 use crate::owners::{MOST_ROWS, OwnerRows};
 use crate::rows::{BLOCK_ROWS, Block, Blocks};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -248,15 +249,56 @@ impl Gallery {
     /// The pairs of owners, the lower one first, who have rows that come so near to each other's that a face of the one
     /// could be taken for the other: twins, and others who look alike. Every row meets every other.
     pub fn look_alikes(&self, least: f32, threads: usize) -> BTreeSet<(Owner, Owner)> {
-        let least = self.scale.least(least);
+        let add = |alike: &mut BTreeSet<_>, one: Owner, other: Owner, _| {
+            alike.insert((one.min(other), one.max(other)));
+        };
+        self.meet(least, threads, BTreeSet::new, add).into_iter().flatten().collect()
+    }
+
+    /// How many pairs of rows of different owners reach each of `scores`, which rise. Every row meets every other.
+    pub fn impostors(&self, scores: &[f32], threads: usize) -> Impostors {
+        let Some(&least) = scores.first() else { return Impostors::default() };
+        let count = |reached: &mut BTreeMap<Owner, Vec<u64>>, one: Owner, other: Owner, score: f32| {
+            for owner in [one, other] {
+                let reached = reached.entry(owner).or_insert_with(|| vec![0; scores.len()]);
+                reached.iter_mut().zip(scores).filter(|(_, s)| score >= **s).for_each(|(n, _)| *n += 1);
+            }
+        };
+        let mut rows: BTreeMap<Owner, u64> = BTreeMap::new();
+        for block in 0..self.blocks.count(self.len()) {
+            for owner in &read(self.blocks.get(block)).owners {
+                *rows.entry(*owner).or_default() += 1;
+            }
+        }
+        let mut reached: BTreeMap<Owner, Vec<u64>> = rows.keys().map(|o| (*o, vec![0; scores.len()])).collect();
+        for (owner, more) in self.meet(least, threads, BTreeMap::new, count).into_iter().flatten() {
+            let reached = reached.entry(owner).or_insert_with(|| vec![0; scores.len()]);
+            reached.iter_mut().zip(more).for_each(|(n, more)| *n += more);
+        }
+        let all: u64 = rows.values().sum();
+        let owners =
+            rows.iter().map(|(owner, own)| OfOwner { pairs: own * (all - own), reached: reached[owner].clone() });
+        Impostors { scores: scores.to_vec(), owners: owners.collect() }
+    }
+
+    /// Calls `each` once for each pair of rows of different owners whose score is `least` or more, with what `new` made
+    /// for the thread, and gives what became of that.
+    fn meet<A: Send>(
+        &self,
+        least: f32,
+        threads: usize,
+        new: impl Fn() -> A + Sync,
+        each: impl Fn(&mut A, Owner, Owner, f32) + Sync,
+    ) -> Vec<A> {
+        let (least, unit) = (self.scale.least(least), self.scale.unit());
         let blocks = self.blocks.count(self.len());
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut alike = BTreeSet::new();
+            let mut made = new();
             loop {
                 let mine = next.fetch_add(1, Ordering::Relaxed);
                 if mine >= blocks {
-                    return alike;
+                    return made;
                 }
                 let (rows, owners) = {
                     let block = read(self.blocks.get(mine));
@@ -268,15 +310,17 @@ impl Gallery {
                     ((0..block.owners.len()).map(row).collect::<Vec<_>>(), block.owners.clone())
                 };
                 let packed = self.pack(&rows, least);
-                // The blocks before this one have met it already.
+                // The blocks before this one have met it already, and of two rows of this one, the first meets the second.
                 for other in mine..blocks {
-                    let other = read(self.blocks.get(other));
-                    packed.scan(other.groups(), |hit| {
-                        if let Some(other) = other.owners.get(hit.row)
-                            && owners[hit.probe] != *other
-                        {
-                            let one = owners[hit.probe];
-                            alike.insert((one.min(*other), one.max(*other)));
+                    let block = read(self.blocks.get(other));
+                    packed.scan(block.groups(), |hit| {
+                        let one = owners[hit.probe];
+                        let met = other == mine && hit.row <= hit.probe;
+                        match block.owners.get(hit.row) {
+                            Some(&other) if other != one && !met => {
+                                each(&mut made, one, other, (f64::from(hit.dot) / unit) as f32);
+                            }
+                            _ => {}
                         }
                     });
                 }
@@ -284,11 +328,10 @@ impl Gallery {
         };
         thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
-            let mut alike = work();
-            for other in others {
-                alike.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-            alike
+            let mut all = vec![work()];
+            let panicked = |panic| std::panic::resume_unwind(panic);
+            all.extend(others.into_iter().map(|other| other.join().unwrap_or_else(panicked)));
+            all
         })
     }
 

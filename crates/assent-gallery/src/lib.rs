@@ -7,6 +7,7 @@
 pub mod assign;
 pub mod calibration;
 pub mod gallery;
+pub mod impostors;
 #[cfg(all(test, feature = "model"))]
 mod model;
 mod owners;

@@ -119,6 +119,30 @@ fn twins_are_known_and_nobody_else_is() {
 }
 
 #[test]
+fn impostors_are_counted_by_pairs_of_templates() {
+    for (block_rows, threads) in [(16, 1), (16, 3), (1024, 2)] {
+        let g = Gallery::with_blocks(16, block_rows);
+        // Owner i has templates i and i + 60; so many that chance makes some alike.
+        let vectors: Vec<(u32, Vec<f32>)> = (0..120).map(|i| (i % 60, vector(u64::from(i) + 1, 16))).collect();
+        for (owner, v) in &vectors {
+            g.insert(Owner(*owner), Scope(0), v).unwrap();
+        }
+        let scores = [0.5, 0.6, 0.7];
+        let counts = g.impostors(&scores, threads);
+        assert_eq!((counts.owners(), counts.pairs()), (60, 60 * 59 / 2 * 4));
+        for (rate, least) in counts.rates().iter().zip(scores) {
+            let mut expected = 0;
+            for (i, (one, v)) in vectors.iter().enumerate() {
+                let others = vectors[i + 1..].iter().filter(|(other, _)| other != one);
+                expected += others.filter(|(_, w)| v.iter().zip(w).map(|(a, b)| a * b).sum::<f32>() >= least).count();
+            }
+            let off = rate.reached.abs_diff(expected as u64);
+            assert!(off <= 2 && expected > 5, "{least}: {} instead of {expected}", rate.reached);
+        }
+    }
+}
+
+#[test]
 fn i1_who_was_removed_is_gone_and_stays_gone() {
     let g = gallery(100, 64);
     assert_eq!(g.remove(Owner(40)), 1);

@@ -23,7 +23,7 @@ use crate::tx::{Rng, Tx};
 use crate::words::VaultKind;
 
 /// The form of the vault that this version writes.
-pub const FORMAT_VERSION: i64 = 2;
+pub const FORMAT_VERSION: i64 = 3;
 
 const DATABASE_FILE: &str = "assent.db";
 const LOCK_FILE: &str = "assent.lock";

@@ -65,6 +65,8 @@ kinds! {
     ErasureDone = 13, "erasure done";
     /// A collection keeps crops of its faces from now on.
     CropsKept = 14, "crops kept";
+    /// The people of a collection were compared with each other, and the counts kept.
+    Calibration = 15, "calibration";
 }
 
 /// One entry of the log.

@@ -11,6 +11,7 @@
 //! are arguments everywhere.
 
 pub mod budget;
+pub mod calibrate;
 pub mod enrol;
 pub mod evaluate;
 pub mod find;
@@ -25,7 +26,7 @@ mod template;
 pub mod walk;
 
 // What callers above say and hear in the terms of the crates below: they depend on this crate alone.
-pub use assent_gallery::calibration::{Band, DeclaredRates, Thresholds};
+pub use assent_gallery::calibration::{Band, Calibration, DeclaredRates, Thresholds};
 pub use assent_ledger as ledger;
 pub use assent_vision::detect::{Posture, SearchOptions, Thoroughness};
 pub use assent_vision::encode;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assent_gallery::calibration::{DeclaredRates, Thresholds};
+use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
 use assent_vision::decode::{self, DecodeError, DecodeLimits, Decoded};
 use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
@@ -98,10 +98,7 @@ impl Models {
 
     /// The thresholds of this pack for faces that may meet `templates` templates (invariant I9).
     pub fn thresholds(&self, rates: DeclaredRates, templates: usize) -> Thresholds {
-        match self.pack.calibration() {
-            Some(table) => table.thresholds(rates, templates),
-            None => Thresholds { certain: None, review: UNCALIBRATED_REVIEW_SCORE },
-        }
+        thresholds(self.pack.calibration(), rates, templates)
     }
 
     /// A worker for one thread.
@@ -130,6 +127,14 @@ impl Models {
     /// As [`worker`](Self::worker).
     pub fn workers(&self, search: SearchOptions, threads: usize) -> Result<Vec<Worker>, InferenceError> {
         (0..threads.max(1)).map(|_| self.worker(search)).collect()
+    }
+}
+
+/// The thresholds by a table, for faces that may meet `templates` templates (invariant I9).
+pub(crate) fn thresholds(table: Option<&Calibration>, rates: DeclaredRates, templates: usize) -> Thresholds {
+    match table {
+        Some(table) => table.thresholds(rates, templates),
+        None => Thresholds { certain: None, review: UNCALIBRATED_REVIEW_SCORE },
     }
 }
 

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use assent_gallery::assign::{Assigned, assign};
-use assent_gallery::calibration::{DeclaredRates, Thresholds};
+use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::gallery::{Gallery, Owner, Protection, Scope, Search};
+use assent_gallery::impostors::Impostors;
 use assent_gallery::vector::VectorError;
 use assent_ledger::{CollectionId, GrantId, OpenTemplate, Purpose, SubjectId, TemplateId, Tx, TxError};
 use thiserror::Error;
 
-use crate::models::Models;
+use crate::calibrate;
+use crate::models::{Models, thresholds};
 use crate::template;
 
 /// The gallery of one collection, for [`Purpose::find_my_photos`].
@@ -18,6 +20,8 @@ pub struct Searched {
     gallery: Gallery,
     /// By the gallery's owner number.
     grants: Vec<(GrantId, SubjectId)>,
+    /// The models' table, or the collection's own.
+    table: Option<Calibration>,
     thresholds: Thresholds,
     /// Pairs of owners whose faces are proposed at most.
     look_alikes: BTreeSet<(Owner, Owner)>,
@@ -100,10 +104,11 @@ impl Searched {
             (opening.progress)(read, what.templates);
         };
         let unopened = tx.open_templates(&what, opening.threads, &take, progress)?;
-        let thresholds = models.thresholds(rates, gallery.len());
+        let table = calibrate::table(tx, models, collection)?;
+        let thresholds = thresholds(table.as_ref(), rates, gallery.len());
         // Where nothing is a match, everything is proposed at most.
         let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, |c| gallery.look_alikes(c, opening.threads));
-        Ok(Ok(Searched { gallery, grants: what.grants, thresholds, look_alikes, epoch: what.epoch, unopened }))
+        Ok(Ok(Searched { gallery, grants: what.grants, table, thresholds, look_alikes, epoch: what.epoch, unopened }))
     }
 
     /// Whether nobody can be found.
@@ -125,6 +130,17 @@ impl Searched {
     pub fn look_alikes(&self) -> Vec<(SubjectId, SubjectId)> {
         let subject = |owner: Owner| self.grants[owner.0 as usize].1;
         self.look_alikes.iter().map(|(a, b)| (subject(*a), subject(*b))).collect()
+    }
+
+    /// How many pairs of templates of different people reach each of `scores`, which rise.
+    pub(crate) fn impostors(&self, scores: &[f32], threads: usize) -> Impostors {
+        self.gallery.impostors(scores, threads)
+    }
+
+    /// The score-to-FMR table that the thresholds follow from: the collection's own if it was calibrated, else the
+    /// models'; `None` if they have none.
+    pub fn table(&self) -> Option<&Calibration> {
+        self.table.as_ref()
     }
 
     /// How many people there are to be found.

@@ -18,6 +18,9 @@ fn kept(format: i64) -> PathBuf {
 /// What the fixture keeps of a face, from format 2 on.
 const CROP: &[u8] = b"pixels of a face";
 
+/// What the fixture keeps of its people together, from format 3 on.
+const COUNTS: &[u8] = b"counts of pairs";
+
 fn wanted() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
     let set = std::env::var_os("ASSENT_WRITE_FIXTURE");
@@ -43,6 +46,7 @@ fn fixture_writer() {
         tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)
     })
     .unwrap();
+    w.tx(T0, |tx| tx.put_calibration(w.collection, MODEL, COUNTS)).unwrap();
     w.ledger.erase(bob, T0, |_| {}).unwrap();
     let World { ledger, home, .. } = w;
     drop(ledger);
@@ -69,9 +73,10 @@ fn opens(format: i64) {
     let ledger = home.open();
     assert_eq!(ledger.settings().controller, "The Rowing Club");
     let audit = ledger.audit_verify(T0).unwrap();
-    // From format 2 on, that crops are kept is a leaf, too.
-    let crops = format >= 2;
-    assert_eq!((audit.size, audit.openings, audit.fault), (9 + u64::from(crops), 3, None), "{format}");
+    // From format 2 on, that crops are kept is a leaf, too; from format 3 on, a calibration.
+    let (crops, calibrated) = (format >= 2, format >= 3);
+    let leaves = 9 + u64::from(crops) + u64::from(calibrated);
+    assert_eq!((audit.size, audit.openings, audit.fault), (leaves, 3, None), "{format}");
     ledger
         .run_tx("read", T0, |tx| {
             let collection = tx.collections()?.remove(0);
@@ -87,6 +92,8 @@ fn opens(format: i64) {
             let kept = tx.crops_of(photo.id, MODEL)?;
             assert!(kept.iter().all(|(face, plain)| (*face, plain.as_slice()) == (seen[0].face, CROP)));
             assert_eq!(kept.len(), usize::from(crops));
+            let counts = tx.calibration(collection.id, MODEL)?.map(|plain| plain.to_vec());
+            assert_eq!(counts, calibrated.then(|| COUNTS.to_vec()));
             Ok(())
         })
         .unwrap();

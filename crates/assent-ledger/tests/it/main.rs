@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 #![expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 
+mod calibrations;
 mod consent;
 mod crash;
 mod crops;

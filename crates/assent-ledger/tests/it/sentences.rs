@@ -59,8 +59,8 @@ fn a_vault_that_does_not_open_says_why_and_what_to_do() {
         ),
         (
             "newer format",
-            |h| h.raw().exec("UPDATE vault SET format_version = 3"),
-            "the vault at ~/my vault has format 3, which this assent cannot read; use a newer assent",
+            |h| h.raw().exec("UPDATE vault SET format_version = 4"),
+            "the vault at ~/my vault has format 4, which this assent cannot read; use a newer assent",
         ),
         (
             "newer tables",

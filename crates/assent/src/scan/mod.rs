@@ -24,7 +24,7 @@ pub use see::face_box;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use assent_gallery::calibration::{DeclaredRates, Thresholds};
+use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::vector::VectorError;
 use assent_ledger::{CollectionId, Ledger, TemplateId, Timestamp, TxError};
 use assent_vision::detect::SearchOptions;
@@ -142,6 +142,8 @@ pub struct ScanSummary {
     pub exposed: bool,
     /// The scores at which the bands began, if anybody was searched for.
     pub thresholds: Option<Thresholds>,
+    /// The score-to-FMR table that they follow from.
+    pub table: Option<Calibration>,
     /// Whether the scan was stopped before its end.
     pub stopped: bool,
 }
@@ -228,6 +230,7 @@ pub fn scan(
     if let Some(s) = searched.as_ref().filter(|s| !s.is_empty()) {
         summary.templates = s.templates();
         summary.thresholds = Some(s.thresholds());
+        summary.table = s.table().cloned();
     }
 
     let now = (watch.now)();
