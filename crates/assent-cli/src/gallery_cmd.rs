@@ -61,8 +61,8 @@ pub(crate) fn run(
 }
 
 /// Opens what may be searched in a collection, under a progress bar.
-fn open<'tx>(
-    tx: &Tx<'tx>,
+fn open(
+    tx: &Tx<'_>,
     models: &Models,
     collection: CollectionId,
     rates: DeclaredRates,
@@ -131,11 +131,10 @@ fn calibrate(
     if !dry_run {
         ledger.run_tx("calibrate", now(), |tx| calibrated.keep(tx, &models, collection.id))?;
     }
-    let own = models.pack().calibration().map_or(&[][..], Calibration::rows);
-    let rows: Vec<_> = own.iter().zip(&calibrated.measured).zip(calibrated.table.rows()).collect();
-    let object = |(((score, fmr), measured), (_, now)): &((&(f32, f64), &Measured), &(f32, f64))| {
-        json!({ "score": score, "pairs": measured.reached, "fmr": measured.fmr, "fmr_low": measured.low,
-                "fmr_of_the_models": fmr, "fmr_from_now_on": now })
+    let rows = calibrated_rows(&calibrated, &models);
+    let object = |row: &CalibratedRow| {
+        json!({ "score": row.here.score, "pairs": row.here.reached, "fmr": row.here.fmr, "fmr_low": row.here.low,
+                "fmr_of_the_models": row.own, "fmr_from_now_on": row.now })
     };
     let scores: Vec<Value> = rows.iter().map(object).collect();
     let object = json!({ "collection": name, "people": calibrated.people, "pairs": calibrated.pairs, "kept": !dry_run,
@@ -144,23 +143,40 @@ fn calibrate(
         let people = count(calibrated.people, "person").replace("persons", "people");
         writeln!(out, "{name}: {people} compared with each other, {} pairs of templates.", calibrated.pairs)?;
         writeln!(out, "cosine\tpairs\trate here (at least)\tmodels' table\tfrom now on")?;
-        for (((score, fmr), measured), (_, now)) in &rows {
-            let here = format!("{:.1e} ({:.1e})", measured.fmr, measured.low);
-            writeln!(out, "{score:.2}\t{}\t{here}\t{fmr:.1e}\t{now:.1e}", measured.reached)?;
+        for CalibratedRow { here, own, now } in &rows {
+            let (score, reached, fmr, low) = (here.score, here.reached, rate(here.fmr), rate(here.low));
+            writeln!(out, "{score:.2}\t{reached}\t{fmr} ({low})\t{}\t{}", rate(*own), rate(*now))?;
         }
-        let raised = rows.iter().any(|((own, _), (_, now))| *now > own.1 * (1.0 + 1e-6));
-        writeln!(
-            out,
-            "{}",
-            if raised {
-                "These people look alike more often than the models' table says: thresholds rise."
-            } else {
-                "Nothing says that these people look alike more often than the models' table does: thresholds stay."
-            }
-        )?;
-        if dry_run { writeln!(out, "Nothing was kept.") } else { writeln!(out, "Kept; the next scan goes by it.") }
+        let raised = rows.iter().any(|row| row.now > row.own * (1.0 + 1e-6));
+        let says = if raised {
+            "These people look alike more often than the models' table says: thresholds rise."
+        } else {
+            "Nothing says that these people look alike more often than the models' table does: thresholds stay."
+        };
+        let kept = if dry_run { "Nothing was kept." } else { "Kept; the next scan goes by it." };
+        writeln!(out, "{says}\n{kept}")
     })?;
     Ok(())
+}
+
+/// One score of the table.
+struct CalibratedRow {
+    here: Measured,
+    /// The models' rate.
+    own: f64,
+    /// The rate from now on.
+    now: f64,
+}
+
+fn calibrated_rows(calibrated: &Calibrated, models: &Models) -> Vec<CalibratedRow> {
+    let own = models.pack().calibration().map_or(&[][..], Calibration::rows);
+    let rows = calibrated.measured.iter().zip(own).zip(calibrated.table.rows());
+    rows.map(|((here, (_, own)), (_, now))| CalibratedRow { here: *here, own: *own, now: *now }).collect()
+}
+
+/// A rate as people read it: "0", "2.6e-3".
+fn rate(rate: f64) -> String {
+    if rate == 0.0 { "0".to_owned() } else { format!("{rate:.1e}") }
 }
 
 struct Status<'a> {

@@ -229,7 +229,7 @@ impl Gallery {
             found
         };
         let mut found = thread::scope(|scope| {
-            let others: Vec<_> = (1..search.threads).map(|_| scope.spawn(&take_blocks)).collect();
+            let others: Vec<_> = (1..search.threads).map(|_| scope.spawn(take_blocks)).collect();
             let mut found = take_blocks();
             for other in others {
                 // A thread that panicked has missed rows: an answer without them would be wrong.
@@ -240,7 +240,9 @@ impl Gallery {
         });
         if self.removals.load(Ordering::SeqCst) != removals {
             let owners = lock(&self.owners);
-            found.iter_mut().for_each(|found| found.retain(|f| !owners.is_gone(f.owner)));
+            for found in &mut found {
+                found.retain(|f| !owners.is_gone(f.owner));
+            }
         }
         let unit = self.scale.unit();
         Ok(found.into_iter().map(|found| best_per_owner(found, unit)).collect())
@@ -327,7 +329,7 @@ impl Gallery {
             }
         };
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             let mut all = vec![work()];
             let panicked = |panic| std::panic::resume_unwind(panic);
             all.extend(others.into_iter().map(|other| other.join().unwrap_or_else(panicked)));

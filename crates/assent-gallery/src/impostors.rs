@@ -119,6 +119,7 @@ impl Calibration {
 const MOST: f64 = 0.5;
 
 #[cfg(all(test, not(feature = "model")))]
+#[expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 mod tests {
     use super::*;
 

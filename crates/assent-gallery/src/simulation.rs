@@ -5,7 +5,7 @@ use crate::assign::assign;
 use crate::calibration::{Band, Calibration, DeclaredRates};
 use crate::gallery::{Hit, Owner};
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Random(u64);
 
 impl Random {

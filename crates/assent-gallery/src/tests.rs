@@ -1,4 +1,5 @@
 //! Tests of the gallery with the locks of the standard library.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

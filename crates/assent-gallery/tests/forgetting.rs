@@ -1,5 +1,6 @@
 //! A removed template is nowhere in the memory of the process: neither as it came, in 32-bit floats, nor as a row.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

@@ -85,13 +85,15 @@ pub(super) unsafe fn scan(probes: &Probes, groups: &[Step], hit: &mut impl FnMut
         unsafe { unpack(group, &mut scratch) };
         let next = group.as_ptr_range().end;
         let tiles = probes.len().div_ceil(TILE).max(1);
-        let lines = probes.steps.div_ceil(tiles);
-        let mut line = 0;
+        // What is read next comes into the cache while this group is worked on, a few lines before each tile. A prefetch of
+        // an address that is not there does nothing.
+        let each = probes.steps.div_ceil(tiles);
+        let mut ahead = 0;
         for (first, quads) in probes.packed.tiles(probes.steps) {
             let width = quads.len() / probes.steps;
-            for _ in 0..lines {
-                _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(line).cast());
-                line += 1;
+            for _ in 0..each {
+                _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(ahead).cast());
+                ahead += 1;
             }
             let limits = &probes.packed.limits[first..first + width];
             // SAFETY: as the caller; `quads` holds `steps` times as many quads as the tile is wide, `scratch` `steps` steps.
@@ -127,7 +129,7 @@ pub(super) unsafe fn scan(probes: &Probes, groups: &[Step], hit: &mut impl FnMut
 unsafe fn unpack(group: &[Step], scratch: &mut [Step]) {
     let (five_bits, sign) = (_mm256_set1_epi8(31), _mm256_set1_epi8(16));
     for (from, to) in group.iter().zip(scratch) {
-        let (from, to) = (from.0.as_ptr().cast::<__m256i>(), to.0.as_mut_ptr().cast::<__m256i>());
+        let (from, to) = (std::ptr::from_ref(from).cast::<__m256i>(), std::ptr::from_mut(to).cast::<__m256i>());
         for half in 0..2 {
             // SAFETY: a step is 64 bytes at an address that is a multiple of 64.
             unsafe {
@@ -152,11 +154,11 @@ unsafe fn tile<const P: usize>(rows: &[Step], quads: &[[i8; STEP_DIMENSIONS]], l
         let mut short = [[zero; 2]; P];
         let (steps, _) = quads.as_chunks::<P>();
         for (row, quads) in rows.iter().zip(steps) {
-            let row = row.0.as_ptr().cast::<__m256i>();
+            let row = std::ptr::from_ref(row).cast::<__m256i>();
             // SAFETY: a step is 64 bytes at an address that is a multiple of 64.
             let (low, high) = unsafe { (_mm256_load_si256(row), _mm256_load_si256(row.add(1))) };
             for (short, quad) in short.iter_mut().zip(quads) {
-                let quad = _mm256_set1_epi32(i32::from_le_bytes(quad.map(|v| v as u8)));
+                let quad = _mm256_set1_epi32(i32::from_le_bytes(quad.map(i8::cast_unsigned)));
                 short[0] = _mm256_add_epi16(short[0], _mm256_maddubs_epi16(low, quad));
                 short[1] = _mm256_add_epi16(short[1], _mm256_maddubs_epi16(high, quad));
             }
@@ -177,7 +179,7 @@ unsafe fn tile<const P: usize>(rows: &[Step], quads: &[[i8; STEP_DIMENSIONS]], l
     // Hardly ever is there anything to be looked at more closely.
     if _mm256_testz_si256(any, any) == 0 {
         for (mask, sum) in masks.iter_mut().zip(&sums) {
-            let half = |sum| _mm256_movemask_ps(_mm256_castsi256_ps(sum)) as u16;
+            let half = |sum| _mm256_movemask_ps(_mm256_castsi256_ps(sum)).cast_unsigned() as u16;
             *mask = half(sum[0]) | half(sum[1]) << (GROUP_ROWS / 2);
         }
     }

@@ -280,7 +280,7 @@ mod tests {
             |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed).wrapping_mul(2_246_822_519) >> 12;
         let number = |i: usize| {
             let (a, b) = (mix(2 * i), mix(2 * i + 1));
-            let small = (a % (2 * u32::from(most.unsigned_abs()) + 1)) as i32 - i32::from(most);
+            let small = (a % (2 * u32::from(most.unsigned_abs()) + 1)).cast_signed() - i32::from(most);
             if b.is_multiple_of(37) { if a & 1 == 0 { 127 } else { -128 } } else { small as i8 }
         };
         (0..n).map(number).collect()
@@ -321,7 +321,7 @@ mod tests {
             let row = |i: usize| numbers(dimensions, seed.wrapping_add(i as u32 * 7919), most);
             let rows: Vec<Vec<i8>> = (0..rows).map(row).collect();
             // Half of the probes are rows turned away a little, so that there is something to be found.
-            let probe = |i: usize| match rows.get(i * 3).filter(|_| i % 2 == 0) {
+            let probe = |i: usize| match rows.get(i * 3).filter(|_| i.is_multiple_of(2)) {
                 Some(row) => row.iter().enumerate().map(|(k, v)| if k % 5 == i % 5 { v / 2 } else { *v }).collect(),
                 None => numbers(dimensions, seed.wrapping_add(i as u32 * 104_729 + 1), most),
             };

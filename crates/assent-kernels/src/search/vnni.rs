@@ -90,11 +90,11 @@ unsafe fn tile<const G: usize, const P: usize>(
     let (quads, _) = quads.as_chunks::<P>();
     for (step, quads) in quads.iter().enumerate() {
         for (g, sums) in sums.iter_mut().enumerate() {
-            let rows = groups[g * steps + step].0.as_ptr().cast::<__m512i>();
+            let rows = std::ptr::from_ref(&groups[g * steps + step]).cast::<__m512i>();
             // SAFETY: a step is 64 bytes at an address that is a multiple of 64.
             let rows = _mm512_xor_si512(unsafe { _mm512_load_si512(rows) }, offset);
             for (sum, quad) in sums.iter_mut().zip(quads) {
-                let quad = _mm512_set1_epi32(i32::from_le_bytes(quad.map(|v| v as u8)));
+                let quad = _mm512_set1_epi32(i32::from_le_bytes(quad.map(i8::cast_unsigned)));
                 *sum = _mm512_dpbusd_epi32(*sum, rows, quad);
             }
         }

@@ -47,7 +47,7 @@ fn several_threads_open_what_one_opens() {
 
         // A record that does not open is left out by whoever opens it.
         let broken = unused[0];
-        w.home.raw().exec(format!("UPDATE templates SET epoch = epoch + 1 WHERE id = {}", broken));
+        w.home.raw().exec(format!("UPDATE templates SET epoch = epoch + 1 WHERE id = {broken}"));
         let (rest, unopened) = open(3);
         assert_eq!((rest.len(), unopened), (plain.len() - 1, vec![broken]));
     });
