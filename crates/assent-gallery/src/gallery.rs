@@ -138,7 +138,7 @@ impl Gallery {
         // addresses of three arrays, and the page that the allocator adds. The last block is taken whole.
         let row = (steps(dimensions) * size_of::<Step>() / assent_kernels::GROUP_ROWS) as u64 + 4 + 2 + 4;
         let blocks = rows.div_ceil(BLOCK_ROWS).max(1) as u64;
-        blocks * (BLOCK_ROWS as u64 * row + 128 + 4096)
+        blocks.saturating_mul(BLOCK_ROWS as u64 * row + 128 + 4096)
     }
 
     /// Number of rows.
