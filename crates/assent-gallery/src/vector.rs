@@ -24,8 +24,8 @@ pub enum VectorError {
     NotNormalised,
 }
 
-/// How numbers become bytes: `x * 127 / limit`, rounded, halves away from zero, with `limit = 5.6 / sqrt(dimensions)`, which depends on nothing
-/// but the dimension, so that the scale keeps nothing of anybody.
+/// How numbers become bytes: `x * 127 / limit`, rounded, halves away from zero, with `limit = 5.6 / sqrt(dimensions)`,
+/// which depends on nothing but the dimension, so that the scale keeps nothing of anybody.
 ///
 /// # Source
 ///
