@@ -14,7 +14,7 @@ use crate::figures::{median, round};
 use crate::peers::peer;
 use crate::python::{Module, Python, output};
 use crate::sealed::open_sealed;
-use crate::setup::cpu;
+use crate::setup::{cpu, own_memory_bytes};
 use crate::synthetic::{Dumped, Sphere, mates};
 
 /// Cosine from which a row is an answer: that of the peers.
@@ -83,10 +83,10 @@ pub(crate) fn run(args: &GalleryArgs) -> Result<Value, Error> {
         versions = python.versions;
         dump = Some(dump_dir.path());
     }
-    let before = resident_bytes();
+    let before = own_memory_bytes("VmRSS").ok();
     eprintln!("filling a gallery");
     let made = Made::fill(args, dump)?;
-    let bytes = resident_bytes().zip(before).map(|(after, before)| (after - before) / n as f64);
+    let bytes = own_memory_bytes("VmRSS").ok().zip(before).map(|(after, before)| (after - before) / n as f64);
     let recall = made.recall(args)?;
 
     let mut took: Vec<Vec<f64>> = vec![Vec::new(); 1 + BATCHES.len()];
@@ -280,11 +280,4 @@ fn faiss(python: &Python, dir: &Path, args: &GalleryArgs) -> Result<Vec<Value>, 
         serde_json::from_str(line).map_err(|e| format!("the peer did not print a line of JSON ({e}): {line}").into())
     });
     lines.collect()
-}
-
-/// Memory that this process has now; `None` where Linux does not say so.
-fn resident_bytes() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok().map(|kb| kb * 1024.0)
 }

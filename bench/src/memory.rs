@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::figures::round;
-use crate::setup::{cpu, decoded, engines, read};
+use crate::setup::{cpu, decoded, engines, own_memory_bytes, read};
 use crate::vault::{empty_world, scan};
 
 /// Width and height of the photos: 24 megapixels, pixels.
@@ -118,10 +118,7 @@ fn scanned(args: &MemoryArgs, folder: &Path) -> Result<Value, Error> {
 
 /// The most memory that this process ever had, millions of bytes.
 fn peak_rss_mb() -> Result<f64, Error> {
-    let status = fs::read_to_string("/proc/self/status").map_err(|e| format!("{e}; this needs Linux"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).ok_or("no VmHWM")?;
-    Ok(kib * 1024.0 / 1e6)
+    Ok(own_memory_bytes("VmHWM")? / 1e6)
 }
 
 /// Writes photos that differ in a comment. In turn: the sample photo enlarged, so that its faces are large; many copies of

@@ -189,3 +189,17 @@ fn load() -> Option<String> {
     let text = fs::read_to_string("/proc/loadavg").ok()?;
     Some(text.split(' ').take(3).collect::<Vec<_>>().join(", "))
 }
+
+/// A line of what Linux says of this process's memory, such as `VmHWM` or `VmRSS`, bytes.
+///
+/// # Errors
+///
+/// If there is no such line.
+pub(crate) fn own_memory_bytes(line: &str) -> Result<f64, Error> {
+    let status = std::fs::read_to_string("/proc/self/status").map_err(|e| format!("{e}; this needs Linux"))?;
+    let value = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'));
+    let kib: f64 = value
+        .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
+        .ok_or_else(|| format!("/proc/self/status does not say {line}"))?;
+    Ok(kib * 1024.0)
+}

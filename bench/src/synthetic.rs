@@ -17,7 +17,7 @@ impl Sphere {
         Sphere { state: seed ^ 0x9E37_79B9_7F4A_7C15, dimensions }
     }
 
-    /// SplitMix64.
+    /// `SplitMix64`.
     pub(crate) fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
@@ -59,7 +59,9 @@ impl Sphere {
 
 fn normalise(vector: &mut [f32]) {
     let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|v| *v /= length);
+    for v in vector {
+        *v /= length;
+    }
 }
 
 /// Reads `gallery.f32` or `queries.f32` of the peer's `--dump` vector by vector.

@@ -2,7 +2,7 @@
 //! people are for the models.
 
 use assent::calibrate::{Calibrated, Measured};
-use assent::ledger::{CollectionId, SubjectId, Tx, TxError};
+use assent::ledger::{CollectionId, Ledger, SubjectId, Tx, TxError};
 use assent::models::Models;
 use assent::searched::{NoRoom, Opening, Searched};
 use assent::{Calibration, DeclaredRates};
@@ -15,7 +15,7 @@ use crate::free_memory::free_memory_bytes;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
 use crate::progress;
-use crate::scan_cmd::{EXPOSED, RateArgs, ids};
+use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
 
@@ -54,19 +54,26 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
+    let (GalleryCommand::Status { collection: name, .. } | GalleryCommand::Calibrate { collection: name, .. }) =
+        &args.command;
+    let ledger = vault::open(flags)?;
+    let about = Opened { ledger: &ledger, name, id: vault::collection(&ledger, name)?.id, models: models.load()? };
     match &args.command {
-        GalleryCommand::Status { collection, rates } => status(collection, rates.declared(), flags, models, out),
-        GalleryCommand::Calibrate { collection, dry_run } => calibrate(collection, *dry_run, flags, models, out),
+        GalleryCommand::Status { rates, .. } => status(&about, rates.declared(), out),
+        GalleryCommand::Calibrate { dry_run, .. } => calibrate(&about, *dry_run, out),
     }
 }
 
+/// The collection that is meant, and the models for it.
+struct Opened<'a> {
+    ledger: &'a Ledger,
+    name: &'a str,
+    id: CollectionId,
+    models: Models,
+}
+
 /// Opens what may be searched in a collection, under a progress bar.
-fn open(
-    tx: &Tx<'_>,
-    models: &Models,
-    collection: CollectionId,
-    rates: DeclaredRates,
-) -> Result<Result<Searched, NoRoom>, TxError> {
+fn open(tx: &Tx<'_>, about: &Opened<'_>, rates: DeclaredRates) -> Result<Result<Searched, NoRoom>, TxError> {
     let bar = progress::bar(0, "templates opened");
     let mut opening = Opening {
         threads: all_threads(),
@@ -76,23 +83,14 @@ fn open(
             bar.set_position(done);
         },
     };
-    let opened = Searched::open(tx, models, collection, rates, &mut opening);
+    let opened = Searched::open(tx, &about.models, about.id, rates, &mut opening);
     bar.finish_and_clear();
     opened
 }
 
-fn status(
-    name: &str,
-    rates: DeclaredRates,
-    flags: &VaultFlags,
-    models: &ModelPlaces,
-    out: &mut Output<'_>,
-) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
-    let collection = vault::collection(&ledger, name)?;
-    let models = models.load()?;
-    let opened = ledger.run_tx("gallery status", now(), |tx| {
-        let searched = match open(tx, &models, collection.id, rates)? {
+fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let opened = about.ledger.run_tx("gallery status", now(), |tx| {
+        let searched = match open(tx, about, rates)? {
             Ok(searched) => searched,
             Err(no_room) => return Ok(Err(no_room)),
         };
@@ -102,7 +100,7 @@ fn status(
         Ok(Ok((searched, pairs)))
     })?;
     let (searched, look_alikes) = opened.into_inner()?;
-    let status = Status { name, searched: &searched, look_alikes: &look_alikes, rates };
+    let status = Status { name: about.name, searched: &searched, look_alikes: &look_alikes, rates };
     out.answer(&status.object(), |out| {
         for line in status.lines() {
             writeln!(out, "{line}")?;
@@ -112,26 +110,17 @@ fn status(
     Ok(())
 }
 
-fn calibrate(
-    name: &str,
-    dry_run: bool,
-    flags: &VaultFlags,
-    models: &ModelPlaces,
-    out: &mut Output<'_>,
-) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
-    let collection = vault::collection(&ledger, name)?;
-    let models = models.load()?;
-    let opened =
-        ledger.run_tx("open templates", now(), |tx| open(tx, &models, collection.id, DeclaredRates::default()))?;
+fn calibrate(about: &Opened<'_>, dry_run: bool, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let Opened { ledger, name, models, .. } = about;
+    let opened = ledger.run_tx("open templates", now(), |tx| open(tx, about, DeclaredRates::default()))?;
     let searched = opened.into_inner()?;
-    let calibrated = Calibrated::measure(&searched, &models, all_threads())
+    let calibrated = Calibrated::measure(&searched, models, all_threads())
         .filter(|calibrated| calibrated.pairs > 0)
         .ok_or(CommandError::NothingToCalibrate)?;
     if !dry_run {
-        ledger.run_tx("calibrate", now(), |tx| calibrated.keep(tx, &models, collection.id))?;
+        ledger.run_tx("calibrate", now(), |tx| calibrated.keep(tx, models, about.id))?;
     }
-    let rows = calibrated_rows(&calibrated, &models);
+    let rows = calibrated_rows(&calibrated, models);
     let object = |row: &CalibratedRow| {
         json!({ "score": row.here.score, "pairs": row.here.reached, "fmr": row.here.fmr, "fmr_low": row.here.low,
                 "fmr_of_the_models": row.own, "fmr_from_now_on": row.now })
@@ -140,7 +129,7 @@ fn calibrate(
     let object = json!({ "collection": name, "people": calibrated.people, "pairs": calibrated.pairs, "kept": !dry_run,
                          "scores": scores });
     out.answer(&object, |out| {
-        let people = count(calibrated.people, "person").replace("persons", "people");
+        let people = people(calibrated.people);
         writeln!(out, "{name}: {people} compared with each other, {} pairs of templates.", calibrated.pairs)?;
         writeln!(out, "cosine\tpairs\trate here (at least)\tmodels' table\tfrom now on")?;
         for CalibratedRow { here, own, now } in &rows {
@@ -174,6 +163,11 @@ fn calibrated_rows(calibrated: &Calibrated, models: &Models) -> Vec<CalibratedRo
     rows.map(|((here, (_, own)), (_, now))| CalibratedRow { here: *here, own: *own, now: *now }).collect()
 }
 
+/// "1 person", "2 people".
+fn people(n: usize) -> String {
+    if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
+}
+
 /// A rate as people read it: "0", "2.6e-3".
 fn rate(rate: f64) -> String {
     if rate == 0.0 { "0".to_owned() } else { format!("{rate:.1e}") }
@@ -190,9 +184,7 @@ struct Status<'a> {
 impl Status<'_> {
     /// The rates that the thresholds promise by the models' table: of `match`, and of both bands together.
     fn expected(&self) -> Option<(Option<f64>, f64)> {
-        let (table, thresholds) = (self.searched.table()?, self.searched.thresholds());
-        let rate = |least| table.fpir(least, self.searched.templates());
-        Some((thresholds.certain.map(rate), rate(thresholds.review)))
+        Some(self.searched.table()?.promised(self.searched.thresholds(), self.searched.templates()))
     }
 
     fn supported(&self) -> Option<usize> {
@@ -223,12 +215,8 @@ impl Status<'_> {
 
     fn lines(&self) -> Vec<String> {
         let (templates, thresholds) = (self.searched.templates(), self.searched.thresholds());
-        let mut lines = vec![format!(
-            "{}: {} of {}",
-            self.name,
-            count(templates, "template"),
-            count(self.searched.people(), "person").replace("persons", "people")
-        )];
+        let mut lines =
+            vec![format!("{}: {} of {}", self.name, count(templates, "template"), people(self.searched.people()))];
         if templates == 0 {
             lines.push("Nobody here asks to be found, so no face is compared with anybody.".to_owned());
         } else {
@@ -244,12 +232,8 @@ impl Status<'_> {
         for [a, b] in self.look_alikes {
             lines.push(format!("{a} and {b} look so much alike that their faces are always to be confirmed."));
         }
-        if !self.searched.unopened().is_empty() {
-            let (number, ids) = (count(self.searched.unopened().len(), "template"), ids(self.searched.unopened()));
-            lines.push(format!("{number} did not open and were left out ({}): assent doctor", ids.join(", ")));
-        }
-        let protection = self.searched.protection();
-        if !(protection.locked && protection.kept_out_of_dumps) {
+        lines.extend(left_out(self.searched.unopened()));
+        if self.searched.protection().is_exposed() {
             lines.push(EXPOSED.to_owned());
         }
         lines

@@ -144,11 +144,8 @@ impl Expected {
     /// `None` where nobody was searched for, or the models have no table.
     pub(crate) fn of(s: &ScanSummary) -> Option<Expected> {
         let (thresholds, table) = (s.thresholds?, s.table.as_ref()?);
-        Some(Expected {
-            strangers: s.faces.saturating_sub(s.matches),
-            fpir: thresholds.certain.map(|least| table.fpir(least, s.templates)),
-            fpir_review: table.fpir(thresholds.review, s.templates),
-        })
+        let (fpir, fpir_review) = table.promised(thresholds, s.templates);
+        Some(Expected { strangers: s.faces.saturating_sub(s.matches), fpir, fpir_review })
     }
 
     /// Wrong names, and wrong names and proposals together.
@@ -195,6 +192,14 @@ pub(crate) fn ids(templates: &[TemplateId]) -> Vec<String> {
     templates.iter().map(|id| id.0.to_string()).collect()
 }
 
+/// Says which templates did not open, if there are any.
+pub(crate) fn left_out(unopened: &[TemplateId]) -> Option<String> {
+    let (number, ids) = (count(unopened.len(), "template"), ids(unopened));
+    let more = if ids.len() > NAMED_MAX { ", and more (--json names all)" } else { "" };
+    let named = ids[..ids.len().min(NAMED_MAX)].join(", ");
+    (!ids.is_empty()).then(|| format!("{number} did not open and were left out ({named}{more}): assent doctor"))
+}
+
 /// The summary for people.
 pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected>) -> Vec<String> {
     let mut lines = vec![format!(
@@ -228,12 +233,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
                 .to_owned(),
         );
     }
-    if !s.unopened.is_empty() {
-        let (number, ids) = (count(s.unopened.len(), "template"), ids(&s.unopened));
-        let more = if ids.len() > NAMED_MAX { ", and more (--json names all)" } else { "" };
-        let named = ids[..ids.len().min(NAMED_MAX)].join(", ");
-        lines.push(format!("{number} did not open and were left out ({named}{more}): assent doctor"));
-    }
+    lines.extend(left_out(&s.unopened));
     if s.exposed {
         lines.push(EXPOSED.to_owned());
     }

@@ -116,6 +116,13 @@ impl Calibration {
         -((-self.fmr_at(least)).ln_1p() * templates as f64).exp_m1()
     }
 
+    /// The rates that `thresholds` promise by the table when a stranger's face meets `templates` templates: of `match`, if
+    /// there is one, and of both bands together.
+    pub fn promised(&self, thresholds: Thresholds, templates: usize) -> (Option<f64>, f64) {
+        let rate = |least| self.fpir(least, templates);
+        (thresholds.certain.map(rate), rate(thresholds.review))
+    }
+
     /// The largest number of templates for which [`thresholds`](Self::thresholds) still gives a `match`.
     pub fn templates_supported(&self, rates: DeclaredRates) -> usize {
         let (_, strictest) = self.points[self.points.len() - 1];

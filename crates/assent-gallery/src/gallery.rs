@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use assent_kernels::Protected;
 use assent_kernels::{Probes, SearchKernel, Step, steps};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -10,7 +11,7 @@ use crate::impostors::{Impostors, OfOwner};
 use crate::owners::{MOST_ROWS, OwnerRows};
 use crate::rows::{BLOCK_ROWS, Block, Blocks};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, RwLockReadGuard, lock, read, thread};
+use crate::sync::{Mutex, RwLockReadGuard, lock, on_threads, read};
 use crate::vector::{Scale, VectorError};
 
 /// Whose row it is: an opaque number that the caller gives and gets back. Numbers are taken from 0 upwards: four bytes
@@ -64,15 +65,6 @@ impl Search {
     pub fn least(least: f32) -> Search {
         Search { least, scopes: None, threads: 1 }
     }
-}
-
-/// What the system did to keep the rows from leaving the memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Protection {
-    /// They are never written to swap.
-    pub locked: bool,
-    /// They are in no core dump.
-    pub kept_out_of_dumps: bool,
 }
 
 /// Templates as rows of 8-bit numbers, all of which meet every probe: nothing is missed, and a removed row is
@@ -162,7 +154,7 @@ impl Gallery {
     }
 
     /// What the system did to keep the rows from leaving the memory.
-    pub fn protection(&self) -> Protection {
+    pub fn protection(&self) -> Protected {
         self.blocks.protection()
     }
 
@@ -228,16 +220,10 @@ impl Gallery {
             }
             found
         };
-        let mut found = thread::scope(|scope| {
-            let others: Vec<_> = (1..search.threads).map(|_| scope.spawn(take_blocks)).collect();
-            let mut found = take_blocks();
-            for other in others {
-                // A thread that panicked has missed rows: an answer without them would be wrong.
-                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                found.iter_mut().zip(other).for_each(|(all, more)| all.extend(more));
-            }
-            found
-        });
+        let mut found: Vec<Vec<Found>> = vec![Vec::new(); probes.len()];
+        for part in on_threads(search.threads, take_blocks) {
+            found.iter_mut().zip(part).for_each(|(all, more)| all.extend(more));
+        }
         if self.removals.load(Ordering::SeqCst) != removals {
             let owners = lock(&self.owners);
             for found in &mut found {
@@ -272,14 +258,16 @@ impl Gallery {
                 *rows.entry(*owner).or_default() += 1;
             }
         }
-        let mut reached: BTreeMap<Owner, Vec<u64>> = rows.keys().map(|o| (*o, vec![0; scores.len()])).collect();
+        let mut reached: BTreeMap<Owner, Vec<u64>> = BTreeMap::new();
         for (owner, more) in self.meet(least, threads, BTreeMap::new, count).into_iter().flatten() {
             let reached = reached.entry(owner).or_insert_with(|| vec![0; scores.len()]);
             reached.iter_mut().zip(more).for_each(|(n, more)| *n += more);
         }
         let all: u64 = rows.values().sum();
-        let owners =
-            rows.iter().map(|(owner, own)| OfOwner { pairs: own * (all - own), reached: reached[owner].clone() });
+        let owners = rows.iter().map(|(owner, own)| OfOwner {
+            pairs: own * (all - own),
+            reached: reached.remove(owner).unwrap_or_else(|| vec![0; scores.len()]),
+        });
         Impostors { scores: scores.to_vec(), owners: owners.collect() }
     }
 
@@ -328,13 +316,7 @@ impl Gallery {
                 }
             }
         };
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut all = vec![work()];
-            let panicked = |panic| std::panic::resume_unwind(panic);
-            all.extend(others.into_iter().map(|other| other.join().unwrap_or_else(panicked)));
-            all
-        })
+        on_threads(threads, work)
     }
 
     /// Rows as probes.

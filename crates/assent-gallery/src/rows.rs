@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use assent_kernels::{GROUP_ROWS, Step, protect, steps, write_row};
+use assent_kernels::{GROUP_ROWS, Protected, Step, protect, steps, write_row};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::gallery::{Owner, Protection, Scope};
+use crate::gallery::{Owner, Scope};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{RwLock, write};
 
@@ -144,8 +144,8 @@ impl Blocks {
     }
 
     /// What keeps the rows from leaving the memory.
-    pub(crate) fn protection(&self) -> Protection {
-        Protection {
+    pub(crate) fn protection(&self) -> Protected {
+        Protected {
             locked: self.unlocked.load(Ordering::Relaxed) == 0,
             kept_out_of_dumps: self.dumpable.load(Ordering::Relaxed) == 0,
         }

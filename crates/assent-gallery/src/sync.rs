@@ -26,3 +26,15 @@ pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Runs `work` on so many threads, this one among them (0 is taken as 1), and gives what each made.
+pub(crate) fn on_threads<A: Send>(threads: usize, work: impl Fn() -> A + Sync) -> Vec<A> {
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+        let mut all = vec![work()];
+        // A thread that panicked has missed rows: an answer without them would be wrong.
+        let panicked = |panic| std::panic::resume_unwind(panic);
+        all.extend(others.into_iter().map(|other| other.join().unwrap_or_else(panicked)));
+        all
+    })
+}

@@ -9,6 +9,13 @@ pub struct Protected {
     pub kept_out_of_dumps: bool,
 }
 
+impl Protected {
+    /// Whether it may be written elsewhere.
+    pub fn is_exposed(self) -> bool {
+        !(self.locked && self.kept_out_of_dumps)
+    }
+}
+
 /// Asks the system to keep the pages of `memory` in memory and out of core dumps, until they are given back.
 ///
 /// The first is refused beyond the limit of locked memory (`ulimit -l`), the second where there is no such call.

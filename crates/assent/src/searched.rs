@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use assent_gallery::assign::{Assigned, assign};
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
-use assent_gallery::gallery::{Gallery, Owner, Protection, Scope, Search};
+use assent_gallery::gallery::{Gallery, Owner, Protected, Scope, Search};
 use assent_gallery::impostors::Impostors;
 use assent_gallery::vector::VectorError;
 use assent_ledger::{CollectionId, GrantId, OpenTemplate, Purpose, SubjectId, TemplateId, Tx, TxError};
@@ -174,7 +174,7 @@ impl Searched {
     }
 
     /// What the system did to keep the templates from leaving the memory.
-    pub fn protection(&self) -> Protection {
+    pub fn protection(&self) -> Protected {
         self.gallery.protection()
     }
 }

@@ -225,7 +225,7 @@ pub fn scan(
     let mut summary = ScanSummary { photos: files.len(), ..ScanSummary::default() };
     if let Some(s) = &searched {
         summary.unopened = s.unopened().to_vec();
-        summary.exposed = !(s.protection().locked && s.protection().kept_out_of_dumps);
+        summary.exposed = s.protection().is_exposed();
     }
     if let Some(s) = searched.as_ref().filter(|s| !s.is_empty()) {
         summary.templates = s.templates();
