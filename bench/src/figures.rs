@@ -11,6 +11,13 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value below which 99 of 100 of `values` lie; 0 for none.
+pub(crate) fn p99(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() * 99 / 100).copied().unwrap_or(0.0)
+}
+
 /// `value` with at most `digits` digits behind the point.
 pub(crate) fn round(value: f64, digits: i32) -> f64 {
     let unit = 10f64.powi(digits);

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::figures::{median, round};
+use crate::figures::{median, p99, round};
 use crate::peers::peer;
 use crate::python::{Module, Python, output};
 use crate::sealed::open_sealed;
@@ -241,8 +241,7 @@ impl Made {
             searching.join().map_err(|_| "the search panicked")??;
             Ok(())
         })?;
-        took.sort_by(f64::total_cmp);
-        Ok((median(&took), took[took.len() * 99 / 100]))
+        Ok((median(&took), p99(&took)))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `memory` | how much memory a scan of large photos takes |
 //! | `incremental` | how long the next scan of a large collection takes |
 //! | `gallery`, `sealed`, `synthetic` | how fast a large gallery is searched, and how fast it forgets |
+//! | `rights` | how long it takes to check the log, to tell a person everything, and to erase them |
 //! | `faces` | which faces a smaller picture loses |
 //! | `peers` | the Python programs that are measured against |
 //! | `python` | a Python for them |
@@ -25,6 +26,7 @@ mod memory;
 mod newcomer;
 mod peers;
 mod python;
+mod rights;
 mod scan;
 mod sealed;
 mod setup;
@@ -62,6 +64,8 @@ enum Command {
     Incremental(incremental::IncrementalArgs),
     /// A large gallery: searches by one probe and by many, recall, removal under a running search, memory
     Gallery(gallery::GalleryArgs),
+    /// A long log checked, a person told everything, people erased from a large vault
+    Rights(rights::RightsArgs),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Memory(args) => memory::run(&args),
         Command::Incremental(args) => incremental::run(&args),
         Command::Gallery(args) => gallery::run(&args),
+        Command::Rights(args) => rights::run(&args),
     };
     match done {
         Ok(figures) => {

@@ -1,12 +1,17 @@
-//! `assent audit verify`: is the log whole?
+//! `assent audit`: is the log whole, what is in it, and what others can check without the vault.
 
-use assent::ledger::Fault;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assent::ledger::{Certificate, Checkpoint, Fault, LeafProof, LogKey, SubjectId};
 use assent::packs::hex;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::audit_show_cmd::{self, ShowArgs};
 use crate::error::CommandError;
-use crate::output::Output;
+use crate::output::{Output, date};
+use crate::progress;
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -17,29 +22,191 @@ pub(crate) struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
-    /// Recompute the log from its leaves
-    Verify,
+    /// Recompute the log from its leaves; or check a certificate or a proof, for which no vault is needed
+    Verify(VerifyArgs),
+    /// List what was done, newest last
+    Show(ShowArgs),
+    /// Prove that an entry stands in the log, for somebody who has the public key
+    Prove {
+        /// The entry's position, as `audit show` lists it
+        position: u64,
+        /// Write the proof there instead of printing it
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// The log's public key, which checks certificates, proofs and checkpoints
+    Key,
+    /// How the log stands now, signed: keep it elsewhere, or give it to a witness
+    Checkpoint {
+        /// Write the checkpoint there instead of printing it
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// The certificate of an erasure
+    Certificate {
+        /// The id of the person who was erased
+        subject: SubjectId,
+        /// Write the certificate there instead of printing it
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Write the log as files that a web server can serve and monitors of such logs can read
+    Export {
+        /// Where; a folder with an earlier export of this log is brought up to date
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// Also compare the log with a checkpoint that was signed earlier
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Check this certificate of erasure instead
+    #[arg(long, value_name = "FILE", conflicts_with = "against", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// Check this proof instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate"], requires = "key")]
+    proof: Option<PathBuf>,
+    /// The log's public key, or a file that holds it
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
 }
 
 /// # Errors
 ///
-/// [`CommandError::Audit`] if the log is not whole.
+/// - [`CommandError::Audit`] if the log is not whole.
+/// - [`CommandError::Note`], [`CommandError::Certificate`], [`CommandError::Proof`] if what others were given does not hold.
+/// - As the ledger says.
 pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let AuditCommand::Verify = args.command;
+    match &args.command {
+        AuditCommand::Verify(VerifyArgs { certificate: Some(file), key: Some(key), .. }) => {
+            certificate(&read(file)?, &log_key(key)?, out)
+        }
+        AuditCommand::Verify(VerifyArgs { proof: Some(file), key: Some(key), .. }) => {
+            proof(&read(file)?, &log_key(key)?, out)
+        }
+        AuditCommand::Verify(args) => log(args, flags, out),
+        AuditCommand::Show(args) => audit_show_cmd::run(args, flags, out),
+        AuditCommand::Prove { position, to } => {
+            let text = vault::open(flags)?.prove_leaf(*position, now())?.to_string();
+            give(&text, "proof", to.as_deref(), out)
+        }
+        AuditCommand::Key => {
+            let key = vault::open(flags)?.log_key()?.to_string();
+            Ok(out.answer(&json!({ "key": key }), |out| writeln!(out, "{key}"))?)
+        }
+        AuditCommand::Checkpoint { to } => {
+            let text = vault::open(flags)?.checkpoint(now())?;
+            give(&text, "checkpoint", to.as_deref(), out)
+        }
+        AuditCommand::Certificate { subject, to } => {
+            let text = vault::open(flags)?.certificate(*subject, now())?;
+            give(&text, "certificate", to.as_deref(), out)
+        }
+        AuditCommand::Export { to } => {
+            let bar = progress::bar(0, "entries");
+            let here = vault::open(flags)?.export_log(to, now(), &mut |done, of| {
+                bar.set_length(of);
+                bar.set_position(done);
+            })?;
+            bar.finish_and_clear();
+            let object = json!({ "entries": here.size, "root": hex(&here.root), "folder": to });
+            Ok(out.answer(&object, |out| {
+                writeln!(out, "{} holds the log as it stands: {} entries", to.display(), here.size)
+            })?)
+        }
+    }
+}
+
+fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let audit = ledger.audit_verify(now())?;
+    let own = ledger.log_key()?;
+    let key = args.key.as_deref().map_or(Ok(own), log_key)?;
+    let against = args.against.as_deref().map(|file| Ok::<_, CommandError>(Checkpoint::verify(&read(file)?, &key)?));
+    let against = against.transpose()?;
+    let audit = ledger.audit_verify(against.as_ref(), now())?;
     let fault = audit.fault.map(|(position, fault)| (position, what(fault)));
     let object = json!({
         "whole": fault.is_none(), "leaves": audit.size, "root": hex(&audit.root), "openings": audit.openings,
+        "grown_from": against.as_ref().map(|then| then.size),
         "fault": fault.map(|(position, what)| json!({ "leaf": position, "what": what })),
     });
     if fault.is_none() || out.json {
         out.answer(&object, |out| {
             writeln!(out, "The log is whole: {} leaves, root {}", audit.size, hex(&audit.root))?;
-            writeln!(out, "{} openings match their commitments", audit.openings)
+            writeln!(out, "{} openings match their commitments", audit.openings)?;
+            against.map_or(Ok(()), |then| {
+                writeln!(out, "Nothing before leaf {} was changed since the checkpoint", then.size)
+            })
         })?;
     }
     fault.map_or(Ok(()), |(position, what)| Err(CommandError::Audit { position, what }))
+}
+
+fn certificate(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let read = Certificate::verify(text, key)?;
+    let object = json!({
+        "holds": true, "log": key.name(), "subject": read.subject.to_string(), "erased": date(read.erased),
+        "key_destroyed": date(read.key_destroyed), "key_ring_backups_until": date(read.key_ring_backups_until),
+        "intent_leaf": read.intent.0.position, "done_leaf": read.done.0.position,
+    });
+    Ok(out.answer(&object, |out| {
+        writeln!(out, "The certificate holds: {} signed it.", key.name())?;
+        writeln!(
+            out,
+            "{} was erased on {}, and the key destroyed on {} (entries {} and {} of the log).",
+            read.subject,
+            date(read.erased),
+            date(read.key_destroyed),
+            read.intent.0.position,
+            read.done.0.position
+        )?;
+        writeln!(
+            out,
+            "Backups of the key ring that are older may hold the key until {}.",
+            date(read.key_ring_backups_until)
+        )
+    })?)
+}
+
+fn proof(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let LeafProof { position, leaf, .. } = LeafProof::verify(text, key)?;
+    let object = json!({
+        "holds": true, "log": key.name(), "leaf": position, "kind": leaf.kind.as_str(), "date": date(leaf.time),
+    });
+    Ok(out.answer(&object, |out| {
+        let (kind, name) = (leaf.kind.as_str(), key.name());
+        writeln!(out, "The proof holds: entry {position} of {name} is \"{kind}\" of {}.", date(leaf.time))
+    })?)
+}
+
+/// Writes a text to a file or to the answer.
+pub(crate) fn give(
+    text: &str,
+    what: &'static str,
+    to: Option<&Path>,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let Some(path) = to else {
+        return Ok(out.answer(&json!({ what: text }), |out| out.write_all(text.as_bytes()))?);
+    };
+    fs::write(path, text).map_err(|source| CommandError::Io { op: "write", path: path.to_owned(), source })?;
+    Ok(out.answer(&json!({ "file": path }), |out| writeln!(out, "The {what} is in {}", path.display()))?)
+}
+
+fn read(path: &Path) -> Result<String, CommandError> {
+    fs::read_to_string(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
+}
+
+/// The key, or that in a file.
+fn log_key(key: &str) -> Result<LogKey, CommandError> {
+    if let Ok(key) = key.parse() {
+        return Ok(key);
+    }
+    let path = Path::new(key);
+    if path.exists() { Ok(read(path)?.parse()?) } else { Ok(key.parse()?) }
 }
 
 fn what(fault: Fault) -> &'static str {
@@ -49,5 +216,7 @@ fn what(fault: Fault) -> &'static str {
         Fault::Moved => "belongs elsewhere",
         Fault::Head => "or one after it does not fit the head",
         Fault::Opening => "does not match its opening",
+        Fault::Cut => "is missing: the log was longer when the checkpoint was signed",
+        Fault::Forked => "or one before it is not the one that the checkpoint was signed for",
     }
 }

@@ -1,5 +1,8 @@
 //! `assent consent list|withdraw` and `assent erase`.
 
+use std::fs;
+use std::path::PathBuf;
+
 use assent::ledger::{Collection, Grant, GrantId, GrantState, Purpose};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -41,6 +44,9 @@ enum ConsentCommand {
 pub(crate) struct EraseArgs {
     /// Id, the beginning of it, handle, or unique name
     subject: String,
+    /// Write the certificate there, which the person may keep and anybody can check
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// Say what would be erased, and erase nothing
     #[arg(long)]
     dry_run: bool,
@@ -121,8 +127,13 @@ pub(crate) fn erase(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) 
     }
     // No gallery is in memory between commands; each scan makes its own.
     let done = ledger.erase(subject, now(), |_| ())?;
+    let certificate = ledger.certificate(subject, now())?;
+    if let Some(path) = &args.certificate {
+        fs::write(path, &certificate).map_err(|source| CommandError::Io { op: "write", path: path.clone(), source })?;
+    }
     let object = json!({
         "subject": subject.to_string(), "erased": date(done.erased), "intent_leaf": done.intent, "done_leaf": done.done,
+        "certificate": certificate,
     });
     out.answer(&object, |out| {
         writeln!(
@@ -130,9 +141,13 @@ pub(crate) fn erase(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             "Erased {subject}. Rows deleted, key destroyed; leaves {} and {} of the log say so.",
             done.intent, done.done
         )?;
+        match &args.certificate {
+            Some(path) => writeln!(out, "The certificate is in {}.", path.display())?,
+            None => writeln!(out, "Their certificate: assent audit certificate {subject} --to FILE")?,
+        }
         writeln!(out, "An old backup of the key ring still holds the key: destroy such backups, or let them run out.")
     })?;
-    Ok(())
+    Ok(ledger.scrub_if_due(now())?)
 }
 
 /// A consent for machines.

@@ -40,7 +40,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                 if ledger.kind().as_str() == "household" { "a household" } else { "an organisation" }
             );
             findings.push(Finding { what: "vault", good: true, says });
-            let audit = ledger.audit_verify(now())?;
+            let audit = ledger.audit_verify(None, now())?;
             let says = match audit.fault {
                 None => format!("whole, {} leaves", audit.size),
                 Some((position, _)) => format!("not whole from leaf {position}: assent audit verify"),
@@ -59,7 +59,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                         let find = Purpose::find_my_photos();
                         let opened = ledger.run_tx("open templates", now(), |tx| {
                             let what = tx.searchable(c.id, &find, model)?;
-                            tx.open_templates(&what, all_threads(), &|_| true, &mut |_| {})
+                            tx.open_templates(&what, all_threads(), &|open| vec![true; open.len()], &mut |_| {})
                         });
                         opened?.into_inner().len()
                     }

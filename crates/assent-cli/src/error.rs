@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use assent::enrol::EnrolError;
 use assent::find::PictureError;
-use assent::ledger::{IdError, TxError, WordError};
+use assent::ledger::{BackupError, CertificateError, ExportError, IdError, NoteError, ProofError, TxError, WordError};
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
 use assent::source::SourceError;
@@ -41,6 +41,16 @@ pub(crate) enum CommandError {
     Word(#[from] WordError),
     #[error(transparent)]
     Id(#[from] IdError),
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A needed option was not given, and there is no terminal to ask at.
     #[error("{flag} is missing; name it, or run the command at a terminal, where it asks")]
     Missing {
@@ -134,6 +144,9 @@ pub(crate) enum CommandError {
     /// The sheet could not be written as a page.
     #[error("cannot make the page")]
     Page(#[from] askama::Error),
+    /// The file with everything about a person could not be put together.
+    #[error("cannot make the ZIP file")]
+    Zip(#[from] zip::result::ZipError),
     /// The demonstration failed to show what it claims.
     #[error("the demonstration went wrong: {what}")]
     Demo {

@@ -2,7 +2,10 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod access_cmd;
 mod audit_cmd;
+mod audit_show_cmd;
+mod backup_cmd;
 mod consent_cmd;
 mod demo_cmd;
 mod det_plot;
@@ -93,10 +96,16 @@ enum Command {
     Review(find_cmd::ReviewArgs),
     /// Who can be found, and what the thresholds promise
     Gallery(gallery_cmd::GalleryArgs),
+    /// Everything that is held about a person, in one file for them
+    Access(access_cmd::AccessArgs),
     /// Delete everything about a person and destroy their key
     Erase(consent_cmd::EraseArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
+    /// Copy the data to one place and the keys to another
+    Backup(backup_cmd::BackupArgs),
+    /// Make a vault from a backup; whoever was erased since is erased again
+    Restore(backup_cmd::RestoreArgs),
     /// How right the engine is, on labelled photos that never enter a vault
     Evaluate(evaluate_cmd::EvaluateArgs),
     /// Model packs and sample photos
@@ -159,8 +168,11 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Find(args) => find_cmd::run(args, &vault, &mut out)?,
         Command::Review(args) => find_cmd::review(args, &vault, &mut out)?,
         Command::Gallery(args) => gallery_cmd::run(args, &vault, &models, &mut out)?,
+        Command::Access(args) => access_cmd::run(args, &vault, &mut out)?,
         Command::Erase(args) => consent_cmd::erase(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
+        Command::Backup(args) => backup_cmd::backup(args, &vault, &mut out)?,
+        Command::Restore(args) => backup_cmd::restore(args, &vault, &mut out)?,
         Command::Doctor => doctor_cmd::run(&vault, &models, &mut out)?,
         Command::Evaluate(args) => evaluate_cmd::run(args, &models, cli.json, writer)?,
         Command::Packs(args) => packs_cmd::run(args, &models, cli.json, writer)?,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Collection, Database, Ledger, OpenError, Settings, Subject, Timestamp, Tools, TxError, VaultKind, VaultPlace,
-    no_hook,
+    Backup, Collection, Database, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp, Tools, TxError,
+    VaultKind, VaultPlace, no_hook,
 };
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
@@ -46,6 +46,9 @@ pub(crate) enum VaultError {
     /// The ledger refused.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The backup was refused.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// What is due could not be ended.
     #[error(transparent)]
     Due(#[from] TxError),
@@ -99,6 +102,44 @@ pub(crate) fn create(
     }
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     Ok((create_at(&place, kind, settings)?, place))
+}
+
+/// Makes the vault from a backup.
+///
+/// # Errors
+///
+/// [`VaultError`], as the ledger says.
+pub(crate) fn restore(
+    flags: &VaultFlags,
+    data: &Path,
+    ring_copy: Option<&Path>,
+    newest: Option<&str>,
+) -> Result<(Ledger, VaultPlace), VaultError> {
+    let folder = places::vault_dir(flags.vault.as_deref())?;
+    // The vault's own name for its key ring, if it is there still, or else the backup's.
+    let named = if folder.join(RING_NAME_FILE).exists() { folder.as_path() } else { data };
+    let place = VaultPlace { ring: ring(flags, named)?, folder, database: Database::Sqlite };
+    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools(), now())?;
+    copy_ring_name(data, &place.folder)?;
+    ledger.expire_due(now())?;
+    Ok((ledger, place))
+}
+
+/// Keeps the name of the vault's key ring with a backup of its data.
+///
+/// # Errors
+///
+/// [`VaultError`] if the file cannot be copied.
+pub(crate) fn keep_ring_name(flags: &VaultFlags, data: &Path) -> Result<(), VaultError> {
+    copy_ring_name(&places::vault_dir(flags.vault.as_deref())?, data)
+}
+
+fn copy_ring_name(from: &Path, to: &Path) -> Result<(), VaultError> {
+    let (from, path) = (from.join(RING_NAME_FILE), to.join(RING_NAME_FILE));
+    if !from.exists() || path.exists() {
+        return Ok(());
+    }
+    fs::copy(&from, &path).map(drop).map_err(|source| VaultError::Io { op: "write", path, source })
 }
 
 /// Makes a vault at a place that the caller chose.

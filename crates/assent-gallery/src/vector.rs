@@ -24,7 +24,7 @@ pub enum VectorError {
     NotNormalised,
 }
 
-/// How numbers become bytes: `x * 127 / limit`, rounded, halves away from zero, with `limit = 5.6 / sqrt(dimensions)`,
+/// How numbers become bytes: `x * 127 / limit`, rounded, halves to even, with `limit = 5.6 / sqrt(dimensions)`,
 /// which depends on nothing but the dimension, so that the scale keeps nothing of anybody.
 ///
 /// # Source
@@ -83,8 +83,11 @@ impl Scale {
             return Err(VectorError::NotNormalised);
         }
         let factor = self.factor as f32;
-        let number = |v: f32| (v + 0.5_f32.copysign(v)) as i32;
-        Ok(vector.iter().map(|v| number(v * factor).clamp(-127, 127) as i8).collect())
+        // Added to a small number, this leaves its whole part, rounded, in the last bits: a cast, which has to look for
+        // what no integer holds, takes several times as long.
+        let rounding = 12_582_912.0_f32;
+        let number = |v: f32| (v * factor).clamp(-127.0, 127.0) + rounding;
+        Ok(vector.iter().map(|v| number(*v).to_bits() as i8).collect())
     }
 }
 

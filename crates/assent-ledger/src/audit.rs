@@ -1,6 +1,10 @@
 //! Checking the log against itself: every leaf, their order, the head, and the openings that still open.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::thread;
+
+use zeroize::Zeroizing;
 
 use crate::db::args;
 use crate::error::TxError;
@@ -8,8 +12,9 @@ use crate::id::{SubjectId, Timestamp};
 use crate::ledger::{Committed, Ledger};
 use crate::log::{Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
-use crate::seal::{self, Place};
-use crate::secret::Key;
+use crate::note::Checkpoint;
+use crate::reader;
+use crate::seal::{self, Place, SealKey};
 use crate::tx::{OPENINGS, Tx, opening_row};
 
 /// What is wrong with a log.
@@ -25,6 +30,10 @@ pub enum Fault {
     Head,
     /// An opening does not match the commitment in its leaf.
     Opening,
+    /// The log is shorter than it was when the checkpoint was signed.
+    Cut,
+    /// The leaves up to this one are not those that the checkpoint was signed for.
+    Forked,
 }
 
 /// What an audit found.
@@ -40,101 +49,129 @@ pub struct Audit {
     pub fault: Option<(u64, Fault)>,
 }
 
-/// Leaves read at a time.
-const PAGE: i64 = 4096;
-
 impl Ledger {
-    /// Recomputes the log from its leaves.
+    /// Recomputes the log from its leaves, and compares it with a checkpoint that was signed earlier, if one is given.
     ///
     /// # Errors
     ///
     /// - [`TxError::Damaged`] if the head is none.
     /// - [`TxError::KeyRing`] if a living subject's key is missing.
     /// - As [`Self::run_tx`]. A fault in the log is no error: it is in the [`Audit`].
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's path has one lifetime, the closure all"
-    )]
-    pub fn audit_verify(&self, now: Timestamp) -> Result<Audit, TxError> {
-        self.run_tx("verify the log", now, |tx| tx.audit()).map(Committed::into_inner)
+    pub fn audit_verify(&self, against: Option<&Checkpoint>, now: Timestamp) -> Result<Audit, TxError> {
+        self.run_tx("verify the log", now, |tx| tx.audit(against)).map(Committed::into_inner)
     }
 }
 
 impl Tx<'_> {
-    fn audit(&self) -> Result<Audit, TxError> {
+    fn audit(&self, against: Option<&Checkpoint>) -> Result<Audit, TxError> {
         let head = self.peaks()?;
-        let mut audit = Audit { size: head.size(), root: head.root(), openings: 0, fault: None };
-        audit.fault = self.first_bad_leaf(&head)?;
-        if audit.fault.is_none() {
-            (audit.openings, audit.fault) = self.check_openings()?;
+        let people = self.people()?;
+        let mut leaves = Leaves { tree: Peaks::default(), head: &head, against, fault: None };
+        let mut openings = Openings { people: &people, last: None, checked: 0, fault: None };
+        if let Some(file) = self.db.beside().and_then(|place| place.file) {
+            thread::scope(|scope| {
+                let second = scope.spawn(|| reader::each_opening(file, &mut |opening| openings.take(opening)));
+                reader::each_leaf(file, &mut |leaf| leaves.take(leaf))?;
+                second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })?;
+        } else {
+            let rows = &mut |sql, args| self.db.rows(sql, args);
+            reader::leaves_by_page(rows, &mut |leaf| leaves.take(leaf))?;
+            reader::openings_by_page(rows, &mut |opening| openings.take(opening))?;
         }
-        Ok(audit)
+        let fault = leaves.end().or(openings.fault.map(|at| (at, Fault::Opening)));
+        Ok(Audit { size: head.size(), root: head.root(), openings: openings.checked, fault })
     }
 
-    fn first_bad_leaf(&self, head: &Peaks) -> Result<Option<(u64, Fault)>, TxError> {
-        let mut tree = Peaks::default();
-        loop {
-            let from = tree.size() as i64;
-            let sql = "SELECT seq, bytes, hash FROM log_leaves WHERE seq >= $1 ORDER BY seq LIMIT $2";
-            let page = self.rows(sql, args![from, PAGE])?;
-            if page.is_empty() {
-                break;
+    fn people(&self) -> Result<People, TxError> {
+        let rows = self.rows("SELECT id FROM subjects", args![])?;
+        let ids: Vec<SubjectId> =
+            rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
+        let mut people = HashMap::with_capacity(ids.len());
+        self.ring.borrow_mut().reader()?.each(ids.iter().copied(), &mut |i, key| {
+            people.insert(key.log_pseudonym(), (ids[i], SealKey::of(key)));
+        });
+        if people.len() < ids.len() {
+            // Says whose key is missing, and why.
+            ids.iter().try_for_each(|id| self.ring.borrow_mut().get(*id).map(drop))?;
+        }
+        Ok(people)
+    }
+}
+
+/// Whose openings stand under which pseudonym, and what opens them.
+type People = HashMap<[u8; 16], (SubjectId, SealKey)>;
+
+/// Goes through the leaves in their order, up to the first that is not as it should be.
+struct Leaves<'a> {
+    tree: Peaks,
+    head: &'a Peaks,
+    against: Option<&'a Checkpoint>,
+    fault: Option<(u64, Fault)>,
+}
+
+impl Leaves<'_> {
+    fn take(&mut self, leaf: &reader::Leaf<'_>) -> ControlFlow<()> {
+        let at = self.tree.size();
+        let hash = leaf_hash(leaf.bytes);
+        let whole = Leaf::from_bytes(leaf.bytes).filter(|_| hash == leaf.hash);
+        self.fault = match whole {
+            _ if leaf.position as u64 != at => Some((at, Fault::Missing)),
+            None => Some((at, Fault::Changed)),
+            Some(leaf) if leaf.position != at => Some((at, Fault::Moved)),
+            Some(_) => {
+                self.tree.push(hash);
+                self.differs().then_some((at, Fault::Forked))
             }
-            for row in page {
-                let at = tree.size();
-                let bytes = row.bytes(1)?;
-                let hash = leaf_hash(&bytes);
-                if row.int(0)? as u64 != at {
-                    return Ok(Some((at, Fault::Missing)));
-                }
-                match Leaf::from_bytes(&bytes) {
-                    Some(leaf) if hash.as_slice() == row.bytes(2)? => {
-                        if leaf.position != at {
-                            return Ok(Some((at, Fault::Moved)));
-                        }
-                    }
-                    _ => return Ok(Some((at, Fault::Changed))),
-                }
-                tree.push(hash);
-            }
-        }
-        if tree.size() < head.size() {
-            return Ok(Some((tree.size(), Fault::Missing)));
-        }
-        if tree.size() > head.size() {
-            return Ok(Some((head.size(), Fault::Head)));
-        }
-        Ok(tree.first_difference(head).map(|at| (at, Fault::Head)))
+        };
+        if self.fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn check_openings(&self) -> Result<(u64, Option<(u64, Fault)>), TxError> {
-        let mut people: BTreeMap<[u8; 16], (SubjectId, Key)> = BTreeMap::new();
-        for row in self.rows("SELECT id FROM subjects", args![])? {
-            let subject = SubjectId::from_bytes(row.array(0)?);
-            let key = self.ring.borrow_mut().get(subject)?;
-            people.insert(key.log_pseudonym(), (subject, key));
+    /// Whether the log is as long as it was at the checkpoint, and another.
+    fn differs(&self) -> bool {
+        self.against.is_some_and(|then| then.size == self.tree.size() && then.root != self.tree.root())
+    }
+
+    /// The first fault, when all leaves were read.
+    fn end(self) -> Option<(u64, Fault)> {
+        let (read, head) = (self.tree.size(), self.head.size());
+        let signed = self.against.map_or(0, |then| then.size);
+        self.fault.or_else(|| match () {
+            () if read < head => Some((read, Fault::Missing)),
+            () if read > head => Some((head, Fault::Head)),
+            () if read < signed => Some((read, Fault::Cut)),
+            () => self.tree.first_difference(self.head).map(|at| (at, Fault::Head)),
+        })
+    }
+}
+
+/// Opens the openings of everybody whose key is there, and remembers the first leaf whose opening does not match.
+struct Openings<'a> {
+    people: &'a People,
+    /// Openings come person by person.
+    last: Option<([u8; 16], &'a (SubjectId, SealKey))>,
+    checked: u64,
+    fault: Option<u64>,
+}
+
+impl Openings<'_> {
+    fn take(&mut self, opening: &reader::Opening<'_>) {
+        let Ok(pseudonym) = opening.pseudonym.try_into() else { return };
+        if self.last.is_none_or(|(last, _)| last != pseudonym) {
+            self.last = self.people.get(&pseudonym).map(|person| (pseudonym, person));
         }
-        let sql = "SELECT o.pseudonym, o.seq, o.slot, o.sealed, l.bytes FROM log_openings o JOIN log_leaves l ON l.seq = o.seq \
-                   ORDER BY o.seq, o.slot";
-        let mut checked = 0;
-        for row in self.rows(sql, args![])? {
-            let (seq, slot) = (row.int(1)? as u64, row.int(2)? as usize);
-            let Some((subject, key)) = people.get(&row.array::<16>(0)?) else {
-                continue;
-            };
-            let row_key = opening_row(seq, slot);
-            let place = Place { table: OPENINGS, subject: Some(*subject), row: Some(&row_key), ..Place::default() };
-            let Ok(plain) = seal::open(key, &place, &row.bytes(3)?) else {
-                return Ok((checked, Some((seq, Fault::Opening))));
-            };
-            let leaf = Leaf::from_bytes(&row.bytes(4)?);
-            let said = leaf.as_ref().and_then(|leaf| leaf.commitments.get(slot));
-            let right = plain.split_first_chunk().is_some_and(|(salt, detail)| said == Some(&commitment(salt, detail)));
-            if !right {
-                return Ok((checked, Some((seq, Fault::Opening))));
-            }
-            checked += 1;
+        let Some((_, (subject, key))) = self.last.filter(|(last, _)| *last == pseudonym) else { return };
+        let (position, slot) = (opening.position as u64, opening.slot as usize);
+        let row_key = opening_row(position, slot);
+        let place = Place { table: OPENINGS, subject: Some(*subject), row: Some(&row_key), ..Place::default() };
+        let mut plain = Zeroizing::default();
+        let opened = seal::open_into(key, &place, opening.sealed, &mut plain).is_ok();
+        let said = Leaf::from_bytes(opening.leaf).and_then(|leaf| leaf.commitments.get(slot).copied());
+        let right = plain.split_first_chunk().is_some_and(|(salt, detail)| said == Some(commitment(salt, detail)));
+        if opened && right {
+            self.checked += 1;
+        } else {
+            self.fault = Some(self.fault.map_or(position, |first| first.min(position)));
         }
-        Ok((checked, None))
     }
 }

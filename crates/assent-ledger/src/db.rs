@@ -183,6 +183,19 @@ impl Connector {
         }
     }
 
+    /// Copies the database into a file that is not there yet; false if it is not SQLite's.
+    pub(crate) fn copy_into(&mut self, to: &Path) -> Result<bool, DbError> {
+        self.connect()?;
+        match &mut self.connection {
+            Some(connection) if self.sqlite => {
+                let to = to.to_str().ok_or(DbError("the backup's path is not UTF-8".into()))?;
+                self.runtime.block_on(sqlx::query("VACUUM INTO $1").bind(to).execute(connection))?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Forgets the connection; the next transaction makes a new one.
     pub(crate) fn disconnect(&mut self) {
         if let Some(connection) = self.connection.take() {
@@ -283,6 +296,10 @@ impl Row {
     }
 
     pub(crate) fn bytes(&self, column: usize) -> Result<Vec<u8>, DbError> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    pub(crate) fn opt_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, DbError> {
         Ok(self.0.try_get(column)?)
     }
 

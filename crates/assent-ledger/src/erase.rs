@@ -3,9 +3,12 @@
 //! ```text
 //! (a) one transaction: grants ended, rows deleted, tombstone, intent leaf
 //! (b) the caller zeroes the rows of its gallery
-//! (c) the key's slot is overwritten in place and synced; the database file is rewritten without the deleted rows
+//! (c) the key's slot is overwritten in place and synced
 //! (d) one transaction: the done leaf
 //! ```
+//!
+//! Copies of deleted rows that SQLite left between its pages are sealed under a key that is gone. They go when the file is
+//! rewritten, for which the person does not have to wait: [`Ledger::scrub_if_due`].
 //!
 //! A tombstone without a done leaf is an erasure that was interrupted after (a). Opening the vault, and asking again for
 //! the same erasure, repeat (c) and (d); repeating them changes nothing that was done.
@@ -32,12 +35,20 @@ pub struct Erasure {
     pub done: LeafPosition,
 }
 
-struct Tombstone {
+pub(crate) struct Tombstone {
     subject: SubjectId,
     erased: Timestamp,
     intent: LeafPosition,
     intent_salt: [u8; 32],
     done: Option<LeafPosition>,
+}
+
+impl Tombstone {
+    /// What is left of an erasure that is complete.
+    fn complete(self) -> Option<Erasure> {
+        let Self { subject, erased, intent, intent_salt, done } = self;
+        Some(Erasure { subject, erased, intent, intent_salt, done: done? })
+    }
 }
 
 impl Ledger {
@@ -84,7 +95,6 @@ impl Ledger {
     fn finish_erasure(&self, tombstone: &Tombstone, now: Timestamp) -> Result<Erasure, TxError> {
         let Tombstone { subject, erased, intent, intent_salt, .. } = *tombstone;
         self.destroy_key(subject)?;
-        self.scrub(now)?;
         let done = self.run_tx("finish erasure", now, |tx| {
             let done = tx.append(EventKind::ErasureDone, intent.to_be_bytes().to_vec(), Vec::new())?;
             tx.exec("UPDATE tombstones SET done_leaf = $1 WHERE subject_id = $2", args![done as i64, subject])?;
@@ -104,15 +114,16 @@ impl Ledger {
             let rows = tx.rows(sql, args![])?;
             rows.iter().map(|row| tx.tombstone(SubjectId::from_bytes(row.array(0)?))).collect::<Result<Vec<_>, _>>()
         })?;
-        let complete = |t: Tombstone| {
-            let Tombstone { subject, erased, intent, intent_salt, done } = t;
-            Some(Erasure { subject, erased, intent, intent_salt, done: done? })
-        };
-        Ok(all.into_inner().into_iter().flatten().filter_map(complete).collect())
+        Ok(all.into_inner().into_iter().flatten().filter_map(Tombstone::complete).collect())
     }
 }
 
 impl Tx<'_> {
+    /// The complete erasure of a person; `None` if there is none.
+    pub(crate) fn erasure(&self, subject: SubjectId) -> Result<Option<Erasure>, TxError> {
+        Ok(self.tombstone(subject)?.and_then(Tombstone::complete))
+    }
+
     fn tombstone(&self, subject: SubjectId) -> Result<Option<Tombstone>, TxError> {
         let sql = "SELECT erased_ms, intent_leaf, intent_salt, done_leaf FROM tombstones WHERE subject_id = $1";
         let Some(row) = self.row(sql, args![subject])? else {
@@ -132,32 +143,42 @@ impl Tx<'_> {
         if self.count("SELECT COUNT(*) FROM subjects WHERE id = $1", args![subject])? == 0 {
             return Err(TxError::NoSubject);
         }
-        let of_subject =
-            "SELECT t.id FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
-        let rows = self.rows(of_subject, args![subject])?;
-        let templates = rows.iter().map(|row| Ok(TemplateId(row.int(0)?))).collect::<Result<Vec<_>, TxError>>()?;
-        self.exec(
-            "DELETE FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE subject_id = $1)",
-            args![subject],
-        )?;
         // A destroyed or missing key cannot be asked for pseudonyms; then there is nothing that leads to them either.
         let key = self.ring.borrow_mut().get(subject)?;
         for row in self.rows("SELECT id FROM collections", args![])? {
             let collection = CollectionId::from_bytes(row.array(0)?);
-            let pseudonym = key.pseudonym(collection);
-            self.forget_crops_of(collection, pseudonym)?;
-            self.exec(
-                "DELETE FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
-                args![collection, pseudonym],
-            )?;
-            self.exec(
-                "DELETE FROM decisions WHERE collection_id = $1 AND pseudonym = $2",
-                args![collection, pseudonym],
-            )?;
+            self.forget_seen(collection, key.pseudonym(collection))?;
         }
         self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![key.log_pseudonym()])?;
-        self.exec("DELETE FROM grants WHERE subject_id = $1", args![subject])?;
-        self.exec("DELETE FROM subjects WHERE id = $1", args![subject])?;
+        self.bury(subject)
+    }
+
+    /// Deletes where somebody was seen, and what people said of it.
+    pub(crate) fn forget_seen(&self, collection: CollectionId, pseudonym: [u8; 16]) -> Result<(), TxError> {
+        self.forget_crops_of(collection, pseudonym)?;
+        for sql in [
+            "DELETE FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
+            "DELETE FROM decisions WHERE collection_id = $1 AND pseudonym = $2",
+        ] {
+            self.exec(sql, args![collection, pseudonym])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what carries the subject's id, and says so in the log and on the tombstone.
+    pub(crate) fn bury(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
+        let of_subject =
+            "SELECT t.id FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
+        let rows = self.rows(of_subject, args![subject])?;
+        let templates = rows.iter().map(|row| Ok(TemplateId(row.int(0)?))).collect::<Result<Vec<_>, TxError>>()?;
+        for sql in [
+            "DELETE FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE subject_id = $1)",
+            "DELETE FROM grants WHERE subject_id = $1",
+            "DELETE FROM subjects WHERE id = $1",
+        ] {
+            self.exec(sql, args![subject])?;
+        }
+        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
 
         let mut intent_salt = [0; 32];
         self.rng.borrow_mut().fill_bytes(&mut intent_salt);

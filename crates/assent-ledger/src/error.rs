@@ -106,6 +106,21 @@ pub enum TxError {
         /// Which table.
         table: &'static str,
     },
+    /// The log ends before this position.
+    #[error("the log has no leaf {position}; `assent audit show` lists those that it has")]
+    NoLeaf {
+        /// Which.
+        position: u64,
+    },
+    /// A leaf is longer than the files of a log can hold.
+    #[error("this concerns too many people at once for one leaf of the log; do it in smaller parts")]
+    LeafTooLong,
+    /// There is no complete erasure to certify.
+    #[error("nobody with the id {subject} was erased here; erase them first")]
+    NotErased {
+        /// Who was named.
+        subject: SubjectId,
+    },
     /// A transaction was begun inside another.
     #[error("a transaction was begun inside another one; end the outer one first")]
     Nested,

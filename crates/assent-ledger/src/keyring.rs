@@ -8,10 +8,10 @@
 //! destroyed by overwriting its slot in place. Slots are 128 bytes so that none crosses a 512-byte sector. The bytes are
 //! described in `docs/formats/keyring.md`.
 //!
-//! Keys are read from the file at each use and wiped after it: no list of keys stays in memory, and a key that another
-//! process destroyed is gone here too.
+//! Keys are read from the file at each use and wiped after it: no list of keys stays in memory but while a collection's
+//! templates are opened, and a key that another process destroyed is gone here too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -27,6 +27,8 @@ use crate::secret::Key;
 const MAGIC: &[u8; 16] = b"assent key ring\n";
 const VERSION: u32 = 1;
 const SLOT: usize = 128;
+/// So many slots are read at once where many are.
+const READ_AT_ONCE: u64 = 512;
 const LIVE: u64 = 1;
 const DESTROYED: u64 = 2;
 /// The last 32 bytes of the header and of each slot are the SHA-256 of the bytes before them.
@@ -114,6 +116,8 @@ pub(crate) struct KeyRing {
     hook: WriteHook,
     /// Which slot is whose. Damaged slots are in it too, so that an erasure can overwrite them.
     slots: BTreeMap<SubjectId, u64>,
+    /// Whose key was destroyed.
+    destroyed: BTreeSet<SubjectId>,
     /// How many slots are whole; a torn last one lies beyond and is overwritten by the next append.
     whole: u64,
 }
@@ -183,6 +187,7 @@ impl KeyRing {
             master: Key::from_bytes(&part(&header, 40)),
             hook: hook.clone(),
             slots: BTreeMap::new(),
+            destroyed: BTreeSet::new(),
             whole: 0,
         };
         ring.refresh()?;
@@ -195,6 +200,17 @@ impl KeyRing {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whose key was destroyed, as far as this view of the file goes.
+    pub(crate) fn destroyed(&self) -> Vec<SubjectId> {
+        self.destroyed.iter().copied().collect()
+    }
+
+    /// The whole file.
+    pub(crate) fn bytes(&self) -> Result<Zeroizing<Vec<u8>>, KeyRingError> {
+        let read = std::fs::read(&self.path);
+        read.map(Zeroizing::new).map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })
     }
 
     pub(crate) fn master(&self) -> &Key {
@@ -262,6 +278,9 @@ impl KeyRing {
         durable::write_at(&self.hook, kind, &mut self.file, offset(slot), bytes.as_slice())
             .map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })?;
         self.slots.insert(subject, slot);
+        if word == DESTROYED {
+            self.destroyed.insert(subject);
+        }
         self.whole = self.whole.max(slot + 1);
         Ok(())
     }
@@ -281,7 +300,11 @@ impl KeyRing {
             if torn {
                 break;
             }
-            self.slots.insert(SubjectId::from_bytes(part(&bytes, 8)), slot);
+            let subject = SubjectId::from_bytes(part(&bytes, 8));
+            if matches!(state(&bytes), State::Destroyed) {
+                self.destroyed.insert(subject);
+            }
+            self.slots.insert(subject, slot);
             self.whole += 1;
         }
         Ok(())
@@ -306,11 +329,27 @@ pub(crate) struct KeyReader<'r> {
 }
 
 impl KeyReader<'_> {
-    /// The key of a living subject; `None` if there is none, it was destroyed or damaged, or the file cannot be read.
-    pub(crate) fn get(&self, subject: SubjectId) -> Option<Key> {
-        let mut bytes = Zeroizing::new([0; SLOT]);
-        self.file.read_exact_at(bytes.as_mut_slice(), offset(*self.slots.get(&subject)?)).ok()?;
-        matches!(state(&bytes), State::Live).then(|| Key::from_bytes(&part(&bytes, 24)))
+    /// Gives `take` the key of each subject that has one, in the order of the file, with the subject's index: none for
+    /// whom there is no key, it was destroyed or damaged, or the file cannot be read. Slots that lie near each other are
+    /// read at once.
+    pub(crate) fn each(&self, subjects: impl Iterator<Item = SubjectId>, take: &mut dyn FnMut(usize, &Key)) {
+        let slot = |(i, subject)| Some((*self.slots.get(&subject)?, i));
+        let mut wanted: Vec<(u64, usize)> = subjects.enumerate().filter_map(slot).collect();
+        wanted.sort_unstable();
+        let mut bytes = Zeroizing::new(vec![[0; SLOT]; READ_AT_ONCE as usize]);
+        for near in wanted.chunk_by(|(a, _), (b, _)| a / READ_AT_ONCE == b / READ_AT_ONCE) {
+            let first = near[0].0;
+            let slots = &mut bytes[..=(near[near.len() - 1].0 - first) as usize];
+            if self.file.read_exact_at(slots.as_flattened_mut(), offset(first)).is_err() {
+                continue;
+            }
+            for &(slot, i) in near {
+                let bytes = &slots[(slot - first) as usize];
+                if let State::Live = state(bytes) {
+                    take(i, &Key::from_bytes(&part(bytes, 24)));
+                }
+            }
+        }
     }
 }
 

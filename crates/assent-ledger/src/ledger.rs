@@ -23,9 +23,9 @@ use crate::tx::{Rng, Tx};
 use crate::words::VaultKind;
 
 /// The form of the vault that this version writes.
-pub const FORMAT_VERSION: i64 = 3;
+pub const FORMAT_VERSION: i64 = 4;
 
-const DATABASE_FILE: &str = "assent.db";
+pub(crate) const DATABASE_FILE: &str = "assent.db";
 const LOCK_FILE: &str = "assent.lock";
 const VAULT: &str = "vault";
 
@@ -102,14 +102,14 @@ pub struct Ledger {
     id: VaultId,
     kind: VaultKind,
     settings: Settings,
-    hook: WriteHook,
+    pub(crate) hook: WriteHook,
     /// Locked as long as the ledger lives; the operating system lets go of it when the process ends.
     _lock: File,
 }
 
-struct Core {
-    connector: Connector,
-    ring: RefCell<KeyRing>,
+pub(crate) struct Core {
+    pub(crate) connector: Connector,
+    pub(crate) ring: RefCell<KeyRing>,
     rng: RefCell<Rng>,
 }
 
@@ -161,7 +161,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Opens a vault and finishes erasures, and the removal of deleted rows, that were interrupted.
+    /// Opens a vault, repeats erasures that the key ring knows of and the database does not, and finishes erasures, and the
+    /// removal of deleted rows, that were interrupted.
     ///
     /// Grants whose date has come are not ended here: call [`Self::expire_due`].
     ///
@@ -192,8 +193,9 @@ impl Ledger {
         let settings = read_settings(ring.master(), stored.id, &stored.sealed).map_err(resume(place))?;
         let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
         let ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, tools.hook);
+        ledger.replay_erasures(now).map_err(resume(place))?;
         ledger.finish_erasures(now).map_err(resume(place))?;
-        ledger.finish_scrubbing(now).map_err(resume(place))?;
+        ledger.scrub_if_due(now).map_err(resume(place))?;
         Ok(ledger)
     }
 
@@ -296,13 +298,19 @@ impl Ledger {
     }
 
     /// Rewrites the database file without what was deleted, and notes that this is done.
-    pub(crate) fn scrub(&self, now: Timestamp) -> Result<(), TxError> {
+    fn scrub(&self, now: Timestamp) -> Result<(), TxError> {
         self.with_core(|core| Ok(announced(&self.hook, WriteKind::Scrub, || core.connector.scrub())?))?;
         let sql = "UPDATE vault SET scrub_due = 0 WHERE one = 1";
         self.run_tx("note the scrubbing", now, |tx| tx.exec(sql, args![])).map(drop)
     }
 
-    fn finish_scrubbing(&self, now: Timestamp) -> Result<(), TxError> {
+    /// Rewrites the database file without what was deleted, if that is due: after an erasure, whose answer does not wait for
+    /// it. Opening the vault makes up for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`]; [`TxError::Database`] if the file cannot be rewritten.
+    pub fn scrub_if_due(&self, now: Timestamp) -> Result<(), TxError> {
         let sql = "SELECT COUNT(*) FROM vault WHERE scrub_due = 1";
         let due = self.run_tx("look for deleted rows", now, |tx| tx.count(sql, args![]))?.into_inner();
         if due > 0 { self.scrub(now) } else { Ok(()) }
@@ -313,7 +321,7 @@ impl Ledger {
         self.with_core(|core| Ok(core.ring.borrow_mut().destroy(subject)?))
     }
 
-    fn with_core<T>(&self, body: impl FnOnce(&mut Core) -> Result<T, TxError>) -> Result<T, TxError> {
+    pub(crate) fn with_core<T>(&self, body: impl FnOnce(&mut Core) -> Result<T, TxError>) -> Result<T, TxError> {
         let me = thread::current().id();
         if *self.inside.lock().unwrap_or_else(PoisonError::into_inner) == Some(me) {
             return Err(TxError::Nested);

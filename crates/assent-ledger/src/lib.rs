@@ -6,7 +6,8 @@
 //! [`Ledger::create`] and [`Ledger::open`] give a [`Ledger`]; [`Ledger::run_tx`] runs everything else, on a [`Tx`]. What
 //! needs consent takes an [`ActiveGrant`], a proof that only [`Tx::active_grant`] makes and that cannot leave its
 //! transaction. [`Ledger::erase`] and [`Ledger::expire_due`] are transactions of their own; [`Ledger::audit_verify`]
-//! checks the log.
+//! checks the log. [`Ledger::checkpoint`], [`Ledger::prove_leaf`], [`Ledger::certificate`] and [`Ledger::export_log`] give
+//! out what others check with the [`LogKey`] alone.
 //!
 //! ```text
 //! VaultPlace --open--> Ledger --run_tx--> Tx --active_grant--> ActiveGrant --> enrol, replace_sightings, sightings_of
@@ -28,6 +29,9 @@
 //! database and the key ring; their bytes are described in `docs/formats/vault.md`, `keyring.md` and `log.md`.
 
 mod audit;
+mod backup;
+mod certificate;
+mod cipher;
 mod db;
 mod durable;
 mod erase;
@@ -38,6 +42,9 @@ mod keyring;
 mod ledger;
 mod log;
 mod merkle;
+mod note;
+mod proof;
+mod publish;
 mod reader;
 mod seal;
 mod secret;
@@ -45,6 +52,8 @@ mod tx;
 mod words;
 
 pub use audit::{Audit, Fault};
+pub use backup::{Backup, BackupError, RestoreError};
+pub use certificate::{Certificate, CertificateError};
 pub use db::{Database, DbError};
 pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
@@ -54,10 +63,12 @@ pub use keyring::KeyRingError;
 pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
+pub use note::{Checkpoint, LogKey, NoteError};
+pub use publish::{ExportError, LeafProof, ProofError};
 pub use seal::SealError;
 pub use tx::{
-    ActiveGrant, Collection, CollectionCounts, Evidence, FaceBox, Gallery, Grant, KnownPhoto, LeafPosition,
-    NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject, OpenTemplate, Outcome, Searchable, SearchableTemplate,
-    Sighting, StoredPhoto, Subject, Tx, Witness,
+    ActiveGrant, Collection, CollectionCounts, Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting,
+    HeldTemplate, KnownPhoto, LeafPosition, NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject, OpenTemplate,
+    Outcome, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
 };
 pub use words::{Band, GrantState, OthersBasis, Purpose, VaultKind, Verdict, WordError};

@@ -5,8 +5,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::id::Timestamp;
+use crate::fields::Reader;
+use crate::id::{CollectionId, Timestamp};
 use crate::merkle::Hash;
+use crate::words::Purpose;
 
 const VERSION: u8 = 1;
 
@@ -17,6 +19,9 @@ macro_rules! kinds {
         pub enum EventKind { $($(#[$doc])* $variant,)+ }
 
         impl EventKind {
+            /// Every kind, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
             /// The number in the leaf's bytes.
             pub fn code(self) -> u8 {
                 match self { $(Self::$variant => $code,)+ }
@@ -67,6 +72,12 @@ kinds! {
     CropsKept = 14, "crops kept";
     /// The people of a collection were compared with each other, and the counts kept.
     Calibration = 15, "calibration";
+    /// A person was told what is held about them.
+    Access = 16, "access answered";
+    /// A backup was made.
+    Backup = 17, "backup made";
+    /// The vault was restored from a backup.
+    Restored = 18, "vault restored";
 }
 
 /// One entry of the log.
@@ -96,6 +107,33 @@ impl Leaf {
         out.extend_from_slice(&(self.commitments.len() as u32).to_be_bytes());
         out.extend(self.commitments.iter().flatten());
         out
+    }
+
+    /// The collection that the event was about, and the purpose, where the public detail says so.
+    pub fn about(&self) -> (Option<CollectionId>, Option<Purpose>) {
+        match self.kind {
+            EventKind::Grant | EventKind::Withdrawal | EventKind::Expiry => {
+                let mut fields = Reader::new(&self.public);
+                let collection = fields.array().map(CollectionId::from_bytes);
+                (collection, fields.text().and_then(|purpose| Purpose::new(purpose).ok()))
+            }
+            EventKind::Collection
+            | EventKind::Frozen
+            | EventKind::Enrolment
+            | EventKind::Scan
+            | EventKind::Decision
+            | EventKind::CropsKept
+            | EventKind::Calibration => (self.public.first_chunk().map(|id| CollectionId::from_bytes(*id)), None),
+            EventKind::Created
+            | EventKind::Search
+            | EventKind::Export
+            | EventKind::Publication
+            | EventKind::ErasureIntent
+            | EventKind::ErasureDone
+            | EventKind::Access
+            | EventKind::Backup
+            | EventKind::Restored => (None, None),
+        }
     }
 
     /// The leaf that these bytes are; `None` if they are none of this version.

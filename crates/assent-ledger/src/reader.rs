@@ -1,16 +1,19 @@
 //! Connections that only read, beside a transaction that has written nothing: since that one holds the whole ledger, all
 //! see the same.
 //!
-//! Reading records through `sqlx` takes as long as opening them, because it hands each row from a thread of SQLite's to
-//! the caller's. So SQLite's file is read with `rusqlite`, on the thread that opens the records.
+//! Reading many rows through `sqlx` takes as long as using them, because it hands each row from a thread of SQLite's to
+//! the caller's. So SQLite's file is read with `rusqlite`, on the thread that uses them.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::OpenFlags;
 use sqlx::{AnyConnection, Connection};
 use tokio::runtime::Runtime;
 
-use crate::db::{DbError, Row, Value, args, bound};
+use crate::db::{Db, DbError, Row, Value, args, bound};
+use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
+use crate::words::Purpose;
 
 /// Records that are fetched at once where they are not read one by one.
 const PAGE: usize = 1024;
@@ -31,6 +34,10 @@ pub(crate) struct Record<'a> {
     pub(crate) sealed: &'a [u8],
 }
 
+/// Grants in force, and whose they are, in a collection (`$1`), for a purpose (`$2`), at a time (`$3`), in the order of ids.
+const GRANTS_IN_FORCE: &str = "SELECT id, subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 \
+    AND state = 'active' AND valid_from_ms <= $3 AND valid_until_ms > $3 ORDER BY id";
+
 /// A connection that only reads.
 pub(crate) enum Reader {
     Sqlite(rusqlite::Connection),
@@ -40,8 +47,7 @@ pub(crate) enum Reader {
 impl Reader {
     pub(crate) fn connect(place: Place<'_>) -> Result<Self, DbError> {
         if let Some(file) = place.file {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            return Ok(Self::Sqlite(rusqlite::Connection::open_with_flags(file, flags)?));
+            return Ok(Self::Sqlite(sqlite(file)?));
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let connection = runtime.block_on(AnyConnection::connect(place.url))?;
@@ -62,8 +68,7 @@ impl Reader {
                 let mut statement = connection.prepare_cached(sql)?;
                 let mut rows = statement.query(rusqlite::params![from, to, model_sha256])?;
                 while let Some(row) = rows.next()? {
-                    let blob = |column| row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from);
-                    each(&Record { id: row.get(0)?, grant: blob(1)?, epoch: row.get(2)?, sealed: blob(3)? });
+                    each(&Record { id: row.get(0)?, grant: blob(row, 1)?, epoch: row.get(2)?, sealed: blob(row, 3)? });
                 }
                 Ok(())
             }
@@ -78,7 +83,26 @@ impl Reader {
     }
 }
 
-/// The same through a connection that is there already.
+/// The grants in force in a collection: by a connection of their own where one may be made and is faster.
+pub(crate) fn grants_in_force(
+    db: &Db<'_>,
+    collection: CollectionId,
+    purpose: &Purpose,
+    now: Timestamp,
+) -> Result<Vec<(GrantId, SubjectId)>, DbError> {
+    if let Some(file) = db.beside().and_then(|place| place.file) {
+        let connection = sqlite(file)?;
+        let mut statement = connection.prepare(GRANTS_IN_FORCE)?;
+        let by = rusqlite::params![collection.as_bytes(), purpose.as_str(), now.0];
+        let rows = statement
+            .query_map(by, |row| Ok((GrantId::from_bytes(row.get(0)?), SubjectId::from_bytes(row.get(1)?))))?;
+        return Ok(rows.collect::<Result<_, _>>()?);
+    }
+    let rows = db.rows(GRANTS_IN_FORCE, args![collection, purpose.as_str(), now])?;
+    rows.iter().map(|row| Ok((GrantId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?)))).collect()
+}
+
+/// [`Reader::records`] through a connection that is there already.
 pub(crate) fn records_by_page(
     rows: &mut dyn FnMut(&'static str, Vec<Value>) -> Result<Vec<Row>, DbError>,
     (mut from, to): (i64, i64),
@@ -99,6 +123,113 @@ pub(crate) fn records_by_page(
         }
         from += 1;
     }
+}
+
+/// A leaf of the log as it stands in the table.
+pub(crate) struct Leaf<'a> {
+    pub(crate) position: i64,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) hash: &'a [u8],
+}
+
+/// An opening as it stands in the table, and the leaf that it opens.
+pub(crate) struct Opening<'a> {
+    pub(crate) pseudonym: &'a [u8],
+    pub(crate) position: i64,
+    pub(crate) slot: i64,
+    pub(crate) sealed: &'a [u8],
+    pub(crate) leaf: &'a [u8],
+}
+
+/// Leaves from a position (`$1`) on, at most so many (`$2`; in SQLite -1 means all).
+const LEAVES: &str = "SELECT seq, bytes, hash FROM log_leaves WHERE seq >= $1 ORDER BY seq LIMIT $2";
+
+/// Openings after one (`$1`, `$2`, `$3`), person by person, at most so many (`$4`).
+const OPENINGS: &str = "SELECT o.pseudonym, o.seq, o.slot, o.sealed, l.bytes FROM log_openings o \
+    JOIN log_leaves l ON l.seq = o.seq WHERE (o.pseudonym, o.seq, o.slot) > ($1, $2, $3) \
+    ORDER BY o.pseudonym, o.seq, o.slot LIMIT $4";
+
+/// Calls `each` for the leaves of SQLite's file, in their order, until it has enough.
+pub(crate) fn each_leaf(file: &Path, each: &mut dyn FnMut(&Leaf<'_>) -> ControlFlow<()>) -> Result<(), DbError> {
+    let connection = sqlite(file)?;
+    let mut statement = connection.prepare(LEAVES)?;
+    let mut rows = statement.query(rusqlite::params![i64::MIN, -1])?;
+    while let Some(row) = rows.next()? {
+        let leaf = Leaf { position: row.get(0)?, bytes: blob(row, 1)?, hash: blob(row, 2)? };
+        if each(&leaf).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The same through a connection that is there already.
+pub(crate) fn leaves_by_page(
+    rows: &mut dyn FnMut(&'static str, Vec<Value>) -> Result<Vec<Row>, DbError>,
+    each: &mut dyn FnMut(&Leaf<'_>) -> ControlFlow<()>,
+) -> Result<(), DbError> {
+    let mut from = i64::MIN;
+    loop {
+        let page = rows(LEAVES, args![from, PAGE as i64])?;
+        for row in &page {
+            let position = row.int(0)?;
+            if each(&Leaf { position, bytes: &row.bytes(1)?, hash: &row.bytes(2)? }).is_break() {
+                return Ok(());
+            }
+            from = position + 1;
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+/// Calls `each` for the openings of SQLite's file, person by person.
+pub(crate) fn each_opening(file: &Path, each: &mut dyn FnMut(&Opening<'_>)) -> Result<(), DbError> {
+    let connection = sqlite(file)?;
+    let mut statement = connection.prepare(OPENINGS)?;
+    let mut rows = statement.query(rusqlite::params![[0_u8; 0], 0, 0, -1])?;
+    while let Some(row) = rows.next()? {
+        each(&Opening {
+            pseudonym: blob(row, 0)?,
+            position: row.get(1)?,
+            slot: row.get(2)?,
+            sealed: blob(row, 3)?,
+            leaf: blob(row, 4)?,
+        });
+    }
+    Ok(())
+}
+
+/// The same through a connection that is there already.
+pub(crate) fn openings_by_page(
+    rows: &mut dyn FnMut(&'static str, Vec<Value>) -> Result<Vec<Row>, DbError>,
+    each: &mut dyn FnMut(&Opening<'_>),
+) -> Result<(), DbError> {
+    let mut after = (Vec::new(), 0, 0);
+    loop {
+        let (pseudonym, position, slot) = after.clone();
+        let page = rows(OPENINGS, args![pseudonym, position, slot, PAGE as i64])?;
+        for row in &page {
+            let (pseudonym, position, slot) = (row.bytes(0)?, row.int(1)?, row.int(2)?);
+            let (sealed, leaf) = (row.bytes(3)?, row.bytes(4)?);
+            each(&Opening { pseudonym: &pseudonym, position, slot, sealed: &sealed, leaf: &leaf });
+            after = (pseudonym, position, slot);
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+fn blob<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r [u8], rusqlite::Error> {
+    Ok(row.get_ref(column)?.as_blob()?)
+}
+
+/// SQLite's file, to be read.
+fn sqlite(file: &Path) -> Result<rusqlite::Connection, DbError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(rusqlite::Connection::open_with_flags(file, flags)?)
 }
 
 impl From<rusqlite::Error> for DbError {

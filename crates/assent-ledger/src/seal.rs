@@ -8,18 +8,16 @@
 //! key negligible. The place (which table, whose, for what, which row) is authenticated and not stored, so that a record
 //! moved to another row, subject, collection, purpose, grant, model or epoch does not open.
 
-use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
-use chacha20poly1305::{Key as AeadKey, XChaCha20Poly1305, XNonce};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::cipher::{self, NONCE_BYTES};
 use crate::fields::Writer;
 use crate::id::{CollectionId, GrantId, SubjectId};
 use crate::secret::Key;
 use crate::words::Purpose;
 
 const VERSION: u8 = 1;
-const NONCE_BYTES: usize = 24;
 
 /// Where a sealed record stands. Fields that do not apply are absent, which differs from empty.
 #[derive(Clone, Default)]
@@ -73,8 +71,13 @@ pub enum SealError {
     },
 }
 
-fn cipher(key: &Key) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&AeadKey::from(*key.derive("assent seal v1", &[]).expose()))
+/// The key of the cipher, from an owner's key. Whoever opens many records of one owner derives it once.
+pub(crate) struct SealKey(Key);
+
+impl SealKey {
+    pub(crate) fn of(owner: &Key) -> Self {
+        Self(owner.derive("assent seal v1", &[]))
+    }
 }
 
 /// `seal[key](plain)` to its place.
@@ -85,14 +88,14 @@ fn cipher(key: &Key) -> XChaCha20Poly1305 {
 pub(crate) fn seal(key: &Key, place: &Place<'_>, plain: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SealError> {
     let mut nonce = [0; NONCE_BYTES];
     rng.fill_bytes(&mut nonce);
-    let aad = place.encode();
-    let body = cipher(key)
-        .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad })
-        .map_err(|_| SealError::DoesNotOpen { table: place.table })?;
-    let mut out = Vec::with_capacity(1 + NONCE_BYTES + body.len());
+    let mut out = Vec::with_capacity(1 + NONCE_BYTES + plain.len() + cipher::TAG_BYTES);
     out.push(VERSION);
     out.extend_from_slice(&nonce);
-    out.extend_from_slice(&body);
+    out.extend_from_slice(plain);
+    let body = &mut out[1 + NONCE_BYTES..];
+    let tag = cipher::encrypt(SealKey::of(key).0.expose(), &nonce, &place.encode(), body)
+        .ok_or(SealError::DoesNotOpen { table: place.table })?;
+    out.extend_from_slice(&tag);
     Ok(out)
 }
 
@@ -104,7 +107,7 @@ pub(crate) fn seal(key: &Key, place: &Place<'_>, plain: &[u8], rng: &mut dyn Cry
 /// - [`SealError::DoesNotOpen`] in every other case; which one cannot be told.
 pub(crate) fn open(key: &Key, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
-    open_into(key, place, sealed, &mut plain)?;
+    open_into(&SealKey::of(key), place, sealed, &mut plain)?;
     Ok(plain)
 }
 
@@ -115,7 +118,7 @@ pub(crate) fn open(key: &Key, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroiz
 ///
 /// As [`open`].
 pub(crate) fn open_into(
-    key: &Key,
+    key: &SealKey,
     place: &Place<'_>,
     sealed: &[u8],
     plain: &mut Zeroizing<Vec<u8>>,
@@ -133,9 +136,9 @@ pub(crate) fn open_into(
     }
     plain.clear();
     plain.extend_from_slice(body);
-    cipher(key)
-        .decrypt_in_place(&XNonce::from(*nonce), &aad, &mut **plain)
-        .map_err(|_| SealError::DoesNotOpen { table })
+    let length = cipher::decrypt(key.0.expose(), nonce, &aad, plain).ok_or(SealError::DoesNotOpen { table })?;
+    plain.truncate(length);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn open(home: &Home) -> Ledger {
 /// The end of the history, however often it was interrupted.
 fn check_end(home: &Home, photos: usize, name: &str) {
     let ledger = open(home);
-    assert_eq!(ledger.audit_verify(T0).unwrap().fault, None, "{name}");
+    assert_eq!(ledger.audit_verify(None, T0).unwrap().fault, None, "{name}");
     let run = ledger.run_tx("look", T0, |tx| Ok((tx.collections()?, tx.subjects()?, tx.witnesses()?)));
     let (collections, subjects, witnesses) = run.unwrap().into_inner();
     assert_eq!((collections.len(), subjects.len(), witnesses.len()), (1, 1, 2), "{name}: once each");

@@ -9,6 +9,7 @@ use assent_gallery::impostors::Impostors;
 use assent_gallery::vector::VectorError;
 use assent_ledger::{CollectionId, GrantId, OpenTemplate, Purpose, SubjectId, TemplateId, Tx, TxError};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::calibrate;
 use crate::models::{Models, thresholds};
@@ -90,18 +91,28 @@ impl Searched {
     ) -> Result<Result<Searched, NoRoom>, TxError> {
         let what = tx.searchable(collection, &Purpose::find_my_photos(), models.pack().model_sha256)?;
         let dimensions = models.pack().embedder().dimensions;
-        if let Err(no_room) = opening.check(what.templates, dimensions) {
+        // Counting the collection's own takes a while, and there is room for all as a rule.
+        if opening.check(what.templates_at_most, dimensions).is_err()
+            && let Err(no_room) = opening.check(tx.searchable_count(&what)?, dimensions)
+        {
             return Ok(Err(no_room));
         }
         let gallery = Gallery::new(dimensions);
-        let take = |open: &OpenTemplate<'_>| {
-            let vector = template::decode(open.plain).unwrap_or_default();
-            gallery.insert(Owner(open.grant as u32), Scope::default(), &vector).is_ok()
+        let take = |open: &[OpenTemplate<'_>]| {
+            // What is no vector of this dimension is refused like any other that is not.
+            let vectors: Vec<Zeroizing<Vec<f32>>> =
+                open.iter().map(|open| template::decode(open.plain, dimensions).unwrap_or_default()).collect();
+            let rows: Vec<_> = open
+                .iter()
+                .zip(&vectors)
+                .map(|(open, vector)| (Owner(open.grant as u32), Scope::default(), vector.as_slice()))
+                .collect();
+            gallery.insert_all(&rows).iter().map(Result::is_ok).collect()
         };
         let mut read = 0;
         let progress = &mut |records| {
             read += records;
-            (opening.progress)(read, what.templates);
+            (opening.progress)(read, what.templates_at_most);
         };
         let unopened = tx.open_templates(&what, opening.threads, &take, progress)?;
         let table = calibrate::table(tx, models, collection)?;

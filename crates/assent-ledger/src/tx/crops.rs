@@ -94,6 +94,18 @@ impl Tx<'_> {
         Ok(crops)
     }
 
+    /// The crop of a face, if it opens, from what is sealed of it: `(model_sha256, sealed)`.
+    pub(super) fn crop_of(
+        &self,
+        collection: CollectionId,
+        (photo, face): (PhotoId, FaceId),
+        (model_sha256, sealed): ([u8; 32], &[u8]),
+    ) -> Result<Option<Vec<u8>>, TxError> {
+        let key = self.ring.borrow_mut().get(slot(collection))?;
+        let row_key = row_key(photo, face);
+        Ok(seal::open(&key, &place(collection, &row_key, model_sha256), sealed).ok().map(|plain| plain.to_vec()))
+    }
+
     /// Lets go of the crop of a face, if one is kept.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::KeyRing`] if a subject has no key, or a destroyed one.
+    /// - [`TxError::LeafTooLong`] if the leaf has more than 65,535 bytes: about 2,000 people.
     /// - [`TxError::Database`] if the database refuses.
     pub fn append_leaf(
         &self,
@@ -46,6 +47,18 @@ impl Tx<'_> {
             self.store_opening(position, slot, *subject, key, salt, detail)?;
         }
         Ok(position)
+    }
+
+    /// Which leaves concern a person, in their order.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::KeyRing`] if the subject has no key.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn leaves_about(&self, subject: SubjectId) -> Result<Vec<LeafPosition>, TxError> {
+        let sql = "SELECT DISTINCT seq FROM log_openings WHERE pseudonym = $1 ORDER BY seq";
+        let rows = self.rows(sql, args![self.key(subject)?.log_pseudonym()])?;
+        rows.iter().map(|row| Ok(row.int(0)? as u64)).collect()
     }
 
     /// The size and the root of the log.
@@ -68,6 +81,9 @@ impl Tx<'_> {
         let mut peaks = self.peaks()?;
         let position = peaks.size();
         let bytes = Leaf { kind, position, time: self.now, public, commitments }.to_bytes();
+        if bytes.len() > u16::MAX.into() {
+            return Err(TxError::LeafTooLong);
+        }
         let hash = leaf_hash(&bytes);
         peaks.push(hash);
         self.exec(

@@ -338,15 +338,7 @@ impl Tx<'_> {
         self.exec("DELETE FROM templates WHERE grant_id = $1", args![plain.id])?;
         if plain.purpose.is_find() {
             let pseudonym = key.pseudonym(plain.collection);
-            self.forget_crops_of(plain.collection, pseudonym)?;
-            self.exec(
-                "DELETE FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
-                args![plain.collection, pseudonym],
-            )?;
-            self.exec(
-                "DELETE FROM decisions WHERE collection_id = $1 AND pseudonym = $2",
-                args![plain.collection, pseudonym],
-            )?;
+            self.forget_seen(plain.collection, pseudonym)?;
         }
         self.exec("UPDATE grants SET state = $1 WHERE id = $2 AND state = 'active'", args![state.as_str(), plain.id])?;
         self.ended.borrow_mut().insert(plain.id);

@@ -2,17 +2,19 @@
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
 //! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`,
-//! `events`.
+//! `events` (and their `tiles`), and everything `held` about one person.
 
 mod calibrations;
 mod crops;
 mod events;
 mod grants;
+mod held;
 mod opening;
 mod photos;
 mod roster;
 mod sightings;
 mod templates;
+mod tiles;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,11 +35,13 @@ use crate::words::{Purpose, VaultKind};
 pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use grants::{Evidence, Grant, NewGrant};
+pub use held::{Held, HeldEvent, HeldSighting, HeldTemplate};
 pub use opening::{OpenTemplate, Searchable};
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
 pub use roster::{Collection, NewCollection, NewSubject, Subject, Witness};
 pub use sightings::{NewSighting, Sighting};
 pub use templates::{Gallery, SearchableTemplate};
+pub(crate) use tiles::TILE_BITS;
 
 /// Invariant in `'tx`: neither a longer nor a shorter transaction will do.
 pub(crate) type Brand<'tx> = PhantomData<fn(&'tx ()) -> &'tx ()>;

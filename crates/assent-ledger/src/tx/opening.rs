@@ -1,6 +1,7 @@
 //! Opening the templates of a collection: many records, each under its subject's key, by several threads.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -14,11 +15,14 @@ use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
 use crate::keyring::KeyReader;
 use crate::reader::{self, Reader, Record, records_by_page};
-use crate::seal::{self, Place};
+use crate::seal::{self, Place, SealKey};
 use crate::words::Purpose;
 
 /// After so many records, somebody is told.
 const SAID_AFTER: u64 = 1024;
+
+/// So many templates are given away together.
+const TAKEN_AT_ONCE: usize = 64;
 
 /// Below so many records, one thread is done before another has begun.
 const FEW: u64 = 4096;
@@ -28,8 +32,8 @@ const FEW: u64 = 4096;
 pub struct Searchable {
     /// The grants in force and whose they are, by the grants' ids.
     pub grants: Vec<(GrantId, SubjectId)>,
-    /// Templates that stand under them, of whatever model.
-    pub templates: u64,
+    /// Templates of the whole vault: no more stand under these grants.
+    pub templates_at_most: u64,
     /// The collection's `template_epoch` at this moment.
     pub epoch: i64,
     collection: CollectionId,
@@ -60,7 +64,7 @@ impl Tx<'_> {
     ///
     /// - [`TxError::NoCollection`] if there is none.
     /// - [`TxError::Frozen`] if it is frozen, [`TxError::NoBasis`] if its basis is `none`.
-    /// - [`TxError::Damaged`] if a grant is not of this format, [`TxError::Database`] if the database refuses.
+    /// - [`TxError::Database`] if the database refuses.
     pub fn searchable(
         &self,
         collection: CollectionId,
@@ -71,16 +75,9 @@ impl Tx<'_> {
         if !about.others.allows_matching() {
             return Err(TxError::NoBasis { collection });
         }
-        let sql = "SELECT id, subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 AND state = 'active' \
-                   AND valid_from_ms <= $3 AND valid_until_ms > $3 ORDER BY id";
-        let grants = self.rows(sql, args![collection, purpose.as_str(), self.now])?;
-        let grants =
-            grants.iter().map(|row| Ok((GrantId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?))));
-        let sql = "SELECT COUNT(*) FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE collection_id = $1 \
-                   AND purpose = $2 AND state = 'active' AND valid_from_ms <= $3 AND valid_until_ms > $3)";
         Ok(Searchable {
-            grants: grants.collect::<Result<_, TxError>>()?,
-            templates: self.count(sql, args![collection, purpose.as_str(), self.now])? as u64,
+            grants: reader::grants_in_force(&self.db, collection, purpose, self.now)?,
+            templates_at_most: self.count("SELECT COUNT(*) FROM templates", args![])? as u64,
             epoch: about.template_epoch,
             collection,
             purpose: purpose.clone(),
@@ -88,8 +85,19 @@ impl Tx<'_> {
         })
     }
 
-    /// Opens what may be searched, in the order of the file, on several threads if there is much of it, and gives each
-    /// template to `take`, whose answer says whether it could use it. Returns those that did not open or could not be
+    /// How many templates stand under the grants in force, of whatever model.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn searchable_count(&self, what: &Searchable) -> Result<u64, TxError> {
+        let sql = "SELECT COUNT(*) FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE collection_id = $1 \
+                   AND purpose = $2 AND state = 'active' AND valid_from_ms <= $3 AND valid_until_ms > $3)";
+        Ok(self.count(sql, args![what.collection, what.purpose.as_str(), self.now])? as u64)
+    }
+
+    /// Opens what may be searched, in the order of the file, on several threads if there is much of it, and gives the
+    /// templates to `take`, a few at a time; its answer says of each whether it could use it. Returns those that did not open or could not be
     /// used, by id: a wrong key or a torn record is no reason not to start. `progress` is told from time to time how many
     /// records were read.
     ///
@@ -100,19 +108,21 @@ impl Tx<'_> {
         &self,
         what: &Searchable,
         threads: usize,
-        take: &(dyn Fn(&OpenTemplate<'_>) -> bool + Sync),
+        take: &(dyn Fn(&[OpenTemplate<'_>]) -> Vec<bool> + Sync),
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<TemplateId>, TxError> {
-        let mut ring = self.ring.borrow_mut();
         let by_id = what.grants.iter().enumerate().map(|(i, (grant, _))| (*grant, i)).collect();
-        let opener = Opener { what, by_id, keys: ring.reader()?, take };
+        let opens = opens(self.ring.borrow_mut().reader()?, &what.grants, threads);
+        let opener = Opener { what, by_id, opens, take };
         let mut unopened = match self.db.beside() {
-            Some(place) if threads > 1 && what.templates > FEW => opener.on_threads(threads, place, progress)?,
+            Some(place) if threads > 1 && what.templates_at_most > FEW => {
+                opener.on_threads(threads, place, progress)?
+            }
             _ => {
                 let mut done = Done::nothing(progress);
                 let rows = &mut |sql, args| self.db.rows(sql, args);
                 records_by_page(rows, (0, i64::MAX), what.model_sha256, &mut |record| opener.take(record, &mut done))?;
-                done.end()
+                opener.end(done)
             }
         };
         unopened.sort_unstable();
@@ -120,12 +130,50 @@ impl Tx<'_> {
     }
 }
 
+/// A grant in force, and what opens its records.
+struct Opens {
+    grant: GrantId,
+    subject: SubjectId,
+    /// `None` where the subject's key is gone or does not read. Held while records are opened, and no longer.
+    key: Option<SealKey>,
+}
+
+/// What opens the records of each grant.
+fn opens(ring: KeyReader<'_>, grants: &[(GrantId, SubjectId)], threads: usize) -> Vec<Opens> {
+    let mut all: Vec<Opens> = grants.iter().map(|&(grant, subject)| Opens { grant, subject, key: None }).collect();
+    let part = all.len().div_ceil(threads.max(1)).max(FEW as usize);
+    thread::scope(|scope| {
+        for part in all.chunks_mut(part) {
+            scope.spawn(move || {
+                let subjects: Vec<SubjectId> = part.iter().map(|opens| opens.subject).collect();
+                ring.each(subjects.into_iter(), &mut |i, owner| part[i].key = Some(SealKey::of(owner)));
+            });
+        }
+    });
+    all
+}
+
+/// Grants' ids are random, so that their first bytes are a hash of them already.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_ne_bytes(*first));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Opens records.
 struct Opener<'a> {
     what: &'a Searchable,
-    by_id: HashMap<GrantId, usize>,
-    keys: KeyReader<'a>,
-    take: &'a (dyn Fn(&OpenTemplate<'_>) -> bool + Sync),
+    by_id: HashMap<GrantId, usize, BuildHasherDefault<FirstBytes>>,
+    /// By grant.
+    opens: Vec<Opens>,
+    take: &'a (dyn Fn(&[OpenTemplate<'_>]) -> Vec<bool> + Sync),
 }
 
 impl Opener<'_> {
@@ -147,7 +195,7 @@ impl Opener<'_> {
             loop {
                 let part = next.fetch_add(1, Ordering::Relaxed);
                 if part >= parts {
-                    return Ok(done.end());
+                    return Ok(self.end(done));
                 }
                 let first = |part: u64| u128::from(part) * (1 << 63) / u128::from(parts);
                 let range = (first(part) as i64, (first(part + 1) - 1) as i64);
@@ -178,39 +226,67 @@ impl Opener<'_> {
             (done.progress)(std::mem::take(&mut done.records));
         }
         let grant = record.grant.try_into().ok().and_then(|id| self.by_id.get(&GrantId::from_bytes(id)));
-        if let Some(&grant) = grant
-            && !self.open(grant, record, &mut done.plain)
-        {
-            done.unopened.push(TemplateId(record.id));
+        let Some(&grant) = grant else { return };
+        let template = TemplateId(record.id);
+        if done.plain.len() == done.open.len() {
+            done.plain.push(Zeroizing::default());
+        }
+        if !self.open(grant, record, &mut done.plain[done.open.len()]) {
+            done.unopened.push(template);
+            return;
+        }
+        done.open.push((template, grant));
+        if done.open.len() == TAKEN_AT_ONCE {
+            self.give(done);
         }
     }
 
-    /// Whether the record opened and was of use.
+    /// Gives away what is open.
+    fn give(&self, done: &mut Done<'_>) {
+        let open: Vec<OpenTemplate<'_>> = done
+            .open
+            .iter()
+            .zip(&done.plain)
+            .map(|(&(template, grant), plain)| OpenTemplate { template, grant, plain })
+            .collect();
+        let used = (self.take)(&open);
+        let unused = open.iter().zip(used).filter(|(_, used)| !used).map(|(open, _)| open.template);
+        done.unopened.extend(unused);
+        done.open.clear();
+    }
+
+    /// Gives away what is open still, and says what did not open.
+    fn end(&self, mut done: Done<'_>) -> Vec<TemplateId> {
+        self.give(&mut done);
+        (done.progress)(done.records);
+        done.unopened
+    }
+
+    /// Whether the record opened.
     fn open(&self, grant: usize, record: &Record<'_>, plain: &mut Zeroizing<Vec<u8>>) -> bool {
-        let (id, subject) = self.what.grants[grant];
+        let Opens { grant: id, subject, key: Some(key) } = &self.opens[grant] else { return false };
         let row_key = record.id.to_be_bytes();
         let place = Place {
             table: TEMPLATES,
-            subject: Some(subject),
+            subject: Some(*subject),
             collection: Some(self.what.collection),
             purpose: Some(&self.what.purpose),
-            grant: Some(id),
+            grant: Some(*id),
             model: Some(self.what.model_sha256),
             epoch: Some(record.epoch),
             row: Some(&row_key),
         };
-        let Some(key) = self.keys.get(subject) else { return false };
-        let template = TemplateId(record.id);
-        seal::open_into(&key, &place, record.sealed, plain).is_ok()
-            && (self.take)(&OpenTemplate { template, grant, plain })
+        seal::open_into(key, &place, record.sealed, plain).is_ok()
     }
 }
 
 /// What a thread did.
 struct Done<'a> {
     unopened: Vec<TemplateId>,
-    /// The record that was opened last.
-    plain: Zeroizing<Vec<u8>>,
+    /// What is open and was not given away yet, with the grants' indices.
+    open: Vec<(TemplateId, usize)>,
+    /// What they say. Their memory is used again.
+    plain: Vec<Zeroizing<Vec<u8>>>,
     /// Records since `progress` was told.
     records: u64,
     progress: &'a mut dyn FnMut(u64),
@@ -218,12 +294,6 @@ struct Done<'a> {
 
 impl<'a> Done<'a> {
     fn nothing(progress: &'a mut dyn FnMut(u64)) -> Self {
-        Self { unopened: Vec::new(), plain: Zeroizing::default(), records: 0, progress }
-    }
-
-    /// What did not open.
-    fn end(self) -> Vec<TemplateId> {
-        (self.progress)(self.records);
-        self.unopened
+        Self { unopened: Vec::new(), open: Vec::new(), plain: Vec::new(), records: 0, progress }
     }
 }

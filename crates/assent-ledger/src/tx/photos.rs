@@ -378,7 +378,7 @@ impl Tx<'_> {
     }
 }
 
-fn path_place(collection: CollectionId, tag: &[u8; 32]) -> Place<'_> {
+pub(super) fn path_place(collection: CollectionId, tag: &[u8; 32]) -> Place<'_> {
     Place { table: PHOTOS, collection: Some(collection), row: Some(tag), ..Place::default() }
 }
 

@@ -14,8 +14,8 @@ use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::{Band, Purpose, Verdict};
 
-const SIGHTINGS: &str = "sightings";
-const DECISIONS: &str = "decisions";
+pub(super) const SIGHTINGS: &str = "sightings";
+pub(super) const DECISIONS: &str = "decisions";
 
 type Pseudonym = [u8; 16];
 

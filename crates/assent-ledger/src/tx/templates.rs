@@ -100,12 +100,14 @@ impl<'tx> Tx<'tx> {
     ) -> Result<Gallery, TxError> {
         let searchable = self.searchable(collection, purpose, model_sha256)?;
         let templates = Mutex::new(Vec::new());
-        let take = |open: &OpenTemplate<'_>| {
-            let (grant, subject) = searchable.grants[open.grant];
-            let plain = Zeroizing::new(open.plain.to_vec());
+        let take = |open: &[OpenTemplate<'_>]| {
             let mut templates = templates.lock().unwrap_or_else(PoisonError::into_inner);
-            templates.push(SearchableTemplate { grant, subject, template: open.template, plain });
-            true
+            templates.extend(open.iter().map(|open| {
+                let (grant, subject) = searchable.grants[open.grant];
+                let plain = Zeroizing::new(open.plain.to_vec());
+                SearchableTemplate { grant, subject, template: open.template, plain }
+            }));
+            vec![true; open.len()]
         };
         let unopened = self.open_templates(&searchable, 1, &take, &mut |_| {})?;
         let templates = templates.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -26,7 +26,7 @@ fn a_calibration_is_kept_sealed_and_replaced_by_a_newer_one() {
         raw.exec_with("UPDATE calibrations SET sealed = $1", &[&sealed[0]]);
         let read = |model| w.tx(T0, |tx| tx.calibration(w.collection, model)).is_err();
         assert_eq!([read(MODEL), read(OTHER_MODEL)].iter().filter(|refused| **refused).count(), 1);
-        assert_eq!(w.ledger.audit_verify(T0).unwrap().fault, None);
+        assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None);
     });
 }
 

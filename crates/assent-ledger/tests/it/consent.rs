@@ -187,7 +187,7 @@ fn history(backend: Backend, steps: &[Step]) {
             assert!(gallery.unopened.is_empty());
         }
     }
-    assert_eq!(w.ledger.audit_verify(at(day)).unwrap().fault, None);
+    assert_eq!(w.ledger.audit_verify(None, at(day)).unwrap().fault, None);
 }
 
 proptest! {

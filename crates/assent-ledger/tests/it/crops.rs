@@ -36,11 +36,11 @@ fn crops_are_kept_only_where_that_was_declared() {
         let refused = w.home.raw().try_exec(by_hand).unwrap_err();
         assert!(refused.contains("this collection keeps no crops"), "{refused}");
 
-        let size = w.ledger.audit_verify(T0).unwrap().size;
+        let size = w.ledger.audit_verify(None, T0).unwrap().size;
         for _ in 0..2 {
             w.tx(T0, |tx| tx.keep_crops(w.collection)).unwrap();
         }
-        let audit = w.ledger.audit_verify(T0).unwrap();
+        let audit = w.ledger.audit_verify(None, T0).unwrap();
         assert_eq!((audit.size, audit.fault), (size + 1, None), "declared once, and the log says so");
         keep(&w, &photo).unwrap();
         assert_eq!(kept(&w, &photo), photo.faces);

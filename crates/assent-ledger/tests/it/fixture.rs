@@ -72,7 +72,7 @@ fn opens(format: i64) {
     fs::set_permissions(&home.place.ring, fs::Permissions::from_mode(0o600)).unwrap();
     let ledger = home.open();
     assert_eq!(ledger.settings().controller, "The Rowing Club");
-    let audit = ledger.audit_verify(T0).unwrap();
+    let audit = ledger.audit_verify(None, T0).unwrap();
     // From format 2 on, that crops are kept is a leaf, too; from format 3 on, a calibration.
     let (crops, calibrated) = (format >= 2, format >= 3);
     let leaves = 9 + u64::from(crops) + u64::from(calibrated);
@@ -97,5 +97,8 @@ fn opens(format: i64) {
             Ok(())
         })
         .unwrap();
-    assert_eq!(ledger.erasures(T0).unwrap().len(), 1);
+    let erased = ledger.erasures(T0).unwrap();
+    assert_eq!(erased.len(), 1);
+    let certificate = ledger.certificate(erased[0].subject, T0).unwrap();
+    assert_eq!(Certificate::verify(&certificate, &ledger.log_key().unwrap()).unwrap().subject, erased[0].subject);
 }

@@ -13,7 +13,7 @@ fn world(backend: Backend) -> (World, u64) {
     for n in 0..6u8 {
         w.tx(T0, |tx| tx.append_leaf(EventKind::Scan, &[n], &[]).map(drop)).unwrap();
     }
-    let size = w.ledger.audit_verify(T0).unwrap().size;
+    let size = w.ledger.audit_verify(None, T0).unwrap().size;
     (w, size)
 }
 
@@ -23,7 +23,7 @@ fn i6_every_event_is_one_leaf() {
         let w = World::new(backend);
         let ada = w.subject("ada");
         let photo = w.photo("a.jpg", &[face(0.0)]);
-        let size = || w.ledger.audit_verify(T0).unwrap().size;
+        let size = || w.ledger.audit_verify(None, T0).unwrap().size;
         let start = size();
         let grant = w.grant(ada, 9);
         assert_eq!(size(), start + 1, "grant");
@@ -47,10 +47,10 @@ fn i6_every_event_is_one_leaf() {
             w.tx(T0, |tx| tx.append_leaf(EventKind::Scan, b"", &[]).and(Err::<(), _>(TxError::NoSubject))).is_err()
         );
         assert_eq!(size(), start + 7, "a transaction that was refused leaves none");
-        let audit = w.ledger.audit_verify(T0).unwrap();
+        let audit = w.ledger.audit_verify(None, T0).unwrap();
         assert_eq!((audit.openings, audit.fault), (7, None), "one per leaf that concerns her");
         w.ledger.erase(ada, T0, |_| {}).unwrap();
-        let audit = w.ledger.audit_verify(T0).unwrap();
+        let audit = w.ledger.audit_verify(None, T0).unwrap();
         assert_eq!((audit.size, audit.openings, audit.fault), (start + 9, 0, None), "intent and done");
         let bytes = w.home.raw().blobs("SELECT bytes FROM log_leaves ORDER BY seq");
         let kinds: Vec<_> = bytes.iter().map(|b| Leaf::from_bytes(b).unwrap().kind).collect();
@@ -82,7 +82,7 @@ fn i6_what_was_changed_is_found_at_its_place() {
             let (w, size) = world(backend);
             assert!(size >= 9);
             tamper(&mut w.home.raw_without_log_rules());
-            let audit = w.ledger.audit_verify(T0).unwrap();
+            let audit = w.ledger.audit_verify(None, T0).unwrap();
             let found = audit.fault.unwrap_or_else(|| panic!("{name} was not found"));
             // Of a leaf that was changed together with its hash only the subtree is known, by its first leaf.
             let place = if fault == Fault::Head { 0 } else { place };

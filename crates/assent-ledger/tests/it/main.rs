@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 #![expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 
+mod backup;
 mod calibrations;
 mod consent;
 mod crash;
 mod crops;
 mod erasure;
 mod fixture;
+mod held;
 mod log;
 mod opening;
+mod published;
 mod roster;
 mod sentences;
 mod sightings;

@@ -206,8 +206,9 @@ impl Raw {
         self.runtime.block_on(sqlx::query(sql).fetch_one(&mut self.connection)).unwrap().get(0)
     }
 
-    pub(crate) fn blobs(&mut self, sql: &'static str) -> Vec<Vec<u8>> {
-        let rows = self.runtime.block_on(sqlx::query(sql).fetch_all(&mut self.connection)).unwrap();
+    pub(crate) fn blobs(&mut self, sql: impl Into<String>) -> Vec<Vec<u8>> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.into()));
+        let rows = self.runtime.block_on(query.fetch_all(&mut self.connection)).unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
 }

@@ -178,7 +178,7 @@ fn i6_every_step_is_a_leaf() {
         let grown = w.log_size() - size;
         size += grown;
         assert_eq!(grown, leaves, "{name}");
-        assert_eq!(w.ledger.audit_verify(T0).unwrap().fault, None, "{name}");
+        assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None, "{name}");
     };
     let walz = w.subject("walz");
     let krikalev = w.subject("krikalev");

@@ -1,0 +1,226 @@
+//! `assent access`: everything that is held about a person, in one file for them.
+
+use std::io::{Cursor, Write as _};
+use std::path::PathBuf;
+
+use askama::Template;
+use assent::ledger::{Collection, Evidence, Held, HeldEvent, Ledger, Witness};
+use assent::packs::hex;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::error::CommandError;
+use crate::find_cmd::write_whole;
+use crate::output::{Output, count, date};
+use crate::vault::{self, VaultFlags, now};
+
+#[derive(Debug, Args)]
+pub(crate) struct AccessArgs {
+    /// Id, the beginning of it, handle, or unique name
+    subject: String,
+    /// The ZIP file to write: a page to read, the same for programs, and the crops of their face if any are kept
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+/// What the page shows. Every field is text, ready to be read.
+#[derive(Template)]
+#[template(path = "access.html")]
+struct Page<'a> {
+    controller: &'a str,
+    contact: &'a str,
+    written: String,
+    handle: &'a str,
+    name: &'a str,
+    reached: &'a str,
+    id: String,
+    since: String,
+    consents: Vec<[String; 7]>,
+    templates: Vec<[String; 3]>,
+    sightings: Vec<[String; 5]>,
+    events: Vec<[String; 4]>,
+    key: String,
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says, or if the file cannot be written.
+pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let subject = vault::subject(&ledger, &args.subject)?.id;
+    let (held, collections, witnesses) = ledger
+        .run_tx("answer access", now(), |tx| Ok((tx.everything_about(subject)?, tx.collections()?, tx.witnesses()?)))?
+        .into_inner();
+    let names = Names { collections: &collections, witnesses: &witnesses };
+    let key = ledger.log_key()?.to_string();
+    let object = describe(&held, &names, &key);
+    let zip = pack(&ledger, &held, &names, &object, key)?;
+    write_whole(&args.to, &zip)?;
+    let seen = held.sightings.len();
+    let answer = json!({
+        "file": args.to, "consents": held.grants.len(), "templates": held.templates.len(), "sightings": seen,
+        "events": held.events.len(),
+    });
+    Ok(out.answer(&answer, |out| {
+        writeln!(
+            out,
+            "{} holds everything about them: {}, {}, {}, {}.",
+            args.to.display(),
+            count(held.grants.len(), "consent"),
+            count(held.templates.len(), "template"),
+            count(seen, "sighting"),
+            count(held.events.len(), "event")
+        )?;
+        writeln!(out, "It is theirs alone: hand it over in person or encrypted.")
+    })?)
+}
+
+struct Names<'a> {
+    collections: &'a [Collection],
+    witnesses: &'a [Witness],
+}
+
+impl Names<'_> {
+    fn collection(&self, id: assent::ledger::CollectionId) -> &str {
+        self.collections.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str())
+    }
+
+    /// What shows that they agreed, on one line.
+    fn evidence(&self, evidence: &Evidence) -> String {
+        match evidence {
+            Evidence::SelfStatement { statement } => format!("their own statement: {statement}"),
+            Evidence::Paper { release_sha256, witnesses, statement } => {
+                let name = |id| self.witnesses.iter().find(|w| w.id == id).map_or("?", |w| w.name.as_str());
+                let witnesses: Vec<&str> = witnesses.iter().map(|id| name(*id)).collect();
+                let note = if statement.is_empty() { String::new() } else { format!("; {statement}") };
+                format!("a signed form, seen by {} (SHA-256 {}){note}", witnesses.join(" and "), hex(release_sha256))
+            }
+        }
+    }
+}
+
+/// The same for programs. Salt and detail of each event let the person check the entry of the log.
+fn describe(held: &Held, names: &Names<'_>, key: &str) -> Value {
+    let s = &held.subject;
+    let consents: Vec<Value> = held
+        .grants
+        .iter()
+        .map(|g| {
+            json!({
+                "id": g.id.to_string(), "collection": names.collection(g.collection), "purpose": g.purpose.as_str(),
+                "state": g.state.as_str(), "from": date(g.valid_from), "until": date(g.valid_until),
+                "notice_sha256": hex(&g.notice_sha256), "evidence": names.evidence(&g.evidence),
+            })
+        })
+        .collect();
+    let templates: Vec<Value> = held
+        .templates
+        .iter()
+        .map(|t| {
+            json!({
+                "id": t.id.to_string(), "consent": t.grant.to_string(), "model_sha256": hex(&t.model_sha256),
+                "created": date(t.created), "base64": STANDARD.encode(&t.plain),
+            })
+        })
+        .collect();
+    let sightings: Vec<Value> = held
+        .sightings
+        .iter()
+        .enumerate()
+        .map(|(i, seen)| {
+            json!({
+                "collection": names.collection(seen.collection), "path": seen.path,
+                "box": { "x": seen.at.x, "y": seen.at.y, "width": seen.at.w, "height": seen.at.h },
+                "band": seen.band.as_str(), "said": seen.verdict.map(|(verdict, _)| verdict.as_str()),
+                "said_on": seen.verdict.map(|(_, at)| date(at)), "crop": seen.crop.as_ref().map(|_| crop_name(i)),
+            })
+        })
+        .collect();
+    let events: Vec<Value> = held.events.iter().map(|HeldEvent { leaf, opening }| {
+        let (salt, detail) = opening.split_at_checked(32).unwrap_or_default();
+        json!({
+            "position": leaf.position, "time_ms": leaf.time.0, "date": date(leaf.time), "kind": leaf.kind.as_str(),
+            "leaf": STANDARD.encode(leaf.to_bytes()), "salt": STANDARD.encode(salt), "detail": STANDARD.encode(detail),
+        })
+    }).collect();
+    json!({
+        "written": date(now()),
+        "subject": {
+            "id": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "since": date(s.created),
+        },
+        "consents": consents, "templates": templates, "sightings": sightings, "events": events, "log_key": key,
+    })
+}
+
+fn crop_name(sighting: usize) -> String {
+    format!("faces/{:05}.png", sighting + 1)
+}
+
+fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: String) -> Result<Vec<u8>, CommandError> {
+    let s = &held.subject;
+    let settings = ledger.settings();
+    let page = Page {
+        controller: &settings.controller,
+        contact: &settings.contact,
+        written: date(now()),
+        handle: &s.handle,
+        name: &s.name,
+        reached: &s.contact,
+        id: s.id.to_string(),
+        since: date(s.created),
+        consents: held
+            .grants
+            .iter()
+            .map(|g| {
+                [
+                    g.purpose.to_string(),
+                    names.collection(g.collection).to_owned(),
+                    g.state.to_string(),
+                    date(g.valid_from),
+                    date(g.valid_until),
+                    names.evidence(&g.evidence),
+                    hex(&g.notice_sha256),
+                ]
+            })
+            .collect(),
+        templates: held
+            .templates
+            .iter()
+            .map(|t| [date(t.created), format!("{} bytes", t.plain.len()), hex(&t.model_sha256)])
+            .collect(),
+        sightings: held
+            .sightings
+            .iter()
+            .map(|seen| {
+                let said = seen.verdict.map_or_else(String::new, |(verdict, at)| format!("{verdict} on {}", date(at)));
+                let b = seen.at;
+                let place = format!("{:.0} × {:.0} pixels at {:.0}, {:.0}", b.w, b.h, b.x, b.y);
+                [names.collection(seen.collection).to_owned(), seen.path.clone(), place, seen.band.to_string(), said]
+            })
+            .collect(),
+        events: held
+            .events
+            .iter()
+            .map(|HeldEvent { leaf, .. }| {
+                let about = leaf.about().0.map_or("", |id| names.collection(id)).to_owned();
+                [leaf.position.to_string(), date(leaf.time), leaf.kind.as_str().to_owned(), about]
+            })
+            .collect(),
+        key,
+    };
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut put = |name: &str, bytes: &[u8]| -> Result<(), CommandError> {
+        zip.start_file(name, SimpleFileOptions::default())?;
+        Ok(zip.write_all(bytes)?)
+    };
+    put("about-you.html", page.render()?.as_bytes())?;
+    put("about-you.json", format!("{object:#}\n").as_bytes())?;
+    for (i, crop) in held.sightings.iter().enumerate().filter_map(|(i, seen)| Some((i, seen.crop.as_ref()?))) {
+        put(&crop_name(i), crop)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}

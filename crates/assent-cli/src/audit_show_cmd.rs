@@ -1,0 +1,100 @@
+//! `assent audit show`: the entries of the log, filtered.
+
+use std::collections::VecDeque;
+
+use assent::ledger::{Collection, EventKind, Leaf, Purpose, Timestamp};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+use crate::output::{Output, date, parse_date};
+use crate::vault::{self, VaultFlags, now};
+
+/// Entries read at a time.
+const PAGE: u64 = 4096;
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Entries of this kind alone, such as `search` or `erasure-done`
+    #[arg(long, value_parser = kind)]
+    kind: Option<EventKind>,
+    /// From this date on, such as 2027-07-31
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    since: Option<Timestamp>,
+    /// Before this date
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    until: Option<Timestamp>,
+    /// About this collection alone
+    #[arg(long, value_name = "NAME")]
+    collection: Option<String>,
+    /// That concern this person alone
+    #[arg(long)]
+    subject: Option<String>,
+    /// So many, the newest
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+/// A kind, its words joined by hyphens.
+fn kind(text: &str) -> Result<EventKind, String> {
+    let word = |kind: &EventKind| kind.as_str().replace(' ', "-");
+    let found = EventKind::ALL.iter().find(|kind| word(kind) == text);
+    found.copied().ok_or_else(|| {
+        let all: Vec<String> = EventKind::ALL.iter().map(word).collect();
+        format!("one of: {}", all.join(", "))
+    })
+}
+
+fn day(text: &str) -> Result<Timestamp, String> {
+    parse_date(text).ok_or_else(|| "write a date such as 2027-07-31".to_owned())
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let collections = vault::collections(&ledger)?;
+    let only = args.collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
+    let subject = args.subject.as_deref().map(|who| vault::subject(&ledger, who)).transpose()?.map(|s| s.id);
+    let found = ledger.run_tx("show the log", now(), |tx| {
+        let concerning = subject.map(|id| tx.leaves_about(id)).transpose()?;
+        let wanted = |leaf: &Leaf| {
+            args.kind.is_none_or(|kind| leaf.kind == kind)
+                && args.since.is_none_or(|since| leaf.time >= since)
+                && args.until.is_none_or(|until| leaf.time < until)
+                && only.is_none_or(|id| leaf.about().0 == Some(id))
+                && concerning.as_ref().is_none_or(|all| all.binary_search(&leaf.position).is_ok())
+        };
+        let mut found = VecDeque::new();
+        let (mut end, _) = tx.log_head()?;
+        while end > 0 && found.len() < args.limit {
+            let first = end.saturating_sub(PAGE);
+            for leaf in tx.leaves(first, (end - first) as usize)?.into_iter().rev().filter(wanted) {
+                if found.len() < args.limit {
+                    found.push_front(leaf);
+                }
+            }
+            end = first;
+        }
+        Ok(found)
+    })?;
+    let objects: Vec<Value> = found.iter().map(|leaf| describe(leaf, &collections)).collect();
+    Ok(out.answer(&json!({ "entries": objects }), |out| {
+        for object in &objects {
+            let word = |key: &str| object[key].as_str().unwrap_or("-").to_owned();
+            let words = [word("date"), word("kind"), word("collection"), word("purpose")];
+            writeln!(out, "{}\t{}", object["position"], words.join("\t"))?;
+        }
+        if objects.is_empty() { writeln!(out, "no entry") } else { Ok(()) }
+    })?)
+}
+
+fn describe(leaf: &Leaf, collections: &[Collection]) -> Value {
+    let (collection, purpose) = leaf.about();
+    let name = collection.and_then(|id| collections.iter().find(|c| c.id == id)).map(|c| c.name.as_str());
+    json!({
+        "position": leaf.position, "date": date(leaf.time), "time_ms": leaf.time.0, "kind": leaf.kind.as_str(),
+        "collection": name, "purpose": purpose.as_ref().map(Purpose::as_str), "concerns": leaf.commitments.len(),
+    })
+}

@@ -1,0 +1,304 @@
+//! Backups: the data without keys in one place, the key ring in another, and the way back.
+//!
+//! A restored database may be older than an erasure. The key ring knows who was erased, and opening a vault replays that
+//! before anything else: the rows go, and the log says so. A key ring that is itself older than the newest checkpoint is
+//! refused, because it would bring somebody back.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::db::{DbError, args};
+use crate::durable::{self, WriteHook, WriteKind};
+use crate::error::{OpenError, TxError};
+use crate::id::{CollectionId, SubjectId, Timestamp};
+use crate::keyring::{KeyRing, KeyRingError};
+use crate::ledger::{DATABASE_FILE, Ledger, Tools, VaultPlace};
+use crate::log::EventKind;
+use crate::note::{Checkpoint, NoteError};
+use crate::publish::signer_of;
+use crate::tx::Tx;
+
+/// In the folder of a backup, and of an export of the log: the newest checkpoint of when it was made.
+pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
+
+/// Why a backup was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The ledger refused.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    /// The key ring's copy would lie beside the data.
+    #[error("{} lies in the folder of the backup; put the key ring's backup elsewhere: together they are as good as the vault", ring.display())]
+    RingInside {
+        /// Where the ring's copy was to go.
+        ring: PathBuf,
+    },
+    /// The tables are in PostgreSQL.
+    #[error(
+        "the tables of this vault are in PostgreSQL; back them up with pg_dump, and copy the key ring to another place"
+    )]
+    Elsewhere,
+    /// The key ring could not be read.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+    /// The operating system refused.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// A bare verb.
+        op: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// Why a vault was not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The vault does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The ledger refused.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    /// The key ring refused.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+    /// The folder holds no backup.
+    #[error("{} holds no backup: there is no {DATABASE_FILE} in it", folder.display())]
+    NoBackup {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A backup of the key ring was named where the ring itself is.
+    #[error("there is a key ring at {}, which is newer than any backup of it; leave the backup out", ring.display())]
+    RingThere {
+        /// The ring.
+        ring: PathBuf,
+    },
+    /// The checkpoint is none of this vault's.
+    #[error("the checkpoint does not belong to this key ring")]
+    Checkpoint(#[source] NoteError),
+    /// The key ring has keys of people who were erased.
+    #[error(
+        "this key ring is older than the checkpoint: {signed} erasures were done when that was signed, and the ring knows of \
+         {known}; use a newer backup of the key ring, or it would bring back people who were erased"
+    )]
+    OldRing {
+        /// Erasures at the checkpoint.
+        signed: u64,
+        /// Erasures that the ring knows of.
+        known: u64,
+    },
+    /// The operating system refused.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// A bare verb.
+        op: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// From where a vault is restored.
+#[derive(Clone, Copy, Debug)]
+pub struct Backup<'a> {
+    /// The folder with the data.
+    pub data: &'a Path,
+    /// The backup of the key ring; `None` if the ring itself is at its place.
+    pub ring: Option<&'a Path>,
+    /// The newest checkpoint that is known, a signed note.
+    pub newest: Option<&'a str>,
+}
+
+impl Ledger {
+    /// Writes a backup: the database and a checkpoint into the folder `data`, which is made if need be and holds one
+    /// backup, and a copy of the key ring to the file `ring`. Both are readable by their owner alone. That a backup was
+    /// made is an event, the last that is in it.
+    ///
+    /// # Errors
+    ///
+    /// - [`BackupError::RingInside`] if `ring` lies in `data`; [`BackupError::Elsewhere`] with PostgreSQL. Nothing was done.
+    /// - [`BackupError::Io`], [`BackupError::KeyRing`] if a file cannot be read or written.
+    /// - [`BackupError::Ledger`] as [`Self::run_tx`].
+    pub fn backup(&self, data: &Path, ring: &Path, now: Timestamp) -> Result<(), BackupError> {
+        let io = |op: &'static str, path: &Path| {
+            let path = path.to_owned();
+            move |source| BackupError::Io { op, path, source }
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(io("make the folder", data))?;
+        let folder = data.canonicalize().map_err(io("open", data))?;
+        let here = |p: &Path| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.to_owned() };
+        let ring_folder = ring.ancestors().skip(1).find_map(|p| here(p).canonicalize().ok());
+        if ring_folder.is_some_and(|place| place.starts_with(&folder)) {
+            return Err(BackupError::RingInside { ring: ring.to_owned() });
+        }
+        let (new, whole) = (data.join("assent.db.new"), data.join(DATABASE_FILE));
+        if new.exists() {
+            // Of a backup that was interrupted.
+            fs::remove_file(&new).map_err(io("remove", &new))?;
+        }
+        self.run_tx("note the backup", now, |tx| tx.append_leaf(EventKind::Backup, &[], &[]))?;
+        if !self.copy_database(&new)? {
+            return Err(BackupError::Elsewhere);
+        }
+        keep_private(&new).map_err(io("write", &new))?;
+        fs::rename(&new, &whole).map_err(io("write", &whole))?;
+        let checkpoint = data.join(CHECKPOINT_FILE);
+        fs::write(&checkpoint, self.checkpoint(now)?).map_err(io("write", &checkpoint))?;
+        self.copy_ring(ring)??;
+        Ok(())
+    }
+
+    /// Makes a vault at `place` from a backup and opens it. Whoever was erased since the backup is erased again, before
+    /// anything else. That it was restored is an event.
+    ///
+    /// # Errors
+    ///
+    /// - [`RestoreError::NoBackup`] if the folder holds none; [`OpenError::VaultExists`] inside if `place` holds a vault.
+    /// - [`RestoreError::RingThere`] if a backup of the ring was named although there is a ring.
+    /// - [`RestoreError::OldRing`] if the ring is older than the checkpoint, [`RestoreError::Checkpoint`] if that is
+    ///   another vault's.
+    /// - [`RestoreError::KeyRing`], [`RestoreError::Io`] if a file cannot be read or written.
+    /// - [`RestoreError::Open`] as [`Self::open`]; then nothing is left at `place` but the key ring.
+    pub fn restore(place: &VaultPlace, from: Backup<'_>, tools: Tools, now: Timestamp) -> Result<Self, RestoreError> {
+        let io = |op: &'static str, path: &Path| {
+            let path = path.to_owned();
+            move |source| RestoreError::Io { op, path, source }
+        };
+        let kept = from.data.join(DATABASE_FILE);
+        if !kept.is_file() {
+            return Err(RestoreError::NoBackup { folder: from.data.to_owned() });
+        }
+        let database = place.folder.join(DATABASE_FILE);
+        if database.exists() {
+            return Err(OpenError::VaultExists { folder: place.folder.clone() }.into());
+        }
+        let ring = match from.ring {
+            Some(_) if place.ring.exists() => return Err(RestoreError::RingThere { ring: place.ring.clone() }),
+            Some(copy) => copy,
+            None => &place.ring,
+        };
+        check_ring(&KeyRing::open(ring, &tools.hook)?, from.newest)?;
+        if let Some(copy) = from.ring {
+            let bytes = zeroize::Zeroizing::new(fs::read(copy).map_err(io("read", copy))?);
+            put_ring(&place.ring, &bytes, &tools.hook).map_err(io("write", &place.ring))?;
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&place.folder)
+            .map_err(io("make the folder", &place.folder))?;
+        let copied = fs::copy(&kept, &database).and_then(|_| keep_private(&database));
+        let opened = copied.map_err(io("write", &database)).and_then(|()| Ok(Self::open(place, tools, now)?));
+        let ledger = match opened {
+            Ok(ledger) => ledger,
+            Err(e) => {
+                // Half a vault is none.
+                fs::remove_file(&database).ok();
+                return Err(e);
+            }
+        };
+        ledger.run_tx("note the restore", now, |tx| tx.append_leaf(EventKind::Restored, &[], &[]))?;
+        Ok(ledger)
+    }
+
+    /// Erases again whom the key ring knows to be erased and the database does not. To be followed by
+    /// `finish_erasures`.
+    pub(crate) fn replay_erasures(&self, now: Timestamp) -> Result<(), TxError> {
+        let erased = self.with_core(|core| Ok(core.ring.borrow().destroyed()))?;
+        let known = self.run_tx("count erasures", now, |tx| tx.count("SELECT COUNT(*) FROM tombstones", args![]))?;
+        if erased.len() as i64 <= *known {
+            return Ok(());
+        }
+        self.run_tx("replay erasures", now, |tx| tx.replay(&erased)).map(drop)
+    }
+
+    fn copy_database(&self, to: &Path) -> Result<bool, TxError> {
+        self.with_core(|core| Ok(core.connector.copy_into(to)?))
+    }
+
+    fn copy_ring(&self, to: &Path) -> Result<Result<(), BackupError>, TxError> {
+        self.with_core(|core| {
+            let bytes = core.ring.borrow().bytes();
+            let hook = &self.hook;
+            Ok(bytes.map_err(BackupError::from).and_then(|bytes| {
+                let old = fs::remove_file(to);
+                old.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
+                    .and_then(|()| put_ring(to, &bytes, hook))
+                    .map_err(|source| BackupError::Io { op: "write", path: to.to_owned(), source })
+            }))
+        })
+    }
+}
+
+impl Tx<'_> {
+    fn replay(&self, erased: &[SubjectId]) -> Result<(), TxError> {
+        let sql = "SELECT subject_id FROM tombstones";
+        let known: Vec<SubjectId> = self
+            .rows(sql, args![])?
+            .iter()
+            .map(|row| Ok(SubjectId::from_bytes(row.array(0)?)))
+            .collect::<Result<_, DbError>>()?;
+        for subject in erased.iter().filter(|id| !known.contains(id)) {
+            self.bury(*subject)?;
+        }
+        self.forget_orphans()
+    }
+
+    /// Deletes what stands under a pseudonym of nobody on the roster: whose key is gone cannot be asked for theirs.
+    fn forget_orphans(&self) -> Result<(), TxError> {
+        let rows = self.rows("SELECT id FROM subjects", args![])?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            keys.push(self.ring.borrow_mut().get(SubjectId::from_bytes(row.array(0)?))?);
+        }
+        let log: Vec<[u8; 16]> = keys.iter().map(crate::secret::Key::log_pseudonym).collect();
+        for row in self.rows("SELECT DISTINCT pseudonym FROM log_openings", args![])? {
+            let pseudonym: [u8; 16] = row.array(0)?;
+            if !log.contains(&pseudonym) {
+                self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![pseudonym])?;
+            }
+        }
+        for row in self.rows("SELECT id FROM collections", args![])? {
+            let collection = CollectionId::from_bytes(row.array(0)?);
+            let living: Vec<[u8; 16]> = keys.iter().map(|key| key.pseudonym(collection)).collect();
+            let sql = "SELECT pseudonym FROM sightings WHERE collection_id = $1 \
+                       UNION SELECT pseudonym FROM decisions WHERE collection_id = $1";
+            for row in self.rows(sql, args![collection])? {
+                let pseudonym: [u8; 16] = row.array(0)?;
+                if !living.contains(&pseudonym) {
+                    self.forget_seen(collection, pseudonym)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a ring that is older than the newest checkpoint.
+fn check_ring(ring: &KeyRing, newest: Option<&str>) -> Result<(), RestoreError> {
+    let Some(note) = newest else { return Ok(()) };
+    let key = signer_of(ring.master(), ring.vault()).public();
+    let signed = Checkpoint::verify(note, &key).map_err(RestoreError::Checkpoint)?.erasures;
+    let known = ring.destroyed().len() as u64;
+    if known < signed { Err(RestoreError::OldRing { signed, known }) } else { Ok(()) }
+}
+
+fn put_ring(path: &Path, bytes: &[u8], hook: &WriteHook) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    durable::create_private(hook, WriteKind::RingCreate, path, bytes)
+}
+
+/// For the owner alone, and on disk.
+fn keep_private(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    File::open(path)?.sync_all()
+}

@@ -1,0 +1,132 @@
+//! Inclusion proofs: the hashes that lead from one leaf to the root.
+//!
+//! # Source
+//!
+//! RFC 6962, section 2.1.1, makes them; RFC 9162, section 2.1.3.2, checks them.
+
+use crate::merkle::{Hash, node_hash};
+
+/// The hash of the complete subtree of `2^level` leaves that begins at leaf `index * 2^level`.
+pub(crate) type Subtree<'a, E> = &'a mut dyn FnMut(u32, u64) -> Result<Hash, E>;
+
+/// The proof that leaf `index` stands in a tree of `size` leaves, from the leaf up.
+///
+/// # Errors
+///
+/// What `subtree` returns. The caller sees to it that `index < size`.
+pub(crate) fn inclusion<E>(index: u64, size: u64, subtree: Subtree<'_, E>) -> Result<Vec<Hash>, E> {
+    let (mut from, mut to) = (0, size);
+    let mut path = Vec::new();
+    while to - from > 1 {
+        let middle = from + split(to - from);
+        if index < middle {
+            path.push(range(middle, to, subtree)?);
+            to = middle;
+        } else {
+            path.push(range(from, middle, subtree)?);
+            from = middle;
+        }
+    }
+    path.reverse();
+    Ok(path)
+}
+
+/// The greatest power of two below `width`, which is 2 or more.
+fn split(width: u64) -> u64 {
+    1 << (width - 1).ilog2()
+}
+
+/// The hash of the leaves from `from` to before `to`, where `from` is a place at which RFC 6962 begins a subtree.
+fn range<E>(from: u64, to: u64, subtree: Subtree<'_, E>) -> Result<Hash, E> {
+    let width = to - from;
+    if width.is_power_of_two() {
+        return subtree(width.ilog2(), from / width);
+    }
+    let middle = from + split(width);
+    Ok(node_hash(&range(from, middle, subtree)?, &range(middle, to, subtree)?))
+}
+
+/// Whether a proof leads from a leaf's hash to the root.
+pub(crate) fn includes(leaf: Hash, index: u64, size: u64, proof: &[Hash], root: &Hash) -> bool {
+    if index >= size {
+        return false;
+    }
+    let (mut place, mut last) = (index, size - 1);
+    let mut hash = leaf;
+    for other in proof {
+        if last == 0 {
+            return false;
+        }
+        if place & 1 == 1 || place == last {
+            hash = node_hash(other, &hash);
+            while place & 1 == 0 && place != 0 {
+                place >>= 1;
+                last >>= 1;
+            }
+        } else {
+            hash = node_hash(&hash, other);
+        }
+        place >>= 1;
+        last >>= 1;
+    }
+    last == 0 && hash == *root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merkle::{Peaks, leaf_hash};
+    use proptest::prelude::*;
+
+    /// The tree of the numbers below `size`.
+    fn tree(size: u64) -> (Vec<Hash>, Hash) {
+        let leaves: Vec<Hash> = (0..size).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+        let mut peaks = Peaks::default();
+        for leaf in &leaves {
+            peaks.push(*leaf);
+        }
+        (leaves, peaks.root())
+    }
+
+    fn prove(leaves: &[Hash], index: u64) -> Vec<Hash> {
+        let mut subtree = |level: u32, number: u64| {
+            let first = (number << level) as usize;
+            let mut peaks = Peaks::default();
+            for leaf in &leaves[first..first + (1 << level)] {
+                peaks.push(*leaf);
+            }
+            Ok::<_, ()>(peaks.root())
+        };
+        inclusion(index, leaves.len() as u64, &mut subtree).unwrap()
+    }
+
+    #[test]
+    fn every_leaf_of_every_small_tree_is_proven_and_at_no_other_place() {
+        for size in 1..40 {
+            let (leaves, root) = tree(size);
+            for index in 0..size {
+                let proof = prove(&leaves, index);
+                for place in 0..size + 2 {
+                    let said = includes(leaves[index as usize], place, size, &proof, &root);
+                    assert_eq!(said, place == index, "leaf {index} of {size} at {place}");
+                }
+                assert!(!includes(leaves[index as usize], index, size, &[proof.as_slice(), &[root]].concat(), &root));
+                let cut = proof.len().saturating_sub(1);
+                assert_eq!(includes(leaves[index as usize], index, size, &proof[..cut], &root), size == 1);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_proof_with_a_changed_bit_proves_nothing(size in 2u64..300, at: prop::sample::Index, bit in 0usize..256) {
+            let (leaves, root) = tree(size);
+            let index = at.index(size as usize) as u64;
+            let mut proof = prove(&leaves, index);
+            prop_assert!(includes(leaves[index as usize], index, size, &proof, &root));
+            let which = bit % proof.len();
+            proof[which][bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(!includes(leaves[index as usize], index, size, &proof, &root));
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What leaves the vault of its log: signed checkpoints, proofs, certificates of erasure, and the whole log as files.
+//!
+//! Everything here is derived from leaves that are committed, and signed after that.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::backup::CHECKPOINT_FILE;
+use crate::certificate::{Certificate, KEY_RING_BACKUPS_MS};
+use crate::db::args;
+use crate::erase::Erasure;
+use crate::error::TxError;
+use crate::id::{SubjectId, Timestamp, VaultId};
+use crate::ledger::Ledger;
+use crate::log::Leaf;
+use crate::merkle::{Hash, leaf_hash};
+use crate::note::{Checkpoint, LogKey, LogSigner, NoteError};
+use crate::proof::includes;
+use crate::secret::Key;
+use crate::tx::{LeafPosition, TILE_BITS, Tx};
+
+/// A leaf, and what shows that it stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafProof {
+    /// Its place in the log, from 0.
+    pub position: LeafPosition,
+    /// The leaf.
+    pub leaf: Leaf,
+    /// The hashes that lead from it to the root, from the leaf up.
+    pub path: Vec<Hash>,
+    /// The signed checkpoint with that root.
+    pub checkpoint: String,
+}
+
+impl std::fmt::Display for LeafProof {
+    /// As C2SP tlog-proof v1 writes it; the leaf's bytes are the extra data.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "c2sp.org/tlog-proof@v1")?;
+        writeln!(f, "extra {}", STANDARD.encode(self.leaf.to_bytes()))?;
+        writeln!(f, "index {}", self.position)?;
+        self.path.iter().try_for_each(|hash| writeln!(f, "{}", STANDARD.encode(hash)))?;
+        write!(f, "\n{}", self.checkpoint)
+    }
+}
+
+impl LeafProof {
+    /// Reads a proof and checks it with the log's public key.
+    ///
+    /// # Errors
+    ///
+    /// - [`ProofError::Note`] if this log did not sign the checkpoint in it.
+    /// - [`ProofError::Form`] if it is no proof.
+    /// - [`ProofError::NotInLog`] if the leaf does not stand where the proof says.
+    pub fn verify(text: &str, key: &LogKey) -> Result<Self, ProofError> {
+        let (head, checkpoint) = text.split_once("\n\n").ok_or(ProofError::Form)?;
+        let here = Checkpoint::verify(checkpoint, key)?;
+        let read = Self::parse(head, checkpoint).filter(|read| read.to_string() == text).ok_or(ProofError::Form)?;
+        let hash = leaf_hash(&read.leaf.to_bytes());
+        let stands = includes(hash, read.position, here.size, &read.path, &here.root);
+        if stands && read.leaf.position == read.position { Ok(read) } else { Err(ProofError::NotInLog) }
+    }
+
+    fn parse(head: &str, checkpoint: &str) -> Option<Self> {
+        let mut lines = head.lines().skip(1);
+        let leaf = STANDARD.decode(lines.next()?.strip_prefix("extra ")?).ok()?;
+        let position = lines.next()?.strip_prefix("index ")?.parse().ok()?;
+        let path = lines.map(|line| STANDARD.decode(line).ok()?.try_into().ok()).collect::<Option<_>>()?;
+        Some(Self { position, leaf: Leaf::from_bytes(&leaf)?, path, checkpoint: checkpoint.to_owned() })
+    }
+}
+
+/// Why a text proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// The log did not sign it.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// Not a proof.
+    #[error("this is no proof that a leaf stands in a log, or not one that this version can read")]
+    Form,
+    /// The hashes do not lead to the root.
+    #[error("the leaf does not stand in this log at this place")]
+    NotInLog,
+}
+
+/// Why the log could not be written as files.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The ledger refused.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    /// The operating system refused.
+    #[error("cannot write {}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The folder holds a longer log, or another.
+    #[error("{} holds another log, or a longer one; name an empty folder, or find out why this log is shorter", folder.display())]
+    OtherLog {
+        /// Where.
+        folder: PathBuf,
+    },
+}
+
+impl Ledger {
+    fn signer(&self) -> Result<LogSigner, TxError> {
+        self.with_core(|core| Ok(signer_of(core.ring.borrow().master(), self.id())))
+    }
+
+    /// The public key that checks everything that this log signs.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Nested`] and [`TxError::Interrupted`] as [`Self::run_tx`].
+    pub fn log_key(&self) -> Result<LogKey, TxError> {
+        Ok(self.signer()?.public())
+    }
+
+    /// How the log stands now, signed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn checkpoint(&self, now: Timestamp) -> Result<String, TxError> {
+        let signer = self.signer()?;
+        let here = self.run_tx("sign a checkpoint", now, |tx| head(tx, &signer))?.into_inner();
+        Ok(signer.sign(&here.text()))
+    }
+
+    /// Proves that a leaf stands in the log.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoLeaf`] if the log has no such leaf.
+    /// - [`TxError::Damaged`] if the leaves do not make the log's root.
+    /// - As [`Self::run_tx`].
+    pub fn prove_leaf(&self, position: LeafPosition, now: Timestamp) -> Result<LeafProof, TxError> {
+        let signer = self.signer()?;
+        let proven = self.run_tx("prove a leaf", now, |tx| Ok((tx.prove(position)?, head(tx, &signer)?)))?;
+        let (proven, here) = proven.into_inner();
+        let leaf = Leaf::from_bytes(&proven.bytes).ok_or(TxError::Damaged { table: "log_leaves" })?;
+        Ok(LeafProof { position, leaf, path: proven.path, checkpoint: signer.sign(&here.text()) })
+    }
+
+    /// The certificate of an erasure that is complete, signed; anybody can check it with [`Certificate::verify`].
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NotErased`] if nobody with this id was erased.
+    /// - [`TxError::Damaged`] if the leaves do not make the log's root.
+    /// - As [`Self::run_tx`].
+    pub fn certificate(&self, subject: SubjectId, now: Timestamp) -> Result<String, TxError> {
+        let signer = self.signer()?;
+        let certificate = self.run_tx("certify an erasure", now, |tx| {
+            let Erasure { erased, intent, intent_salt, done, .. } =
+                tx.erasure(subject)?.ok_or(TxError::NotErased { subject })?;
+            let (intent, done) = (tx.prove(intent)?, tx.prove(done)?);
+            let leaf = |bytes: &[u8]| Leaf::from_bytes(bytes).ok_or(TxError::Damaged { table: "log_leaves" });
+            let (size, root) = tx.log_head()?;
+            let (intent_leaf, done_leaf) = (leaf(&intent.bytes)?, leaf(&done.bytes)?);
+            Ok(Certificate {
+                subject,
+                erased,
+                key_destroyed: done_leaf.time,
+                key_ring_backups_until: Timestamp(done_leaf.time.0 + KEY_RING_BACKUPS_MS),
+                intent_salt,
+                intent: (intent_leaf, intent.path),
+                done: (done_leaf, done.path),
+                log: (signer.public().name().to_owned(), size, root),
+            })
+        })?;
+        Ok(signer.sign(&certificate.text()))
+    }
+
+    /// Writes the log as files that any web server can serve and any monitor of such logs can read: tiles of hashes, the
+    /// leaves, and last the signed checkpoint. Complete tiles that are there already stay. `progress` is told how many
+    /// leaves were written, and how many there are.
+    ///
+    /// # Errors
+    ///
+    /// - [`ExportError::OtherLog`] if the folder holds a checkpoint of another log or of a longer one.
+    /// - [`ExportError::Io`] if a file cannot be written.
+    /// - [`ExportError::Ledger`] as [`Self::run_tx`].
+    pub fn export_log(
+        &self,
+        folder: &Path,
+        now: Timestamp,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Checkpoint, ExportError> {
+        let signer = self.signer()?;
+        let last = folder.join(CHECKPOINT_FILE);
+        if let Ok(note) = fs::read_to_string(&last) {
+            let fits = Checkpoint::verify(&note, &signer.public()).ok();
+            let size = self.run_tx("read the log's size", now, |tx| Ok(tx.log_head()?.0))?.into_inner();
+            if fits.is_none_or(|there| there.size > size) {
+                return Err(ExportError::OtherLog { folder: folder.to_owned() });
+            }
+        }
+        // Sealed outcomes of one transaction: all files show the log at one moment.
+        let mut failed = None;
+        let written = self.run_tx("export the log", now, |tx| {
+            let here = head(tx, &signer)?;
+            tx.complete_tiles(here.size)?;
+            failed = write_tiles(tx, folder, here.size, progress)?;
+            Ok(here)
+        })?;
+        let here = written.into_inner();
+        let outcome = failed.map_or_else(|| replace(&last, signer.sign(&here.text()).as_bytes()), Err);
+        outcome.map_err(|(path, source)| ExportError::Io { path, source })?;
+        Ok(here)
+    }
+}
+
+/// Who signs for a vault's log.
+pub(crate) fn signer_of(master: &Key, vault: VaultId) -> LogSigner {
+    LogSigner::new(format!("assent/{vault}"), master.derive("assent log key v1", &[]).expose())
+}
+
+fn head(tx: &Tx<'_>, signer: &LogSigner) -> Result<Checkpoint, TxError> {
+    let (size, root) = tx.log_head()?;
+    let erasures = tx.count("SELECT COUNT(*) FROM tombstones WHERE done_leaf IS NOT NULL", args![])? as u64;
+    Ok(Checkpoint { name: signer.public().name().to_owned(), size, root, erasures })
+}
+
+type Failed = (PathBuf, io::Error);
+
+/// Writes what is missing below `tile/`; gives back why a file could not be written.
+fn write_tiles(
+    tx: &Tx<'_>,
+    folder: &Path,
+    size: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Option<Failed>, TxError> {
+    let width = 1 << TILE_BITS;
+    for level in 0.. {
+        let entries = size >> (TILE_BITS * level);
+        if entries == 0 {
+            break;
+        }
+        for tile in 0..entries.div_ceil(width) {
+            let (first, end) = (tile * width, entries.min((tile + 1) * width));
+            let path = tile_path(folder, &level.to_string(), tile, end - first);
+            if !path.exists() {
+                let hashes = tx.hashes(level, first, end)?;
+                if let Err(failed) = replace(&path, hashes.as_flattened()) {
+                    return Ok(Some(failed));
+                }
+            }
+            let path = tile_path(folder, "entries", tile, end - first);
+            if level == 0 && !path.exists() {
+                let mut bytes = Vec::new();
+                for leaf in tx.leaves(first, (end - first) as usize)? {
+                    let leaf = leaf.to_bytes();
+                    bytes.extend_from_slice(&(leaf.len() as u16).to_be_bytes());
+                    bytes.extend_from_slice(&leaf);
+                }
+                if let Err(failed) = replace(&path, &bytes) {
+                    return Ok(Some(failed));
+                }
+            }
+            if level == 0 {
+                progress(end, size);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// `tile/<level>/<n>[.p/<width>]`, the number in groups of three digits, all but the last with an `x` before them.
+fn tile_path(folder: &Path, level: &str, number: u64, width: u64) -> PathBuf {
+    let mut name = format!("{:03}", number % 1000);
+    let mut rest = number / 1000;
+    while rest > 0 {
+        name = format!("x{:03}/{name}", rest % 1000);
+        rest /= 1000;
+    }
+    let whole = folder.join("tile").join(level).join(&name);
+    if width == 1 << TILE_BITS { whole } else { folder.join("tile").join(level).join(format!("{name}.p/{width}")) }
+}
+
+/// Writes a file so that it is whole or not there.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
+    let failed = |source| (path.to_owned(), source);
+    let new = path.with_extension("new");
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    fs::write(&new, bytes).map_err(failed)?;
+    fs::rename(&new, path).map_err(failed)
+}

@@ -1,0 +1,208 @@
+//! Everything that the vault holds about one person, for their own eyes.
+//!
+//! This is the one place that reads a person's records without a grant in force: what is held about somebody is theirs to
+//! know whatever they agreed to (I4's exception).
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::photos::{path_place, read_box};
+use super::sightings::{DECISIONS, SIGHTINGS};
+use super::templates::TEMPLATES;
+use super::{FaceBox, Grant, LeafPosition, OPENINGS, Subject, Tx, opening_row};
+use crate::db::{Row, args};
+use crate::error::TxError;
+use crate::fields::Reader;
+use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, TemplateId, Timestamp};
+use crate::log::{EventKind, Leaf};
+use crate::seal::{self, Place};
+use crate::secret::Key;
+use crate::words::{Band, Purpose, Verdict};
+
+/// What is held about a person.
+#[derive(Debug)]
+pub struct Held {
+    /// Who they are on the roster.
+    pub subject: Subject,
+    /// Every consent, ended ones too, oldest first.
+    pub grants: Vec<Grant>,
+    /// What they are looked for by.
+    pub templates: Vec<HeldTemplate>,
+    /// Where they were seen, and what people said of it.
+    pub sightings: Vec<HeldSighting>,
+    /// What was done that concerned them.
+    pub events: Vec<HeldEvent>,
+}
+
+/// A template of the person.
+pub struct HeldTemplate {
+    /// Its id.
+    pub id: TemplateId,
+    /// Under which consent.
+    pub grant: GrantId,
+    /// Of which network.
+    pub model_sha256: [u8; 32],
+    /// When it was made.
+    pub created: Timestamp,
+    /// What the engine stored.
+    pub plain: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for HeldTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeldTemplate").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A face that is, or may be, the person.
+#[derive(Debug)]
+pub struct HeldSighting {
+    /// In which collection.
+    pub collection: CollectionId,
+    /// The photo's path there.
+    pub path: String,
+    /// Where in the photo.
+    pub at: FaceBox,
+    /// How sure the engine was.
+    pub band: Band,
+    /// What a person said of it, and when.
+    pub verdict: Option<(Verdict, Timestamp)>,
+    /// The crop of the face, if the collection keeps them: what the engine stored.
+    pub crop: Option<Vec<u8>>,
+}
+
+/// An entry of the log that concerns the person.
+#[derive(Debug)]
+pub struct HeldEvent {
+    /// The entry.
+    pub leaf: Leaf,
+    /// What it commits to: with the salt before it, its SHA-256 stands in the entry.
+    pub opening: Vec<u8>,
+}
+
+impl Held {
+    /// How many rows of each table this is.
+    pub fn rows(&self) -> BTreeMap<&'static str, usize> {
+        let count = |which: &dyn Fn(&HeldSighting) -> bool| self.sightings.iter().filter(|s| which(s)).count();
+        BTreeMap::from([
+            ("subjects", 1),
+            ("grants", self.grants.len()),
+            (TEMPLATES, self.templates.len()),
+            (SIGHTINGS, self.sightings.len()),
+            (DECISIONS, count(&|s| s.verdict.is_some())),
+            (OPENINGS, self.events.len()),
+        ])
+    }
+}
+
+impl Tx<'_> {
+    /// Everything that the vault holds about a person. That they were told is an event of the log itself, after those that
+    /// are listed.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - [`TxError::Seal`] if a record does not open, [`TxError::Damaged`] if one is not of this format.
+    /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
+    pub fn everything_about(&self, subject: SubjectId) -> Result<Held, TxError> {
+        let key = self.key(subject)?;
+        let held = Held {
+            subject: self.subject(subject)?,
+            grants: self.grants_of(subject)?,
+            templates: self.held_templates(subject, &key)?,
+            sightings: self.held_sightings(subject, &key)?,
+            events: self.held_events(subject, &key)?,
+        };
+        self.append_leaf(EventKind::Access, &[], &[(subject, subject.as_bytes())])?;
+        Ok(held)
+    }
+
+    fn held_templates(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldTemplate>, TxError> {
+        let sql = "SELECT t.id, t.grant_id, t.model_sha256, t.epoch, t.sealed, t.created_ms, g.collection_id, g.purpose \
+                   FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
+        let rows = self.rows(sql, args![subject])?;
+        let read = |row: &Row| -> Result<HeldTemplate, TxError> {
+            let (id, grant) = (TemplateId(row.int(0)?), GrantId::from_bytes(row.array(1)?));
+            let purpose = Purpose::new(&row.text(7)?).map_err(|_| TxError::Damaged { table: "grants" })?;
+            let row_key = id.0.to_be_bytes();
+            let place = Place {
+                table: TEMPLATES,
+                subject: Some(subject),
+                collection: Some(CollectionId::from_bytes(row.array(6)?)),
+                purpose: Some(&purpose),
+                grant: Some(grant),
+                model: Some(row.array(2)?),
+                epoch: Some(row.int(3)?),
+                row: Some(&row_key),
+            };
+            let plain = seal::open(key, &place, &row.bytes(4)?)?;
+            Ok(HeldTemplate { id, grant, model_sha256: row.array(2)?, created: Timestamp(row.int(5)?), plain })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    fn held_sightings(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldSighting>, TxError> {
+        let sql = "SELECT s.face_id, s.sealed, d.sealed, p.path_tag, p.sealed, \
+                   f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, f.sharpness, f.luminance, \
+                   s.photo_id, c.model_sha256, c.sealed \
+                   FROM sightings s JOIN faces f ON f.id = s.face_id JOIN photos p ON p.id = s.photo_id \
+                   LEFT JOIN crops c ON c.face_id = s.face_id \
+                   LEFT JOIN decisions d ON d.collection_id = s.collection_id AND d.pseudonym = s.pseudonym \
+                   AND d.face_id = s.face_id \
+                   WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY s.photo_id, s.face_id";
+        let mut all = Vec::new();
+        for about in self.collections()? {
+            let collection = about.id;
+            let photos = self.collection_key(collection);
+            for row in self.rows(sql, args![collection, key.pseudonym(collection)])? {
+                let row_key = row.int(0)?.to_be_bytes();
+                let open = |table: &'static str, sealed: &[u8]| {
+                    let (subject, collection, row) = (Some(subject), Some(collection), Some(row_key.as_slice()));
+                    seal::open(key, &Place { table, subject, collection, row, ..Place::default() }, sealed)
+                };
+                let sighting = open(SIGHTINGS, &row.bytes(1)?)?;
+                let mut fields = Reader::new(&sighting);
+                let band = fields.bytes().and(fields.text()).and_then(Band::from_word);
+                let verdict = row.opt_bytes(2)?.map(|sealed| verdict(&open(DECISIONS, &sealed)?)).transpose()?;
+                let path = seal::open(&photos, &path_place(collection, &row.array(3)?), &row.bytes(4)?)?;
+                let face = (PhotoId(row.int(14)?), FaceId(row.int(0)?));
+                let crop = match row.opt_bytes(16)? {
+                    Some(sealed) => self.crop_of(collection, face, (row.array(15)?, &sealed))?,
+                    None => None,
+                };
+                let damaged = |table| TxError::Damaged { table };
+                all.push(HeldSighting {
+                    collection,
+                    path: std::str::from_utf8(&path).map_err(|_| damaged("photos"))?.to_owned(),
+                    at: read_box(&row, 5)?,
+                    band: band.ok_or_else(|| damaged(SIGHTINGS))?,
+                    verdict,
+                    crop,
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    fn held_events(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldEvent>, TxError> {
+        let sql = "SELECT o.seq, o.slot, o.sealed, l.bytes FROM log_openings o JOIN log_leaves l ON l.seq = o.seq \
+                   WHERE o.pseudonym = $1 ORDER BY o.seq, o.slot";
+        let rows = self.rows(sql, args![key.log_pseudonym()])?;
+        let read = |row: &Row| -> Result<HeldEvent, TxError> {
+            let row_key = opening_row(row.int(0)? as LeafPosition, row.int(1)? as usize);
+            let place = Place { table: OPENINGS, subject: Some(subject), row: Some(&row_key), ..Place::default() };
+            let opening = seal::open(key, &place, &row.bytes(2)?)?.to_vec();
+            let leaf = Leaf::from_bytes(&row.bytes(3)?).ok_or(TxError::Damaged { table: "log_leaves" })?;
+            Ok(HeldEvent { leaf, opening })
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+fn verdict(plain: &[u8]) -> Result<(Verdict, Timestamp), TxError> {
+    let mut fields = Reader::new(plain);
+    let verdict = fields.text().and_then(Verdict::from_word);
+    let time = fields.array().map(i64::from_be_bytes);
+    verdict.zip(time.map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
+}

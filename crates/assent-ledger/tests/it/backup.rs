@@ -1,0 +1,162 @@
+//! The restore drill: whoever was erased stays erased, whatever backup is brought back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assent_ledger::*;
+
+use crate::support::*;
+
+const TEMPLATE: &[u8] = b"0123456789 the embedding of ada 0123456789";
+
+/// A vault with Ada and Bob in it, both seen in a photo; a backup of it.
+struct Drill {
+    w: World,
+    ada: SubjectId,
+    data: PathBuf,
+    ring: PathBuf,
+}
+
+impl Drill {
+    fn new() -> Self {
+        let w = World::new(Backend::Sqlite);
+        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+        let (ga, gb) = (w.grant(ada, 9), w.grant(bob, 9));
+        w.enrol(ga, TEMPLATE);
+        w.enrol(gb, b"embedding of bob");
+        let photo = w.photo("a.jpg", &[face(0.0), face(200.0)]);
+        w.tx(T0, |tx| {
+            let (a, b) = (tx.active_grant(ga)?, tx.active_grant(gb)?);
+            let new = |grant, n: usize| NewSighting { grant, face: photo.faces[n], band: Band::Review };
+            tx.replace_sightings(photo.id, &[new(&a, 0), new(&b, 1)])?;
+            tx.record_decision(&a, photo.faces[0], Verdict::Confirmed)
+        })
+        .unwrap();
+        let (data, ring) = (w.home.dir.path().join("backup"), w.home.dir.path().join("elsewhere/ring"));
+        w.ledger.backup(&data, &ring, T0).unwrap();
+        Self { w, ada, data, ring }
+    }
+
+    /// Ends with the vault closed and its folder gone; the key ring stays. Gives back the newest checkpoint.
+    fn lose_the_vault(self) -> (Home, SubjectId, PathBuf, PathBuf, String) {
+        let Self { w, ada, data, ring } = self;
+        let newest = w.ledger.checkpoint(T0).unwrap();
+        let World { ledger, home, .. } = w;
+        drop(ledger);
+        fs::remove_dir_all(&home.place.folder).unwrap();
+        (home, ada, data, ring, newest)
+    }
+}
+
+fn restore(home: &Home, from: Backup<'_>) -> Result<Ledger, RestoreError> {
+    Ledger::restore(&home.place, from, home.tools(no_hook()), at(2))
+}
+
+fn handles(ledger: &Ledger) -> Vec<String> {
+    let all = ledger.run_tx("list", at(2), |tx| tx.subjects()).unwrap().into_inner();
+    all.into_iter().map(|s| s.handle).collect()
+}
+
+#[test]
+fn i5_whoever_was_erased_since_the_backup_is_erased_again_by_restoring_it() {
+    let drill = Drill::new();
+    drill.w.ledger.erase(drill.ada, at(1), |_| {}).unwrap();
+    let late = drill.w.subject("late");
+    drill.w.ledger.erase(late, at(1), |_| {}).unwrap();
+    let (home, ada, data, _, newest) = drill.lose_the_vault();
+    let ledger = restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
+
+    assert_eq!(handles(&ledger), ["bob"]);
+    let mut raw = home.raw();
+    for table in ["templates", "sightings", "log_openings"] {
+        let left = raw.blobs(format!("SELECT CAST('' AS BLOB) FROM {table}")).len();
+        assert_eq!(left, if table == "log_openings" { 2 } else { 1 }, "{table}: bob's alone");
+    }
+    assert_eq!(raw.count("SELECT COUNT(*) FROM decisions"), 0);
+    let found = ledger.run_tx("search", at(2), |tx| {
+        let collection = tx.collections()?.remove(0).id;
+        tx.searchable_templates(collection, &Purpose::find_my_photos(), MODEL)
+    });
+    assert_eq!(found.unwrap().templates.len(), 1);
+    for gone in [ada, late] {
+        let certificate = ledger.certificate(gone, at(2)).unwrap();
+        assert_eq!(Certificate::verify(&certificate, &ledger.log_key().unwrap()).unwrap().erased, at(2), "again");
+    }
+    let audit = ledger.audit_verify(None, at(2)).unwrap();
+    assert_eq!((audit.fault, audit.openings), (None, 2));
+    let last = ledger.run_tx("look", at(2), |tx| tx.leaves(audit.size - 1, 1)).unwrap();
+    assert_eq!(last[0].kind, EventKind::Restored);
+    let then = Checkpoint::verify(&newest, &ledger.log_key().unwrap()).unwrap();
+    let fault = ledger.audit_verify(Some(&then), at(2)).unwrap().fault;
+    assert!(matches!(fault, Some((_, Fault::Forked | Fault::Cut))), "that the log went back is seen: {fault:?}");
+
+    drop(ledger);
+    let again = home.open();
+    assert_eq!(again.audit_verify(None, at(2)).unwrap().size, audit.size, "and replayed once");
+}
+
+#[test]
+fn i5_a_key_ring_older_than_the_newest_checkpoint_is_refused() {
+    let drill = Drill::new();
+    drill.w.ledger.erase(drill.ada, at(1), |_| {}).unwrap();
+    let (home, _, data, ring, newest) = drill.lose_the_vault();
+    fs::remove_file(&home.place.ring).unwrap();
+    let refused = restore(&home, Backup { data: &data, ring: Some(&ring), newest: Some(&newest) });
+    assert!(matches!(refused, Err(RestoreError::OldRing { signed: 1, known: 0 })), "{refused:?}");
+    assert!(!home.place.folder.join("assent.db").exists() && !home.place.ring.exists(), "nothing was made");
+    // This is the window that the certificate names: until such backups are destroyed, they open what they opened.
+    let kept = fs::read_to_string(data.join("checkpoint")).unwrap();
+    let ledger = restore(&home, Backup { data: &data, ring: Some(&ring), newest: Some(&kept) }).unwrap();
+    assert_eq!(handles(&ledger), ["ada", "bob"]);
+}
+
+#[test]
+fn a_backup_holds_no_key_and_goes_where_it_is_told() {
+    let drill = Drill::new();
+    let ring = fs::read(&drill.ring).unwrap();
+    assert_eq!(ring, fs::read(&drill.w.home.place.ring).unwrap());
+    let data = bytes_below(&drill.data);
+    // The master key, and each subject's.
+    let keys = std::iter::once(&ring[40..72]).chain(ring[128..].chunks(128).map(|slot| &slot[24..56]));
+    assert!(keys.clone().count() == 3 && keys.into_iter().all(|key| !contains(&data, key)));
+    assert!(!contains(&data, TEMPLATE));
+    let again = || drill.w.ledger.backup(&drill.data, &drill.ring, T0);
+    again().unwrap();
+    let inside = drill.data.join("sub/ring");
+    let refused = drill.w.ledger.backup(&drill.data, &inside, T0);
+    assert!(matches!(refused, Err(BackupError::RingInside { .. })), "{refused:?}");
+}
+
+#[test]
+fn what_cannot_be_restored_is_refused_and_leaves_nothing() {
+    let drill = Drill::new();
+    let stranger = Drill::new();
+    let theirs = stranger.w.ledger.checkpoint(T0).unwrap();
+    let (home, _, data, ring, newest) = drill.lose_the_vault();
+    let nowhere = home.dir.path().join("nowhere");
+    let own = home.place.ring.clone();
+    type Case<'a> = (&'a str, Backup<'a>, fn(&RestoreError) -> bool);
+    let cases: [Case<'_>; 4] = [
+        ("no backup", Backup { data: &nowhere, ring: None, newest: None }, |e| {
+            matches!(e, RestoreError::NoBackup { .. })
+        }),
+        ("a ring too many", Backup { data: &data, ring: Some(&ring), newest: None }, |e| {
+            matches!(e, RestoreError::RingThere { .. })
+        }),
+        ("another vault's checkpoint", Backup { data: &data, ring: None, newest: Some(&theirs) }, |e| {
+            matches!(e, RestoreError::Checkpoint(_))
+        }),
+        ("another vault's data", Backup { data: &stranger.data, ring: None, newest: Some(&newest) }, |e| {
+            matches!(e, RestoreError::Open(OpenError::KeyRing(KeyRingError::WrongVault { .. })))
+        }),
+    ];
+    for (name, from, fits) in cases {
+        let refused = restore(&home, from).unwrap_err();
+        assert!(fits(&refused), "{name}: {refused:?}");
+        assert!(!home.place.folder.join("assent.db").exists() && own.exists(), "{name}");
+    }
+    restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
+    let twice = restore(&home, Backup { data: &data, ring: None, newest: None });
+    assert!(matches!(twice, Err(RestoreError::Open(OpenError::VaultExists { .. }))));
+    assert!(Path::new(&home.place.folder).join("assent.db").exists(), "the vault that was there stays");
+}
