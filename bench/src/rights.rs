@@ -163,7 +163,7 @@ fn see(world: &World, subject: SubjectId, photos: usize) -> Result<(), Error> {
 fn fill_log(world: &World, people: &[SubjectId], entries: u64) -> Result<(), Error> {
     let mut next = 0;
     loop {
-        let (size, _) = world.tx(|tx| tx.log_head())?;
+        let size = world.tx(|tx| Ok(tx.log_head()?.0))?;
         if size >= entries {
             return Ok(());
         }

@@ -10,6 +10,7 @@ mod consent_cmd;
 mod demo_cmd;
 mod det_plot;
 mod doctor_cmd;
+mod due_cmd;
 mod enrol_cmd;
 mod error;
 mod evaluate_cmd;
@@ -102,6 +103,10 @@ enum Command {
     Erase(consent_cmd::EraseArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
+    /// What ends when: consents, with more than half of their time behind them
+    Due(due_cmd::DueArgs),
+    /// What has to be done every day, for cron: end what is due, delete what hangs on it
+    Tick(due_cmd::TickArgs),
     /// Copy the data to one place and the keys to another
     Backup(backup_cmd::BackupArgs),
     /// Make a vault from a backup; whoever was erased since is erased again
@@ -171,6 +176,8 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Access(args) => access_cmd::run(args, &vault, &mut out)?,
         Command::Erase(args) => consent_cmd::erase(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
+        Command::Due(args) => due_cmd::due(args, &vault, &mut out)?,
+        Command::Tick(args) => due_cmd::tick(args, &vault, &mut out)?,
         Command::Backup(args) => backup_cmd::backup(args, &vault, &mut out)?,
         Command::Restore(args) => backup_cmd::restore(args, &vault, &mut out)?,
         Command::Doctor => doctor_cmd::run(&vault, &models, &mut out)?,

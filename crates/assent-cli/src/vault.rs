@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Collection, Database, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp, Tools, TxError,
-    VaultKind, VaultPlace, no_hook,
+    Backup, Collection, Database, GrantId, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp, Tools,
+    TxError, VaultKind, VaultPlace, no_hook,
 };
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
@@ -67,11 +67,20 @@ pub(crate) fn now() -> Timestamp {
 ///
 /// [`VaultError`], as the ledger says.
 pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
+    Ok(open_and_expire(flags)?.0)
+}
+
+/// The same, and which consents ended by it.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId>), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     let ledger = Ledger::open(&place, tools(), now())?;
-    ledger.expire_due(now())?;
-    Ok(ledger)
+    let expired = ledger.expire_due(now())?;
+    Ok((ledger, expired))
 }
 
 /// Makes the vault.

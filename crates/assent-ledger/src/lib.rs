@@ -67,8 +67,8 @@ pub use note::{Checkpoint, LogKey, NoteError};
 pub use publish::{ExportError, LeafProof, ProofError};
 pub use seal::SealError;
 pub use tx::{
-    ActiveGrant, Collection, CollectionCounts, Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting,
-    HeldTemplate, KnownPhoto, LeafPosition, NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject, OpenTemplate,
-    Outcome, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
+    ActiveGrant, Alarm, Collection, CollectionCounts, Deadline, Evidence, FaceBox, Gallery, Grant, Held, HeldEvent,
+    HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject,
+    OpenTemplate, Outcome, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
 };
 pub use words::{Band, GrantState, OthersBasis, Purpose, VaultKind, Verdict, WordError};

@@ -31,6 +31,15 @@ pub(crate) fn inclusion<E>(index: u64, size: u64, subtree: Subtree<'_, E>) -> Re
     Ok(path)
 }
 
+/// The root of the first `size` leaves, which are 1 or more.
+///
+/// # Errors
+///
+/// What `subtree` returns.
+pub(crate) fn root<E>(size: u64, subtree: Subtree<'_, E>) -> Result<Hash, E> {
+    range(0, size, subtree)
+}
+
 /// The greatest power of two below `width`, which is 2 or more.
 fn split(width: u64) -> u64 {
     1 << (width - 1).ilog2()

@@ -102,7 +102,7 @@ pub enum ExportError {
         source: io::Error,
     },
     /// The folder holds a longer log, or another.
-    #[error("{} holds another log, or a longer one; name an empty folder, or find out why this log is shorter", folder.display())]
+    #[error("{} holds another log, or this one as it was before something was changed in it; name an empty folder, and find out why", folder.display())]
     OtherLog {
         /// Where.
         folder: PathBuf,
@@ -185,7 +185,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// - [`ExportError::OtherLog`] if the folder holds a checkpoint of another log or of a longer one.
+    /// - [`ExportError::OtherLog`] if the checkpoint in the folder is another log's, a longer one's, or of this one as it was
+    ///   before a backup was restored.
     /// - [`ExportError::Io`] if a file cannot be written.
     /// - [`ExportError::Ledger`] as [`Self::run_tx`].
     pub fn export_log(
@@ -196,14 +197,16 @@ impl Ledger {
     ) -> Result<Checkpoint, ExportError> {
         let signer = self.signer()?;
         let last = folder.join(CHECKPOINT_FILE);
-        if let Ok(note) = fs::read_to_string(&last) {
-            let fits = Checkpoint::verify(&note, &signer.public()).ok();
-            let size = self.run_tx("read the log's size", now, |tx| Ok(tx.log_head()?.0))?.into_inner();
-            if fits.is_none_or(|there| there.size > size) {
-                return Err(ExportError::OtherLog { folder: folder.to_owned() });
-            }
+        let there = fs::read_to_string(&last).ok().map(|note| Checkpoint::verify(&note, &signer.public()).ok());
+        let earlier = self.run_tx("compare the log", now, |tx| match &there {
+            None => Ok(true),
+            Some(None) => Ok(false),
+            Some(Some(there)) => Ok(there.size <= tx.log_head()?.0 && tx.root_at(there.size)? == there.root),
+        })?;
+        if !*earlier {
+            return Err(ExportError::OtherLog { folder: folder.to_owned() });
         }
-        // Sealed outcomes of one transaction: all files show the log at one moment.
+        // In one transaction, so that all files show the log at one moment.
         let mut failed = None;
         let written = self.run_tx("export the log", now, |tx| {
             let here = head(tx, &signer)?;

@@ -4,6 +4,7 @@
 
 mod evaluate;
 mod packs;
+mod rights;
 mod runtime;
 mod server;
 

@@ -7,4 +7,7 @@ CREATE TABLE log_tiles (
     PRIMARY KEY (level, place)
 ) STRICT, WITHOUT ROWID;
 
+-- What carries a person's id is found without reading everybody's.
+CREATE INDEX grants_by_subject ON grants (subject_id);
+
 UPDATE vault SET format_version = 4;

@@ -1,11 +1,12 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`,
+//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`,
 //! `events` (and their `tiles`), and everything `held` about one person.
 
 mod calibrations;
 mod crops;
+mod deadlines;
 mod events;
 mod grants;
 mod held;
@@ -32,6 +33,7 @@ use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::{Purpose, VaultKind};
 
+pub use deadlines::{Alarm, Deadline};
 pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use grants::{Evidence, Grant, NewGrant};

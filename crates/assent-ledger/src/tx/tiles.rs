@@ -17,7 +17,7 @@ use crate::db::{DbError, args};
 use crate::error::TxError;
 use crate::log::Leaf;
 use crate::merkle::{Hash, Peaks, leaf_hash};
-use crate::proof::{includes, inclusion};
+use crate::proof::{includes, inclusion, root};
 
 /// A tile has `2^TILE_BITS` hashes.
 pub(crate) const TILE_BITS: u32 = 8;
@@ -53,6 +53,12 @@ impl Tx<'_> {
             }
         }
         Err(TxError::Damaged { table: "log_leaves" })
+    }
+
+    /// The root of the log when it had so many leaves: 1 or more, and no more than there are.
+    pub(crate) fn root_at(&self, size: u64) -> Result<Hash, TxError> {
+        self.complete_tiles(self.peaks()?.size())?;
+        root(size, &mut |level, index| self.subtree(level, index))
     }
 
     /// Makes the hashes of complete tiles that are not there yet.

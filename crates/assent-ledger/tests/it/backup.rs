@@ -63,8 +63,12 @@ fn i5_whoever_was_erased_since_the_backup_is_erased_again_by_restoring_it() {
     drill.w.ledger.erase(drill.ada, at(1), |_| {}).unwrap();
     let late = drill.w.subject("late");
     drill.w.ledger.erase(late, at(1), |_| {}).unwrap();
+    let log = drill.w.home.dir.path().join("log");
+    let size = drill.w.ledger.export_log(&log, at(1), &mut |_, _| {}).unwrap().size;
     let (home, ada, data, _, newest) = drill.lose_the_vault();
     let ledger = restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
+    // As long as the one that was exported, and longer.
+    while ledger.run_tx("grow", at(2), |tx| tx.append_leaf(EventKind::Scan, b"", &[])).unwrap().into_inner() <= size {}
 
     assert_eq!(handles(&ledger), ["bob"]);
     let mut raw = home.raw();
@@ -84,12 +88,15 @@ fn i5_whoever_was_erased_since_the_backup_is_erased_again_by_restoring_it() {
     }
     let audit = ledger.audit_verify(None, at(2)).unwrap();
     assert_eq!((audit.fault, audit.openings), (None, 2));
-    let last = ledger.run_tx("look", at(2), |tx| tx.leaves(audit.size - 1, 1)).unwrap();
-    assert_eq!(last[0].kind, EventKind::Restored);
+    let leaves = ledger.run_tx("look", at(2), |tx| tx.leaves(0, 1000)).unwrap();
+    assert_eq!(leaves.iter().filter(|leaf| leaf.kind == EventKind::Restored).count(), 1);
     let then = Checkpoint::verify(&newest, &ledger.log_key().unwrap()).unwrap();
     let fault = ledger.audit_verify(Some(&then), at(2)).unwrap().fault;
     assert!(matches!(fault, Some((_, Fault::Forked | Fault::Cut))), "that the log went back is seen: {fault:?}");
 
+    let mut progress = |_, _| {};
+    let exported = ledger.export_log(&log, at(2), &mut progress);
+    assert!(matches!(exported, Err(ExportError::OtherLog { .. })), "two histories do not mix");
     drop(ledger);
     let again = home.open();
     assert_eq!(again.audit_verify(None, at(2)).unwrap().size, audit.size, "and replayed once");
@@ -127,6 +134,9 @@ fn a_backup_holds_no_key_and_goes_where_it_is_told() {
     assert!(matches!(refused, Err(BackupError::RingInside { .. })), "{refused:?}");
 }
 
+/// What is wrong, what is restored, and whether the refusal fits.
+type Case<'a> = (&'a str, Backup<'a>, fn(&RestoreError) -> bool);
+
 #[test]
 fn what_cannot_be_restored_is_refused_and_leaves_nothing() {
     let drill = Drill::new();
@@ -135,7 +145,6 @@ fn what_cannot_be_restored_is_refused_and_leaves_nothing() {
     let (home, _, data, ring, newest) = drill.lose_the_vault();
     let nowhere = home.dir.path().join("nowhere");
     let own = home.place.ring.clone();
-    type Case<'a> = (&'a str, Backup<'a>, fn(&RestoreError) -> bool);
     let cases: [Case<'_>; 4] = [
         ("no backup", Backup { data: &nowhere, ring: None, newest: None }, |e| {
             matches!(e, RestoreError::NoBackup { .. })

@@ -198,3 +198,21 @@ proptest! {
         on_every_database(|backend| history(backend, &steps));
     }
 }
+
+#[test]
+fn what_ends_is_listed_nearest_first_until_it_has_ended() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (far, near) = (w.grant(w.subject("ada"), 100), w.grant(w.subject("bob"), 10));
+        let listed = |day: i64| -> Vec<(GrantId, Alarm)> {
+            let all = w.tx(at(day), |tx| tx.deadlines()).unwrap();
+            all.iter().map(|deadline| (deadline.grant, deadline.alarm(at(day)))).collect()
+        };
+        assert_eq!(listed(4), [(near, Alarm::None), (far, Alarm::None)]);
+        assert_eq!(listed(5), [(near, Alarm::Half), (far, Alarm::None)]);
+        assert_eq!(listed(8), [(near, Alarm::Soon), (far, Alarm::None)]);
+        assert_eq!(listed(10), [(near, Alarm::Due), (far, Alarm::None)], "over, and nobody has ended it yet");
+        w.ledger.expire_due(at(10)).unwrap();
+        assert_eq!(listed(80), [(far, Alarm::Soon)]);
+    });
+}

@@ -1,0 +1,97 @@
+//! `assent due`: what ends when; `assent tick`: what has to be done every day.
+
+use std::path::PathBuf;
+
+use assent::ledger::{Alarm, Collection, Deadline, Subject, Timestamp};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+use crate::output::{Output, count, date};
+use crate::vault::{self, VaultFlags, now};
+
+#[derive(Debug, Args)]
+pub(crate) struct DueArgs {
+    /// All that ends, also what has more than half of its time left
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TickArgs {
+    /// Also bring the log as files up to date there, with a signed checkpoint
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let now = now();
+    let (deadlines, people) =
+        ledger.run_tx("list deadlines", now, |tx| Ok((tx.deadlines()?, tx.subjects()?)))?.into_inner();
+    let collections = ledger.run_tx("list collections", now, |tx| tx.collections())?.into_inner();
+    let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
+    let objects: Vec<Value> = shown.map(|deadline| describe(deadline, &people, &collections, now)).collect();
+    Ok(out.answer(&json!({ "deadlines": objects }), |out| {
+        for object in &objects {
+            let word = |key: &str| object[key].as_str().unwrap_or("?").to_owned();
+            let words =
+                [word("until"), word("passed"), word("what"), word("subject"), word("purpose"), word("collection")];
+            writeln!(out, "{}", words.join("\t"))?;
+        }
+        match (objects.is_empty(), deadlines.len()) {
+            (true, 0) => writeln!(out, "nothing ends: nobody has consented to anything"),
+            (true, n) => writeln!(out, "nothing is near its end; --all shows {}", count(n, "deadline")),
+            (false, _) => Ok(()),
+        }
+    })?)
+}
+
+fn describe(deadline: &Deadline, people: &[Subject], collections: &[Collection], now: Timestamp) -> Value {
+    let handle = people.iter().find(|s| s.id == deadline.subject).map(|s| s.handle.as_str());
+    let name = collections.iter().find(|c| c.id == deadline.collection).map(|c| c.name.as_str());
+    let passed = match deadline.alarm(now) {
+        Alarm::None => "under 50 %",
+        Alarm::Half => "over 50 %",
+        Alarm::Soon => "over 80 %",
+        Alarm::Due => "due",
+    };
+    json!({
+        "what": "consent", "consent": deadline.grant.to_string(), "subject": handle, "purpose": deadline.purpose.as_str(),
+        "collection": name, "from": date(deadline.from), "until": date(deadline.until), "passed": passed,
+    })
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    // Opening ends what is due, and finishes what was interrupted.
+    let (ledger, expired) = vault::open_and_expire(flags)?;
+    ledger.scrub_if_due(now())?;
+    let exported = args.export.as_ref().map(|folder| ledger.export_log(folder, now(), &mut |_, _| {})).transpose()?;
+    let near = ledger.run_tx("list deadlines", now(), |tx| {
+        Ok(tx.deadlines()?.iter().filter(|deadline| deadline.alarm(now()) >= Alarm::Soon).count())
+    })?;
+    let near = near.into_inner();
+    let ended: Vec<String> = expired.iter().map(ToString::to_string).collect();
+    let object = json!({ "expired": ended, "near": near, "log_entries": exported.as_ref().map(|here| here.size) });
+    Ok(out.answer(&object, |out| {
+        writeln!(
+            out,
+            "{} ended by their date; templates and sightings under them are deleted.",
+            count(ended.len(), "consent")
+        )?;
+        if near > 0 {
+            writeln!(out, "{} more than four fifths of their time behind them: assent due", count(near, "consent"))?;
+        }
+        match (&args.export, exported) {
+            (Some(folder), Some(here)) => writeln!(out, "{} holds the log: {} entries", folder.display(), here.size),
+            _ => Ok(()),
+        }
+    })?)
+}

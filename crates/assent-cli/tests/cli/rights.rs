@@ -1,0 +1,164 @@
+//! What a person may ask for, from the command line alone: access, erasure and its certificate, and that a backup brings
+//! nobody back.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use zip::ZipArchive;
+
+use super::{assent, stderr, stdout};
+
+/// A club's vault with one member on its roster.
+struct Club {
+    home: TempDir,
+}
+
+impl Club {
+    fn new() -> Self {
+        let club = Self { home: tempfile::tempdir().unwrap() };
+        fs::create_dir(club.file("photos")).unwrap();
+        club.run(&[
+            "init",
+            "--name",
+            "Ann",
+            "--controller",
+            "The Club",
+            "--contact",
+            "office@example.org",
+            "--jurisdiction",
+            "EU",
+        ]);
+        club.run(&["collection", "add", "trip", &club.file("photos"), "--others", "closed-group"]);
+        club.run(&["subject", "add", "m-1", "--name", "Mia <Member>", "--contact", "mia@example.org"]);
+        club
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.home.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.file(name)).unwrap()
+    }
+
+    fn vault(&self) -> String {
+        self.file("vault")
+    }
+
+    /// What a command answers a machine, which succeeds.
+    fn run(&self, args: &[&str]) -> Value {
+        let output = self.try_run(args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        serde_json::from_str(&stdout(&output)).unwrap()
+    }
+
+    fn try_run(&self, args: &[&str]) -> std::process::Output {
+        let vault = self.vault();
+        assent(self.home.path(), &[&["--vault", &vault, "--json"], args].concat())
+    }
+
+    /// Why a command is refused.
+    fn refused(&self, args: &[&str]) -> String {
+        let output = self.try_run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        stderr(&output)
+    }
+
+    fn subject(&self) -> String {
+        self.run(&["subject", "show", "m-1"])["subject"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn a_person_gets_everything_in_one_file() {
+    let club = Club::new();
+    club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+    let answer = club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+    assert_eq!(
+        (&answer["consents"], &answer["events"]),
+        (&Value::from(0), &Value::from(1)),
+        "that she was told before"
+    );
+    let mut zip = ZipArchive::new(fs::File::open(club.file("mia.zip")).unwrap()).unwrap();
+    let mut read = |name: &str| {
+        let mut text = String::new();
+        zip.by_name(name).unwrap().read_to_string(&mut text).unwrap();
+        text
+    };
+    let page = read("about-you.html");
+    for part in ["Mia &#60;Member&#62;", "mia@example.org", "The Club", "office@example.org", "you are not looked for"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("<Member>"), "what people are called is no markup");
+    let object: Value = serde_json::from_str(&read("about-you.json")).unwrap();
+    assert_eq!(object["subject"]["name"], "Mia <Member>");
+    assert_eq!(object["events"][0]["kind"], "access answered");
+    assert!(club.refused(&["access", "nobody", "--to", &club.file("x.zip")]).contains("no subject"));
+    assert!(!Path::new(&club.file("x.zip")).exists());
+}
+
+#[test]
+fn a_certificate_is_checked_elsewhere_and_a_backup_brings_nobody_back() {
+    let club = Club::new();
+    let id = club.subject();
+    let (data, ring) = (club.file("backup"), club.file("safe/ring"));
+    club.run(&["backup", "--to", &data, "--key-ring-to", &ring]);
+    fs::write(club.file("key"), club.run(&["audit", "key"])["key"].as_str().unwrap()).unwrap();
+    club.run(&["erase", "m-1", "--certificate", &club.file("certificate")]);
+    club.run(&["audit", "checkpoint", "--to", &club.file("newest")]);
+
+    // On a machine that has neither the vault nor its keys.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let check = |certificate: &str| {
+        let args = ["audit", "verify", "--json", "--certificate", certificate, "--key", &club.file("key")];
+        assent(elsewhere.path(), &args)
+    };
+    let checked: Value = serde_json::from_str(&stdout(&check(&club.file("certificate")))).unwrap();
+    assert_eq!((&checked["holds"], checked["subject"].as_str()), (&Value::from(true), Some(id.as_str())));
+    fs::write(club.file("changed"), club.text("certificate").replacen("erased 2", "erased 3", 1)).unwrap();
+    let changed = check(&club.file("changed"));
+    assert_eq!(changed.status.code(), Some(1));
+    assert!(stderr(&changed).contains("changed after it was signed"), "{}", stderr(&changed));
+    let again = club.run(&["audit", "certificate", &id]);
+    assert!(again["certificate"].as_str().unwrap().starts_with("assent erasure certificate v1\n"));
+
+    fs::remove_dir_all(club.vault()).unwrap();
+    let with_old_ring = ["restore", "--from", &data, "--key-ring-from", &ring];
+    assert!(club.refused(&with_old_ring).contains("newer than any backup of it"));
+    club.run(&["restore", "--from", &data, "--checkpoint", &club.file("newest")]);
+    assert_eq!(club.run(&["subject", "list"])["subjects"], Value::Array(Vec::new()));
+    assert_eq!(club.run(&["audit", "verify"])["whole"], true);
+    let rewritten = club.refused(&["audit", "verify", "--against", &club.file("newest")]);
+    assert!(rewritten.contains("the log is not whole"), "{rewritten}");
+}
+
+#[test]
+fn the_log_is_shown_filtered_proven_and_written_as_files() {
+    let club = Club::new();
+    club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+    let kinds = |args: &[&str]| -> Vec<String> {
+        let shown = club.run(&[&["audit", "show"], args].concat());
+        shown["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&[]), ["vault created", "collection added", "access answered"]);
+    assert_eq!(kinds(&["--limit", "1"]), ["access answered"]);
+    assert_eq!(kinds(&["--kind", "collection-added"]), ["collection added"]);
+    assert_eq!(kinds(&["--collection", "trip"]), ["collection added"]);
+    assert_eq!(kinds(&["--subject", "m-1"]), ["access answered"]);
+    assert_eq!(kinds(&["--until", "2020-01-01"]), [""; 0]);
+    assert_eq!(club.try_run(&["audit", "show", "--kind", "nonsense"]).status.code(), Some(2));
+
+    let key = club.run(&["audit", "key"])["key"].as_str().unwrap().to_owned();
+    club.run(&["audit", "prove", "1", "--to", &club.file("proof")]);
+    let proven = club.run(&["audit", "verify", "--proof", &club.file("proof"), "--key", &key]);
+    assert_eq!((&proven["leaf"], proven["kind"].as_str()), (&Value::from(1), Some("collection added")));
+    assert!(club.refused(&["audit", "prove", "99"]).contains("no leaf 99"));
+    let ticked = club.run(&["tick", "--export", &club.file("log")]);
+    assert_eq!((&ticked["log_entries"], &ticked["near"]), (&Value::from(3), &Value::from(0)));
+    assert!(club.text("log/checkpoint").contains("\nerasures 0\n"));
+    assert_eq!(club.run(&["due", "--all"])["deadlines"], Value::Array(Vec::new()));
+}
