@@ -87,7 +87,7 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
+    let ledger = vault::open_until_stopped(flags)?;
     let notice_sha256 = match (&args.notice, ledger.kind()) {
         (Some(path), _) => sha256(&read(path)?),
         (None, VaultKind::Household) => sha256(STATEMENT.as_bytes()),

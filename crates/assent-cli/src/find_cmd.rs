@@ -56,7 +56,7 @@ pub(crate) struct ReviewArgs {
 ///
 /// [`CommandError`], as the ledger and the pictures say.
 pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
+    let ledger = vault::open_until_stopped(flags)?;
     if args.uncovered && ledger.kind() != VaultKind::Household {
         return Err(CommandError::Uncovered);
     }
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
 ///
 /// [`CommandError`], as the ledger and the pictures say.
 pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
+    let ledger = vault::open_until_stopped(flags)?;
     let subject = vault::subject(&ledger, &args.subject)?;
     let decided = args.confirm.len() + args.refuse.len();
     for (numbers, verdict) in [(&args.confirm, Verdict::Confirmed), (&args.refuse, Verdict::Refused)] {

@@ -19,6 +19,7 @@ mod evaluate_verify_cmd;
 mod fetch;
 mod find_cmd;
 mod free_memory;
+mod freeze_cmd;
 mod gallery_cmd;
 mod models_arg;
 mod output;
@@ -103,6 +104,8 @@ enum Command {
     Erase(consent_cmd::EraseArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
+    /// Stop everything at once, here or in one collection: an order of an authority, a complaint
+    Freeze(freeze_cmd::FreezeArgs),
     /// What ends when: consents, with more than half of their time behind them
     Due(due_cmd::DueArgs),
     /// What has to be done every day, for cron: end what is due, delete what hangs on it
@@ -176,6 +179,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Access(args) => access_cmd::run(args, &vault, &mut out)?,
         Command::Erase(args) => consent_cmd::erase(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
+        Command::Freeze(args) => freeze_cmd::run(args, &vault, &mut out)?,
         Command::Due(args) => due_cmd::due(args, &vault, &mut out)?,
         Command::Tick(args) => due_cmd::tick(args, &vault, &mut out)?,
         Command::Backup(args) => backup_cmd::backup(args, &vault, &mut out)?,

@@ -1,9 +1,11 @@
 //! Opening the vault that a command works on: its folder, its key ring, the real clock and the system's randomness.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
     Backup, Collection, Database, GrantId, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp, Tools,
@@ -18,6 +20,15 @@ use crate::places::{self, PlacesError};
 
 /// In the vault's folder: the name of its key ring below the folder of key rings.
 const RING_NAME_FILE: &str = "key-ring-name";
+
+/// In the vault's folder, while an order to stop is being given: whatever runs ends.
+const STOP_FILE: &str = "stop";
+
+/// How often it is looked for.
+const STOP_LOOKED_FOR: Duration = Duration::from_millis(100);
+
+/// So often an order is tried while another program has the vault: five seconds.
+const STOP_TRIES: u32 = 50;
 
 /// `--vault` and `--key-ring`.
 #[derive(Debug, Clone)]
@@ -81,6 +92,58 @@ pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId
     let ledger = Ledger::open(&place, tools(), now())?;
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
+}
+
+/// Opens the vault for work that an order to stop ends, also in the middle: as long as the program runs, somebody looks
+/// for the file that [`open_and_stop_others`] leaves. Whatever is not committed then never was.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_until_stopped(flags: &VaultFlags) -> Result<Ledger, VaultError> {
+    let ledger = open(flags)?;
+    let file = places::vault_dir(flags.vault.as_deref())?.join(STOP_FILE);
+    thread::spawn(move || {
+        while !file.exists() {
+            thread::sleep(STOP_LOOKED_FOR);
+        }
+        // As by Ctrl-C: there is nobody to tell when the error output is closed.
+        let told = "an order to stop was given, and what was not finished is not kept; if `assent freeze list` shows none, remove";
+        drop(writeln!(io::stderr(), "assent: {told} {}", file.display()));
+        process::exit(1);
+    });
+    Ok(ledger)
+}
+
+/// Opens the vault, and ends what another program does in it first. What `order` records holds from then on.
+///
+/// # Errors
+///
+/// - [`OpenError::Busy`] inside if the other program does not end.
+/// - As [`open`], and as `order`.
+pub(crate) fn open_and_stop_others<T>(
+    flags: &VaultFlags,
+    order: impl FnOnce(&Ledger) -> Result<T, TxError>,
+) -> Result<T, VaultError> {
+    let path = places::vault_dir(flags.vault.as_deref())?.join(STOP_FILE);
+    let mut tries = 0;
+    let outcome = loop {
+        match open(flags) {
+            Err(VaultError::Open(OpenError::Busy { .. })) if tries < STOP_TRIES => {
+                if tries == 0 {
+                    let io = |source| VaultError::Io { op: "write", path: path.clone(), source };
+                    fs::write(&path, "an order to stop is being given\n").map_err(io)?;
+                }
+                tries += 1;
+                thread::sleep(STOP_LOOKED_FOR);
+            }
+            Err(e) => break Err(e),
+            Ok(ledger) => break order(&ledger).map_err(VaultError::from),
+        }
+    };
+    // Left behind, it would end the next program too.
+    fs::remove_file(&path).ok();
+    outcome
 }
 
 /// Makes the vault.

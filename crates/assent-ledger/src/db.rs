@@ -234,6 +234,7 @@ pub(crate) enum Value {
     Float(f64),
     Text(Option<String>),
     Bytes(Vec<u8>),
+    OptBytes(Option<Vec<u8>>),
 }
 
 macro_rules! value_from {
@@ -257,6 +258,8 @@ value_from! {
     crate::id::GrantId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::CollectionId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::WitnessId: |v| Self::Bytes(v.as_bytes().to_vec());
+    crate::id::OrderId: |v| Self::Bytes(v.as_bytes().to_vec());
+    Option<crate::id::CollectionId>: |v| Self::OptBytes(v.map(|id| id.as_bytes().to_vec()));
     crate::id::VaultId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::PhotoId: |v| Self::Int(Some(v.0));
     crate::id::FaceId: |v| Self::Int(Some(v.0));
@@ -373,5 +376,6 @@ pub(crate) fn bound(sql: &'static str, args: Vec<Value>) -> sqlx::query::Query<'
         Value::Float(v) => query.bind(v),
         Value::Text(v) => query.bind(v),
         Value::Bytes(v) => query.bind(v),
+        Value::OptBytes(v) => query.bind(v),
     })
 }

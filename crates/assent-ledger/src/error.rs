@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::db::DbError;
-use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, WitnessId};
+use crate::id::{CollectionId, FaceId, GrantId, OrderId, PhotoId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
 use crate::seal::SealError;
 
@@ -177,6 +177,23 @@ pub enum TxError {
     Frozen {
         /// Which.
         collection: CollectionId,
+    },
+    /// An order to stop is in force.
+    #[error(
+        "an order to stop is in force here ({order}); `assent freeze list` shows it, and `assent freeze lift` ends it"
+    )]
+    Stopped {
+        /// Which.
+        order: OrderId,
+    },
+    /// An order without a reason.
+    #[error("an order to stop needs a reason: whoever finds things stopped has to know why (--reason)")]
+    NoReason,
+    /// There is no such order in force.
+    #[error("no order {order} is in force; `assent freeze list` shows all")]
+    NoOrder {
+        /// Which was named.
+        order: OrderId,
     },
     /// The collection's basis is `none`.
     #[error(

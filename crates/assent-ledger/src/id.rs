@@ -77,6 +77,10 @@ random_id! {
     WitnessId
 }
 random_id! {
+    /// An order to stop.
+    OrderId
+}
+random_id! {
     /// One vault. The key ring and the database carry the same one.
     VaultId
 }

@@ -58,7 +58,9 @@ pub use db::{Database, DbError};
 pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
 pub use error::{OpenError, TxError};
-pub use id::{CollectionId, FaceId, GrantId, IdError, PhotoId, SubjectId, TemplateId, Timestamp, VaultId, WitnessId};
+pub use id::{
+    CollectionId, FaceId, GrantId, IdError, OrderId, PhotoId, SubjectId, TemplateId, Timestamp, VaultId, WitnessId,
+};
 pub use keyring::KeyRingError;
 pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
@@ -69,6 +71,6 @@ pub use seal::SealError;
 pub use tx::{
     ActiveGrant, Alarm, Collection, CollectionCounts, Deadline, Evidence, FaceBox, Gallery, Grant, Held, HeldEvent,
     HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject,
-    OpenTemplate, Outcome, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
+    OpenTemplate, Order, Outcome, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
 };
 pub use words::{Band, GrantState, OthersBasis, Purpose, VaultKind, Verdict, WordError};

@@ -78,6 +78,10 @@ kinds! {
     Backup = 17, "backup made";
     /// The vault was restored from a backup.
     Restored = 18, "vault restored";
+    /// An order to stop was given.
+    Stopped = 19, "order to stop";
+    /// An order to stop was lifted.
+    Lifted = 20, "order lifted";
 }
 
 /// One entry of the log.
@@ -116,6 +120,11 @@ impl Leaf {
                 let mut fields = Reader::new(&self.public);
                 let collection = fields.array().map(CollectionId::from_bytes);
                 (collection, fields.text().and_then(|purpose| Purpose::new(purpose).ok()))
+            }
+            EventKind::Stopped | EventKind::Lifted => {
+                let mut fields = Reader::new(&self.public);
+                let order: Option<[u8; 16]> = fields.array();
+                (order.and_then(|_| fields.array()).map(CollectionId::from_bytes), None)
             }
             EventKind::Collection
             | EventKind::Frozen

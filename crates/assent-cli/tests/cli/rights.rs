@@ -162,3 +162,26 @@ fn the_log_is_shown_filtered_proven_and_written_as_files() {
     assert!(club.text("log/checkpoint").contains("\nerasures 0\n"));
     assert_eq!(club.run(&["due", "--all"])["deadlines"], Value::Array(Vec::new()));
 }
+
+#[test]
+fn an_order_stops_the_vault_and_the_rights_go_on() {
+    let club = Club::new();
+    let no_reason = club.try_run(&["freeze"]);
+    assert_eq!(no_reason.status.code(), Some(2), "a reason has to be given");
+    let given = club.run(&["freeze", "--reason", "order 7 of the authority", "--until", "2999-01-01"]);
+    let order = given["order"].as_str().unwrap();
+    let listed = club.run(&["freeze", "list"]);
+    assert_eq!(
+        (&listed["orders"][0]["state"], listed["orders"][0]["until"].as_str()),
+        (&"in force".into(), Some("2999-01-01"))
+    );
+    club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+    club.run(&["freeze", "lift", order]);
+    assert!(club.refused(&["freeze", "lift", order]).contains("no order"));
+    club.run(&["freeze", "--collection", "trip", "--reason", "a complaint"]);
+    assert_eq!(club.run(&["freeze", "list"])["orders"][1]["scope"], "trip");
+    club.run(&["erase", "m-1"]);
+    let kinds = club.run(&["audit", "show", "--kind", "order-to-stop"]);
+    assert_eq!(kinds["entries"].as_array().unwrap().len(), 2);
+    assert!(!Path::new(&club.vault()).join("stop").exists());
+}

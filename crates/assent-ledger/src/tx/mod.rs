@@ -1,7 +1,7 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`,
+//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
 //! `events` (and their `tiles`), and everything `held` about one person.
 
 mod calibrations;
@@ -11,6 +11,7 @@ mod events;
 mod grants;
 mod held;
 mod opening;
+mod orders;
 mod photos;
 mod roster;
 mod sightings;
@@ -39,6 +40,7 @@ pub(crate) use events::{OPENINGS, opening_row};
 pub use grants::{Evidence, Grant, NewGrant};
 pub use held::{Held, HeldEvent, HeldSighting, HeldTemplate};
 pub use opening::{OpenTemplate, Searchable};
+pub use orders::Order;
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
 pub use roster::{Collection, NewCollection, NewSubject, Subject, Witness};
 pub use sightings::{NewSighting, Sighting};

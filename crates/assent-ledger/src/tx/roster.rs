@@ -183,6 +183,7 @@ impl Tx<'_> {
     /// A collection in which something new may be stored.
     pub(super) fn open_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
         let collection = self.collection(id)?;
+        self.heed_orders(id)?;
         if collection.frozen { Err(TxError::Frozen { collection: id }) } else { Ok(collection) }
     }
 

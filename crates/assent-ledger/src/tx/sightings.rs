@@ -203,6 +203,7 @@ impl<'tx> Tx<'tx> {
 
     fn check_finds(&self, proof: &ActiveGrant<'tx>) -> Result<(), TxError> {
         self.still_active(proof)?;
+        self.heed_orders(proof.collection)?;
         if proof.purpose.is_find() { Ok(()) } else { Err(TxError::OtherPurpose { grant: proof.grant }) }
     }
 }

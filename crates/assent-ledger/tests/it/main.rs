@@ -13,6 +13,7 @@ mod fixture;
 mod held;
 mod log;
 mod opening;
+mod orders;
 mod published;
 mod roster;
 mod sentences;

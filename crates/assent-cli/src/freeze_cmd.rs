@@ -1,0 +1,92 @@
+//! `assent freeze`: an order to stop, at once, also for what is running.
+
+use assent::ledger::{Collection, Order, OrderId};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+use crate::output::{Output, date, parse_date};
+use crate::vault::{self, VaultFlags, now};
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct FreezeArgs {
+    /// Stop this collection alone, instead of the whole vault
+    #[arg(long, value_name = "NAME")]
+    collection: Option<String>,
+    /// Why: the order's reference, say
+    #[arg(long, required = true)]
+    reason: Option<String>,
+    /// The first day on which it is over, such as 2027-07-31; without it, it holds until it is lifted
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+    #[command(subcommand)]
+    command: Option<FreezeCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum FreezeCommand {
+    /// Show all orders
+    List,
+    /// End an order
+    Lift {
+        /// The order, as `assent freeze list` shows it
+        order: OrderId,
+    },
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    match &args.command {
+        Some(FreezeCommand::List) => {
+            let ledger = vault::open(flags)?;
+            let orders = ledger.run_tx("list orders", now(), |tx| tx.orders())?.into_inner();
+            let collections = vault::collections(&ledger)?;
+            let objects: Vec<Value> = orders.iter().map(|order| describe(order, &collections)).collect();
+            Ok(out.answer(&json!({ "orders": objects }), |out| {
+                for object in &objects {
+                    let words = ["order", "state", "scope", "from", "until", "reason"];
+                    let line: Vec<&str> = words.iter().map(|key| object[key].as_str().unwrap_or("-")).collect();
+                    writeln!(out, "{}", line.join("\t"))?;
+                }
+                if objects.is_empty() { writeln!(out, "no order was ever given") } else { Ok(()) }
+            })?)
+        }
+        Some(FreezeCommand::Lift { order }) => {
+            vault::open(flags)?.run_tx("lift an order", now(), |tx| tx.lift_order(*order))?;
+            Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
+        }
+        None => {
+            let until = args
+                .until
+                .as_deref()
+                .map(|text| parse_date(text).ok_or_else(|| CommandError::Date { text: text.to_owned() }));
+            let (until, reason) = (until.transpose()?, args.reason.clone().unwrap_or_default());
+            let order = vault::open_and_stop_others(flags, |ledger| {
+                let only = args.collection.as_deref().map(|name| vault::collection(ledger, name)).transpose()?;
+                Ok(ledger.run_tx("stop", now(), |tx| tx.order_stop(only.map(|c| c.id), &reason, until))?.into_inner())
+            })?;
+            let what = args.collection.as_deref().unwrap_or("the whole vault");
+            Ok(out.answer(&json!({ "order": order.to_string(), "scope": what }), |out| {
+                writeln!(out, "Stopped: nothing is scanned, searched or enrolled in {what}.")?;
+                writeln!(out, "Access, withdrawal and erasure go on. Lift it with: assent freeze lift {order}")
+            })?)
+        }
+    }
+}
+
+fn describe(order: &Order, collections: &[Collection]) -> Value {
+    let name = |id| collections.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str());
+    let state = match order.lifted {
+        Some(_) => "lifted",
+        None if order.in_force(now()) => "in force",
+        None => "over",
+    };
+    json!({
+        "order": order.id.to_string(), "state": state, "scope": order.collection.map_or("the whole vault", name),
+        "from": date(order.from), "until": order.until.map(date), "lifted": order.lifted.map(date), "reason": order.reason,
+    })
+}

@@ -1,0 +1,98 @@
+//! R38: an order to stop stops everything in its scope, and nothing that people may ask for.
+
+use assent_ledger::*;
+
+use crate::support::*;
+
+/// Something that may be refused.
+type Act<'a> = (&'static str, Box<dyn Fn(&Tx<'_>) -> Result<(), TxError> + 'a>);
+
+fn stopped(outcome: &Result<(), TxError>) -> bool {
+    matches!(outcome, Err(TxError::Stopped { .. }))
+}
+
+#[test]
+fn r38_an_order_stops_all_in_its_scope_and_the_rights_go_on() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+        let grant = w.grant(ada, 90);
+        w.enrol(grant, b"embedding");
+        let photo = w.photo("a.jpg", &[face(0.0)]);
+        w.tx(T0, |tx| {
+            let proof = tx.active_grant(grant)?;
+            tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }])
+        })
+        .unwrap();
+        let find = Purpose::find_my_photos();
+        let sighting = |tx: &Tx<'_>| {
+            let proof = tx.active_grant(grant)?;
+            let new = NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review };
+            tx.replace_sightings(photo.id, &[new]).map(drop)
+        };
+        let acts: Vec<Act<'_>> = vec![
+            ("search", Box::new(|tx| tx.searchable(w.collection, &find, MODEL).map(drop))),
+            ("store what a scan saw", Box::new(|tx| put_photo(tx, w.collection, "b.jpg", &[]).map(drop))),
+            ("store a sighting", Box::new(sighting)),
+            ("read sightings", Box::new(|tx| tx.sightings_of(&tx.active_grant(grant)?).map(drop))),
+            ("decide", Box::new(|tx| tx.record_decision(&tx.active_grant(grant)?, photo.faces[0], Verdict::Refused))),
+            ("enrol", Box::new(|tx| tx.enrol(&tx.active_grant(grant)?, MODEL, &[b"more"]).map(drop))),
+            ("consent", Box::new(|tx| give(tx, bob, w.collection, &find, &w.witnesses, 9).map(drop))),
+        ];
+        // Each is tried and taken back.
+        let tried = |at: Timestamp, act: &Act<'_>| -> Result<(), TxError> {
+            let mut outcome = Ok(());
+            w.ledger
+                .run_tx("try", at, |tx| {
+                    outcome = act.1(tx);
+                    Err::<(), _>(TxError::NoSubject)
+                })
+                .unwrap_err();
+            outcome
+        };
+        let other = w.tx(T0, |tx| {
+            tx.add_collection(&NewCollection { name: "Other", directory: "/o", others: OthersBasis::ClosedGroup })
+        });
+        let scopes =
+            [("the vault", None, true), ("this collection", Some(w.collection), true), ("another", other.ok(), false)];
+        for (scope, collection, hit) in scopes {
+            let order = w.tx(at(1), |tx| tx.order_stop(collection, "order of the authority", Some(at(20)))).unwrap();
+            for act in &acts {
+                assert_eq!(stopped(&tried(at(2), act)), hit, "{scope}: {}", act.0);
+                assert!(tried(at(20), act).is_ok(), "{scope}: {} when the order is over", act.0);
+            }
+            w.tx(at(3), |tx| tx.lift_order(order)).unwrap();
+            for act in &acts {
+                assert!(tried(at(4), act).is_ok(), "{scope}: {} when the order is lifted", act.0);
+            }
+        }
+
+        w.tx(at(5), |tx| tx.order_stop(None, "again", None)).unwrap();
+        assert_eq!(w.tx(at(5), |tx| tx.everything_about(ada)).unwrap().sightings.len(), 1, "access");
+        w.tx(at(5), |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
+        w.ledger.erase(ada, at(5), |_| {}).unwrap();
+        assert_eq!(w.ledger.audit_verify(None, at(5)).unwrap().fault, None);
+    });
+}
+
+#[test]
+fn an_order_has_a_reason_and_an_end_to_come_and_is_lifted_once() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let nowhere = CollectionId::from_bytes([9; 16]);
+        let order = |collection, reason: &str, until| w.tx(T0, |tx| tx.order_stop(collection, reason, until));
+        assert!(matches!(order(None, " ", None), Err(TxError::NoReason)));
+        assert!(matches!(order(None, "late", Some(T0)), Err(TxError::Validity)));
+        assert!(matches!(order(Some(nowhere), "where", None), Err(TxError::NoCollection { .. })));
+        let id = order(Some(w.collection), "a complaint", Some(at(9))).unwrap();
+        let leaf = w.tx(T0, |tx| Ok(tx.leaves(tx.log_head()?.0 - 1, 1)?.remove(0))).unwrap();
+        assert_eq!((leaf.kind, leaf.about().0), (EventKind::Stopped, Some(w.collection)));
+        let listed = w.tx(at(1), |tx| tx.orders()).unwrap().remove(0);
+        assert_eq!((listed.id, listed.reason.as_str(), listed.until), (id, "a complaint", Some(at(9))));
+        assert!(listed.in_force(at(8)) && !listed.in_force(at(9)));
+        assert!(matches!(w.tx(at(9), |tx| tx.lift_order(id)), Err(TxError::NoOrder { .. })), "it is over");
+        w.tx(at(2), |tx| tx.lift_order(id)).unwrap();
+        assert!(matches!(w.tx(at(2), |tx| tx.lift_order(id)), Err(TxError::NoOrder { .. })));
+        assert!(!contains(&bytes_below(&w.home.place.folder), b"a complaint"), "the reason is sealed");
+    });
+}
