@@ -66,8 +66,10 @@ impl Tx<'_> {
     fn audit(&self, against: Option<&Checkpoint>) -> Result<Audit, TxError> {
         let head = self.peaks()?;
         let people = self.people()?;
-        let mut leaves = Leaves { tree: Peaks::default(), head: &head, against, fault: None };
-        let mut openings = Openings { people: &people, last: None, checked: 0, fault: None };
+        let mut leaves =
+            Leaves { tree: Peaks::default(), head: &head, against, said: Commitments::default(), fault: None };
+        let mut openings =
+            Openings { people: &people, last: None, opened: Vec::new(), plain: Zeroizing::default(), fault: None };
         if let Some(file) = self.db.beside().and_then(|place| place.file) {
             thread::scope(|scope| {
                 let second = scope.spawn(|| reader::each_opening(file, &mut |opening| openings.take(opening)));
@@ -79,8 +81,9 @@ impl Tx<'_> {
             reader::leaves_by_page(rows, &mut |leaf| leaves.take(leaf))?;
             reader::openings_by_page(rows, &mut |opening| openings.take(opening))?;
         }
-        let fault = leaves.end().or(openings.fault.map(|at| (at, Fault::Opening)));
-        Ok(Audit { size: head.size(), root: head.root(), openings: openings.checked, fault })
+        let (said, fault) = leaves.end();
+        let fault = fault.or_else(|| Some((openings.first_wrong(&said)?, Fault::Opening)));
+        Ok(Audit { size: head.size(), root: head.root(), openings: openings.opened.len() as u64, fault })
     }
 
     fn people(&self) -> Result<People, TxError> {
@@ -102,11 +105,34 @@ impl Tx<'_> {
 /// Whose openings stand under which pseudonym, and what opens them.
 type People = HashMap<[u8; 16], (SubjectId, SealKey)>;
 
+/// What the leaves commit to, 32 bytes each: leaves and openings come in different orders, and looking up one for each of
+/// the other in the database takes longer than all the rest.
+#[derive(Default)]
+struct Commitments {
+    /// Where those of each leaf end in `all`.
+    ends: Vec<u64>,
+    all: Vec<Hash>,
+}
+
+impl Commitments {
+    fn push(&mut self, of_leaf: &[Hash]) {
+        self.all.extend_from_slice(of_leaf);
+        self.ends.push(self.all.len() as u64);
+    }
+
+    fn get(&self, position: u64, slot: u64) -> Option<&Hash> {
+        let end = *self.ends.get(usize::try_from(position).ok()?)?;
+        let start = if position == 0 { 0 } else { self.ends[position as usize - 1] };
+        self.all.get(start.checked_add(slot).filter(|at| *at < end)? as usize)
+    }
+}
+
 /// Goes through the leaves in their order, up to the first that is not as it should be.
 struct Leaves<'a> {
     tree: Peaks,
     head: &'a Peaks,
     against: Option<&'a Checkpoint>,
+    said: Commitments,
     fault: Option<(u64, Fault)>,
 }
 
@@ -119,8 +145,9 @@ impl Leaves<'_> {
             _ if leaf.position as u64 != at => Some((at, Fault::Missing)),
             None => Some((at, Fault::Changed)),
             Some(leaf) if leaf.position != at => Some((at, Fault::Moved)),
-            Some(_) => {
+            Some(leaf) => {
                 self.tree.push(hash);
+                self.said.push(&leaf.commitments);
                 self.differs().then_some((at, Fault::Forked))
             }
         };
@@ -132,25 +159,30 @@ impl Leaves<'_> {
         self.against.is_some_and(|then| then.size == self.tree.size() && then.root != self.tree.root())
     }
 
-    /// The first fault, when all leaves were read.
-    fn end(self) -> Option<(u64, Fault)> {
+    /// What the leaves commit to, and the first fault, when all were read.
+    fn end(self) -> (Commitments, Option<(u64, Fault)>) {
         let (read, head) = (self.tree.size(), self.head.size());
         let signed = self.against.map_or(0, |then| then.size);
-        self.fault.or_else(|| match () {
+        let fault = self.fault.or_else(|| match () {
             () if read < head => Some((read, Fault::Missing)),
             () if read > head => Some((head, Fault::Head)),
             () if read < signed => Some((read, Fault::Cut)),
             () => self.tree.first_difference(self.head).map(|at| (at, Fault::Head)),
-        })
+        });
+        (self.said, fault)
     }
 }
 
-/// Opens the openings of everybody whose key is there, and remembers the first leaf whose opening does not match.
+/// Opens the openings of everybody whose key is there.
 struct Openings<'a> {
     people: &'a People,
     /// Openings come person by person.
     last: Option<([u8; 16], &'a (SubjectId, SealKey))>,
-    checked: u64,
+    /// Of each: which leaf, which of its commitments, and what that has to be.
+    opened: Vec<(u64, u64, Hash)>,
+    /// The one that was opened last.
+    plain: Zeroizing<Vec<u8>>,
+    /// The first leaf whose opening did not open.
     fault: Option<u64>,
 }
 
@@ -160,18 +192,20 @@ impl Openings<'_> {
         if self.last.is_none_or(|(last, _)| last != pseudonym) {
             self.last = self.people.get(&pseudonym).map(|person| (pseudonym, person));
         }
-        let Some((_, (subject, key))) = self.last.filter(|(last, _)| *last == pseudonym) else { return };
-        let (position, slot) = (opening.position as u64, opening.slot as usize);
-        let row_key = opening_row(position, slot);
+        let Some((_, (subject, key))) = self.last else { return };
+        let (position, slot) = (opening.position as u64, opening.slot as u64);
+        let row_key = opening_row(position, slot as usize);
         let place = Place { table: OPENINGS, subject: Some(*subject), row: Some(&row_key), ..Place::default() };
-        let mut plain = Zeroizing::default();
-        let opened = seal::open_into(key, &place, opening.sealed, &mut plain).is_ok();
-        let said = Leaf::from_bytes(opening.leaf).and_then(|leaf| leaf.commitments.get(slot).copied());
-        let right = plain.split_first_chunk().is_some_and(|(salt, detail)| said == Some(commitment(salt, detail)));
-        if opened && right {
-            self.checked += 1;
-        } else {
-            self.fault = Some(self.fault.map_or(position, |first| first.min(position)));
+        let opened = seal::open_into(key, &place, opening.sealed, &mut self.plain).is_ok();
+        match self.plain.split_first_chunk().filter(|_| opened) {
+            Some((salt, detail)) => self.opened.push((position, slot, commitment(salt, detail))),
+            None => self.fault = Some(self.fault.map_or(position, |first| first.min(position))),
         }
+    }
+
+    /// The first leaf that has another commitment than its opening, or whose opening does not open.
+    fn first_wrong(&self, said: &Commitments) -> Option<u64> {
+        let wrong = self.opened.iter().filter(|(at, slot, due)| said.get(*at, *slot) != Some(due)).map(|(at, ..)| *at);
+        wrong.chain(self.fault).min()
     }
 }

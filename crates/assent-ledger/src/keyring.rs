@@ -293,19 +293,24 @@ impl KeyRing {
             .map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })?
             .len();
         let full = (length / SLOT as u64).saturating_sub(1);
+        let mut bytes = Zeroizing::new(vec![[0; SLOT]; READ_AT_ONCE.min(full.saturating_sub(self.whole)) as usize]);
         while self.whole < full {
-            let slot = self.whole;
-            let bytes = self.read(slot)?;
-            let torn = matches!(state(&bytes), State::Damaged) && slot + 1 == full;
-            if torn {
-                break;
+            let slots = &mut bytes[..READ_AT_ONCE.min(full - self.whole) as usize];
+            durable::read_at(&mut self.file, offset(self.whole), slots.as_flattened_mut())
+                .map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })?;
+            for bytes in slots.iter() {
+                let state = state(bytes);
+                let torn = matches!(state, State::Damaged) && self.whole + 1 == full;
+                if torn {
+                    return Ok(());
+                }
+                let subject = SubjectId::from_bytes(part(bytes, 8));
+                if matches!(state, State::Destroyed) {
+                    self.destroyed.insert(subject);
+                }
+                self.slots.insert(subject, self.whole);
+                self.whole += 1;
             }
-            let subject = SubjectId::from_bytes(part(&bytes, 8));
-            if matches!(state(&bytes), State::Destroyed) {
-                self.destroyed.insert(subject);
-            }
-            self.slots.insert(subject, slot);
-            self.whole += 1;
         }
         Ok(())
     }

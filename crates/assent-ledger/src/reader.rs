@@ -132,22 +132,20 @@ pub(crate) struct Leaf<'a> {
     pub(crate) hash: &'a [u8],
 }
 
-/// An opening as it stands in the table, and the leaf that it opens.
+/// An opening of a leaf as it stands in the table.
 pub(crate) struct Opening<'a> {
     pub(crate) pseudonym: &'a [u8],
     pub(crate) position: i64,
     pub(crate) slot: i64,
     pub(crate) sealed: &'a [u8],
-    pub(crate) leaf: &'a [u8],
 }
 
 /// Leaves from a position (`$1`) on, at most so many (`$2`; in SQLite -1 means all).
 const LEAVES: &str = "SELECT seq, bytes, hash FROM log_leaves WHERE seq >= $1 ORDER BY seq LIMIT $2";
 
 /// Openings after one (`$1`, `$2`, `$3`), person by person, at most so many (`$4`).
-const OPENINGS: &str = "SELECT o.pseudonym, o.seq, o.slot, o.sealed, l.bytes FROM log_openings o \
-    JOIN log_leaves l ON l.seq = o.seq WHERE (o.pseudonym, o.seq, o.slot) > ($1, $2, $3) \
-    ORDER BY o.pseudonym, o.seq, o.slot LIMIT $4";
+const OPENINGS: &str = "SELECT pseudonym, seq, slot, sealed FROM log_openings \
+    WHERE (pseudonym, seq, slot) > ($1, $2, $3) ORDER BY pseudonym, seq, slot LIMIT $4";
 
 /// Calls `each` for the leaves of SQLite's file, in their order, until it has enough.
 pub(crate) fn each_leaf(file: &Path, each: &mut dyn FnMut(&Leaf<'_>) -> ControlFlow<()>) -> Result<(), DbError> {
@@ -190,13 +188,7 @@ pub(crate) fn each_opening(file: &Path, each: &mut dyn FnMut(&Opening<'_>)) -> R
     let mut statement = connection.prepare(OPENINGS)?;
     let mut rows = statement.query(rusqlite::params![[0_u8; 0], 0, 0, -1])?;
     while let Some(row) = rows.next()? {
-        each(&Opening {
-            pseudonym: blob(row, 0)?,
-            position: row.get(1)?,
-            slot: row.get(2)?,
-            sealed: blob(row, 3)?,
-            leaf: blob(row, 4)?,
-        });
+        each(&Opening { pseudonym: blob(row, 0)?, position: row.get(1)?, slot: row.get(2)?, sealed: blob(row, 3)? });
     }
     Ok(())
 }
@@ -212,8 +204,7 @@ pub(crate) fn openings_by_page(
         let page = rows(OPENINGS, args![pseudonym, position, slot, PAGE as i64])?;
         for row in &page {
             let (pseudonym, position, slot) = (row.bytes(0)?, row.int(1)?, row.int(2)?);
-            let (sealed, leaf) = (row.bytes(3)?, row.bytes(4)?);
-            each(&Opening { pseudonym: &pseudonym, position, slot, sealed: &sealed, leaf: &leaf });
+            each(&Opening { pseudonym: &pseudonym, position, slot, sealed: &row.bytes(3)? });
             after = (pseudonym, position, slot);
         }
         if page.len() < PAGE {

@@ -287,7 +287,19 @@ impl Tx<'_> {
     /// - [`TxError::Damaged`] if one is not of this format, [`TxError::Database`] if the database refuses.
     pub fn subjects(&self) -> Result<Vec<Subject>, TxError> {
         let rows = self.rows("SELECT id, owner, sealed, created_ms FROM subjects", args![])?;
-        let mut all = rows.iter().map(|row| self.read_subject(row)).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<SubjectId> =
+            rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
+        // In the order of the key ring, in which keys are read many at once.
+        let mut read = Vec::with_capacity(rows.len());
+        self.ring
+            .borrow_mut()
+            .reader()?
+            .each(ids.iter().copied(), &mut |i, key| read.push(read_subject(&rows[i], key)));
+        if read.len() < ids.len() {
+            // Says whose key is missing, and why.
+            ids.iter().try_for_each(|id| self.key(*id).map(drop))?;
+        }
+        let mut all = read.into_iter().collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| a.handle.cmp(&b.handle));
         Ok(all)
     }
@@ -300,25 +312,9 @@ impl Tx<'_> {
     /// - As [`Self::subjects`].
     pub fn subject(&self, id: SubjectId) -> Result<Subject, TxError> {
         match self.row("SELECT id, owner, sealed, created_ms FROM subjects WHERE id = $1", args![id])? {
-            Some(row) => self.read_subject(&row),
+            Some(row) => read_subject(&row, &self.key(id)?),
             None => Err(TxError::NoSubject),
         }
-    }
-
-    fn read_subject(&self, row: &Row) -> Result<Subject, TxError> {
-        let damaged = || TxError::Damaged { table: SUBJECTS };
-        let id = SubjectId::from_bytes(row.array(0)?);
-        let place = Place { table: SUBJECTS, subject: Some(id), ..Place::default() };
-        let plain = seal::open(&self.key(id)?, &place, &row.bytes(2)?)?;
-        let mut fields = Reader::new(&plain);
-        Ok(Subject {
-            id,
-            handle: fields.text().ok_or_else(damaged)?.to_owned(),
-            name: fields.text().ok_or_else(damaged)?.to_owned(),
-            contact: fields.text().ok_or_else(damaged)?.to_owned(),
-            owner: row.int(1)? == 1,
-            created: Timestamp(row.int(3)?),
-        })
     }
 
     /// Finds a person by id, handle, name, or the first 8 or more digits of the id, in this order. Every profile is
@@ -348,4 +344,20 @@ impl Tx<'_> {
         }
         Err(TxError::NoSubject)
     }
+}
+
+fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
+    let damaged = || TxError::Damaged { table: SUBJECTS };
+    let id = SubjectId::from_bytes(row.array(0)?);
+    let place = Place { table: SUBJECTS, subject: Some(id), ..Place::default() };
+    let plain = seal::open(key, &place, &row.bytes(2)?)?;
+    let mut fields = Reader::new(&plain);
+    Ok(Subject {
+        id,
+        handle: fields.text().ok_or_else(damaged)?.to_owned(),
+        name: fields.text().ok_or_else(damaged)?.to_owned(),
+        contact: fields.text().ok_or_else(damaged)?.to_owned(),
+        owner: row.int(1)? == 1,
+        created: Timestamp(row.int(3)?),
+    })
 }
