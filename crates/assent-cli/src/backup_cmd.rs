@@ -64,6 +64,9 @@ pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'
     let object = json!({ "vault": place.folder, "key_ring": place.ring });
     Ok(out.answer(&object, |out| {
         writeln!(out, "The vault is restored at {}.", place.folder.display())?;
-        writeln!(out, "Whoever was erased since the backup, as the key ring knows, is erased here too.")
+        writeln!(
+            out,
+            "Whoever was erased since the backup, and whatever was withdrawn, is so here too: the key ring knows."
+        )
     })?)
 }

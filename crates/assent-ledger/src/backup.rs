@@ -1,7 +1,7 @@
 //! Backups: the data without keys in one place, the key ring in another, and the way back.
 //!
-//! A restored database may be older than an erasure. The key ring knows who was erased, and opening a vault replays that
-//! before anything else: the rows go, and the log says so. A key ring that is itself older than the newest checkpoint is
+//! A restored database may be older than an erasure or a withdrawal. The key ring knows of both, and opening a vault replays
+//! them before anything else: the rows go, and the log says so. A key ring that is itself older than the newest checkpoint is
 //! refused, because it would bring somebody back.
 
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -155,8 +155,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes a vault at `place` from a backup and opens it. Whoever was erased since the backup is erased again, before
-    /// anything else. That it was restored is an event.
+    /// Makes a vault at `place` from a backup and opens it. Whoever was erased since the backup is erased again, and what was
+    /// withdrawn is withdrawn again, before anything else. That it was restored is an event.
     ///
     /// # Errors
     ///
@@ -208,15 +208,25 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Erases again whom the key ring knows to be erased and the database does not. To be followed by
-    /// `finish_erasures`.
-    pub(crate) fn replay_erasures(&self, now: Timestamp) -> Result<(), TxError> {
-        let erased = self.with_core(|core| Ok(core.ring.borrow().destroyed()))?;
-        let known = self.run_tx("count erasures", now, |tx| tx.count("SELECT COUNT(*) FROM tombstones", args![]))?;
-        if erased.len() as i64 <= *known {
-            return Ok(());
+    /// Erases again whom the key ring knows to be erased and the database does not, and withdraws again what was withdrawn
+    /// after the database's last leaf. To be followed by `finish_erasures`.
+    pub(crate) fn replay(&self, now: Timestamp) -> Result<(), TxError> {
+        let (size, known) = self
+            .run_tx("look for a restored backup", now, |tx| {
+                Ok((tx.log_head()?.0, tx.count("SELECT COUNT(*) FROM tombstones", args![])?))
+            })?
+            .into_inner();
+        let (erased, withdrawn) = self.with_core(|core| {
+            let ring = core.ring.borrow();
+            Ok((ring.destroyed(), ring.withdrawn_after(size)))
+        })?;
+        if erased.len() as i64 > known {
+            self.run_tx("replay erasures", now, |tx| tx.replay(&erased))?;
         }
-        self.run_tx("replay erasures", now, |tx| tx.replay(&erased)).map(drop)
+        if !withdrawn.is_empty() {
+            self.run_tx("replay withdrawals", now, |tx| tx.withdraw_again(&withdrawn))?;
+        }
+        Ok(())
     }
 
     fn copy_database(&self, to: &Path) -> Result<bool, TxError> {

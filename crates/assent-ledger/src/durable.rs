@@ -13,6 +13,8 @@ pub enum WriteKind {
     RingCreate,
     /// A new key at the end of the ring.
     RingAppend,
+    /// A withdrawal noted at the end of the ring.
+    RingNote,
     /// A key overwritten in place.
     RingErase,
     /// The database file rewritten, so that no trace of deleted rows is left in it.

@@ -4,7 +4,7 @@
 //! header (128 bytes) | slot 0 (128 bytes) | slot 1 | ...
 //! ```
 //!
-//! A slot is live (a subject's key) or destroyed (zeros, and the id, for ever). New keys are appended; a key is
+//! A slot is live (a subject's key), destroyed (zeros, and the id, for ever), or says that a consent was withdrawn. New keys are appended; a key is
 //! destroyed by overwriting its slot in place. Slots are 128 bytes so that none crosses a 512-byte sector. The bytes are
 //! described in `docs/formats/keyring.md`.
 //!
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::durable::{self, WriteHook, WriteKind};
-use crate::id::{SubjectId, VaultId};
+use crate::id::{GrantId, SubjectId, VaultId};
 use crate::secret::Key;
 
 const MAGIC: &[u8; 16] = b"assent key ring\n";
@@ -31,6 +31,7 @@ const SLOT: usize = 128;
 const READ_AT_ONCE: u64 = 512;
 const LIVE: u64 = 1;
 const DESTROYED: u64 = 2;
+const WITHDRAWN: u64 = 3;
 /// The last 32 bytes of the header and of each slot are the SHA-256 of the bytes before them.
 const BODY: usize = SLOT - 32;
 
@@ -118,6 +119,8 @@ pub(crate) struct KeyRing {
     slots: BTreeMap<SubjectId, u64>,
     /// Whose key was destroyed.
     destroyed: BTreeSet<SubjectId>,
+    /// Consents that were withdrawn, each with the position of the leaf that says so.
+    withdrawn: Vec<(u64, GrantId)>,
     /// How many slots are whole; a torn last one lies beyond and is overwritten by the next append.
     whole: u64,
 }
@@ -125,6 +128,7 @@ pub(crate) struct KeyRing {
 enum State {
     Live,
     Destroyed,
+    Withdrawn,
     Damaged,
 }
 
@@ -188,6 +192,7 @@ impl KeyRing {
             hook: hook.clone(),
             slots: BTreeMap::new(),
             destroyed: BTreeSet::new(),
+            withdrawn: Vec::new(),
             whole: 0,
         };
         ring.refresh()?;
@@ -227,7 +232,7 @@ impl KeyRing {
         match state(&bytes) {
             State::Live => Ok(Key::from_bytes(&part(&bytes, 24))),
             State::Destroyed => Err(KeyRingError::Destroyed { subject }),
-            State::Damaged => Err(KeyRingError::Damaged { path: self.path.clone(), slot }),
+            State::Damaged | State::Withdrawn => Err(KeyRingError::Damaged { path: self.path.clone(), slot }),
         }
     }
 
@@ -247,11 +252,28 @@ impl KeyRing {
         let slot = match self.slots.get(&subject) {
             Some(&slot) => match state(&*self.read(slot)?) {
                 State::Destroyed => return Err(KeyRingError::Destroyed { subject }),
-                State::Live | State::Damaged => slot,
+                State::Live | State::Damaged | State::Withdrawn => slot,
             },
             None => self.whole,
         };
         self.write(WriteKind::RingAppend, slot, LIVE, subject, key.expose())
+    }
+
+    /// Remembers that a consent was withdrawn, by the leaf at `position`, for whoever restores a backup from before.
+    pub(crate) fn withdrawn(&mut self, grant: GrantId, position: u64) -> Result<(), KeyRingError> {
+        self.refresh()?;
+        let mut bytes = Zeroizing::new([0; SLOT]);
+        bytes[8..24].copy_from_slice(grant.as_bytes());
+        bytes[24..32].copy_from_slice(&position.to_be_bytes());
+        self.put(WriteKind::RingNote, self.whole, WITHDRAWN, bytes)?;
+        self.withdrawn.push((position, grant));
+        self.whole += 1;
+        Ok(())
+    }
+
+    /// The consents that were withdrawn by leaves that a log of `size` leaves does not have.
+    pub(crate) fn withdrawn_after(&self, size: u64) -> Vec<GrantId> {
+        self.withdrawn.iter().filter(|(position, _)| *position >= size).map(|(_, grant)| *grant).collect()
     }
 
     /// Overwrites the subject's key with zeros, for good. Done twice, it is done once. A subject without a slot gets a
@@ -271,18 +293,28 @@ impl KeyRing {
         key: &[u8; 32],
     ) -> Result<(), KeyRingError> {
         let mut bytes = Zeroizing::new([0; SLOT]);
-        bytes[..8].copy_from_slice(&word.to_be_bytes());
         bytes[8..24].copy_from_slice(subject.as_bytes());
         bytes[24..56].copy_from_slice(key);
-        stamp(&mut bytes);
-        durable::write_at(&self.hook, kind, &mut self.file, offset(slot), bytes.as_slice())
-            .map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })?;
+        self.put(kind, slot, word, bytes)?;
         self.slots.insert(subject, slot);
         if word == DESTROYED {
             self.destroyed.insert(subject);
         }
         self.whole = self.whole.max(slot + 1);
         Ok(())
+    }
+
+    fn put(
+        &mut self,
+        kind: WriteKind,
+        slot: u64,
+        word: u64,
+        mut bytes: Zeroizing<[u8; SLOT]>,
+    ) -> Result<(), KeyRingError> {
+        bytes[..8].copy_from_slice(&word.to_be_bytes());
+        stamp(&mut bytes);
+        durable::write_at(&self.hook, kind, &mut self.file, offset(slot), bytes.as_slice())
+            .map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })
     }
 
     /// Takes in slots that were appended since the last look.
@@ -305,10 +337,19 @@ impl KeyRing {
                     return Ok(());
                 }
                 let subject = SubjectId::from_bytes(part(bytes, 8));
-                if matches!(state, State::Destroyed) {
-                    self.destroyed.insert(subject);
+                match state {
+                    State::Withdrawn => {
+                        let position = u64::from_be_bytes(part(bytes, 24));
+                        self.withdrawn.push((position, GrantId::from_bytes(part(bytes, 8))));
+                    }
+                    State::Destroyed => {
+                        self.destroyed.insert(subject);
+                        self.slots.insert(subject, self.whole);
+                    }
+                    State::Live | State::Damaged => {
+                        self.slots.insert(subject, self.whole);
+                    }
                 }
-                self.slots.insert(subject, self.whole);
                 self.whole += 1;
             }
         }
@@ -383,6 +424,7 @@ fn state(bytes: &[u8; SLOT]) -> State {
         _ if !stamped(bytes) => State::Damaged,
         LIVE => State::Live,
         DESTROYED => State::Destroyed,
+        WITHDRAWN => State::Withdrawn,
         _ => State::Damaged,
     }
 }

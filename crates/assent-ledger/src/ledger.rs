@@ -161,8 +161,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Opens a vault, repeats erasures that the key ring knows of and the database does not, and finishes erasures, and the
-    /// removal of deleted rows, that were interrupted.
+    /// Opens a vault, repeats erasures and withdrawals that the key ring knows of and the database does not, and finishes
+    /// erasures, and the removal of deleted rows, that were interrupted.
     ///
     /// Grants whose date has come are not ended here: call [`Self::expire_due`].
     ///
@@ -193,7 +193,7 @@ impl Ledger {
         let settings = read_settings(ring.master(), stored.id, &stored.sealed).map_err(resume(place))?;
         let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
         let ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, tools.hook);
-        ledger.replay_erasures(now).map_err(resume(place))?;
+        ledger.replay(now).map_err(resume(place))?;
         ledger.finish_erasures(now).map_err(resume(place))?;
         ledger.scrub_if_due(now).map_err(resume(place))?;
         Ok(ledger)
@@ -228,6 +228,7 @@ impl Ledger {
     /// - [`TxError::Nested`] if this thread is in a transaction of this ledger already.
     /// - [`TxError::Interrupted`] if an earlier call unwound in the middle.
     /// - [`TxError::Database`] if the transaction cannot begin, or a step of it failed although `body` went on.
+    /// - [`TxError::KeyRing`] if something was withdrawn and the key ring cannot be written.
     /// - [`TxError::CommitUnknown`] if the database stopped answering at the commit.
     pub fn run_tx<T>(
         &self,
@@ -265,7 +266,9 @@ impl Ledger {
         after.scrub = tx.scrub.get();
         let outcome = match answer {
             Ok(_) if tx.db.failed() => Err(TxError::Database(DbError::earlier_step())),
-            other => other,
+            // Before the commit: if that fails now, the person's word holds all the same from the next opening on.
+            Ok(value) => tx.note_withdrawals().map(|()| value),
+            Err(refused) => Err(refused),
         };
         match outcome {
             Ok(value) => announced(&self.hook, WriteKind::Commit(name), || tx.db.commit())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use super::{ActiveGrant, Tx};
+use super::{ActiveGrant, LeafPosition, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -345,16 +345,38 @@ impl Tx<'_> {
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
         self.scrub.set(true);
         let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
-        self.grant_leaf(kind, plain, &[])
+        let position = self.grant_leaf(kind, plain, &[])?;
+        if state == GrantState::Withdrawn {
+            self.withdrawn.borrow_mut().push((plain.id, position));
+        }
+        Ok(())
+    }
+
+    /// Notes in the key ring what was withdrawn in this transaction.
+    pub(crate) fn note_withdrawals(&self) -> Result<(), TxError> {
+        for (grant, position) in self.withdrawn.take() {
+            self.ring.borrow_mut().withdrawn(grant, position)?;
+        }
+        Ok(())
+    }
+
+    /// Ends those of these grants that are active, as withdrawn.
+    pub(crate) fn withdraw_again(&self, grants: &[GrantId]) -> Result<(), TxError> {
+        for grant in grants {
+            if let Some(row) = self.row(select_grants!("WHERE id = $1 AND state = 'active'"), args![*grant])? {
+                let plain = Plain::read(&row)?;
+                self.end_grant(&plain, &self.key(plain.subject)?, GrantState::Withdrawn)?;
+            }
+        }
+        Ok(())
     }
 
     /// Public: collection and purpose. Private: subject, grant, and the rest.
-    fn grant_leaf(&self, kind: EventKind, plain: &Plain, rest: &[&[u8]]) -> Result<(), TxError> {
+    fn grant_leaf(&self, kind: EventKind, plain: &Plain, rest: &[&[u8]]) -> Result<LeafPosition, TxError> {
         let public = Writer::new().bytes(plain.collection.as_bytes()).text(plain.purpose.as_str()).finish();
         let start = Writer::new().bytes(plain.subject.as_bytes()).bytes(plain.id.as_bytes());
         let detail = rest.iter().fold(start, |w, part| w.bytes(part)).finish();
-        self.append_leaf(kind, &public, &[(plain.subject, &detail)])?;
-        Ok(())
+        self.append_leaf(kind, &public, &[(plain.subject, &detail)])
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Tx<'tx> {
     pub(crate) now: Timestamp,
     /// Grants that ended in this transaction, whatever proofs of them are still about.
     ended: RefCell<BTreeSet<GrantId>>,
+    /// Grants that were withdrawn in this transaction, each with the position of the leaf that says so.
+    pub(crate) withdrawn: RefCell<Vec<(GrantId, LeafPosition)>>,
     /// Release files first used in this transaction, and for whom: one form may cover several purposes.
     releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
     /// Whether something was deleted of which no trace may stay.
@@ -188,6 +190,7 @@ impl<'tx> Tx<'tx> {
             kind,
             now,
             ended: RefCell::default(),
+            withdrawn: RefCell::default(),
             releases: RefCell::default(),
             scrub: Cell::new(false),
             handles: RefCell::default(),

@@ -103,6 +103,30 @@ fn i5_whoever_was_erased_since_the_backup_is_erased_again_by_restoring_it() {
 }
 
 #[test]
+fn i1_what_was_withdrawn_since_the_backup_is_withdrawn_again_by_restoring_it() {
+    let drill = Drill::new();
+    let withdraw = |tx: &Tx<'_>| tx.withdraw(tx.active_grant(tx.grants_of(drill.ada)?[0].id)?);
+    let taken_back = drill.w.tx(at(1), |tx| withdraw(tx).and(Err::<(), _>(TxError::NoReason)));
+    assert!(taken_back.is_err(), "what was not committed is not noted");
+    let ring = fs::read(&drill.ring).unwrap();
+    assert_eq!(ring, fs::read(&drill.w.home.place.ring).unwrap());
+    drill.w.tx(at(1), |tx| withdraw(tx)).unwrap();
+    let (home, ada, data, _, newest) = drill.lose_the_vault();
+    let ledger = restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
+    assert_eq!(handles(&ledger), ["ada", "bob"]);
+    let look = |tx: &Tx<'_>| {
+        let collection = tx.collections()?.remove(0).id;
+        let gallery = tx.searchable_templates(collection, &Purpose::find_my_photos(), MODEL)?;
+        Ok((tx.grants_of(ada)?[0].state, gallery.templates.len()))
+    };
+    assert_eq!(ledger.run_tx("look", at(2), look).unwrap().into_inner(), (GrantState::Withdrawn, 1));
+    assert_eq!(home.raw().count("SELECT COUNT(*) FROM decisions"), 0, "what hung on it is gone");
+    let size = ledger.audit_verify(None, at(2)).unwrap().size;
+    drop(ledger);
+    assert_eq!(home.open().audit_verify(None, at(2)).unwrap().size, size, "once");
+}
+
+#[test]
 fn i5_a_key_ring_older_than_the_newest_checkpoint_is_refused() {
     let drill = Drill::new();
     drill.w.ledger.erase(drill.ada, at(1), |_| {}).unwrap();

@@ -100,6 +100,8 @@ enum Step {
     Expire,
     Wait { days: i64 },
     Erase { who: usize },
+    BackUp,
+    Restore,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -111,6 +113,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Expire),
         3 => (1i64..4).prop_map(|days| Step::Wait { days }),
         1 => (0usize..5).prop_map(|who| Step::Erase { who }),
+        1 => Just(Step::BackUp),
+        1 => Just(Step::Restore),
     ]
 }
 
@@ -118,7 +122,9 @@ fn step() -> impl Strategy<Value = Step> {
 type Model = BTreeMap<GrantId, (SubjectId, usize, i64, usize)>;
 
 fn history(backend: Backend, steps: &[Step]) {
-    let w = World::new(backend);
+    let mut w = World::new(backend);
+    let (data, ring) = (w.home.dir.path().join("backup"), w.home.dir.path().join("elsewhere/ring"));
+    let mut backup: Option<(Vec<SubjectId>, Model)> = None;
     let purposes = [Purpose::find_my_photos(), Purpose::publish_website()];
     let (mut people, mut day, mut model) = (vec![w.subject("one"), w.subject("two")], 0, Model::new());
     let mut raw = w.home.raw();
@@ -161,14 +167,32 @@ fn history(backend: Backend, steps: &[Step]) {
                 };
                 w.tx(now, |tx| tx.withdraw(tx.active_grant(id)?)).unwrap();
                 model.remove(&id);
+                if let Some((_, model)) = &mut backup {
+                    model.remove(&id);
+                }
             }
             Step::Erase { who } => {
                 let Some(s) = pick(who, &people) else {
                     continue;
                 };
                 w.ledger.erase(s, now, |_| {}).unwrap();
-                people.retain(|p| *p != s);
-                model.retain(|_, g| g.0 != s);
+                let kept = backup.iter_mut().map(|(people, model)| (people, model));
+                for (people, model) in kept.chain([(&mut people, &mut model)]) {
+                    people.retain(|p| *p != s);
+                    model.retain(|_, g| g.0 != s);
+                }
+            }
+            // The tables of PostgreSQL are backed up by its own means.
+            Step::BackUp | Step::Restore if backend != Backend::Sqlite => {}
+            Step::BackUp => {
+                w.ledger.backup(&data, &ring, now).unwrap();
+                backup = Some((people.clone(), model.clone()));
+            }
+            Step::Restore => {
+                let Some((then, kept)) = backup.clone() else { continue };
+                (people, model) = (then, kept);
+                w = w.restored(&data, now);
+                raw = w.home.raw();
             }
         }
         let stray = raw.count(

@@ -196,7 +196,7 @@ fn i5_the_file_is_rewritten_after_every_erasure_and_every_end_of_a_grant() {
     };
     let note = WriteKind::Commit("note the scrubbing");
     let withdrawal = writes(&|| w.tx(T0, |tx| tx.withdraw(tx.active_grant(ga)?)).unwrap());
-    assert_eq!(withdrawal, [WriteKind::Commit("test"), WriteKind::Scrub, note]);
+    assert_eq!(withdrawal, [WriteKind::RingNote, WriteKind::Commit("test"), WriteKind::Scrub, note]);
     let expiry = writes(&|| drop(w.ledger.expire_due(at(1)).unwrap()));
     assert_eq!(expiry, [WriteKind::Commit("expire grants"), WriteKind::Scrub, note]);
     let erasure = writes(&|| assert!(w.ledger.erase(ada, T0, |_| {}).is_ok()));
