@@ -4,6 +4,7 @@
 //! them before anything else: the rows go, and the log says so. A key ring that is itself older than the newest checkpoint is
 //! refused, because it would bring somebody back.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -22,6 +23,9 @@ use crate::tx::Tx;
 
 /// In the folder of a backup, and of an export of the log: the newest checkpoint of when it was made.
 pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
+
+/// A copy that is being made.
+const NEW_DATABASE_FILE: &str = "assent.db.new";
 
 /// Why a backup was not made.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +135,9 @@ impl Ledger {
             let path = path.to_owned();
             move |source| BackupError::Io { op, path, source }
         };
+        if !self.with_core(|core| Ok(core.connector.is_sqlite()))? {
+            return Err(BackupError::Elsewhere);
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(io("make the folder", data))?;
         let folder = data.canonicalize().map_err(io("open", data))?;
         let here = |p: &Path| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.to_owned() };
@@ -138,15 +145,13 @@ impl Ledger {
         if ring_folder.is_some_and(|place| place.starts_with(&folder)) {
             return Err(BackupError::RingInside { ring: ring.to_owned() });
         }
-        let (new, whole) = (data.join("assent.db.new"), data.join(DATABASE_FILE));
+        let (new, whole) = (data.join(NEW_DATABASE_FILE), data.join(DATABASE_FILE));
         if new.exists() {
             // Of a backup that was interrupted.
             fs::remove_file(&new).map_err(io("remove", &new))?;
         }
         self.run_tx("note the backup", now, |tx| tx.append_leaf(EventKind::Backup, &[], &[]))?;
-        if !self.copy_database(&new)? {
-            return Err(BackupError::Elsewhere);
-        }
+        self.with_core(|core| Ok(core.connector.copy_into(&new)?))?;
         keep_private(&new).map_err(io("write", &new))?;
         fs::rename(&new, &whole).map_err(io("write", &whole))?;
         let checkpoint = data.join(CHECKPOINT_FILE);
@@ -194,7 +199,8 @@ impl Ledger {
             .mode(0o700)
             .create(&place.folder)
             .map_err(io("make the folder", &place.folder))?;
-        let copied = fs::copy(&kept, &database).and_then(|_| keep_private(&database));
+        let new = place.folder.join(NEW_DATABASE_FILE);
+        let copied = fs::copy(&kept, &new).and_then(|_| keep_private(&new)).and_then(|()| fs::rename(&new, &database));
         let opened = copied.map_err(io("write", &database)).and_then(|()| Ok(Self::open(place, tools, now)?));
         let ledger = match opened {
             Ok(ledger) => ledger,
@@ -229,10 +235,6 @@ impl Ledger {
         Ok(())
     }
 
-    fn copy_database(&self, to: &Path) -> Result<bool, TxError> {
-        self.with_core(|core| Ok(core.connector.copy_into(to)?))
-    }
-
     fn copy_ring(&self, to: &Path) -> Result<Result<(), BackupError>, TxError> {
         self.with_core(|core| {
             let bytes = core.ring.borrow().bytes();
@@ -250,7 +252,7 @@ impl Ledger {
 impl Tx<'_> {
     fn replay(&self, erased: &[SubjectId]) -> Result<(), TxError> {
         let sql = "SELECT subject_id FROM tombstones";
-        let known: Vec<SubjectId> = self
+        let known: BTreeSet<SubjectId> = self
             .rows(sql, args![])?
             .iter()
             .map(|row| Ok(SubjectId::from_bytes(row.array(0)?)))
@@ -268,7 +270,7 @@ impl Tx<'_> {
         for row in rows {
             keys.push(self.ring.borrow_mut().get(SubjectId::from_bytes(row.array(0)?))?);
         }
-        let log: Vec<[u8; 16]> = keys.iter().map(crate::secret::Key::log_pseudonym).collect();
+        let log: BTreeSet<[u8; 16]> = keys.iter().map(crate::secret::Key::log_pseudonym).collect();
         for row in self.rows("SELECT DISTINCT pseudonym FROM log_openings", args![])? {
             let pseudonym: [u8; 16] = row.array(0)?;
             if !log.contains(&pseudonym) {
@@ -277,7 +279,7 @@ impl Tx<'_> {
         }
         for row in self.rows("SELECT id FROM collections", args![])? {
             let collection = CollectionId::from_bytes(row.array(0)?);
-            let living: Vec<[u8; 16]> = keys.iter().map(|key| key.pseudonym(collection)).collect();
+            let living: BTreeSet<[u8; 16]> = keys.iter().map(|key| key.pseudonym(collection)).collect();
             let sql = "SELECT pseudonym FROM sightings WHERE collection_id = $1 \
                        UNION SELECT pseudonym FROM decisions WHERE collection_id = $1";
             for row in self.rows(sql, args![collection])? {

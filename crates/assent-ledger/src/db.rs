@@ -183,16 +183,21 @@ impl Connector {
         }
     }
 
-    /// Copies the database into a file that is not there yet; false if it is not SQLite's.
-    pub(crate) fn copy_into(&mut self, to: &Path) -> Result<bool, DbError> {
+    /// Whether the tables are in SQLite's file.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.sqlite
+    }
+
+    /// Copies SQLite's database into a file that is not there yet.
+    pub(crate) fn copy_into(&mut self, to: &Path) -> Result<(), DbError> {
         self.connect()?;
+        let to = to.to_str().ok_or(DbError("the backup's path is not UTF-8".into()))?;
         match &mut self.connection {
-            Some(connection) if self.sqlite => {
-                let to = to.to_str().ok_or(DbError("the backup's path is not UTF-8".into()))?;
+            Some(connection) => {
                 self.runtime.block_on(sqlx::query("VACUUM INTO $1").bind(to).execute(connection))?;
-                Ok(true)
+                Ok(())
             }
-            _ => Ok(false),
+            None => Err(DbError("not connected".into())),
         }
     }
 
