@@ -51,6 +51,19 @@ impl Avx2 {
     }
 }
 
+/// Proof that the processor has NEON.
+#[cfg(target_arch = "aarch64")]
+#[derive(Debug, Clone, Copy)]
+pub struct Neon(());
+
+#[cfg(target_arch = "aarch64")]
+impl Neon {
+    /// `None` on a processor without it.
+    pub fn detect() -> Option<Neon> {
+        std::arch::is_aarch64_feature_detected!("neon").then_some(Neon(()))
+    }
+}
+
 /// Proof that the processor has AVX-512 F and VNNI.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]

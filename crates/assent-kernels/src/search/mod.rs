@@ -9,16 +9,21 @@
 //! | scalar | exact | the twin that says what is right |
 //! | AVX2 | coarse, then exact where the bound allows a hit | see `avx2` |
 //! | AVX-512 VNNI | exact | see `vnni` |
+//! | NEON | exact | see `neon` |
 //!
 //! All report the same hits with the same products, whatever the number of probes.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
 use zeroize::Zeroize;
 
+#[cfg(target_arch = "aarch64")]
+use crate::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::{Avx2, Avx512Vnni};
 
@@ -85,8 +90,11 @@ pub fn dot(group: &[Step], lane: usize, probe: &[i8]) -> i32 {
 /// The kernels for a search.
 #[derive(Debug, Clone, Copy)]
 pub enum SearchKernel {
-    /// Plain Rust; the compiler may use what vectors every processor of its kind has (on ARM, NEON).
+    /// Plain Rust.
     Scalar,
+    /// ARM's vectors of 16 bytes.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
     /// 256-bit vectors.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
@@ -104,6 +112,8 @@ impl SearchKernel {
             all.extend(Avx512Vnni::detect().map(SearchKernel::Avx512Vnni));
             all.extend(Avx2::detect().map(SearchKernel::Avx2));
         }
+        #[cfg(target_arch = "aarch64")]
+        all.extend(Neon::detect().map(SearchKernel::Neon));
         all.push(SearchKernel::Scalar);
         all
     }
@@ -117,6 +127,8 @@ impl SearchKernel {
     pub fn name(self) -> &'static str {
         match self {
             SearchKernel::Scalar => "scalar",
+            #[cfg(target_arch = "aarch64")]
+            SearchKernel::Neon(_) => "neon",
             #[cfg(target_arch = "x86_64")]
             SearchKernel::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -213,6 +225,9 @@ impl Probes {
         }
         let packed = match kernel {
             SearchKernel::Scalar => Packed::default(),
+            // It takes the probes one by one.
+            #[cfg(target_arch = "aarch64")]
+            SearchKernel::Neon(_) => Packed::default(),
             #[cfg(target_arch = "x86_64")]
             SearchKernel::Avx2(_) => avx2::pack(&numbers, steps, least, longest_row),
             #[cfg(target_arch = "x86_64")]
@@ -240,6 +255,9 @@ impl Probes {
         assert!(groups.len().is_multiple_of(self.steps));
         match self.kernel {
             SearchKernel::Scalar => self.scan_scalar(groups, &mut hit),
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: a `Neon` exists, so `is_aarch64_feature_detected!("neon")` was true.
+            SearchKernel::Neon(_) => unsafe { neon::scan(self, groups, &mut hit) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Avx2` exists, so `is_x86_feature_detected!("avx2")` was true; `pack` made whole tiles.
             SearchKernel::Avx2(_) => unsafe { avx2::scan(self, groups, &mut hit) },
