@@ -86,15 +86,15 @@ pub enum RestoreError {
     /// The checkpoint is none of this vault's.
     #[error("the checkpoint does not belong to this key ring")]
     Checkpoint(#[source] NoteError),
-    /// The key ring has keys of people who were erased.
+    /// The key ring does not know of everybody who was erased or withdrew.
     #[error(
-        "this key ring is older than the checkpoint: {signed} erasures were done when that was signed, and the ring knows of \
-         {known}; use a newer backup of the key ring, or it would bring back people who were erased"
+        "this key ring is older than the checkpoint: {signed} erasures and withdrawals were done when that was signed, and \
+         the ring knows of {known}; use a newer backup of the key ring, or it would bring people back"
     )]
     OldRing {
-        /// Erasures at the checkpoint.
+        /// Erasures and withdrawals at the checkpoint.
         signed: u64,
-        /// Erasures that the ring knows of.
+        /// Those that the ring knows of.
         known: u64,
     },
     /// The operating system refused.
@@ -297,9 +297,12 @@ impl Tx<'_> {
 fn check_ring(ring: &KeyRing, newest: Option<&str>) -> Result<(), RestoreError> {
     let Some(note) = newest else { return Ok(()) };
     let key = signer_of(ring.master(), ring.vault()).public();
-    let signed = Checkpoint::verify(note, &key).map_err(RestoreError::Checkpoint)?.erasures;
-    let known = ring.destroyed().len() as u64;
-    if known < signed { Err(RestoreError::OldRing { signed, known }) } else { Ok(()) }
+    let Checkpoint { erasures, withdrawals, .. } = Checkpoint::verify(note, &key).map_err(RestoreError::Checkpoint)?;
+    let (erased, withdrawn) = (ring.destroyed().len() as u64, ring.withdrawals());
+    if erased < erasures || withdrawn < withdrawals {
+        return Err(RestoreError::OldRing { signed: erasures + withdrawals, known: erased + withdrawn });
+    }
+    Ok(())
 }
 
 fn put_ring(path: &Path, bytes: &[u8], hook: &WriteHook) -> io::Result<()> {

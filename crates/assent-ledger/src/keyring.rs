@@ -271,6 +271,11 @@ impl KeyRing {
         Ok(())
     }
 
+    /// How many withdrawals are noted.
+    pub(crate) fn withdrawals(&self) -> u64 {
+        self.withdrawn.len() as u64
+    }
+
     /// The consents that were withdrawn by leaves that a log of `size` leaves does not have.
     pub(crate) fn withdrawn_after(&self, size: u64) -> Vec<GrantId> {
         self.withdrawn.iter().filter(|(position, _)| *position >= size).map(|(_, grant)| *grant).collect()

@@ -144,6 +144,8 @@ pub struct Checkpoint {
     pub root: Hash,
     /// How many erasures were complete.
     pub erasures: u64,
+    /// How many consents were ever withdrawn.
+    pub withdrawals: u64,
 }
 
 impl Checkpoint {
@@ -160,18 +162,21 @@ impl Checkpoint {
         let mut lines = text.lines();
         let (name, size, root) = (lines.next()?, lines.next()?, lines.next()?);
         let erasures = lines.next()?.strip_prefix("erasures ")?;
+        let withdrawals = lines.next()?.strip_prefix("withdrawals ")?;
         let read = Self {
             name: name.to_owned(),
             size: size.parse().ok()?,
             root: STANDARD.decode(root).ok()?.try_into().ok()?,
             erasures: erasures.parse().ok()?,
+            withdrawals: withdrawals.parse().ok()?,
         };
         (read.text() == text).then_some(read)
     }
 
     pub(crate) fn text(&self) -> String {
-        let Self { name, size, root, erasures } = self;
-        format!("{name}\n{size}\n{}\nerasures {erasures}\n", STANDARD.encode(root))
+        let Self { name, size, root, erasures, withdrawals } = self;
+        let root = STANDARD.encode(root);
+        format!("{name}\n{size}\n{root}\nerasures {erasures}\nwithdrawals {withdrawals}\n")
     }
 }
 
@@ -187,7 +192,7 @@ mod tests {
     fn a_checkpoint_is_read_as_it_was_signed_and_nothing_else_is() {
         let mine = signer("assent/one", 1);
         let key = mine.public();
-        let here = Checkpoint { name: "assent/one".into(), size: 7, root: [9; 32], erasures: 3 };
+        let here = Checkpoint { name: "assent/one".into(), size: 7, root: [9; 32], erasures: 3, withdrawals: 4 };
         let note = mine.sign(&here.text());
         assert_eq!(Checkpoint::verify(&note, &key), Ok(here.clone()));
         let with = |from: &str, to: &str| note.replacen(from, to, 1);

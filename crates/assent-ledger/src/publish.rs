@@ -229,7 +229,8 @@ pub(crate) fn signer_of(master: &Key, vault: VaultId) -> LogSigner {
 fn head(tx: &Tx<'_>, signer: &LogSigner) -> Result<Checkpoint, TxError> {
     let (size, root) = tx.log_head()?;
     let erasures = tx.count("SELECT COUNT(*) FROM tombstones WHERE done_leaf IS NOT NULL", args![])? as u64;
-    Ok(Checkpoint { name: signer.public().name().to_owned(), size, root, erasures })
+    let withdrawals = tx.ring.borrow().withdrawals();
+    Ok(Checkpoint { name: signer.public().name().to_owned(), size, root, erasures, withdrawals })
 }
 
 type Failed = (PathBuf, io::Error);

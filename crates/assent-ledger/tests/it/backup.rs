@@ -111,7 +111,11 @@ fn i1_what_was_withdrawn_since_the_backup_is_withdrawn_again_by_restoring_it() {
     let ring = fs::read(&drill.ring).unwrap();
     assert_eq!(ring, fs::read(&drill.w.home.place.ring).unwrap());
     drill.w.tx(at(1), |tx| withdraw(tx)).unwrap();
-    let (home, ada, data, _, newest) = drill.lose_the_vault();
+    let (home, ada, data, old_ring, newest) = drill.lose_the_vault();
+    fs::rename(&home.place.ring, home.dir.path().join("newer")).unwrap();
+    let refused = restore(&home, Backup { data: &data, ring: Some(&old_ring), newest: Some(&newest) });
+    assert!(matches!(refused, Err(RestoreError::OldRing { signed: 1, known: 0 })), "{refused:?}");
+    fs::rename(home.dir.path().join("newer"), &home.place.ring).unwrap();
     let ledger = restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
     assert_eq!(handles(&ledger), ["ada", "bob"]);
     let look = |tx: &Tx<'_>| {
