@@ -51,7 +51,8 @@ pub(crate) fn open_sealed(templates: usize, threads: usize) -> Result<Value, Err
                     valid_until: at(30),
                     notice_sha256: [0; 32],
                 })?;
-                let bytes = |vector: Vec<f32>| vector.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect::<Vec<u8>>();
+                let bytes =
+                    |vector: Vec<f32>| vector.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect::<Vec<u8>>();
                 let plain: Vec<Vec<u8>> = (0..EACH).map(|_| bytes(sphere.vector())).collect();
                 let plain: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();
                 tx.enrol(&tx.active_grant(grant)?, pack.model_sha256, &plain)?;
@@ -72,5 +73,7 @@ pub(crate) fn open_sealed(templates: usize, threads: usize) -> Result<Value, Err
             return Err(format!("{} of {} templates opened", opened.templates(), people * EACH).into());
         }
     }
-    Ok(json!({ "templates": people * EACH, "people": people, "threads": threads, "seconds": median(&took), "runs": took }))
+    Ok(
+        json!({ "templates": people * EACH, "people": people, "threads": threads, "seconds": median(&took), "runs": took }),
+    )
 }
