@@ -21,6 +21,9 @@ const CROP: &[u8] = b"pixels of a face";
 /// What the fixture keeps of its people together, from format 3 on.
 const COUNTS: &[u8] = b"counts of pairs";
 
+/// Why it was stopped once, from format 4 on.
+const REASON: &str = "order 7";
+
 fn wanted() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
     let set = std::env::var_os("ASSENT_WRITE_FIXTURE");
@@ -47,6 +50,13 @@ fn fixture_writer() {
     })
     .unwrap();
     w.tx(T0, |tx| tx.put_calibration(w.collection, MODEL, COUNTS)).unwrap();
+    w.tx(T0, |tx| {
+        let printed = give(tx, ada, w.collection, &Purpose::publish_print(), &w.witnesses, 9)?;
+        tx.withdraw(tx.active_grant(printed)?)?;
+        let order = tx.order_stop(None, REASON, None)?;
+        tx.lift_order(order)
+    })
+    .unwrap();
     w.ledger.erase(bob, T0, |_| {}).unwrap();
     let World { ledger, home, .. } = w;
     drop(ledger);
@@ -75,8 +85,10 @@ fn opens(format: i64) {
     let audit = ledger.audit_verify(None, T0).unwrap();
     // From format 2 on, that crops are kept is a leaf, too; from format 3 on, a calibration.
     let (crops, calibrated) = (format >= 2, format >= 3);
-    let leaves = 9 + u64::from(crops) + u64::from(calibrated);
-    assert_eq!((audit.size, audit.openings, audit.fault), (leaves, 3, None), "{format}");
+    // From format 4 on, a consent that was given and withdrawn, and an order that was given and lifted.
+    let (more, openings) = if format >= 4 { (4, 5) } else { (0, 3) };
+    let leaves = 9 + u64::from(crops) + u64::from(calibrated) + more;
+    assert_eq!((audit.size, audit.openings, audit.fault), (leaves, openings, None), "{format}");
     ledger
         .run_tx("read", T0, |tx| {
             let collection = tx.collections()?.remove(0);
@@ -92,6 +104,8 @@ fn opens(format: i64) {
             let kept = tx.crops_of(photo.id, MODEL)?;
             assert!(kept.iter().all(|(face, plain)| (*face, plain.as_slice()) == (seen[0].face, CROP)));
             assert_eq!(kept.len(), usize::from(crops));
+            let orders: Vec<String> = tx.orders()?.into_iter().map(|order| order.reason).collect();
+            assert_eq!(orders, if format >= 4 { vec![REASON.to_owned()] } else { Vec::new() });
             let counts = tx.calibration(collection.id, MODEL)?.map(|plain| plain.to_vec());
             assert_eq!(counts, calibrated.then(|| COUNTS.to_vec()));
             Ok(())
