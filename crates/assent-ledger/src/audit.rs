@@ -6,7 +6,6 @@ use std::thread;
 
 use zeroize::Zeroizing;
 
-use crate::db::args;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
 use crate::ledger::{Committed, Ledger};
@@ -87,17 +86,11 @@ impl Tx<'_> {
     }
 
     fn people(&self) -> Result<People, TxError> {
-        let rows = self.rows("SELECT id FROM subjects", args![])?;
-        let ids: Vec<SubjectId> =
-            rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
+        let ids = self.subject_ids()?;
         let mut people = HashMap::with_capacity(ids.len());
-        self.ring.borrow_mut().reader()?.each(ids.iter().copied(), &mut |i, key| {
+        self.each_key(&ids, &mut |i, key| {
             people.insert(key.log_pseudonym(), (ids[i], SealKey::of(key)));
-        });
-        if people.len() < ids.len() {
-            // Says whose key is missing, and why.
-            ids.iter().try_for_each(|id| self.ring.borrow_mut().get(*id).map(drop))?;
-        }
+        })?;
         Ok(people)
     }
 }

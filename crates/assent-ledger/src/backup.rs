@@ -265,21 +265,25 @@ impl Tx<'_> {
 
     /// Deletes what stands under a pseudonym of nobody on the roster: whose key is gone cannot be asked for theirs.
     fn forget_orphans(&self) -> Result<(), TxError> {
-        let rows = self.rows("SELECT id FROM subjects", args![])?;
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in rows {
-            keys.push(self.ring.borrow_mut().get(SubjectId::from_bytes(row.array(0)?))?);
-        }
-        let log: BTreeSet<[u8; 16]> = keys.iter().map(crate::secret::Key::log_pseudonym).collect();
+        let collections = self.rows("SELECT id FROM collections", args![])?;
+        let collections: Vec<CollectionId> = collections
+            .iter()
+            .map(|row| Ok(CollectionId::from_bytes(row.array(0)?)))
+            .collect::<Result<_, DbError>>()?;
+        let (mut log, mut seen) = (BTreeSet::new(), vec![BTreeSet::new(); collections.len()]);
+        self.each_key(&self.subject_ids()?, &mut |_, key| {
+            log.insert(key.log_pseudonym());
+            for (seen, collection) in seen.iter_mut().zip(&collections) {
+                seen.insert(key.pseudonym(*collection));
+            }
+        })?;
         for row in self.rows("SELECT DISTINCT pseudonym FROM log_openings", args![])? {
             let pseudonym: [u8; 16] = row.array(0)?;
             if !log.contains(&pseudonym) {
                 self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![pseudonym])?;
             }
         }
-        for row in self.rows("SELECT id FROM collections", args![])? {
-            let collection = CollectionId::from_bytes(row.array(0)?);
-            let living: BTreeSet<[u8; 16]> = keys.iter().map(|key| key.pseudonym(collection)).collect();
+        for (collection, living) in collections.into_iter().zip(seen) {
             let sql = "SELECT pseudonym FROM sightings WHERE collection_id = $1 \
                        UNION SELECT pseudonym FROM decisions WHERE collection_id = $1";
             for row in self.rows(sql, args![collection])? {

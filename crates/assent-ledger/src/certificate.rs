@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::id::{SubjectId, Timestamp};
 use crate::log::{EventKind, Leaf, commitment};
 use crate::merkle::{Hash, leaf_hash};
-use crate::note::{LogKey, NoteError};
+use crate::note::{LogKey, NoteError, hash_of};
 use crate::proof::includes;
 
 const TITLE: &str = "assent erasure certificate v1";
@@ -136,13 +136,13 @@ impl Certificate {
         let (until, salt) = (value("key-ring-backups-until")?, value("begun-salt")?);
         let (begun, done, log) = (value("begun")?, value("done")?, value("log")?);
         let mut log = log.split(' ');
-        let mut log = || Some((log.next()?.to_owned(), log.next()?.parse().ok()?, hash(log.next()?)?));
+        let mut log = || Some((log.next()?.to_owned(), log.next()?.parse().ok()?, hash_of(log.next()?)?));
         let read = Self {
             subject: subject.parse().map_err(|_| "subject")?,
             erased: moment(erased).ok_or("erased")?,
             key_destroyed: moment(destroyed).ok_or("key-destroyed")?,
             key_ring_backups_until: moment(until).ok_or("key-ring-backups-until")?,
-            intent_salt: hash(salt).ok_or("begun-salt")?,
+            intent_salt: hash_of(salt).ok_or("begun-salt")?,
             intent: leaf_and_path(begun).ok_or("begun")?,
             done: leaf_and_path(done).ok_or("done")?,
             log: log().ok_or("log")?,
@@ -152,14 +152,10 @@ impl Certificate {
     }
 }
 
-fn hash(text: &str) -> Option<Hash> {
-    STANDARD.decode(text).ok()?.try_into().ok()
-}
-
 fn leaf_and_path(text: &str) -> Option<(Leaf, Vec<Hash>)> {
     let mut parts = text.split(' ');
     let leaf = Leaf::from_bytes(&STANDARD.decode(parts.next()?).ok()?)?;
-    Some((leaf, parts.map(hash).collect::<Option<_>>()?))
+    Some((leaf, parts.map(hash_of).collect::<Option<_>>()?))
 }
 
 /// As RFC 3339 writes it, in UTC.

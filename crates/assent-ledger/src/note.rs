@@ -110,6 +110,11 @@ impl std::str::FromStr for LogKey {
     }
 }
 
+/// A hash as texts write it.
+pub(crate) fn hash_of(base64: &str) -> Option<Hash> {
+    STANDARD.decode(base64).ok()?.try_into().ok()
+}
+
 /// Signs notes in the name of a log. Its key is wiped when dropped.
 pub(crate) struct LogSigner {
     name: String,
@@ -166,7 +171,7 @@ impl Checkpoint {
         let read = Self {
             name: name.to_owned(),
             size: size.parse().ok()?,
-            root: STANDARD.decode(root).ok()?.try_into().ok()?,
+            root: hash_of(root)?,
             erasures: erasures.parse().ok()?,
             withdrawals: withdrawals.parse().ok()?,
         };

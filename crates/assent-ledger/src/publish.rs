@@ -18,7 +18,7 @@ use crate::id::{SubjectId, Timestamp, VaultId};
 use crate::ledger::Ledger;
 use crate::log::Leaf;
 use crate::merkle::{Hash, leaf_hash};
-use crate::note::{Checkpoint, LogKey, LogSigner, NoteError};
+use crate::note::{Checkpoint, LogKey, LogSigner, NoteError, hash_of};
 use crate::proof::includes;
 use crate::secret::Key;
 use crate::tx::{LeafPosition, TILE_BITS, Tx};
@@ -68,7 +68,7 @@ impl LeafProof {
         let mut lines = head.lines().skip(1);
         let leaf = STANDARD.decode(lines.next()?.strip_prefix("extra ")?).ok()?;
         let position = lines.next()?.strip_prefix("index ")?.parse().ok()?;
-        let path = lines.map(|line| STANDARD.decode(line).ok()?.try_into().ok()).collect::<Option<_>>()?;
+        let path = lines.map(hash_of).collect::<Option<_>>()?;
         Some(Self { position, leaf: Leaf::from_bytes(&leaf)?, path, checkpoint: checkpoint.to_owned() })
     }
 }
@@ -144,9 +144,8 @@ impl Ledger {
     pub fn prove_leaf(&self, position: LeafPosition, now: Timestamp) -> Result<LeafProof, TxError> {
         let signer = self.signer()?;
         let proven = self.run_tx("prove a leaf", now, |tx| Ok((tx.prove(position)?, head(tx, &signer)?)))?;
-        let (proven, here) = proven.into_inner();
-        let leaf = Leaf::from_bytes(&proven.bytes).ok_or(TxError::Damaged { table: "log_leaves" })?;
-        Ok(LeafProof { position, leaf, path: proven.path, checkpoint: signer.sign(&here.text()) })
+        let ((leaf, path), here) = proven.into_inner();
+        Ok(LeafProof { position, leaf, path, checkpoint: signer.sign(&here.text()) })
     }
 
     /// The certificate of an erasure that is complete, signed; anybody can check it with [`Certificate::verify`].
@@ -162,17 +161,15 @@ impl Ledger {
             let Erasure { erased, intent, intent_salt, done, .. } =
                 tx.erasure(subject)?.ok_or(TxError::NotErased { subject })?;
             let (intent, done) = (tx.prove(intent)?, tx.prove(done)?);
-            let leaf = |bytes: &[u8]| Leaf::from_bytes(bytes).ok_or(TxError::Damaged { table: "log_leaves" });
             let (size, root) = tx.log_head()?;
-            let (intent_leaf, done_leaf) = (leaf(&intent.bytes)?, leaf(&done.bytes)?);
             Ok(Certificate {
                 subject,
                 erased,
-                key_destroyed: done_leaf.time,
-                key_ring_backups_until: Timestamp(done_leaf.time.0 + KEY_RING_BACKUPS_MS),
+                key_destroyed: done.0.time,
+                key_ring_backups_until: Timestamp(done.0.time.0 + KEY_RING_BACKUPS_MS),
                 intent_salt,
-                intent: (intent_leaf, intent.path),
-                done: (done_leaf, done.path),
+                intent,
+                done,
                 log: (signer.public().name().to_owned(), size, root),
             })
         })?;

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::photos::{path_place, read_box};
-use super::sightings::{DECISIONS, SIGHTINGS};
+use super::sightings::{DECISIONS, SIGHTINGS, open_verdict};
 use super::templates::TEMPLATES;
+use super::tiles::read_leaf;
 use super::{FaceBox, Grant, LeafPosition, OPENINGS, Subject, Tx, opening_row};
 use crate::db::{Row, args};
 use crate::error::TxError;
@@ -157,16 +158,21 @@ impl Tx<'_> {
             let photos = self.collection_key(collection);
             for row in self.rows(sql, args![collection, key.pseudonym(collection)])? {
                 let row_key = row.int(0)?.to_be_bytes();
-                let open = |table: &'static str, sealed: &[u8]| {
-                    let (subject, collection, row) = (Some(subject), Some(collection), Some(row_key.as_slice()));
-                    seal::open(key, &Place { table, subject, collection, row, ..Place::default() }, sealed)
+                let place = Place {
+                    table: SIGHTINGS,
+                    subject: Some(subject),
+                    collection: Some(collection),
+                    row: Some(&row_key),
+                    ..Place::default()
                 };
-                let sighting = open(SIGHTINGS, &row.bytes(1)?)?;
+                let sighting = seal::open(key, &place, &row.bytes(1)?)?;
                 let mut fields = Reader::new(&sighting);
                 let band = fields.bytes().and(fields.text()).and_then(Band::from_word);
-                let verdict = row.opt_bytes(2)?.map(|sealed| verdict(&open(DECISIONS, &sealed)?)).transpose()?;
-                let path = seal::open(&photos, &path_place(collection, &row.array(3)?), &row.bytes(4)?)?;
                 let face = (PhotoId(row.int(14)?), FaceId(row.int(0)?));
+                let decision = row.opt_bytes(2)?;
+                let verdict =
+                    decision.map(|sealed| open_verdict(key, subject, collection, face.1, &sealed)).transpose()?;
+                let path = seal::open(&photos, &path_place(collection, &row.array(3)?), &row.bytes(4)?)?;
                 let crop = match row.opt_bytes(16)? {
                     Some(sealed) => self.crop_of(collection, face, (row.array(15)?, &sealed))?,
                     None => None,
@@ -193,16 +199,8 @@ impl Tx<'_> {
             let row_key = opening_row(row.int(0)? as LeafPosition, row.int(1)? as usize);
             let place = Place { table: OPENINGS, subject: Some(subject), row: Some(&row_key), ..Place::default() };
             let opening = seal::open(key, &place, &row.bytes(2)?)?.to_vec();
-            let leaf = Leaf::from_bytes(&row.bytes(3)?).ok_or(TxError::Damaged { table: "log_leaves" })?;
-            Ok(HeldEvent { leaf, opening })
+            Ok(HeldEvent { leaf: read_leaf(&row.bytes(3)?)?, opening })
         };
         rows.iter().map(read).collect()
     }
-}
-
-fn verdict(plain: &[u8]) -> Result<(Verdict, Timestamp), TxError> {
-    let mut fields = Reader::new(plain);
-    let verdict = fields.text().and_then(Verdict::from_word);
-    let time = fields.array().map(i64::from_be_bytes);
-    verdict.zip(time.map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
 }

@@ -208,6 +208,31 @@ impl<'tx> Tx<'tx> {
         Ok(self.ring.borrow_mut().get(subject)?)
     }
 
+    /// Gives `take` the key of each of these subjects with their index, in the order of the key ring, in which keys are
+    /// read many at once.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::KeyRing`] if one of them has no key, or a destroyed or damaged one.
+    pub(crate) fn each_key(&self, subjects: &[SubjectId], take: &mut dyn FnMut(usize, &Key)) -> Result<(), TxError> {
+        let mut read = 0;
+        self.ring.borrow_mut().reader()?.each(subjects.iter().copied(), &mut |i, key| {
+            read += 1;
+            take(i, key);
+        });
+        if read < subjects.len() {
+            // Says whose key is missing, and why.
+            subjects.iter().try_for_each(|subject| self.key(*subject).map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Everybody on the roster.
+    pub(crate) fn subject_ids(&self) -> Result<Vec<SubjectId>, TxError> {
+        let rows = self.rows("SELECT id FROM subjects", Vec::new())?;
+        rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect()
+    }
+
     /// `HMAC(master key, label | data)`.
     pub(crate) fn master_mac(&self, label: &'static str, data: &[u8]) -> [u8; 32] {
         self.ring.borrow().master().mac(label, data)

@@ -289,16 +289,8 @@ impl Tx<'_> {
         let rows = self.rows("SELECT id, owner, sealed, created_ms FROM subjects", args![])?;
         let ids: Vec<SubjectId> =
             rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
-        // In the order of the key ring, in which keys are read many at once.
         let mut read = Vec::with_capacity(rows.len());
-        self.ring
-            .borrow_mut()
-            .reader()?
-            .each(ids.iter().copied(), &mut |i, key| read.push(read_subject(&rows[i], key)));
-        if read.len() < ids.len() {
-            // Says whose key is missing, and why.
-            ids.iter().try_for_each(|id| self.key(*id).map(drop))?;
-        }
+        self.each_key(&ids, &mut |i, key| read.push(read_subject(&rows[i], key)))?;
         let mut all = read.into_iter().collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| a.handle.cmp(&b.handle));
         Ok(all)

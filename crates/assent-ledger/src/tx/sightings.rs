@@ -8,7 +8,7 @@ use super::{ActiveGrant, FaceBox, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
-use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId};
+use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, Timestamp};
 use crate::log::EventKind;
 use crate::seal::{self, Place};
 use crate::secret::Key;
@@ -127,7 +127,7 @@ impl<'tx> Tx<'tx> {
         for row in rows {
             let (face, pseudonym) = (FaceId(row.int(0)?), row.array(1)?);
             if let Some((subject, key)) = people.get(&pseudonym)
-                && open_verdict(key, *subject, collection, face, &row.bytes(2)?)? == Verdict::Confirmed
+                && open_verdict(key, *subject, collection, face, &row.bytes(2)?)?.0 == Verdict::Confirmed
             {
                 confirmed.insert(face, pseudonym);
             }
@@ -151,7 +151,7 @@ impl<'tx> Tx<'tx> {
         let sql = "SELECT face_id, sealed FROM decisions WHERE collection_id = $1 AND pseudonym = $2";
         for row in self.rows(sql, args![proof.collection, pseudonym])? {
             let face = FaceId(row.int(0)?);
-            verdicts.insert(face, open_verdict(&proof.key, proof.subject, proof.collection, face, &row.bytes(1)?)?);
+            verdicts.insert(face, open_verdict(&proof.key, proof.subject, proof.collection, face, &row.bytes(1)?)?.0);
         }
         let sql = "SELECT s.face_id, s.photo_id, s.sealed, f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, \
                    f.sharpness, f.luminance FROM sightings s JOIN faces f ON f.id = s.face_id \
@@ -208,13 +208,14 @@ impl<'tx> Tx<'tx> {
     }
 }
 
-fn open_verdict(
+/// What a person said of a face, and when.
+pub(super) fn open_verdict(
     key: &Key,
     subject: SubjectId,
     collection: CollectionId,
     face: FaceId,
     sealed: &[u8],
-) -> Result<Verdict, TxError> {
+) -> Result<(Verdict, Timestamp), TxError> {
     let row = face.0.to_be_bytes();
     let place = Place {
         table: DECISIONS,
@@ -224,7 +225,10 @@ fn open_verdict(
         ..Place::default()
     };
     let plain = seal::open(key, &place, sealed)?;
-    Reader::new(&plain).text().and_then(Verdict::from_word).ok_or(TxError::Damaged { table: DECISIONS })
+    let mut fields = Reader::new(&plain);
+    let verdict = fields.text().and_then(Verdict::from_word);
+    let time = fields.array().map(i64::from_be_bytes);
+    verdict.zip(time.map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
 }
 
 fn place<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> Place<'a> {

@@ -22,13 +22,6 @@ use crate::proof::{includes, inclusion, root};
 /// A tile has `2^TILE_BITS` hashes.
 pub(crate) const TILE_BITS: u32 = 8;
 
-/// A leaf, and that it stands in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Proven {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) path: Vec<Hash>,
-}
-
 impl Tx<'_> {
     /// A leaf, and the path from it to the root of the whole log.
     ///
@@ -37,7 +30,7 @@ impl Tx<'_> {
     /// - [`TxError::NoLeaf`] if the log has no such leaf.
     /// - [`TxError::Damaged`] if the leaves do not make the log's root.
     /// - [`TxError::Database`] if the database refuses.
-    pub(crate) fn prove(&self, position: LeafPosition) -> Result<Proven, TxError> {
+    pub(crate) fn prove(&self, position: LeafPosition) -> Result<(Leaf, Vec<Hash>), TxError> {
         let head = self.peaks()?;
         let leaf = self.row("SELECT bytes FROM log_leaves WHERE seq = $1", args![position as i64])?;
         let bytes = leaf.ok_or(TxError::NoLeaf { position })?.bytes(0)?;
@@ -49,7 +42,7 @@ impl Tx<'_> {
             self.complete_tiles(head.size())?;
             let path = inclusion(position, head.size(), &mut |level, index| self.subtree(level, index))?;
             if includes(leaf_hash(&bytes), position, head.size(), &path, &head.root()) {
-                return Ok(Proven { bytes, path });
+                return Ok((read_leaf(&bytes)?, path));
             }
         }
         Err(TxError::Damaged { table: "log_leaves" })
@@ -119,9 +112,13 @@ impl Tx<'_> {
     pub fn leaves(&self, from: LeafPosition, most: usize) -> Result<Vec<Leaf>, TxError> {
         let sql = "SELECT bytes FROM log_leaves WHERE seq >= $1 ORDER BY seq LIMIT $2";
         let rows = self.rows(sql, args![from as i64, most as i64])?;
-        let leaf = |bytes: &[u8]| Leaf::from_bytes(bytes).ok_or(TxError::Damaged { table: "log_leaves" });
-        rows.iter().map(|row| leaf(&row.bytes(0)?)).collect()
+        rows.iter().map(|row| read_leaf(&row.bytes(0)?)).collect()
     }
+}
+
+/// A leaf as it stands in the table.
+pub(super) fn read_leaf(bytes: &[u8]) -> Result<Leaf, TxError> {
+    Leaf::from_bytes(bytes).ok_or(TxError::Damaged { table: "log_leaves" })
 }
 
 fn root_of(hashes: &[Hash]) -> Hash {
