@@ -5,20 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use assent::ledger::{
-    Band, EventKind, FaceBox, NewGrant, NewPhoto, NewSighting, NewSubject, Outcome, Purpose, SubjectId,
-};
-use assent_testkit::{T0, World, at};
+use assent::ledger::{Band, EventKind, FaceBox, NewPhoto, NewSighting, Outcome, Purpose, SubjectId};
+use assent_testkit::{T0, World};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::figures::{median, p99, round};
 use crate::setup::cpu;
-use crate::vault::empty_world;
-
-/// People, or events, in one transaction.
-const TOGETHER: usize = 2_500;
+use crate::vault::{TOGETHER, empty_world, enrol};
 
 #[derive(Debug, Args)]
 pub(crate) struct RightsArgs {
@@ -44,7 +39,7 @@ pub(crate) struct RightsArgs {
 /// If the vault cannot be written, the log is not whole, or `assent` fails.
 pub(crate) fn run(args: &RightsArgs) -> Result<Value, Error> {
     let world = empty_world();
-    let people = enrol(&world, args.subjects)?;
+    let people = enrol(&world, args.subjects, [1; 32], &mut || vec![vec![7; 512]])?;
     let seen = *people.first().ok_or("--subjects is 0")?;
     see(&world, seen, args.sightings)?;
     fill_log(&world, &people, args.entries)?;
@@ -82,37 +77,6 @@ pub(crate) fn run(args: &RightsArgs) -> Result<Value, Error> {
         "erase_p99_ms": round(p99(&erased), 2),
         "erasures": erased.len(),
     }))
-}
-
-fn enrol(world: &World, subjects: usize) -> Result<Vec<SubjectId>, Error> {
-    let find = Purpose::find_my_photos();
-    let mut people = Vec::with_capacity(subjects);
-    while people.len() < subjects {
-        eprintln!("enrolling {} of {subjects} people", people.len());
-        let next = (people.len() + TOGETHER).min(subjects);
-        let papers: Vec<_> = (people.len()..next).map(|_| world.paper()).collect();
-        let first = people.len();
-        people.extend(world.tx(|tx| {
-            let mut added = Vec::new();
-            for (i, evidence) in papers.iter().enumerate() {
-                let handle = format!("person-{}", first + i);
-                let subject = tx.add_subject(&NewSubject { handle: &handle, name: "", contact: "", owner: false })?;
-                let grant = tx.open_grant(&NewGrant {
-                    subject,
-                    collection: world.collection,
-                    purpose: &find,
-                    evidence,
-                    valid_from: T0,
-                    valid_until: at(30),
-                    notice_sha256: [0; 32],
-                })?;
-                tx.enrol(&tx.active_grant(grant)?, [1; 32], &[[7_u8; 512].as_slice()])?;
-                added.push(subject);
-            }
-            Ok(added)
-        })?);
-    }
-    Ok(people)
 }
 
 /// One face of this person in each of so many photos.

@@ -3,25 +3,21 @@
 use std::time::Instant;
 
 use assent::DeclaredRates;
-use assent::ledger::{NewGrant, NewSubject, Purpose};
 use assent::searched::{Opening, Searched};
-use assent_testkit::{T0, at, models};
+use assent_testkit::models;
 use half::f16;
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::figures::{median, round};
 use crate::synthetic::Sphere;
-use crate::vault::empty_world;
+use crate::vault::{empty_world, enrol};
 
 /// Templates of one person. A key is read for each person.
 const EACH: usize = 4;
 
 /// How often they are opened.
 const RUNS: usize = 5;
-
-/// People in one transaction.
-const TOGETHER: usize = 2500;
 
 /// Opens `templates` sealed records (whole people) into a gallery, as a scan does when it starts.
 ///
@@ -31,36 +27,10 @@ const TOGETHER: usize = 2500;
 pub(crate) fn open_sealed(templates: usize, threads: usize) -> Result<Value, Error> {
     let people = (templates / EACH).max(1);
     let world = empty_world();
-    let (find, pack) = (Purpose::find_my_photos(), models().pack());
+    let pack = models().pack();
     let mut sphere = Sphere::new(11, pack.embedder().dimensions);
-    let mut made = 0;
-    while made < people {
-        eprintln!("sealing templates of {made} of {people} people");
-        let next = (made + TOGETHER).min(people);
-        let papers: Vec<_> = (made..next).map(|_| world.paper()).collect();
-        world.tx(|tx| {
-            for (i, evidence) in (made..next).zip(&papers) {
-                let handle = format!("person-{i}");
-                let subject = tx.add_subject(&NewSubject { handle: &handle, name: "", contact: "", owner: false })?;
-                let grant = tx.open_grant(&NewGrant {
-                    subject,
-                    collection: world.collection,
-                    purpose: &find,
-                    evidence,
-                    valid_from: T0,
-                    valid_until: at(30),
-                    notice_sha256: [0; 32],
-                })?;
-                let bytes =
-                    |vector: Vec<f32>| vector.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect::<Vec<u8>>();
-                let plain: Vec<Vec<u8>> = (0..EACH).map(|_| bytes(sphere.vector())).collect();
-                let plain: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();
-                tx.enrol(&tx.active_grant(grant)?, pack.model_sha256, &plain)?;
-            }
-            Ok(())
-        })?;
-        made = next;
-    }
+    let mut template = || sphere.vector().into_iter().flat_map(|v| f16::from_f32(v).to_le_bytes()).collect::<Vec<u8>>();
+    enrol(&world, people, pack.model_sha256, &mut || (0..EACH).map(|_| template()).collect())?;
     let mut took = Vec::new();
     for _ in 0..RUNS {
         let started = Instant::now();

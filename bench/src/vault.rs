@@ -3,16 +3,62 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assent::ledger::{OthersBasis, Timestamp, VaultKind};
+use assent::ledger::{NewGrant, NewSubject, OthersBasis, Purpose, SubjectId, Timestamp, VaultKind};
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan as scan_collection};
 use assent::{DeclaredRates, SearchOptions};
-use assent_testkit::{T0, World, models};
+use assent_testkit::{T0, World, at, models};
 
 use crate::Error;
+
+/// People, or events, in one transaction.
+pub(crate) const TOGETHER: usize = 2_500;
 
 /// A vault whose folder of photos is empty.
 pub(crate) fn empty_world() -> World {
     World::of(VaultKind::Organisation, &OthersBasis::ClosedGroup, &[])
+}
+
+/// Puts people on the roster, each with a consent and with templates that `templates` makes, as they are stored. They are
+/// called `person-0`, `person-1` and so on.
+///
+/// # Errors
+///
+/// As the ledger says.
+pub(crate) fn enrol(
+    world: &World,
+    people: usize,
+    model_sha256: [u8; 32],
+    templates: &mut dyn FnMut() -> Vec<Vec<u8>>,
+) -> Result<Vec<SubjectId>, Error> {
+    let find = Purpose::find_my_photos();
+    let mut all = Vec::with_capacity(people);
+    while all.len() < people {
+        let first = all.len();
+        eprintln!("enrolling {first} of {people} people");
+        let papers: Vec<_> = (first..people.min(first + TOGETHER)).map(|_| world.paper()).collect();
+        all.extend(world.tx(|tx| {
+            let mut added = Vec::with_capacity(papers.len());
+            for (i, evidence) in papers.iter().enumerate() {
+                let handle = format!("person-{}", first + i);
+                let subject = tx.add_subject(&NewSubject { handle: &handle, name: "", contact: "", owner: false })?;
+                let grant = tx.open_grant(&NewGrant {
+                    subject,
+                    collection: world.collection,
+                    purpose: &find,
+                    evidence,
+                    valid_from: T0,
+                    valid_until: at(30),
+                    notice_sha256: [0; 32],
+                })?;
+                let plain = templates();
+                let plain: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();
+                tx.enrol(&tx.active_grant(grant)?, model_sha256, &plain)?;
+                added.push(subject);
+            }
+            Ok(added)
+        })?);
+    }
+    Ok(all)
 }
 
 /// Scans the vault's photos.

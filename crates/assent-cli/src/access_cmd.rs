@@ -16,7 +16,7 @@ use zip::write::SimpleFileOptions;
 use crate::error::CommandError;
 use crate::find_cmd::write_whole;
 use crate::output::{Output, count, date};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct AccessArgs {
@@ -86,7 +86,7 @@ struct Names<'a> {
 
 impl Names<'_> {
     fn collection(&self, id: assent::ledger::CollectionId) -> &str {
-        self.collections.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str())
+        collection_name(self.collections, id)
     }
 
     /// What shows that they agreed, on one line.

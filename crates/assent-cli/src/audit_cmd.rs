@@ -82,10 +82,10 @@ struct VerifyArgs {
 pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     match &args.command {
         AuditCommand::Verify(VerifyArgs { certificate: Some(file), key: Some(key), .. }) => {
-            certificate(&read(file)?, &log_key(key)?, out)
+            certificate(&read_text(file)?, &log_key(key)?, out)
         }
         AuditCommand::Verify(VerifyArgs { proof: Some(file), key: Some(key), .. }) => {
-            proof(&read(file)?, &log_key(key)?, out)
+            proof(&read_text(file)?, &log_key(key)?, out)
         }
         AuditCommand::Verify(args) => log(args, flags, out),
         AuditCommand::Show(args) => audit_show_cmd::run(args, flags, out),
@@ -124,7 +124,8 @@ fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<()
     let ledger = vault::open(flags)?;
     let own = ledger.log_key()?;
     let key = args.key.as_deref().map_or(Ok(own), log_key)?;
-    let against = args.against.as_deref().map(|file| Ok::<_, CommandError>(Checkpoint::verify(&read(file)?, &key)?));
+    let against =
+        args.against.as_deref().map(|file| Ok::<_, CommandError>(Checkpoint::verify(&read_text(file)?, &key)?));
     let against = against.transpose()?;
     let audit = ledger.audit_verify(against.as_ref(), now())?;
     let fault = audit.fault.map(|(position, fault)| (position, what(fault)));
@@ -183,20 +184,25 @@ fn proof(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandEr
 }
 
 /// Writes a text to a file or to the answer.
-pub(crate) fn give(
-    text: &str,
-    what: &'static str,
-    to: Option<&Path>,
-    out: &mut Output<'_>,
-) -> Result<(), CommandError> {
+fn give(text: &str, what: &'static str, to: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Some(path) = to else {
         return Ok(out.answer(&json!({ what: text }), |out| out.write_all(text.as_bytes()))?);
     };
-    fs::write(path, text).map_err(|source| CommandError::Io { op: "write", path: path.to_owned(), source })?;
+    write_text(path, text)?;
     Ok(out.answer(&json!({ "file": path }), |out| writeln!(out, "The {what} is in {}", path.display()))?)
 }
 
-fn read(path: &Path) -> Result<String, CommandError> {
+/// # Errors
+///
+/// [`CommandError::Io`] if the file cannot be written.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
+    fs::write(path, text).map_err(|source| CommandError::Io { op: "write", path: path.to_owned(), source })
+}
+
+/// # Errors
+///
+/// [`CommandError::Io`] if the file cannot be read as text.
+pub(crate) fn read_text(path: &Path) -> Result<String, CommandError> {
     fs::read_to_string(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
 }
 
@@ -206,7 +212,7 @@ fn log_key(key: &str) -> Result<LogKey, CommandError> {
         return Ok(key);
     }
     let path = Path::new(key);
-    if path.exists() { Ok(read(path)?.parse()?) } else { Ok(key.parse()?) }
+    if path.exists() { Ok(read_text(path)?.parse()?) } else { Ok(key.parse()?) }
 }
 
 fn what(fault: Fault) -> &'static str {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, date, parse_date};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, collection_name, now};
 
 /// Entries read at a time.
 const PAGE: u64 = 4096;
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
 
 fn describe(leaf: &Leaf, collections: &[Collection]) -> Value {
     let (collection, purpose) = leaf.about();
-    let name = collection.and_then(|id| collections.iter().find(|c| c.id == id)).map(|c| c.name.as_str());
+    let name = collection.map(|id| collection_name(collections, id));
     json!({
         "position": leaf.position, "date": date(leaf.time), "time_ms": leaf.time.0, "kind": leaf.kind.as_str(),
         "collection": name, "purpose": purpose.as_ref().map(Purpose::as_str), "concerns": leaf.commitments.len(),

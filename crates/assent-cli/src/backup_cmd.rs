@@ -1,11 +1,11 @@
 //! `assent backup` and `assent restore`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
+use crate::audit_cmd::read_text;
 use crate::error::CommandError;
 use crate::output::Output;
 use crate::vault::{self, VaultFlags, now};
@@ -55,10 +55,7 @@ pub(crate) fn backup(args: &BackupArgs, flags: &VaultFlags, out: &mut Output<'_>
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let read = |path: &PathBuf| {
-        fs::read_to_string(path).map_err(|source| CommandError::Io { op: "read", path: path.clone(), source })
-    };
-    let newest = args.checkpoint.as_ref().map(read).transpose()?;
+    let newest = args.checkpoint.as_deref().map(read_text).transpose()?;
     let (ledger, place) = vault::restore(flags, &args.from, args.key_ring_from.as_deref(), newest.as_deref())?;
     ledger.scrub_if_due(now())?;
     let object = json!({ "vault": place.folder, "key_ring": place.ring });

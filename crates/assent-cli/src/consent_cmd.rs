@@ -1,15 +1,15 @@
 //! `assent consent list|withdraw` and `assent erase`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use assent::ledger::{Collection, Grant, GrantId, GrantState, Purpose};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::audit_cmd::write_text;
 use crate::error::CommandError;
 use crate::output::{Output, count, date};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct ConsentArgs {
@@ -129,7 +129,7 @@ pub(crate) fn erase(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) 
     let done = ledger.erase(subject, now(), |_| ())?;
     let certificate = ledger.certificate(subject, now())?;
     if let Some(path) = &args.certificate {
-        fs::write(path, &certificate).map_err(|source| CommandError::Io { op: "write", path: path.clone(), source })?;
+        write_text(path, &certificate)?;
     }
     let object = json!({
         "subject": subject.to_string(), "erased": date(done.erased), "intent_leaf": done.intent, "done_leaf": done.done,
@@ -153,17 +153,13 @@ pub(crate) fn erase(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) 
 /// A consent for machines.
 pub(crate) fn describe(g: &Grant, collections: &[Collection]) -> Value {
     json!({
-        "consent": g.id.to_string(), "collection": name_of(g, collections), "purpose": g.purpose.as_str(),
+        "consent": g.id.to_string(), "collection": collection_name(collections, g.collection), "purpose": g.purpose.as_str(),
         "state": g.state.as_str(), "from": date(g.valid_from), "until": date(g.valid_until),
     })
 }
 
 /// A consent for people, on one line.
 pub(crate) fn line(g: &Grant, collections: &[Collection]) -> String {
-    let name = name_of(g, collections);
+    let name = collection_name(collections, g.collection);
     format!("{}\t{}\t{name}\tfrom {} until {}", g.state, g.purpose.as_str(), date(g.valid_from), date(g.valid_until))
-}
-
-fn name_of<'a>(g: &Grant, collections: &'a [Collection]) -> &'a str {
-    collections.iter().find(|c| c.id == g.collection).map_or("?", |c| c.name.as_str())
 }

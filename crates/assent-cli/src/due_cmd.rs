@@ -1,14 +1,15 @@
 //! `assent due`: what ends when; `assent tick`: what has to be done every day.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use assent::ledger::{Alarm, Collection, Deadline, Subject, Timestamp};
+use assent::ledger::{Alarm, Collection, Deadline, SubjectId, Timestamp};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, count, date};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct DueArgs {
@@ -27,15 +28,15 @@ pub(crate) struct TickArgs {
 /// # Errors
 ///
 /// [`CommandError`], as the ledger says.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let now = now();
     let (deadlines, people) =
         ledger.run_tx("list deadlines", now, |tx| Ok((tx.deadlines()?, tx.subjects()?)))?.into_inner();
-    let collections = ledger.run_tx("list collections", now, |tx| tx.collections())?.into_inner();
+    let handles: BTreeMap<SubjectId, String> = people.into_iter().map(|s| (s.id, s.handle)).collect();
+    let collections = vault::collections(&ledger)?;
     let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
-    let objects: Vec<Value> = shown.map(|deadline| describe(deadline, &people, &collections, now)).collect();
+    let objects: Vec<Value> = shown.map(|deadline| describe(deadline, &handles, &collections, now)).collect();
     Ok(out.answer(&json!({ "deadlines": objects }), |out| {
         for object in &objects {
             let word = |key: &str| object[key].as_str().unwrap_or("?").to_owned();
@@ -51,9 +52,13 @@ pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> R
     })?)
 }
 
-fn describe(deadline: &Deadline, people: &[Subject], collections: &[Collection], now: Timestamp) -> Value {
-    let handle = people.iter().find(|s| s.id == deadline.subject).map(|s| s.handle.as_str());
-    let name = collections.iter().find(|c| c.id == deadline.collection).map(|c| c.name.as_str());
+fn describe(
+    deadline: &Deadline,
+    handles: &BTreeMap<SubjectId, String>,
+    collections: &[Collection],
+    now: Timestamp,
+) -> Value {
+    let (handle, name) = (handles.get(&deadline.subject), collection_name(collections, deadline.collection));
     let passed = match deadline.alarm(now) {
         Alarm::None => "under 50 %",
         Alarm::Half => "over 50 %",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, date, parse_date};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -79,14 +79,13 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
 }
 
 fn describe(order: &Order, collections: &[Collection]) -> Value {
-    let name = |id| collections.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str());
     let state = match order.lifted {
         Some(_) => "lifted",
         None if order.in_force(now()) => "in force",
         None => "over",
     };
     json!({
-        "order": order.id.to_string(), "state": state, "scope": order.collection.map_or("the whole vault", name),
+        "order": order.id.to_string(), "state": state, "scope": order.collection.map_or("the whole vault", |id| collection_name(collections, id)),
         "from": date(order.from), "until": order.until.map(date), "lifted": order.lifted.map(date), "reason": order.reason,
     })
 }

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Collection, Database, GrantId, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp, Tools,
-    TxError, VaultKind, VaultPlace, no_hook,
+    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp,
+    Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
@@ -272,6 +272,11 @@ struct NoSuchCollection {
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
     Ok(ledger.run_tx("list collections", now(), |tx| tx.collections())?.into_inner())
+}
+
+/// The name of one of these collections.
+pub(crate) fn collection_name(all: &[Collection], id: CollectionId) -> &str {
+    all.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str())
 }
 
 /// The subject that `reference` means: an id, the beginning of one, a handle or a unique name.

@@ -7,8 +7,6 @@ use assent_ledger::*;
 
 use crate::support::*;
 
-const TEMPLATE: &[u8] = b"0123456789 the embedding of ada 0123456789";
-
 /// A vault with Ada and Bob in it, both seen in a photo; a backup of it.
 struct Drill {
     w: World,
@@ -19,19 +17,7 @@ struct Drill {
 
 impl Drill {
     fn new() -> Self {
-        let w = World::new(Backend::Sqlite);
-        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
-        let (ga, gb) = (w.grant(ada, 9), w.grant(bob, 9));
-        w.enrol(ga, TEMPLATE);
-        w.enrol(gb, b"embedding of bob");
-        let photo = w.photo("a.jpg", &[face(0.0), face(200.0)]);
-        w.tx(T0, |tx| {
-            let (a, b) = (tx.active_grant(ga)?, tx.active_grant(gb)?);
-            let new = |grant, n: usize| NewSighting { grant, face: photo.faces[n], band: Band::Review };
-            tx.replace_sightings(photo.id, &[new(&a, 0), new(&b, 1)])?;
-            tx.record_decision(&a, photo.faces[0], Verdict::Confirmed)
-        })
-        .unwrap();
+        let (w, ada, _) = full(Backend::Sqlite, "ada");
         let (data, ring) = (w.home.dir.path().join("backup"), w.home.dir.path().join("elsewhere/ring"));
         w.ledger.backup(&data, &ring, T0).unwrap();
         Self { w, ada, data, ring }

@@ -6,32 +6,10 @@ use assent_ledger::*;
 
 use crate::support::*;
 
-const TEMPLATE: &[u8] = b"0123456789 the embedding of ada 0123456789";
-
-/// Ada, with everything that can hang on a person; Bob beside her.
-fn full(backend: Backend) -> (World, SubjectId, Vec<TemplateId>) {
-    let w = World::new(backend);
-    let (ada, bob) = (w.subject("ada-handle"), w.subject("bob"));
-    let (ga, gb) = (w.grant(ada, 9), w.grant(bob, 9));
-    let templates = w.enrol(ga, TEMPLATE);
-    w.enrol(gb, b"embedding of bob");
-    let photo = w.photo("a.jpg", &[face(0.0), face(200.0)]);
-    w.tx(T0, |tx| {
-        let (a, b) = (tx.active_grant(ga)?, tx.active_grant(gb)?);
-        let new = |grant, n: usize| NewSighting { grant, face: photo.faces[n], band: Band::Review };
-        tx.replace_sightings(photo.id, &[new(&a, 0), new(&b, 1)])?;
-        tx.record_decision(&a, photo.faces[0], Verdict::Confirmed)?;
-        tx.append_leaf(EventKind::Search, b"1 person", &[(ada, b"looked for herself")])?;
-        Ok(())
-    })
-    .unwrap();
-    (w, ada, templates)
-}
-
 #[test]
 fn i5_erasure_destroys_the_key_and_leaves_the_others_whole() {
     on_every_database(|backend| {
-        let (w, ada, templates) = full(backend);
+        let (w, ada, templates) = full(backend, "ada-handle");
         let size = w.ledger.audit_verify(None, T0).unwrap().size;
         let mut forgotten = Vec::new();
         let done = w.ledger.erase(ada, at(1), |ids| forgotten = ids.to_vec()).unwrap();
@@ -65,7 +43,7 @@ fn i5_after_erasure_no_byte_in_the_folder_says_who_it_was() {
 #[test]
 fn i1_after_withdrawal_no_byte_of_a_template_is_left() {
     for _ in 0..6 {
-        let (w, ada, templates) = full(Backend::Sqlite);
+        let (w, ada, templates) = full(Backend::Sqlite, "ada-handle");
         let mut raw = w.home.raw();
         let before = raw.blobs(
             "SELECT sealed FROM templates UNION SELECT sealed FROM sightings UNION SELECT sealed FROM decisions",
@@ -86,7 +64,7 @@ fn i1_after_withdrawal_no_byte_of_a_template_is_left() {
 }
 
 fn search_for_traces() {
-    let (w, ada, _) = full(Backend::Sqlite);
+    let (w, ada, _) = full(Backend::Sqlite, "ada-handle");
     let folder = w.home.place.folder.clone();
     let mut raw = w.home.raw();
     let key_names = "SELECT pseudonym FROM decisions UNION SELECT pseudonym FROM log_openings";
@@ -125,7 +103,7 @@ fn search_for_traces() {
 
 #[test]
 fn i5_an_old_copy_opens_to_nothing_with_the_present_key_ring() {
-    let (w, ada, templates) = full(Backend::Sqlite);
+    let (w, ada, templates) = full(Backend::Sqlite, "ada-handle");
     let old = VaultPlace { folder: w.home.dir.path().join("backup"), ..w.home.place.clone() };
     std::fs::create_dir(&old.folder).unwrap();
     std::fs::copy(w.home.place.folder.join("assent.db"), old.folder.join("assent.db")).unwrap();

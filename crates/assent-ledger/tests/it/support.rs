@@ -362,3 +362,26 @@ pub(crate) fn bytes_below(folder: &Path) -> Vec<u8> {
 pub(crate) fn contains(hay: &[u8], needle: &[u8]) -> bool {
     hay.windows(needle.len()).any(|w| w == needle)
 }
+
+/// What Ada is looked for by.
+pub(crate) const TEMPLATE: &[u8] = b"0123456789 the embedding of ada 0123456789";
+
+/// Ada under this handle, with everything that can hang on a person; Bob beside her.
+pub(crate) fn full(backend: Backend, handle: &str) -> (World, SubjectId, Vec<TemplateId>) {
+    let w = World::new(backend);
+    let (ada, bob) = (w.subject(handle), w.subject("bob"));
+    let (ga, gb) = (w.grant(ada, 9), w.grant(bob, 9));
+    let templates = w.enrol(ga, TEMPLATE);
+    w.enrol(gb, b"embedding of bob");
+    let photo = w.photo("a.jpg", &[face(0.0), face(200.0)]);
+    w.tx(T0, |tx| {
+        let (a, b) = (tx.active_grant(ga)?, tx.active_grant(gb)?);
+        let new = |grant, n: usize| NewSighting { grant, face: photo.faces[n], band: Band::Review };
+        tx.replace_sightings(photo.id, &[new(&a, 0), new(&b, 1)])?;
+        tx.record_decision(&a, photo.faces[0], Verdict::Confirmed)?;
+        tx.append_leaf(EventKind::Search, b"1 person", &[(ada, b"looked for herself")])?;
+        Ok(())
+    })
+    .unwrap();
+    (w, ada, templates)
+}
