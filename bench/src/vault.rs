@@ -4,9 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{NewGrant, NewSubject, OthersBasis, Purpose, SubjectId, Timestamp, VaultKind};
+use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan as scan_collection};
 use assent::{DeclaredRates, SearchOptions};
-use assent_testkit::{T0, World, at, models};
+use assent_testkit::{NOTICE, T0, World, at, models};
 
 use crate::Error;
 
@@ -40,7 +41,7 @@ pub(crate) fn enrol(
             let mut added = Vec::with_capacity(papers.len());
             for (i, evidence) in papers.iter().enumerate() {
                 let handle = format!("person-{}", first + i);
-                let subject = tx.add_subject(&NewSubject { handle: &handle, name: "", contact: "", owner: false })?;
+                let subject = tx.add_subject(&NewSubject { handle: &handle, ..NewSubject::default() })?;
                 let grant = tx.open_grant(&NewGrant {
                     subject,
                     collection: world.collection,
@@ -48,7 +49,7 @@ pub(crate) fn enrol(
                     evidence,
                     valid_from: T0,
                     valid_until: at(30),
-                    notice_sha256: [0; 32],
+                    notice_sha256: sha256(NOTICE.as_bytes()),
                 })?;
                 let plain = templates();
                 let plain: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();

@@ -4,7 +4,7 @@ use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
 
 use askama::Template;
-use assent::ledger::{Collection, Evidence, Held, HeldEvent, Ledger, Witness};
+use assent::ledger::{Collection, Evidence, Held, HeldEvent, Ledger, Signer, Witness};
 use assent::packs::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use crate::consent_cmd::records;
 use crate::error::CommandError;
 use crate::find_cmd::write_whole;
 use crate::output::{Output, count, date};
@@ -39,6 +40,10 @@ struct Page<'a> {
     reached: &'a str,
     id: String,
     since: String,
+    age: String,
+    law: &'a str,
+    refused: Vec<[String; 3]>,
+    asked: Vec<[String; 4]>,
     consents: Vec<[String; 7]>,
     templates: Vec<[String; 3]>,
     sightings: Vec<[String; 5]>,
@@ -57,7 +62,8 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         .into_inner();
     let names = Names { collections: &collections, witnesses: &witnesses };
     let key = ledger.log_key()?.to_string();
-    let object = describe(&held, &names, &key);
+    let records: Vec<Value> = records(&ledger, &held.subject)?.into_iter().map(|(_, record)| record).collect();
+    let object = describe(&held, &names, &key, &records);
     let zip = pack(&ledger, &held, &names, &object, key)?;
     write_whole(&args.to, &zip)?;
     let seen = held.sightings.len();
@@ -93,18 +99,27 @@ impl Names<'_> {
     fn evidence(&self, evidence: &Evidence) -> String {
         match evidence {
             Evidence::SelfStatement { statement } => format!("their own statement: {statement}"),
-            Evidence::Paper { release_sha256, witnesses, statement } => {
+            Evidence::Paper { release_sha256, witnesses, signed_by, statement } => {
                 let name = |id| self.witnesses.iter().find(|w| w.id == id).map_or("?", |w| w.name.as_str());
                 let witnesses: Vec<&str> = witnesses.iter().map(|id| name(*id)).collect();
                 let note = if statement.is_empty() { String::new() } else { format!("; {statement}") };
-                format!("a signed form, seen by {} (SHA-256 {}){note}", witnesses.join(" and "), hex(release_sha256))
+                let who = match signed_by {
+                    Signer::Subject => "",
+                    Signer::Parent => " by a parent",
+                    Signer::Both => " by them and a parent",
+                };
+                format!(
+                    "a form signed{who}, seen by {} (SHA-256 {}){note}",
+                    witnesses.join(" and "),
+                    hex(release_sha256)
+                )
             }
         }
     }
 }
 
 /// The same for programs. Salt and detail of each event let the person check the entry of the log.
-fn describe(held: &Held, names: &Names<'_>, key: &str) -> Value {
+fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Value {
     let s = &held.subject;
     let consents: Vec<Value> = held
         .grants
@@ -114,6 +129,23 @@ fn describe(held: &Held, names: &Names<'_>, key: &str) -> Value {
                 "id": g.id.to_string(), "collection": names.collection(g.collection), "purpose": g.purpose.as_str(),
                 "state": g.state.as_str(), "from": date(g.valid_from), "until": date(g.valid_until),
                 "notice_sha256": hex(&g.notice_sha256), "evidence": names.evidence(&g.evidence),
+                "rules": g.rules, "renews": g.renews.map(|id| id.to_string()),
+            })
+        })
+        .collect();
+    let refusals: Vec<Value> = held
+        .refusals
+        .iter()
+        .map(|r| json!({ "collection": names.collection(r.collection), "purpose": r.purpose.as_str(), "on": date(r.created) }))
+        .collect();
+    let requests: Vec<Value> = held
+        .requests
+        .iter()
+        .map(|r| {
+            json!({
+                "id": r.id.to_string(), "kind": r.kind.as_str(), "words": r.words, "received": date(r.received),
+                "due": date(r.due), "answered": r.answered.map(|(at, _)| date(at)),
+                "outcome": r.answered.map(|(_, outcome)| outcome.as_str()),
             })
         })
         .collect();
@@ -151,8 +183,10 @@ fn describe(held: &Held, names: &Names<'_>, key: &str) -> Value {
         "written": date(now()),
         "subject": {
             "id": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "since": date(s.created),
+            "age": s.age.to_string(), "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date),
         },
-        "consents": consents, "templates": templates, "sightings": sightings, "events": events, "log_key": key,
+        "recipients": [], "retention": "until a consent ends or you are erased", "refusals": refusals,
+        "requests": requests, "records": records, "consents": consents, "templates": templates, "sightings": sightings, "events": events, "log_key": key,
     })
 }
 
@@ -172,6 +206,21 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
         reached: &s.contact,
         id: s.id.to_string(),
         since: date(s.created),
+        age: s.age.to_string(),
+        law: s.jurisdiction.as_str(),
+        refused: held
+            .refusals
+            .iter()
+            .map(|r| [r.purpose.to_string(), names.collection(r.collection).to_owned(), date(r.created)])
+            .collect(),
+        asked: held
+            .requests
+            .iter()
+            .map(|r| {
+                let answer = r.answered.map_or_else(String::new, |(at, outcome)| format!("{outcome} on {}", date(at)));
+                [r.kind.to_string(), date(r.received), date(r.due), answer]
+            })
+            .collect(),
         consents: held
             .grants
             .iter()

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assent::ledger::{Certificate, Checkpoint, Fault, LeafProof, LogKey, SubjectId};
+use assent::ledger::{Certificate, Checkpoint, Fault, LeafProof, LogKey, ReceiptError, SubjectId, verify_receipt};
 use assent::packs::hex;
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::audit_show_cmd::{self, ShowArgs};
 use crate::error::CommandError;
@@ -69,6 +69,9 @@ struct VerifyArgs {
     /// Check this proof instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate"], requires = "key")]
     proof: Option<PathBuf>,
+    /// Check this receipt of a consent instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate", "proof"], requires = "key")]
+    receipt: Option<PathBuf>,
     /// The log's public key, or a file that holds it
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -86,6 +89,9 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
         }
         AuditCommand::Verify(VerifyArgs { proof: Some(file), key: Some(key), .. }) => {
             proof(&read_text(file)?, &log_key(key)?, out)
+        }
+        AuditCommand::Verify(VerifyArgs { receipt: Some(file), key: Some(key), .. }) => {
+            receipt(&read_text(file)?, &log_key(key)?, out)
         }
         AuditCommand::Verify(args) => log(args, flags, out),
         AuditCommand::Show(args) => audit_show_cmd::run(args, flags, out),
@@ -118,6 +124,14 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             })?)
         }
     }
+}
+
+fn receipt(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let record: Value = serde_json::from_str(verify_receipt(text, key)?).map_err(|_| ReceiptError::Form)?;
+    Ok(out.answer(&json!({ "holds": true, "record": record }), |out| {
+        let purpose = record["pii_processing"]["purposes"][0]["purpose"].as_str().unwrap_or("?");
+        writeln!(out, "The receipt holds: {purpose}, signed by {}.", key.name())
+    })?)
 }
 
 fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {

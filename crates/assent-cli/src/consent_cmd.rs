@@ -1,14 +1,21 @@
-//! `assent consent list|withdraw` and `assent erase`.
+//! `assent consent`: who agreed to what, again or no more, and the record of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use assent::ledger::{Collection, Grant, GrantId, GrantState, Purpose};
+use askama::Template;
+use assent::ledger::{
+    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, Signer, Subject,
+};
+use assent::packs::sha256;
+use assent::rulepacks;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::audit_cmd::write_text;
+use crate::audit_cmd::{read_text, write_text};
+use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
-use crate::output::{Output, count, date};
+use crate::output::{Output, count, date, day};
+use crate::record::Record;
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -23,6 +30,35 @@ enum ConsentCommand {
     List {
         /// Id, the beginning of it, handle, or unique name
         subject: String,
+    },
+    /// Record that a person agrees again, before the consent that they gave ends
+    Renew(Box<RenewArgs>),
+    /// Record that a person was asked and said no: they are not looked for, and nobody asks again by mistake
+    Refuse {
+        /// Id, the beginning of it, handle, or unique name
+        subject: String,
+        /// In which collection
+        #[arg(long, value_name = "NAME")]
+        collection: String,
+        /// For what
+        #[arg(long, default_value = Purpose::FIND)]
+        purpose: Purpose,
+        /// The notice that they were given: a text file
+        #[arg(long, value_name = "FILE")]
+        notice: PathBuf,
+    },
+    /// The records of a person's consents, by the field names of ISO/IEC TS 27560, as JSON
+    Record {
+        /// Id, the beginning of it, handle, or unique name
+        subject: String,
+    },
+    /// Receipts for the person to keep: a signed record and a page to print, for each consent in force
+    Receipt {
+        /// Id, the beginning of it, handle, or unique name
+        subject: String,
+        /// The folder to write them to
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
     },
     /// End consents on the person's word: from then on they cannot be found
     Withdraw {
@@ -41,15 +77,33 @@ enum ConsentCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct EraseArgs {
+struct RenewArgs {
     /// Id, the beginning of it, handle, or unique name
     subject: String,
-    /// Write the certificate there, which the person may keep and anybody can check
+    /// In which collection
+    #[arg(long, value_name = "NAME")]
+    collection: String,
+    /// For what
+    #[arg(long, default_value = Purpose::FIND)]
+    purpose: Purpose,
+    /// The scanned, signed form: a picture or a PDF, used once
     #[arg(long, value_name = "FILE")]
-    certificate: Option<PathBuf>,
-    /// Say what would be erased, and erase nothing
-    #[arg(long)]
-    dry_run: bool,
+    release: PathBuf,
+    /// Who saw it signed, by id or name: two
+    #[arg(long = "witness", value_name = "WITNESS")]
+    witnesses: Vec<String>,
+    /// Who signed it: subject, parent or both
+    #[arg(long, default_value = "subject", value_name = "WHO")]
+    signed_by: Signer,
+    /// The notice that they were given: a text file
+    #[arg(long, value_name = "FILE")]
+    notice: PathBuf,
+    /// Its language
+    #[arg(long, default_value = "en", value_name = "TAG")]
+    language: String,
+    /// The last day before which the consent ends [default: a year from now]
+    #[arg(long, value_name = "DATE")]
+    expires: Option<String>,
 }
 
 /// # Errors
@@ -70,6 +124,22 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
             })?;
         }
+        ConsentCommand::Renew(args) => renew(args, &ledger, out)?,
+        ConsentCommand::Refuse { subject, collection, purpose, notice } => {
+            let (id, of) = (vault::subject(&ledger, subject)?.id, vault::collection(&ledger, collection)?.id);
+            let notice = sha256(read_text(notice)?.as_bytes());
+            ledger.run_tx("refuse", now(), |tx| tx.refuse(id, of, purpose, notice))?;
+            out.answer(&json!({ "subject": id.to_string(), "refused": purpose.as_str() }), |out| {
+                writeln!(out, "Recorded: no to {purpose} in {collection}. Nothing else changes for them.")
+            })?;
+        }
+        ConsentCommand::Record { subject } => {
+            let records = records(&ledger, &vault::subject(&ledger, subject)?)?;
+            let all: Vec<Value> = records.into_iter().map(|(_, record)| record).collect();
+            let object = json!({ "records": all });
+            out.answer(&object, |out| writeln!(out, "{object:#}"))?;
+        }
+        ConsentCommand::Receipt { subject, to } => receipts(&ledger, &vault::subject(&ledger, subject)?, to, out)?,
         ConsentCommand::Withdraw { subject, collection, purpose, dry_run } => {
             let id = vault::subject(&ledger, subject)?.id;
             let only = collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
@@ -107,47 +177,112 @@ fn gone(dry_run: bool) -> &'static str {
     if dry_run { "would be deleted" } else { "are deleted" }
 }
 
-/// # Errors
-///
-/// [`CommandError`], as the ledger says.
-pub(crate) fn erase(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
-    let subject = vault::subject(&ledger, &args.subject)?.id;
-    if args.dry_run {
-        let grants = ledger.run_tx("list consents", now(), |tx| tx.grants_of(subject))?.into_inner().len();
-        let object = json!({ "subject": subject.to_string(), "consents": grants, "dry_run": true });
-        out.answer(&object, |out| {
-            writeln!(
-                out,
-                "Would erase {subject}: name, contact, {}, templates, sightings, and the key.",
-                count(grants, "consent")
-            )
-        })?;
-        return Ok(());
-    }
-    // No gallery is in memory between commands; each scan makes its own.
-    let done = ledger.erase(subject, now(), |_| ())?;
-    let certificate = ledger.certificate(subject, now())?;
-    if let Some(path) = &args.certificate {
-        write_text(path, &certificate)?;
-    }
-    let object = json!({
-        "subject": subject.to_string(), "erased": date(done.erased), "intent_leaf": done.intent, "done_leaf": done.done,
-        "certificate": certificate,
-    });
-    out.answer(&object, |out| {
-        writeln!(
-            out,
-            "Erased {subject}. Rows deleted, key destroyed; leaves {} and {} of the log say so.",
-            done.intent, done.done
-        )?;
-        match &args.certificate {
-            Some(path) => writeln!(out, "The certificate is in {}.", path.display())?,
-            None => writeln!(out, "Their certificate: assent audit certificate {subject} --to FILE")?,
-        }
-        writeln!(out, "An old backup of the key ring still holds the key: destroy such backups, or let them run out.")
+fn renew(args: &RenewArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let subject = vault::subject(ledger, &args.subject)?.id;
+    let collection = vault::collection(ledger, &args.collection)?.id;
+    let evidence = paper(ledger, &args.release, &args.witnesses, args.signed_by)?;
+    let notice_sha256 = given_notice(ledger, &args.notice, &args.language)?;
+    let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
+    let renewed = ledger.run_tx("renew", now(), |tx| {
+        let Some(old) = tx.active_grant_for(subject, collection, &args.purpose)? else { return Ok(None) };
+        let (purpose, evidence, valid_from) = (&args.purpose, &evidence, tx.now());
+        let new = NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
+        tx.renew(old, &new).map(Some)
     })?;
-    Ok(ledger.scrub_if_due(now())?)
+    let grant = renewed.into_inner().ok_or(CommandError::NothingToRenew)?;
+    Ok(out.answer(&json!({ "consent": grant.to_string(), "until": date(valid_until) }), |out| {
+        writeln!(out, "Renewed until {}: they go on being found as before.", date(valid_until))
+    })?)
+}
+
+/// The records of a person's consents and refusals, each with the consent's id.
+pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Vec<(Option<Grant>, Value)>, CommandError> {
+    let held = ledger.run_tx("make records", now(), |tx| {
+        let id = subject.id;
+        Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.consent_events(id)?, tx.notices()?, tx.collections()?))
+    })?;
+    let (grants, refusals, events, notices, collections) = held.into_inner();
+    let seat = ledger.settings().seat();
+    let authorities = rulepacks::described().map_err(vault::VaultError::from)?;
+    let book = ledger.rules().rules(&[&subject.jurisdiction, &seat]);
+    let names: Vec<&str> = book.packs().map(|pack| pack.name.as_str()).collect();
+    let authority: Vec<&str> =
+        authorities.iter().filter(|d| names.contains(&d.rules.name.as_str())).map(|d| d.authority.as_str()).collect();
+    let authority = authority.join("; ");
+    let frame = |collection: CollectionId, notice: [u8; 32]| {
+        collections.iter().find(|c| c.id == collection).map(|collection| Record {
+            settings: ledger.settings(),
+            subject,
+            collection,
+            notice: notices.iter().find(|n| n.sha256 == notice),
+            authority: &authority,
+            events: &events,
+            vault: ledger.id().to_string(),
+        })
+    };
+    let mut all = Vec::new();
+    for grant in grants {
+        if let Some(record) = frame(grant.collection, grant.notice_sha256).map(|frame| frame.of(&grant)) {
+            all.push((Some(grant), record));
+        }
+    }
+    for refusal in &refusals {
+        all.extend(frame(refusal.collection, refusal.notice_sha256).map(|frame| (None, frame.refused(refusal))));
+    }
+    Ok(all)
+}
+
+/// What the page of a receipt shows.
+#[derive(Template)]
+#[template(path = "receipt.html")]
+struct ReceiptPage<'a> {
+    controller: &'a str,
+    contact: &'a str,
+    name: &'a str,
+    purpose: String,
+    collection: String,
+    from: String,
+    until: String,
+    notice: String,
+    signed: &'a str,
+    key: &'a str,
+}
+
+fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let (collections, key) = (vault::collections(ledger)?, ledger.log_key()?.to_string());
+    let io = |source| CommandError::Io { op: "make the folder", path: to.to_owned(), source };
+    std::fs::create_dir_all(to).map_err(io)?;
+    let mut written = Vec::new();
+    for (grant, record) in records(ledger, subject)? {
+        let Some(grant) = grant.filter(|grant| grant.state == GrantState::Active) else { continue };
+        let signed = ledger.receipt(&record.to_string(), now())?;
+        let page = ReceiptPage {
+            controller: &ledger.settings().controller,
+            contact: &ledger.settings().contact,
+            name: &subject.name,
+            purpose: grant.purpose.to_string(),
+            collection: collection_name(&collections, grant.collection).to_owned(),
+            from: date(grant.valid_from),
+            until: date(grant.valid_until),
+            notice: record["pii_processing"]["privacy_notice"].as_str().unwrap_or("none").to_owned(),
+            signed: &signed,
+            key: &key,
+        };
+        let path = to.join(format!("{}.txt", grant.id));
+        write_text(&path, &signed)?;
+        write_text(&path.with_extension("html"), &page.render()?)?;
+        written.push(path);
+    }
+    Ok(out.answer(&json!({ "receipts": written, "key": key }), |out| {
+        for path in &written {
+            writeln!(out, "{} and the page beside it", path.display())?;
+        }
+        if written.is_empty() {
+            writeln!(out, "no consent is in force, so there is no receipt")
+        } else {
+            writeln!(out, "Anybody checks one with: assent audit verify --receipt FILE --key {key}")
+        }
+    })?)
 }
 
 /// A consent for machines.

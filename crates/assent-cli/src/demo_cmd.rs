@@ -10,8 +10,8 @@ use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, Enrolment, enrol};
 use assent::find::{Use, find};
 use assent::ledger::{
-    Certificate, CollectionId, Database, Evidence, Ledger, NewCollection, NewSubject, OthersBasis, Purpose, Settings,
-    SubjectId, Timestamp, VaultKind, VaultPlace,
+    Age, Basis, Certificate, CollectionId, Database, Dpia, Evidence, Ledger, NewCollection, NewSubject, OthersBasis,
+    Purpose, Settings, Signer, SubjectId, Timestamp, VaultKind, VaultPlace,
 };
 use assent::models::Models;
 use assent::packs::{PhotoPack, sha256};
@@ -31,6 +31,9 @@ use crate::{progress, sheet, vault};
 
 /// The person whose photos are looked for: the pack has two of him, and one of them is a crew of thirteen.
 const PERSON: &str = "oleg-kotov";
+
+/// What the people of the demonstration are told.
+const NOTICE: &str = "This is a demonstration.";
 
 const ONE_DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -106,7 +109,11 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     let photos = pack.photos_dir.display().to_string();
     let collection = ledger
         .run_tx("add a collection", vault::now(), |tx| {
-            tx.add_collection(&NewCollection { name: "missions", directory: &photos, others: OthersBasis::ClosedGroup })
+            let new = NewCollection { name: "missions", directory: &photos, others: OthersBasis::ClosedGroup };
+            let id = tx.add_collection(&new)?;
+            tx.set_basis(id, &basis(tx.now()))?;
+            tx.add_notice("demonstration", "en", NOTICE)?;
+            Ok(id)
         })?
         .into_inner();
     story.tell("Made a vault in a temporary folder, its keys apart from it.")?;
@@ -199,8 +206,16 @@ fn settings() -> Settings {
         controller: "Demonstration".to_owned(),
         accountable: "Demonstration".to_owned(),
         contact: "nobody".to_owned(),
-        jurisdiction: "generic".to_owned(),
+        jurisdiction: "EU".to_owned(),
+        ..Settings::default()
     }
+}
+
+/// What an organisation would state. The demonstration stands in for its documents, too.
+fn basis(now: Timestamp) -> Basis {
+    let text = Some("demonstration".to_owned());
+    let dpia = Dpia { reference: "demonstration".to_owned(), made: now, review: Timestamp(now.0 + ONE_DAY_MS) };
+    Basis { dpia: Some(dpia), necessity: text.clone(), alternative: text, notice_public: Some(now), ..Basis::default() }
 }
 
 /// Enrols everybody with a portrait; returns how many, and who [`PERSON`] is.
@@ -221,7 +236,8 @@ fn enrol_everybody(
     let mut person = None;
     for (i, path) in portraits.iter().enumerate() {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let new = NewSubject { handle: &name, name: &name, contact: "", owner: false };
+        let jurisdiction = "EU".parse()?;
+        let new = NewSubject { handle: &name, name: &name, age: Age::Adult, jurisdiction, ..NewSubject::default() };
         let subject = ledger.run_tx("add a subject", vault::now(), |tx| tx.add_subject(&new))?.into_inner();
         if name == PERSON {
             person = Some(subject);
@@ -229,6 +245,7 @@ fn enrol_everybody(
         let evidence = Evidence::Paper {
             release_sha256: open_release(&release(i)?)?,
             witnesses: witnesses.clone(),
+            signed_by: Signer::Subject,
             statement: "demonstration".to_owned(),
         };
         let bytes = fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.clone(), source })?;
@@ -236,7 +253,7 @@ fn enrol_everybody(
             subject,
             consents: &consents,
             evidence: &evidence,
-            notice_sha256: sha256(b"demonstration"),
+            notice_sha256: sha256(NOTICE.as_bytes()),
             valid_until: Timestamp(vault::now().0 + ONE_DAY_MS),
             pictures: &[(name, bytes)],
         };

@@ -1,6 +1,6 @@
 //! `assent doctor`: what is missing, each with the next command.
 
-use assent::ledger::Purpose;
+use assent::ledger::{OthersBasis, Piece, Purpose, RuleError, TxError};
 use serde_json::json;
 
 use crate::error::CommandError;
@@ -53,9 +53,10 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
             }
             for c in &collections {
                 let folder = assent::source::Folder::open(&c.directory);
+                let locked = ledger.run_tx("look for locks", now(), |tx| Ok(tx.locks(c.id)?.len()))?.into_inner();
                 let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
                 let unopened = match model {
-                    Some(model) if c.others.allows_matching() && !c.frozen => {
+                    Some(model) if locked == 0 && !c.frozen => {
                         let find = Purpose::find_my_photos();
                         let opened = ledger.run_tx("open templates", now(), |tx| {
                             let what = tx.searchable(c.id, &find, model)?;
@@ -65,6 +66,11 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                     }
                     _ => 0,
                 };
+                let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
+                for lock in &locks {
+                    let says = format!("{}: {lock}{}", c.name, next(lock, &c.name));
+                    findings.push(Finding { what: "basis", good: c.others == OthersBasis::None, says });
+                }
                 let (good, says) = match folder {
                     Err(e) => (false, format!("{}: {}", c.name, chain(&e))),
                     Ok(_) if unopened > 0 => (
@@ -116,4 +122,19 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = c.source();
     }
     text
+}
+
+/// What gives a missing piece.
+fn next(lock: &TxError, collection: &str) -> String {
+    let option = match lock {
+        TxError::Rule(RuleError::Missing { piece, .. }) => match piece {
+            Piece::Dpia => "--dpia REF --dpia-date DATE --dpia-review DATE",
+            Piece::Necessity => "--necessity TEXT",
+            Piece::Alternative => "--alternative TEXT",
+            Piece::PublicNotice => "--notice-public DATE",
+            Piece::RetentionPolicy => return "\n  assent controller set --retention-policy-public DATE".to_owned(),
+        },
+        _ => return String::new(),
+    };
+    format!("\n  assent collection basis {collection} {option}")
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use assent::ledger::{Alarm, Collection, Deadline, SubjectId, Timestamp};
+use assent::ledger::{Alarm, Collection, Deadline, Due, SubjectId, Timestamp};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, count, date};
 use crate::vault::{self, VaultFlags, collection_name, now};
+
+const DAY_MS: i64 = 86_400_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct DueArgs {
@@ -40,12 +42,11 @@ pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> R
     Ok(out.answer(&json!({ "deadlines": objects }), |out| {
         for object in &objects {
             let word = |key: &str| object[key].as_str().unwrap_or("?").to_owned();
-            let words =
-                [word("until"), word("passed"), word("what"), word("subject"), word("purpose"), word("collection")];
+            let words = [word("until"), word("passed"), word("what"), word("about")];
             writeln!(out, "{}", words.join("\t"))?;
         }
         match (objects.is_empty(), deadlines.len()) {
-            (true, 0) => writeln!(out, "nothing ends: nobody has consented to anything"),
+            (true, 0) => writeln!(out, "nothing ends"),
             (true, n) => writeln!(out, "nothing is near its end; --all shows {}", count(n, "deadline")),
             (false, _) => Ok(()),
         }
@@ -58,16 +59,27 @@ fn describe(
     collections: &[Collection],
     now: Timestamp,
 ) -> Value {
-    let (handle, name) = (handles.get(&deadline.subject), collection_name(collections, deadline.collection));
+    let name = |id| collection_name(collections, id);
+    let (what, id, about) = match &deadline.what {
+        Due::Consent { grant, subject, collection, purpose } => {
+            let handle = handles.get(subject).map_or("?", String::as_str);
+            ("consent", grant.to_string(), format!("{handle}: {purpose} in {}", name(*collection)))
+        }
+        Due::Request(id) => ("request", id.to_string(), format!("assent request show {id}")),
+        Due::Review(id) => ("review", id.to_string(), format!("impact assessment of {}", name(*id))),
+        Due::Purpose(id) => ("purpose", id.to_string(), format!("what {} is for", name(*id))),
+        Due::Order(id) => ("order", id.to_string(), "an order to stop".to_owned()),
+    };
     let passed = match deadline.alarm(now) {
         Alarm::None => "under 50 %",
         Alarm::Half => "over 50 %",
         Alarm::Soon => "over 80 %",
         Alarm::Due => "due",
     };
+    let days_overdue = (now.0 - deadline.until.0).div_euclid(DAY_MS) + 1;
     json!({
-        "what": "consent", "consent": deadline.grant.to_string(), "subject": handle, "purpose": deadline.purpose.as_str(),
-        "collection": name, "from": date(deadline.from), "until": date(deadline.until), "passed": passed,
+        "what": what, "id": id, "about": about, "from": date(deadline.from), "until": date(deadline.until),
+        "passed": passed, "days_overdue": days_overdue.max(0),
     })
 }
 
@@ -92,7 +104,7 @@ pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             count(ended.len(), "consent")
         )?;
         if near > 0 {
-            writeln!(out, "{} more than four fifths of their time behind them: assent due", count(near, "consent"))?;
+            writeln!(out, "{} with more than four fifths of the time gone: assent due", count(near, "deadline"))?;
         }
         match (&args.export, exported) {
             (Some(folder), Some(here)) => writeln!(out, "{} holds the log: {} entries", folder.display(), here.size),

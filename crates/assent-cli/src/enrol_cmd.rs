@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use assent::enrol::{Consent, Enrolment, enrol};
 use assent::ledger::{
-    Collection, Evidence, Ledger, NewSubject, Purpose, Subject, Timestamp, TxError, VaultKind, WitnessId,
+    Age, Collection, Correction, Evidence, Jurisdiction, Ledger, NewSubject, Purpose, Signer, Subject, Timestamp,
+    TxError, VaultKind, WitnessId,
 };
 use assent::models::{Models, Worker};
 use assent::packs::sha256;
@@ -17,9 +18,11 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::audit_cmd::read_text;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, ask, count, date, parse_date};
+use crate::notice_cmd::name_of;
+use crate::output::{Output, ask, count, date, day};
 use crate::progress;
 use crate::roster_cmd::witnesses;
 use crate::vault::{self, VaultFlags, now};
@@ -42,8 +45,9 @@ pub(crate) struct EnrolArgs {
     /// Yourself, the owner of a household vault
     #[arg(long = "self")]
     own: bool,
-    /// A table of people: columns id, name, photos, release, witnesses, purposes, collections, expiry; several values in
-    /// one field are separated by semicolons, files are named from the table's folder
+    /// A table of people: columns id, name, photos, release, witnesses, and if you like purposes, collections, expiry,
+    /// born, jurisdiction, signer; several values in one field are separated by semicolons, files are named from the
+    /// table's folder
     #[arg(long, value_name = "FILE.csv")]
     roster: Option<PathBuf>,
     /// A picture of the person alone; may be given several times
@@ -55,6 +59,9 @@ pub(crate) struct EnrolArgs {
     /// Who saw it signed, by id or name: two, in a household one
     #[arg(long = "witness", value_name = "WITNESS", conflicts_with_all = ["roster", "own"])]
     witnesses: Vec<String>,
+    /// Who signed it: subject, parent or both
+    #[arg(long, default_value = "subject", value_name = "WHO", conflicts_with_all = ["roster", "own"])]
+    signed_by: Signer,
     /// In which collections [default: all]
     #[arg(long = "collection", value_name = "NAME", conflicts_with = "roster")]
     collections: Vec<String>,
@@ -64,9 +71,12 @@ pub(crate) struct EnrolArgs {
     /// The last day before which the consent ends, such as 2027-07-31 [default: a year from now]
     #[arg(long, value_name = "DATE", conflicts_with = "roster")]
     expires: Option<String>,
-    /// The notice that the people were given; needed outside households
+    /// The notice that the people were given, a text file; needed outside households
     #[arg(long, value_name = "FILE")]
     notice: Option<PathBuf>,
+    /// The notice's language
+    #[arg(long, default_value = "en", value_name = "TAG")]
+    language: String,
 }
 
 /// One person to be enrolled, with everything read from files.
@@ -89,7 +99,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let ledger = vault::open_until_stopped(flags)?;
     let notice_sha256 = match (&args.notice, ledger.kind()) {
-        (Some(path), _) => sha256(&read(path)?),
+        (Some(path), _) => given_notice(&ledger, path, &args.language)?,
         (None, VaultKind::Household) => sha256(STATEMENT.as_bytes()),
         (None, VaultKind::Organisation) => return Err(CommandError::NoNotice),
     };
@@ -97,13 +107,13 @@ pub(crate) fn run(
         return roster(&ledger, table, notice_sha256, models, out);
     }
     let collections = chosen(&ledger, &args.collections)?;
-    let until = args.expires.as_deref().map_or(Ok(Timestamp(now().0 + VALID_MS)), expiry)?;
+    let until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
     let (subject, evidence) = if args.own {
         (owner(&ledger)?, own_word()?)
     } else {
         let subject = vault::subject(&ledger, args.subject.as_deref().unwrap_or_default())?;
         let release = args.release.as_deref().ok_or(CommandError::Missing { flag: "--release" })?;
-        (subject, paper(&ledger, release, &args.witnesses)?)
+        (subject, paper(&ledger, release, &args.witnesses, args.signed_by)?)
     };
     let person = Person {
         subject,
@@ -165,6 +175,23 @@ struct Row {
     collections: String,
     #[serde(default)]
     expiry: String,
+    #[serde(default)]
+    born: String,
+    #[serde(default)]
+    jurisdiction: String,
+    #[serde(default)]
+    signer: String,
+}
+
+impl Row {
+    /// How old the person is, whose law protects them, and who signed, where the table says so.
+    fn about(&self) -> Result<(Option<Age>, Option<Jurisdiction>, Signer), CommandError> {
+        fn said<T: std::str::FromStr>(text: &str) -> Result<Option<T>, T::Err> {
+            let text = text.trim();
+            if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+        }
+        Ok((said(&self.born)?, said(&self.jurisdiction)?, said(&self.signer)?.unwrap_or(Signer::Subject)))
+    }
 }
 
 fn roster(
@@ -191,8 +218,9 @@ fn roster(
         }
         let at_row = |source| CommandError::RosterRow { row: i + 1, source: Box::new(source) };
         if !row.expiry.trim().is_empty() {
-            expiry(row.expiry.trim()).map_err(at_row)?;
+            day(row.expiry.trim()).map_err(at_row)?;
         }
+        row.about().map_err(at_row)?;
         for purpose in parts(&row.purposes) {
             Purpose::new(purpose).map_err(|e| at_row(e.into()))?;
         }
@@ -222,10 +250,26 @@ fn roster_row(
     folder: &Path,
     notice_sha256: [u8; 32],
 ) -> Result<(), CommandError> {
+    let (age, jurisdiction, signed_by) = row.about()?;
     let subject = match vault::subject(ledger, row.id.trim()) {
-        Ok(subject) => subject,
+        Ok(subject) => {
+            // What the table says anew is put right.
+            let same = age.is_none_or(|age| age == subject.age)
+                && jurisdiction.as_ref().is_none_or(|code| *code == subject.jurisdiction);
+            if !same {
+                let right = Correction { age, jurisdiction, ..Correction::default() };
+                ledger.run_tx("rectify", now(), |tx| tx.rectify(subject.id, &right))?;
+            }
+            subject
+        }
         Err(TxError::NoSubject) => {
-            let new = NewSubject { handle: row.id.trim(), name: row.name.trim(), contact: "", owner: false };
+            let new = NewSubject {
+                handle: row.id.trim(),
+                name: row.name.trim(),
+                age: age.unwrap_or_default(),
+                jurisdiction: jurisdiction.unwrap_or_default(),
+                ..NewSubject::default()
+            };
             let id = ledger.run_tx("add a subject", now(), |tx| tx.add_subject(&new))?.into_inner();
             ledger.run_tx("read a subject", now(), |tx| tx.subject(id))?.into_inner()
         }
@@ -233,13 +277,13 @@ fn roster_row(
     };
     let purposes = parts(&row.purposes).map(Purpose::new).collect::<Result<Vec<_>, _>>()?;
     let valid_until = match row.expiry.trim() {
-        "" => Timestamp(now().0 + VALID_MS),
-        text => expiry(text)?,
+        "" => a_year_from(now()),
+        text => day(text)?,
     };
     let person = Person {
         subject,
         consents: consents(&chosen(ledger, &owned(&row.collections))?, &purposes),
-        evidence: paper(ledger, &folder.join(row.release.trim()), &owned(&row.witnesses))?,
+        evidence: paper(ledger, &folder.join(row.release.trim()), &owned(&row.witnesses), signed_by)?,
         valid_until,
         pictures: parts(&row.photos).map(|file| picture(&folder.join(file))).collect::<Result<_, _>>()?,
     };
@@ -255,8 +299,24 @@ fn owned(field: &str) -> Vec<String> {
     parts(field).map(str::to_owned).collect()
 }
 
-fn expiry(text: &str) -> Result<Timestamp, CommandError> {
-    parse_date(text).ok_or_else(|| CommandError::Date { text: text.to_owned() })
+/// When a consent that is given now ends if nobody says otherwise.
+pub(crate) fn a_year_from(now: Timestamp) -> Timestamp {
+    Timestamp(now.0 + VALID_MS)
+}
+
+/// The notice in a file, which becomes one of the vault's.
+///
+/// # Errors
+///
+/// [`CommandError`] if it is no text, or the ledger refuses it.
+pub(crate) fn given_notice(ledger: &Ledger, file: &Path, language: &str) -> Result<[u8; 32], CommandError> {
+    let text = read_text(file)?;
+    let hash = sha256(text.as_bytes());
+    let added = ledger.run_tx("add a notice", now(), |tx| match tx.notice(hash)? {
+        Some(there) => Ok(there),
+        None => tx.add_notice(&name_of(file), language, &text),
+    })?;
+    Ok(added.sha256)
 }
 
 /// The collections of these names, or all.
@@ -302,10 +362,21 @@ fn own_word() -> Result<Evidence, CommandError> {
     Ok(Evidence::SelfStatement { statement: typed })
 }
 
-fn paper(ledger: &Ledger, release: &Path, witnesses: &[String]) -> Result<Evidence, CommandError> {
+/// The evidence of a signed form in a file.
+///
+/// # Errors
+///
+/// [`CommandError`] if the file is no form, or a witness is not registered.
+pub(crate) fn paper(
+    ledger: &Ledger,
+    release: &Path,
+    witnesses: &[String],
+    signed_by: Signer,
+) -> Result<Evidence, CommandError> {
     Ok(Evidence::Paper {
         release_sha256: open_release(&read(release)?)?,
         witnesses: known_witnesses(ledger, witnesses)?,
+        signed_by,
         statement: String::new(),
     })
 }

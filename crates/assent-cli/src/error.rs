@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use assent::enrol::EnrolError;
 use assent::find::PictureError;
-use assent::ledger::{BackupError, CertificateError, ExportError, IdError, NoteError, ProofError, TxError, WordError};
+use assent::ledger::{
+    AgeForm, BackupError, CertificateError, ExportError, IdError, JurisdictionForm, NoteError, ProofError,
+    ReceiptError, TxError, WordError,
+};
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
 use assent::source::SourceError;
@@ -39,6 +42,12 @@ pub(crate) enum CommandError {
     Picture(#[from] PictureError),
     #[error(transparent)]
     Word(#[from] WordError),
+    #[error(transparent)]
+    Jurisdiction(#[from] JurisdictionForm),
+    #[error(transparent)]
+    Age(#[from] AgeForm),
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
     #[error(transparent)]
     Id(#[from] IdError),
     #[error(transparent)]
@@ -101,6 +110,18 @@ pub(crate) enum CommandError {
         #[source]
         source: Box<CommandError>,
     },
+    /// A representative is not written as one.
+    #[error("a representative is written as EU=NAME, ADDRESS (or UK=, CH=): the law, and who stands there for you")]
+    Representative,
+    /// There is no consent that could be renewed.
+    #[error("this person has no such consent in force; a new one is recorded by: assent enrol")]
+    NothingToRenew,
+    /// A point in a photo is not written as one.
+    #[error("a point is written as X,Y in pixels from the left and the top, such as 420,180")]
+    Point,
+    /// No face of a known photo is there.
+    #[error("no face of this photo is known at that point; scan the collection, or point at the middle of the face")]
+    NoFaceThere,
     /// `--self` without a typed statement.
     #[error("--self needs a terminal, at which the owner types the statement themselves")]
     NoStatement,

@@ -1,11 +1,11 @@
 //! `assent freeze`: an order to stop, at once, also for what is running.
 
-use assent::ledger::{Collection, Order, OrderId};
+use assent::ledger::{Collection, Jurisdiction, Order, OrderId, Scope};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::output::{Output, date, parse_date};
+use crate::output::{Output, date, day};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -14,6 +14,9 @@ pub(crate) struct FreezeArgs {
     /// Stop this collection alone, instead of the whole vault
     #[arg(long, value_name = "NAME")]
     collection: Option<String>,
+    /// Stop the people and collections under this law alone: a code such as UK, or EU for all of its member states
+    #[arg(long, value_name = "CODE", conflicts_with = "collection")]
+    jurisdiction: Option<Jurisdiction>,
     /// Why: the order's reference, say
     #[arg(long, required = true)]
     reason: Option<String>,
@@ -60,16 +63,18 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
         }
         None => {
-            let until = args
-                .until
-                .as_deref()
-                .map(|text| parse_date(text).ok_or_else(|| CommandError::Date { text: text.to_owned() }));
-            let (until, reason) = (until.transpose()?, args.reason.clone().unwrap_or_default());
+            let until = args.until.as_deref().map(day).transpose()?;
+            let reason = args.reason.clone().unwrap_or_default();
             let order = vault::open_and_stop_others(flags, |ledger| {
-                let only = args.collection.as_deref().map(|name| vault::collection(ledger, name)).transpose()?;
-                Ok(ledger.run_tx("stop", now(), |tx| tx.order_stop(only.map(|c| c.id), &reason, until))?.into_inner())
+                let scope = match (&args.collection, &args.jurisdiction) {
+                    (Some(name), _) => Scope::Collection(vault::collection(ledger, name)?.id),
+                    (None, Some(code)) => Scope::Jurisdiction(code.clone()),
+                    (None, None) => Scope::Vault,
+                };
+                Ok(ledger.run_tx("stop", now(), |tx| tx.order_stop(&scope, &reason, until))?.into_inner())
             })?;
-            let what = args.collection.as_deref().unwrap_or("the whole vault");
+            let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));
+            let what = args.collection.as_deref().or(place.as_deref()).unwrap_or("the whole vault");
             Ok(out.answer(&json!({ "order": order.to_string(), "scope": what }), |out| {
                 writeln!(out, "Stopped: nothing is scanned, searched or enrolled in {what}.")?;
                 writeln!(out, "Access, withdrawal and erasure go on. Lift it with: assent freeze lift {order}")
@@ -84,8 +89,13 @@ fn describe(order: &Order, collections: &[Collection]) -> Value {
         None if order.in_force(now()) => "in force",
         None => "over",
     };
+    let scope = match (order.collection, &order.jurisdiction) {
+        (Some(id), _) => collection_name(collections, id).to_owned(),
+        (None, Some(code)) => format!("everything under {code}"),
+        (None, None) => "the whole vault".to_owned(),
+    };
     json!({
-        "order": order.id.to_string(), "state": state, "scope": order.collection.map_or("the whole vault", |id| collection_name(collections, id)),
+        "order": order.id.to_string(), "state": state, "scope": scope,
         "from": date(order.from), "until": order.until.map(date), "lifted": order.lifted.map(date), "reason": order.reason,
     })
 }

@@ -6,12 +6,16 @@ mod access_cmd;
 mod audit_cmd;
 mod audit_show_cmd;
 mod backup_cmd;
+mod collection_cmd;
 mod consent_cmd;
+mod controller_cmd;
 mod demo_cmd;
 mod det_plot;
 mod doctor_cmd;
+mod drafts;
 mod due_cmd;
 mod enrol_cmd;
+mod erase_cmd;
 mod error;
 mod evaluate_cmd;
 mod evaluate_open_set;
@@ -21,11 +25,15 @@ mod find_cmd;
 mod free_memory;
 mod freeze_cmd;
 mod gallery_cmd;
+mod init_cmd;
 mod models_arg;
+mod notice_cmd;
 mod output;
 mod packs_cmd;
 mod places;
 mod progress;
+mod record;
+mod request_cmd;
 mod roster_cmd;
 mod runtime_cmd;
 mod scan_cmd;
@@ -79,16 +87,20 @@ enum Command {
     /// The whole way on sample photos, in a vault that is gone afterwards
     Demo(demo_cmd::DemoArgs),
     /// Make a vault
-    Init(roster_cmd::InitArgs),
+    Init(init_cmd::InitArgs),
+    /// Who answers for the vault
+    Controller(controller_cmd::ControllerArgs),
     /// Folders of photos that you hold
-    Collection(roster_cmd::CollectionArgs),
+    Collection(collection_cmd::CollectionArgs),
+    /// What people are told before they say yes
+    Notice(notice_cmd::NoticeArgs),
     /// People on the roster
     Subject(roster_cmd::SubjectArgs),
     /// People who witness signatures
     Witness(roster_cmd::WitnessArgs),
     /// Record a person's yes and make them findable
     Enrol(enrol_cmd::EnrolArgs),
-    /// Who agreed to what; withdraw
+    /// Who agreed to what: renew, refuse, withdraw; records and receipts
     Consent(consent_cmd::ConsentArgs),
     /// Look at every photo of a collection, once; goes on where it was
     Scan(scan_cmd::ScanArgs),
@@ -100,13 +112,15 @@ enum Command {
     Gallery(gallery_cmd::GalleryArgs),
     /// Everything that is held about a person, in one file for them
     Access(access_cmd::AccessArgs),
+    /// What people and authorities ask for, and until when it is answered
+    Request(request_cmd::RequestArgs),
     /// Delete everything about a person and destroy their key
-    Erase(consent_cmd::EraseArgs),
+    Erase(erase_cmd::EraseArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
     /// Stop everything at once, here or in one collection: an order of an authority, a complaint
     Freeze(freeze_cmd::FreezeArgs),
-    /// What ends when: consents, with more than half of their time behind them
+    /// What ends when, with more than half of the time gone: consents, requests, reviews, orders
     Due(due_cmd::DueArgs),
     /// What has to be done every day, for cron: end what is due, delete what hangs on it
     Tick(due_cmd::TickArgs),
@@ -166,8 +180,11 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
     let mut out = output::Output { json: cli.json, out: writer };
     match &cli.command {
         Command::Demo(args) => demo_cmd::run(args, &models, &mut out)?,
-        Command::Init(args) => roster_cmd::init(args, &vault, &mut out)?,
-        Command::Collection(args) => roster_cmd::collection(args, &vault, &mut out)?,
+        Command::Init(args) => init_cmd::run(args, &vault, &mut out)?,
+        Command::Collection(args) => collection_cmd::run(args, &vault, &mut out)?,
+        Command::Controller(args) => controller_cmd::run(args, &vault, &mut out)?,
+        Command::Notice(args) => notice_cmd::run(args, &vault, &mut out)?,
+        Command::Request(args) => request_cmd::run(args, &vault, &mut out)?,
         Command::Subject(args) => roster_cmd::subject(args, &vault, &mut out)?,
         Command::Witness(args) => roster_cmd::witness(args, &vault, &mut out)?,
         Command::Enrol(args) => enrol_cmd::run(args, &vault, &models, &mut out)?,
@@ -177,7 +194,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Review(args) => find_cmd::review(args, &vault, &mut out)?,
         Command::Gallery(args) => gallery_cmd::run(args, &vault, &models, &mut out)?,
         Command::Access(args) => access_cmd::run(args, &vault, &mut out)?,
-        Command::Erase(args) => consent_cmd::erase(args, &vault, &mut out)?,
+        Command::Erase(args) => erase_cmd::run(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
         Command::Freeze(args) => freeze_cmd::run(args, &vault, &mut out)?,
         Command::Due(args) => due_cmd::due(args, &vault, &mut out)?,

@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use assent::ledger::Timestamp;
 use serde_json::Value;
 
+use crate::error::CommandError;
+
 /// Where answers go, and in which form.
 pub(crate) struct Output<'a> {
     pub(crate) json: bool,
@@ -37,6 +39,15 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.parse().ok()?;
     let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(Timestamp(midnight.timestamp().as_millisecond()))
+}
+
+/// The day that an option names.
+///
+/// # Errors
+///
+/// [`CommandError::Date`] if it is not written as [`parse_date`] reads it.
+pub(crate) fn day(text: &str) -> Result<Timestamp, CommandError> {
+    parse_date(text).ok_or_else(|| CommandError::Date { text: text.to_owned() })
 }
 
 /// "1 photo", "2 photos".

@@ -179,7 +179,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     let (wrong, wrong_or_proposed) = expected.map(Expected::wrong).unzip();
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
-        "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
+        "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
         "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
         "unopened_templates": ids(&s.unopened), "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
         "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
@@ -211,7 +211,9 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         s.moved,
         s.removed
     )];
-    if s.templates == 0 {
+    if let Some(lock) = &s.locked {
+        lines.push(format!("{} found, and compared with nobody: {lock}", count(s.faces, "face")));
+    } else if s.templates == 0 {
         lines.push(format!(
             "{} found. Nobody here asks to be found, so no face was compared with anybody.",
             count(s.faces, "face")

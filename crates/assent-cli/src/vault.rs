@@ -11,6 +11,7 @@ use assent::ledger::{
     Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp,
     Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
+use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
@@ -60,6 +61,9 @@ pub(crate) enum VaultError {
     /// The backup was refused.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The rule packs.
+    #[error(transparent)]
+    Rules(#[from] RulePackError),
     /// What is due could not be ended.
     #[error(transparent)]
     Due(#[from] TxError),
@@ -89,7 +93,7 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
 pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId>), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
-    let ledger = Ledger::open(&place, tools(), now())?;
+    let ledger = Ledger::open(&place, tools()?, now())?;
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
 }
@@ -191,7 +195,7 @@ pub(crate) fn restore(
     // The vault's own name for its key ring, if it is there still, or else the backup's.
     let named = if folder.join(RING_NAME_FILE).exists() { folder.as_path() } else { data };
     let place = VaultPlace { ring: ring(flags, named)?, folder, database: Database::Sqlite };
-    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools(), now())?;
+    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools()?, now())?;
     copy_ring_name(data, &place.folder)?;
     ledger.expire_due(now())?;
     Ok((ledger, place))
@@ -220,7 +224,7 @@ fn copy_ring_name(from: &Path, to: &Path) -> Result<(), VaultError> {
 ///
 /// As [`Ledger::create`].
 pub(crate) fn create_at(place: &VaultPlace, kind: VaultKind, settings: &Settings) -> Result<Ledger, VaultError> {
-    Ok(Ledger::create(place, kind, settings, tools(), now())?)
+    Ok(Ledger::create(place, kind, settings, tools()?, now())?)
 }
 
 fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
@@ -240,8 +244,8 @@ fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
     Ok(places::key_rings_dir()?.join(name))
 }
 
-fn tools() -> Tools {
-    Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook() }
+fn tools() -> Result<Tools, VaultError> {
+    Ok(Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), rules: rulebook()? })
 }
 
 /// The collection of this name.

@@ -173,6 +173,9 @@ impl Tx<'_> {
         let templates = rows.iter().map(|row| Ok(TemplateId(row.int(0)?))).collect::<Result<Vec<_>, TxError>>()?;
         for sql in [
             "DELETE FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE subject_id = $1)",
+            "DELETE FROM refusals WHERE subject_id = $1",
+            // That somebody asked, and was answered in time, stays; who it was and what they said goes.
+            "UPDATE requests SET subject_id = NULL, sealed = NULL WHERE subject_id = $1",
             "DELETE FROM grants WHERE subject_id = $1",
             "DELETE FROM subjects WHERE id = $1",
         ] {

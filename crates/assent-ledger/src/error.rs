@@ -8,8 +8,9 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::db::DbError;
-use crate::id::{CollectionId, FaceId, GrantId, OrderId, PhotoId, SubjectId, WitnessId};
+use crate::id::{CollectionId, FaceId, GrantId, OrderId, PhotoId, RequestId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
+use crate::rules::RuleError;
 use crate::seal::SealError;
 
 /// Why a vault could not be created or opened.
@@ -203,6 +204,86 @@ pub enum TxError {
         /// Which.
         collection: CollectionId,
     },
+    /// Matching runs on a subject's own request alone.
+    #[error(
+        "faces in the collection {collection:?} are compared on a subject's own request alone (--others on-request), which this assent does not do yet: they are found and covered"
+    )]
+    OnRequest {
+        /// Which.
+        collection: CollectionId,
+    },
+    /// The basis of a household outside one.
+    #[error(
+        "only a household vault has collections of a household; say why the others may be looked at: closed-group, research:REF, law:REF or none"
+    )]
+    OthersOfKind,
+    /// A statement about a collection is not one.
+    #[error("a statement is empty, or the review of the impact assessment is not after its date")]
+    BasisForm,
+    /// A rule pack forbids the step.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// The notice is none of the vault's.
+    #[error("R3: the notice is not one of this vault's; add it first: assent notice add FILE")]
+    NoNotice,
+    /// The notice is not one.
+    #[error("a notice needs a name, a language tag such as en, and a text")]
+    NoticeForm,
+    /// The same text is there under another name.
+    #[error("this text is a notice already, under another name or in another language; `assent notice list` shows it")]
+    NoticeTaken,
+    /// A grant can be renewed by its own subject, collection and purpose alone.
+    #[error("a consent is renewed for the same person, collection and purpose; a new purpose needs a new consent")]
+    OtherRenewal,
+    /// What is held of the person may only be kept.
+    #[error(
+        "what is held of {subject:?} is restricted: it is kept and not used; `assent subject restrict --lift` ends that"
+    )]
+    Restricted {
+        /// Whose.
+        subject: SubjectId,
+    },
+    /// The clock was set back.
+    #[error(
+        "the clock says {now}, and the log knows of {latest}: it was set back; set it right, so that no deadline is dodged"
+    )]
+    ClockSetBack {
+        /// The day that the clock says.
+        now: String,
+        /// The day of the newest entry.
+        latest: String,
+    },
+    /// A request is past due.
+    #[error(
+        "the request {request} is overdue by {days} day(s), so nothing new is enrolled or scanned; answer it, then: assent request answer {request}"
+    )]
+    Overdue {
+        /// Which.
+        request: RequestId,
+        /// How many days, the first counted as one.
+        days: i64,
+    },
+    /// There is no such request.
+    #[error("there is no request {request}; `assent request list` shows all")]
+    NoRequest {
+        /// Which was named.
+        request: RequestId,
+    },
+    /// The request is not where the step begins.
+    #[error("the request {request} cannot take this step; `assent request show` says where it is")]
+    RequestStep {
+        /// Which.
+        request: RequestId,
+    },
+    /// The dates of a request do not fit.
+    #[error("a request cannot come later than now, nor be due before it came or later than the law says")]
+    RequestDates,
+    /// The law knows no extension.
+    #[error("R36: the law that applies here lets nobody put this answer off")]
+    NoExtension,
+    /// The law does not let the time stand still.
+    #[error("R36: the law that applies here does not let the time stand still while somebody is asked")]
+    NoPause,
     /// The collection was not declared to keep crops.
     #[error(
         "the collection {collection:?} keeps no crops; that is declared when it is added: assent collection add --keep-crops"

@@ -66,6 +66,17 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes()?).ok()
     }
 
+    /// A field that may be absent: `Some(None)` if it is.
+    #[expect(clippy::option_option, reason = "not there, and there as absent, are two things")]
+    pub(crate) fn opt(&mut self) -> Option<Option<&'a [u8]>> {
+        let (length, rest) = self.0.split_first_chunk::<4>()?;
+        if u32::from_be_bytes(*length) == ABSENT {
+            self.0 = rest;
+            return Some(None);
+        }
+        self.bytes().map(Some)
+    }
+
     pub(crate) fn at_end(&self) -> bool {
         self.0.is_empty()
     }

@@ -81,6 +81,10 @@ random_id! {
     OrderId
 }
 random_id! {
+    /// Something that somebody asked for.
+    RequestId
+}
+random_id! {
     /// One vault. The key ring and the database carry the same one.
     VaultId
 }

@@ -1,6 +1,7 @@
 //! The vault as a whole: made, opened, locked, and its transactions run.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -9,21 +10,24 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use crate::db::{Connector, Database, DbError, SetUpError, args};
 use crate::durable::{WriteHook, WriteKind, announced};
 use crate::error::{OpenError, TxError};
 use crate::fields::{Reader, Writer};
 use crate::id::{GrantId, Timestamp, VaultId};
+use crate::jurisdiction::Jurisdiction;
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::log::EventKind;
+use crate::rules::Rulebook;
 use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::tx::{Rng, Tx};
 use crate::words::VaultKind;
 
 /// The form of the vault that this version writes.
-pub const FORMAT_VERSION: i64 = 4;
+pub const FORMAT_VERSION: i64 = 5;
 
 pub(crate) const DATABASE_FILE: &str = "assent.db";
 const LOCK_FILE: &str = "assent.lock";
@@ -46,6 +50,8 @@ pub struct Tools {
     pub rng: Box<dyn CryptoRng + Send>,
     /// Called before and after every durable write; [`crate::no_hook`] outside tests.
     pub hook: WriteHook,
+    /// What the law of each place asks.
+    pub rules: Rulebook,
 }
 
 impl fmt::Debug for Tools {
@@ -63,8 +69,51 @@ pub struct Settings {
     pub accountable: String,
     /// How to reach them.
     pub contact: String,
-    /// Under which law, as the rule packs name it.
+    /// Where the controller sits: a code as [`Jurisdiction`] reads it.
     pub jurisdiction: String,
+    /// The data protection officer, if there is one.
+    pub dpo: String,
+    /// Who represents the controller where it does not sit, by the name of the rule pack.
+    pub representatives: BTreeMap<String, String>,
+    /// Since when the policy on retention and destruction is public.
+    pub retention_policy_public: Option<Timestamp>,
+}
+
+impl Settings {
+    /// Where the controller sits; unknown if nobody has said it, or not by a code.
+    pub fn seat(&self) -> Jurisdiction {
+        self.jurisdiction.parse().unwrap_or_default()
+    }
+
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let start = Writer::new().text(&self.controller).text(&self.accountable).text(&self.contact);
+        let public = self.retention_policy_public.map(|at| at.0.to_be_bytes());
+        let start = start.text(&self.jurisdiction).text(&self.dpo).opt(public.as_ref().map(<[u8; 8]>::as_slice));
+        self.representatives.iter().fold(start, |w, (pack, who)| w.text(pack).text(who)).finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Reader::new(bytes);
+        let mut settings = Self {
+            controller: fields.text()?.to_owned(),
+            accountable: fields.text()?.to_owned(),
+            contact: fields.text()?.to_owned(),
+            jurisdiction: fields.text()?.to_owned(),
+            // A format before 5 ends here.
+            dpo: if fields.at_end() { String::new() } else { fields.text()?.to_owned() },
+            ..Self::default()
+        };
+        if fields.at_end() {
+            return Some(settings);
+        }
+        if let Some(at) = fields.opt()? {
+            settings.retention_policy_public = Some(Timestamp(i64::from_be_bytes(at.try_into().ok()?)));
+        }
+        while !fields.at_end() {
+            settings.representatives.insert(fields.text()?.to_owned(), fields.text()?.to_owned());
+        }
+        Some(settings)
+    }
 }
 
 impl fmt::Debug for Settings {
@@ -102,6 +151,7 @@ pub struct Ledger {
     id: VaultId,
     kind: VaultKind,
     settings: Settings,
+    rules: Rulebook,
     pub(crate) hook: WriteHook,
     /// Locked as long as the ledger lives; the operating system lets go of it when the process ends.
     _lock: File,
@@ -156,7 +206,7 @@ impl Ledger {
         let id = ring.vault();
         let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
         let settings = settings.clone();
-        let ledger = Self::assemble(core, lock, id, kind, settings, tools.hook);
+        let ledger = Self::assemble(core, lock, id, kind, settings, (tools.hook, tools.rules));
         ledger.run_tx("create vault", now, |tx| tx.put_vault(id, kind, &ledger.settings)).map_err(resume(place))?;
         Ok(ledger)
     }
@@ -192,15 +242,22 @@ impl Ledger {
         }
         let settings = read_settings(ring.master(), stored.id, &stored.sealed).map_err(resume(place))?;
         let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
-        let ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, tools.hook);
+        let ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, (tools.hook, tools.rules));
         ledger.replay(now).map_err(resume(place))?;
         ledger.finish_erasures(now).map_err(resume(place))?;
         ledger.scrub_if_due(now).map_err(resume(place))?;
         Ok(ledger)
     }
 
-    fn assemble(core: Core, lock: File, id: VaultId, kind: VaultKind, settings: Settings, hook: WriteHook) -> Self {
-        Self { core: Mutex::new(core), inside: Mutex::new(None), id, kind, settings, hook, _lock: lock }
+    fn assemble(
+        core: Core,
+        lock: File,
+        id: VaultId,
+        kind: VaultKind,
+        settings: Settings,
+        (hook, rules): (WriteHook, Rulebook),
+    ) -> Self {
+        Self { core: Mutex::new(core), inside: Mutex::new(None), id, kind, settings, rules, hook, _lock: lock }
     }
 
     /// The vault's id.
@@ -216,6 +273,27 @@ impl Ledger {
     /// Who answers for it.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What the law of each place asks, as this program knows it.
+    pub fn rules(&self) -> &Rulebook {
+        &self.rules
+    }
+
+    /// Writes down anew who answers for the vault.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn change_settings(&mut self, settings: Settings, now: Timestamp) -> Result<(), TxError> {
+        let id = self.id;
+        self.run_tx("change the controller", now, |tx| {
+            let sealed = tx.seal_master(&vault_place(&id), &settings.encode())?;
+            tx.exec("UPDATE vault SET sealed = $1 WHERE one = 1", args![sealed])?;
+            tx.append_leaf(EventKind::Controller, &[], &[]).map(drop)
+        })?;
+        self.settings = settings;
+        Ok(())
     }
 
     /// Runs `body` in one transaction: all of it is durable when this returns `Ok`, and nothing of it after an `Err`
@@ -261,7 +339,7 @@ impl Ledger {
     ) -> Result<Committed<T>, TxError> {
         let Core { connector, ring, rng } = core;
         let db = connector.begin().inspect_err(|_| after.broken = true)?;
-        let tx = Tx::new(db, ring, rng, self.kind, now);
+        let tx = Tx::new(db, ring, rng, (self.kind, &self.settings, &self.rules), now);
         let answer = body(&tx);
         after.scrub = tx.scrub.get();
         let outcome = match answer {
@@ -362,13 +440,7 @@ impl Drop for Inside<'_> {
 
 impl Tx<'_> {
     fn put_vault(&self, id: VaultId, kind: VaultKind, settings: &Settings) -> Result<(), TxError> {
-        let plain = Writer::new()
-            .text(&settings.controller)
-            .text(&settings.accountable)
-            .text(&settings.contact)
-            .text(&settings.jurisdiction)
-            .finish();
-        let sealed = self.seal_master(&vault_place(&id), &plain)?;
+        let sealed = self.seal_master(&vault_place(&id), &settings.encode())?;
         let check = ring_check(&self.ring.borrow());
         self.exec(
             "INSERT INTO vault (one, id, format_version, kind, ring_check, sealed, created_ms) \
@@ -386,9 +458,7 @@ fn vault_place(id: &VaultId) -> Place<'_> {
 
 fn read_settings(master: &Key, id: VaultId, sealed: &[u8]) -> Result<Settings, TxError> {
     let plain = seal::open(master, &vault_place(&id), sealed)?;
-    let mut fields = Reader::new(&plain);
-    let mut next = || fields.text().map(str::to_owned).ok_or(TxError::Damaged { table: VAULT });
-    Ok(Settings { controller: next()?, accountable: next()?, contact: next()?, jurisdiction: next()? })
+    Settings::decode(&plain).ok_or(TxError::Damaged { table: VAULT })
 }
 
 /// Shows that a ring holds the vault's master key, and nothing of the key.

@@ -38,6 +38,7 @@ mod erase;
 mod error;
 mod fields;
 mod id;
+mod jurisdiction;
 mod keyring;
 mod ledger;
 mod log;
@@ -46,6 +47,8 @@ mod note;
 mod proof;
 mod publish;
 mod reader;
+mod receipt;
+mod rules;
 mod seal;
 mod secret;
 mod tx;
@@ -59,18 +62,25 @@ pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
 pub use error::{OpenError, TxError};
 pub use id::{
-    CollectionId, FaceId, GrantId, IdError, OrderId, PhotoId, SubjectId, TemplateId, Timestamp, VaultId, WitnessId,
+    CollectionId, FaceId, GrantId, IdError, OrderId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp, VaultId,
+    WitnessId,
 };
+pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
 pub use keyring::KeyRingError;
 pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
 pub use note::{Checkpoint, LogKey, NoteError};
 pub use publish::{ExportError, LeafProof, ProofError};
+pub use receipt::{ReceiptError, verify_receipt};
+pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use tx::{
-    ActiveGrant, Alarm, Collection, CollectionCounts, Deadline, Evidence, FaceBox, Gallery, Grant, Held, HeldEvent,
-    HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, NewCollection, NewGrant, NewPhoto, NewSighting, NewSubject,
-    OpenTemplate, Order, Outcome, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
+    ActiveGrant, Alarm, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due, Evidence,
+    FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, NewCollection,
+    NewGrant, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order, Outcome, Refusal, Request,
+    Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
 };
-pub use words::{Band, GrantState, OthersBasis, Purpose, VaultKind, Verdict, WordError};
+pub use words::{
+    Band, GrantState, OthersBasis, Purpose, RequestKind, RequestOutcome, Signer, VaultKind, Verdict, WordError,
+};

@@ -82,6 +82,24 @@ kinds! {
     Stopped = 19, "order to stop";
     /// An order to stop was lifted.
     Lifted = 20, "order lifted";
+    /// Why the other people in a collection may be looked at was written down anew.
+    Basis = 22, "basis recorded";
+    /// What is held about a person was put right.
+    Rectified = 23, "record rectified";
+    /// What is held about a person may only be kept, or may be used again.
+    Restricted = 24, "restriction";
+    /// A person was asked and said no.
+    Refusal = 25, "consent refused";
+    /// A person consented again, before the consent they had given ended.
+    Renewal = 26, "consent renewed";
+    /// Somebody asked for something they have a right to.
+    Request = 27, "request received";
+    /// A request moved on: it was acknowledged, extended, paused, taken up again or answered.
+    RequestStep = 28, "request handled";
+    /// A face in a photo is never compared and always covered from now on.
+    Objection = 29, "objection";
+    /// Who answers for the vault changed.
+    Controller = 30, "controller changed";
 }
 
 /// One entry of the log.
@@ -116,7 +134,7 @@ impl Leaf {
     /// The collection that the event was about, and the purpose, where the public detail says so.
     pub fn about(&self) -> (Option<CollectionId>, Option<Purpose>) {
         match self.kind {
-            EventKind::Grant | EventKind::Withdrawal | EventKind::Expiry => {
+            EventKind::Grant | EventKind::Withdrawal | EventKind::Expiry | EventKind::Renewal | EventKind::Refusal => {
                 let mut fields = Reader::new(&self.public);
                 let collection = fields.array().map(CollectionId::from_bytes);
                 (collection, fields.text().and_then(|purpose| Purpose::new(purpose).ok()))
@@ -132,6 +150,8 @@ impl Leaf {
             | EventKind::Scan
             | EventKind::Decision
             | EventKind::CropsKept
+            | EventKind::Basis
+            | EventKind::Objection
             | EventKind::Calibration => (self.public.first_chunk().map(|id| CollectionId::from_bytes(*id)), None),
             EventKind::Created
             | EventKind::Search
@@ -140,6 +160,11 @@ impl Leaf {
             | EventKind::ErasureIntent
             | EventKind::ErasureDone
             | EventKind::Access
+            | EventKind::Rectified
+            | EventKind::Restricted
+            | EventKind::Request
+            | EventKind::RequestStep
+            | EventKind::Controller
             | EventKind::Backup
             | EventKind::Restored => (None, None),
         }

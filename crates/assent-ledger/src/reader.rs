@@ -36,7 +36,8 @@ pub(crate) struct Record<'a> {
 
 /// Grants in force, and whose they are, in a collection (`$1`), for a purpose (`$2`), at a time (`$3`), in the order of ids.
 const GRANTS_IN_FORCE: &str = "SELECT id, subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 \
-    AND state = 'active' AND valid_from_ms <= $3 AND valid_until_ms > $3 ORDER BY id";
+    AND state = 'active' AND valid_from_ms <= $3 AND valid_until_ms > $3 \
+    AND subject_id NOT IN (SELECT id FROM subjects WHERE restricted_ms IS NOT NULL) ORDER BY id";
 
 /// A connection that only reads.
 pub(crate) enum Reader {

@@ -17,6 +17,15 @@ pub enum WordError {
     /// The text names no basis.
     #[error("this is not a basis: write closed-group, on-request:REF, household, research:REF, law:REF or none")]
     OthersForm,
+    /// The text names nothing that can be asked for.
+    #[error("this is not a request: write access, rectify, erase, restrict, object, port, complaint or authority")]
+    RequestForm,
+    /// The text is no answer.
+    #[error("this is not an answer: write granted, refused or nothing-held")]
+    OutcomeForm,
+    /// The text names nobody who signs.
+    #[error("this is not who signed: write subject, parent or both")]
+    SignerForm,
     /// The text names no kind of vault.
     #[error("this is not a kind of vault: write household or organisation")]
     KindForm,
@@ -227,6 +236,76 @@ closed_words! {
         Confirmed = "confirmed",
         /// It is not.
         Refused = "refused",
+    }
+}
+
+closed_words! {
+    /// What somebody asks for.
+    RequestKind {
+        /// What is held about me?
+        Access = "access",
+        /// Put it right.
+        Rectify = "rectify",
+        /// Delete it.
+        Erase = "erase",
+        /// Keep it and do not use it.
+        Restrict = "restrict",
+        /// Do not do this with my data.
+        Object = "object",
+        /// Give me what I gave you.
+        Port = "port",
+        /// This was wrong.
+        Complaint = "complaint",
+        /// A letter or an order of an authority.
+        Authority = "authority",
+    }
+}
+
+impl FromStr for RequestKind {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        Self::from_word(text).ok_or(WordError::RequestForm)
+    }
+}
+
+closed_words! {
+    /// How a request was answered.
+    RequestOutcome {
+        /// It was done.
+        Granted = "granted",
+        /// It was refused, and the person was told why and where to complain.
+        Refused = "refused",
+        /// Nothing is held of the person: nobody who is not enrolled has a template.
+        NothingHeld = "nothing-held",
+    }
+}
+
+impl FromStr for RequestOutcome {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        Self::from_word(text).ok_or(WordError::OutcomeForm)
+    }
+}
+
+closed_words! {
+    /// Who signed a release.
+    Signer {
+        /// The person alone.
+        Subject = "subject",
+        /// A holder of parental responsibility.
+        Parent = "parent",
+        /// Both.
+        Both = "both",
+    }
+}
+
+impl FromStr for Signer {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        Self::from_word(text).ok_or(WordError::SignerForm)
     }
 }
 

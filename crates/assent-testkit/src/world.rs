@@ -1,5 +1,6 @@
 //! A vault of its own for every test.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,8 +11,8 @@ use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
 use assent::find::{FoundPhoto, Use, find};
 use assent::ledger::{
     CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger, NewCollection, NewSubject,
-    OthersBasis, Purpose, Settings, SubjectId, Timestamp, Tools, Tx, TxError, VaultKind, VaultPlace, WitnessId,
-    WriteHook, no_hook,
+    OthersBasis, Purpose, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx, TxError,
+    VaultKind, VaultPlace, WitnessId, WriteHook, no_hook,
 };
 use assent::models::Models;
 use assent::packs::sha256;
@@ -30,6 +31,30 @@ pub const DAY: i64 = 86_400_000;
 /// So many days after [`T0`].
 pub fn at(day: i64) -> Timestamp {
     Timestamp(T0.0 + day * DAY)
+}
+
+/// What people are told in these tests.
+pub const NOTICE: &str = "You will be looked for in the photos of the regatta.";
+
+/// A rulebook of one law, which asks nothing.
+pub fn lenient() -> Rulebook {
+    let pack = RulePack {
+        name: "generic".into(),
+        version: "1".into(),
+        covers: BTreeSet::new(),
+        alone_from_years: 0,
+        parent_may_sign: true,
+        longest_months: 1200,
+        after_interaction_months: None,
+        after_purpose_months: 0,
+        answer: Span::Months(1),
+        extension: None,
+        complaint: None,
+        pauses: true,
+        pieces: BTreeSet::new(),
+        representative: false,
+    };
+    Rulebook::new(vec![pack]).unwrap()
 }
 
 fn fresh() -> u32 {
@@ -70,7 +95,8 @@ impl Home {
 
     /// Randomness that no other vault has, and a hook.
     pub fn tools(&self, hook: WriteHook) -> Tools {
-        Tools { rng: Box::new(SeededRng::new(&format!("{} {}", self.dir.path().display(), fresh()))), hook }
+        let rng = Box::new(SeededRng::new(&format!("{} {}", self.dir.path().display(), fresh())));
+        Tools { rng, hook, rules: lenient() }
     }
 
     /// Puts a sample photo into the folder of photos, under its own name.
@@ -108,11 +134,13 @@ impl World {
     /// A vault of this kind over these sample photos.
     pub fn of(kind: VaultKind, others: &OthersBasis, photos: &[&str]) -> World {
         let home = Home::with(photos);
-        let settings = Settings { controller: "The Rowing Club".into(), ..Settings::default() };
+        let settings =
+            Settings { controller: "The Rowing Club".into(), jurisdiction: "FR".into(), ..Settings::default() };
         let ledger = Ledger::create(&home.place, kind, &settings, home.tools(no_hook()), T0).unwrap();
         let folder = Folder::open(home.photos.to_str().unwrap()).unwrap();
         let made = ledger.run_tx("furnish", T0, |tx| {
             let new = NewCollection { name: "Regatta", directory: folder.text(), others: others.clone() };
+            tx.add_notice("members", "en", NOTICE)?;
             Ok((tx.add_collection(&new)?, vec![tx.add_witness("Wanda Witness")?, tx.add_witness("Wim Witness")?]))
         });
         let (collection, witnesses) = made.unwrap().into_inner();
@@ -131,7 +159,9 @@ impl World {
     /// Somebody on the roster.
     pub fn subject(&self, handle: &str) -> SubjectId {
         let (name, contact) = (format!("Name of {handle}"), format!("{handle}@example.org"));
-        self.tx(|tx| tx.add_subject(&NewSubject { handle, name: &name, contact: &contact, owner: false })).unwrap()
+        let jurisdiction = "FR".parse().unwrap();
+        let new = NewSubject { handle, name: &name, contact: &contact, jurisdiction, ..NewSubject::default() };
+        self.tx(|tx| tx.add_subject(&new)).unwrap()
     }
 
     /// A signed form that was not used before, seen by both witnesses.
@@ -139,6 +169,7 @@ impl World {
         Evidence::Paper {
             release_sha256: sha256(&release(fresh())),
             witnesses: self.witnesses.clone(),
+            signed_by: Signer::Subject,
             statement: "signed in the boat house".into(),
         }
     }
@@ -165,7 +196,7 @@ impl World {
             subject,
             consents: &consents,
             evidence,
-            notice_sha256: [0x6e; 32],
+            notice_sha256: sha256(NOTICE.as_bytes()),
             valid_until: at(30),
             pictures: &pictures,
         };

@@ -19,6 +19,7 @@ pub mod models;
 pub mod packs;
 pub mod portrait;
 pub mod release;
+pub mod rulepacks;
 pub mod scan;
 pub mod searched;
 pub mod source;

@@ -1,9 +1,9 @@
-//! What has an end, and how near it is. Consents so far; whatever gets a deadline is listed here too.
+//! What has an end, and how near it is, in one list: consents, requests, reviews, purposes, orders.
 
 use super::Tx;
 use crate::db::args;
 use crate::error::TxError;
-use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
+use crate::id::{CollectionId, GrantId, OrderId, RequestId, SubjectId, Timestamp};
 use crate::words::Purpose;
 
 /// How much of its time has passed.
@@ -19,17 +19,35 @@ pub enum Alarm {
     Due,
 }
 
-/// A consent that ends.
+/// What has an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A consent.
+    Consent {
+        /// Which.
+        grant: GrantId,
+        /// Whose.
+        subject: SubjectId,
+        /// Where.
+        collection: CollectionId,
+        /// For what.
+        purpose: Purpose,
+    },
+    /// The answer to a request.
+    Request(RequestId),
+    /// The review of a collection's impact assessment.
+    Review(CollectionId),
+    /// A collection's purpose.
+    Purpose(CollectionId),
+    /// An order to stop.
+    Order(OrderId),
+}
+
+/// Something that has an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadline {
-    /// Which.
-    pub grant: GrantId,
-    /// Whose.
-    pub subject: SubjectId,
-    /// Where.
-    pub collection: CollectionId,
-    /// For what.
-    pub purpose: Purpose,
+    /// What.
+    pub what: Due,
     /// From when its time runs.
     pub from: Timestamp,
     /// When it is over.
@@ -45,10 +63,7 @@ impl Deadline {
     /// # use assent_ledger::*;
     /// # let id = [0; 16];
     /// let year = Deadline {
-    ///     grant: GrantId::from_bytes(id),
-    ///     subject: SubjectId::from_bytes(id),
-    ///     collection: CollectionId::from_bytes(id),
-    ///     purpose: Purpose::find_my_photos(),
+    ///     what: Due::Request(RequestId::from_bytes(id)),
     ///     from: Timestamp(0),
     ///     until: Timestamp(1000),
     /// };
@@ -71,26 +86,40 @@ impl Deadline {
 }
 
 impl Tx<'_> {
-    /// Everything that has an end and has not ended, the nearest end first.
+    /// Everything that has an end and has not ended, the nearest end first. A request whose time stands still has none.
     ///
     /// # Errors
     ///
-    /// [`TxError::Damaged`] if a record is not of this format, [`TxError::Database`] if the database refuses.
+    /// - [`TxError::Damaged`] if a record is not of this format, [`TxError::Database`] if the database refuses.
+    /// - [`TxError::KeyRing`], [`TxError::Seal`] if a record does not open.
     pub fn deadlines(&self) -> Result<Vec<Deadline>, TxError> {
         let sql = "SELECT id, subject_id, collection_id, purpose, valid_from_ms, valid_until_ms FROM grants \
                    WHERE state = 'active' ORDER BY valid_until_ms, id";
         let rows = self.rows(sql, args![])?;
-        rows.iter()
-            .map(|row| {
-                Ok(Deadline {
-                    grant: GrantId::from_bytes(row.array(0)?),
-                    subject: SubjectId::from_bytes(row.array(1)?),
-                    collection: CollectionId::from_bytes(row.array(2)?),
-                    purpose: Purpose::new(&row.text(3)?).map_err(|_| TxError::Damaged { table: "grants" })?,
-                    from: Timestamp(row.int(4)?),
-                    until: Timestamp(row.int(5)?),
-                })
-            })
-            .collect()
+        let consents = rows.iter().map(|row| {
+            let what = Due::Consent {
+                grant: GrantId::from_bytes(row.array(0)?),
+                subject: SubjectId::from_bytes(row.array(1)?),
+                collection: CollectionId::from_bytes(row.array(2)?),
+                purpose: Purpose::new(&row.text(3)?).map_err(|_| TxError::Damaged { table: "grants" })?,
+            };
+            Ok(Deadline { what, from: Timestamp(row.int(4)?), until: Timestamp(row.int(5)?) })
+        });
+        let mut all = consents.collect::<Result<Vec<_>, TxError>>()?;
+        let open = self.requests()?.into_iter().filter(|r| r.answered.is_none() && r.paused.is_none());
+        all.extend(open.map(|r| Deadline { what: Due::Request(r.id), from: r.received, until: r.due }));
+        for (id, basis, created) in self.bases()? {
+            if let Some(dpia) = basis.dpia {
+                all.push(Deadline { what: Due::Review(id), from: dpia.made, until: dpia.review });
+            }
+            if let Some(until) = basis.purpose_ends {
+                all.push(Deadline { what: Due::Purpose(id), from: created, until });
+            }
+        }
+        for order in self.orders()?.into_iter().filter(|order| order.in_force(self.now)) {
+            all.extend(order.until.map(|until| Deadline { what: Due::Order(order.id), from: order.from, until }));
+        }
+        all.sort_by_key(|deadline| deadline.until);
+        Ok(all)
     }
 }

@@ -3,23 +3,28 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use super::{ActiveGrant, LeafPosition, Tx};
+use super::{ActiveGrant, Collection, LeafPosition, Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp, WitnessId};
+use crate::jurisdiction::{Age, Jurisdiction};
 use crate::log::EventKind;
+use crate::rules::{RuleError, day};
 use crate::seal::{self, Place};
 use crate::secret::Key;
-use crate::words::{GrantState, Purpose, VaultKind};
+use crate::words::{GrantState, Purpose, Signer, VaultKind};
 
-const GRANTS: &str = "grants";
+pub(super) const GRANTS: &str = "grants";
+
+/// Begins the sealed record of a consent, from format 5 on.
+const RECORD: &str = "consent-2";
 
 macro_rules! select_grants {
     ($rest:literal) => {
         concat!(
-            "SELECT id, subject_id, collection_id, purpose, state, notice_sha256, valid_from_ms, valid_until_ms, sealed \
-             FROM grants ",
+            "SELECT id, subject_id, collection_id, purpose, state, notice_sha256, valid_from_ms, valid_until_ms, sealed, \
+             renews, created_ms FROM grants ",
             $rest
         )
     };
@@ -39,6 +44,8 @@ pub enum Evidence {
         release_sha256: [u8; 32],
         /// Who saw it signed: two distinct registered witnesses, in a household one.
         witnesses: Vec<WitnessId>,
+        /// Who signed it.
+        signed_by: Signer,
         /// What the operator notes; may be empty.
         statement: String,
     },
@@ -57,8 +64,9 @@ impl Evidence {
     fn encode(&self) -> zeroize::Zeroizing<Vec<u8>> {
         match self {
             Self::SelfStatement { statement } => Writer::new().text("self-statement").text(statement).finish(),
-            Self::Paper { release_sha256, witnesses, statement } => {
-                let start = Writer::new().text("paper").text(statement).bytes(release_sha256);
+            Self::Paper { release_sha256, witnesses, signed_by, statement } => {
+                let start = Writer::new().text("paper-2").text(statement).bytes(release_sha256);
+                let start = start.text(signed_by.as_str());
                 witnesses.iter().fold(start, |w, id| w.bytes(id.as_bytes())).finish()
             }
         }
@@ -70,13 +78,15 @@ impl Evidence {
         let statement = fields.text()?.to_owned();
         match kind {
             "self-statement" => Some(Self::SelfStatement { statement }),
-            "paper" => {
+            "paper" | "paper-2" => {
                 let release_sha256 = fields.array()?;
+                // Before format 5 nobody wrote down who signed: the person did.
+                let signed_by = if kind == "paper" { Signer::Subject } else { Signer::from_word(fields.text()?)? };
                 let mut witnesses = Vec::new();
                 while !fields.at_end() {
                     witnesses.push(WitnessId::from_bytes(fields.array()?));
                 }
-                Some(Self::Paper { release_sha256, witnesses, statement })
+                Some(Self::Paper { release_sha256, witnesses, signed_by, statement })
             }
             _ => None,
         }
@@ -98,7 +108,7 @@ pub struct NewGrant<'a> {
     pub valid_from: Timestamp,
     /// Until when; at this instant it is over.
     pub valid_until: Timestamp,
-    /// SHA-256 of the notice that the person was given.
+    /// SHA-256 of the notice that the person was given; one of the vault's, outside households.
     pub notice_sha256: [u8; 32],
 }
 
@@ -123,14 +133,20 @@ pub struct Grant {
     pub valid_until: Timestamp,
     /// What shows it.
     pub evidence: Evidence,
+    /// Under which rule packs it was given, with their versions.
+    pub rules: String,
+    /// Which earlier one it renews, if it does.
+    pub renews: Option<GrantId>,
+    /// When it was recorded.
+    pub created: Timestamp,
 }
 
 /// The columns of a grant that are not sealed.
-struct Plain {
-    id: GrantId,
-    subject: SubjectId,
-    collection: CollectionId,
-    purpose: Purpose,
+pub(super) struct Plain {
+    pub(super) id: GrantId,
+    pub(super) subject: SubjectId,
+    pub(super) collection: CollectionId,
+    pub(super) purpose: Purpose,
 }
 
 impl Tx<'_> {
@@ -142,6 +158,8 @@ impl Tx<'_> {
     /// - [`TxError::HouseholdPurpose`] for any purpose but `find-my-photos` in a household.
     /// - [`TxError::Validity`] if the end is not after the beginning, or not after now.
     /// - [`TxError::SelfStatement`] if a self-statement comes from anybody but the owner of a household vault.
+    /// - [`TxError::NoNotice`] if the notice is none of this vault's, outside households.
+    /// - [`TxError::Rule`] for what the law of the person, the collection or the controller forbids, outside households.
     /// - [`TxError::Witnesses`], [`TxError::NoWitness`] if a paper release lacks two distinct registered witnesses (one
     ///   in a household).
     /// - [`TxError::ReleaseUsed`] if the release served before. Several grants of one subject in one transaction may
@@ -149,25 +167,32 @@ impl Tx<'_> {
     /// - [`TxError::GrantExists`] if one is active for the same subject, collection and purpose.
     /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
     pub fn open_grant(&self, new: &NewGrant<'_>) -> Result<GrantId, TxError> {
+        self.record_grant(new, None)
+    }
+
+    pub(super) fn record_grant(&self, new: &NewGrant<'_>, renews: Option<GrantId>) -> Result<GrantId, TxError> {
         let subject = self.subject(new.subject)?;
-        self.open_collection(new.collection)?;
+        let collection = self.open_collection(new.collection)?;
         if self.kind == VaultKind::Household && !new.purpose.is_find() {
             return Err(TxError::HouseholdPurpose);
         }
         if new.valid_until <= new.valid_from || new.valid_until <= self.now {
             return Err(TxError::Validity);
         }
+        self.heed_stopped_jurisdictions(&subject.jurisdiction)?;
         self.check_evidence(new, subject.owner)?;
+        let rules = self.heed_rules(new, &subject, &collection)?;
         let twin = "SELECT COUNT(*) FROM grants WHERE subject_id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active'";
         if self.count(twin, args![new.subject, new.collection, new.purpose.as_str()])? > 0 {
             return Err(TxError::GrantExists);
         }
         let id = GrantId::random(&mut **self.rng.borrow_mut());
         let plain = Plain { id, subject: new.subject, collection: new.collection, purpose: new.purpose.clone() };
-        let sealed = self.seal_with(&self.key(new.subject)?, &plain.place(), &new.evidence.encode())?;
+        let record = Writer::new().text(RECORD).bytes(&new.evidence.encode()).text(&rules).finish();
+        let sealed = self.seal_with(&self.key(new.subject)?, &plain.place(), &record)?;
         self.exec(
             "INSERT INTO grants (id, subject_id, collection_id, purpose, state, notice_sha256, valid_from_ms, \
-             valid_until_ms, sealed, created_ms) VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9)",
+             valid_until_ms, sealed, created_ms, renews) VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10)",
             args![
                 id,
                 new.subject,
@@ -177,12 +202,63 @@ impl Tx<'_> {
                 new.valid_from,
                 new.valid_until,
                 sealed,
-                self.now
+                self.now,
+                renews
             ],
         )?;
         let validity = [new.valid_from.0.to_be_bytes(), new.valid_until.0.to_be_bytes()].concat();
-        self.grant_leaf(EventKind::Grant, &plain, &[&new.notice_sha256, validity.as_slice()])?;
+        let kind = if renews.is_some() { EventKind::Renewal } else { EventKind::Grant };
+        self.grant_leaf(kind, &plain, &[&new.notice_sha256, validity.as_slice()])?;
         Ok(id)
+    }
+
+    /// Refuses what the law of the person, of the collection or of the controller forbids. Returns the rule packs.
+    fn heed_rules(&self, new: &NewGrant<'_>, subject: &Subject, collection: &Collection) -> Result<String, TxError> {
+        if self.kind == VaultKind::Household {
+            return Ok("household".to_owned());
+        }
+        if self.notice(new.notice_sha256)?.is_none() {
+            return Err(TxError::NoNotice);
+        }
+        let seat = self.settings.seat();
+        let place = collection.basis.jurisdiction.as_ref().unwrap_or(&seat);
+        let apply: [&Jurisdiction; 3] = [&subject.jurisdiction, place, &seat];
+        let rules = self.rules.rules(&apply);
+        for pack in rules.representatives(&seat) {
+            if !self.settings.representatives.contains_key(&pack.name) {
+                return Err(RuleError::NoRepresentative { pack: pack.name.clone() }.into());
+            }
+        }
+        let (mut latest, mut pack) = rules.latest_end(self.now, collection.basis.purpose_ends);
+        let mut why = pack.label();
+        let years = rules.alone_from_years();
+        let signer = match new.evidence {
+            Evidence::Paper { signed_by, .. } => *signed_by,
+            Evidence::SelfStatement { .. } => Signer::Subject,
+        };
+        let of_age = match subject.age {
+            _ if years == 0 => None,
+            Age::Adult => None,
+            Age::Unknown => return Err(RuleError::AgeUnknown.into()),
+            Age::Born { .. } => subject.age.completes(years).filter(|at| *at > self.now),
+        };
+        if let Some(of_age) = of_age {
+            if !rules.parent_may_sign() {
+                pack = rules.packs().find(|pack| !pack.parent_may_sign).unwrap_or(pack);
+                return Err(RuleError::TooYoung { years, pack: pack.label() }.into());
+            }
+            if signer == Signer::Subject {
+                return Err(RuleError::ParentMissing { years }.into());
+            }
+            // Grown up, they say it again themselves.
+            if of_age < latest {
+                (latest, why) = (of_age, format!("the rule that who is {years} signs alone"));
+            }
+        }
+        if new.valid_until > latest {
+            return Err(RuleError::TooLong { latest: day(latest), pack: why }.into());
+        }
+        Ok(rules.labels())
     }
 
     fn check_evidence(&self, new: &NewGrant<'_>, owner: bool) -> Result<(), TxError> {
@@ -240,7 +316,15 @@ impl Tx<'_> {
     fn read_grant(&self, row: &Row) -> Result<Grant, TxError> {
         let damaged = || TxError::Damaged { table: GRANTS };
         let plain = Plain::read(row)?;
-        let evidence = seal::open(&self.key(plain.subject)?, &plain.place(), &row.bytes(8)?)?;
+        let record = seal::open(&self.key(plain.subject)?, &plain.place(), &row.bytes(8)?)?;
+        let mut fields = Reader::new(&record);
+        // Before format 5 the record was the evidence alone.
+        let (evidence, rules) = if fields.text() == Some(RECORD) {
+            (fields.bytes().ok_or_else(damaged)?, fields.text().ok_or_else(damaged)?.to_owned())
+        } else {
+            (record.as_slice(), String::new())
+        };
+        let renews = row.opt_bytes(9)?.map(<[u8; 16]>::try_from).transpose().map_err(|_| damaged())?;
         Ok(Grant {
             id: plain.id,
             subject: plain.subject,
@@ -249,7 +333,10 @@ impl Tx<'_> {
             notice_sha256: row.array(5)?,
             valid_from: Timestamp(row.int(6)?),
             valid_until: Timestamp(row.int(7)?),
-            evidence: Evidence::decode(&evidence).ok_or_else(damaged)?,
+            evidence: Evidence::decode(evidence).ok_or_else(damaged)?,
+            rules,
+            renews: renews.map(GrantId::from_bytes),
+            created: Timestamp(row.int(10)?),
             purpose: plain.purpose,
         })
     }
@@ -334,21 +421,39 @@ impl Tx<'_> {
         Ok(ended)
     }
 
-    fn end_grant(&self, plain: &Plain, key: &Key, state: GrantState) -> Result<(), TxError> {
-        self.exec("DELETE FROM templates WHERE grant_id = $1", args![plain.id])?;
+    pub(super) fn end_grant(&self, plain: &Plain, key: &Key, state: GrantState) -> Result<(), TxError> {
         if plain.purpose.is_find() {
             let pseudonym = key.pseudonym(plain.collection);
             self.forget_seen(plain.collection, pseudonym)?;
         }
+        self.close_grant(plain, state)?;
+        let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
+        let position = self.grant_leaf(kind, plain, &[])?;
+        if state == GrantState::Withdrawn {
+            // With those that it renews: in an old backup one of them is in force.
+            let mut next = Some(plain.id);
+            while let Some(grant) = next {
+                self.withdrawn.borrow_mut().push((grant, position));
+                next = self.renewed_by(grant)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which earlier grant this one renews.
+    fn renewed_by(&self, grant: GrantId) -> Result<Option<GrantId>, TxError> {
+        let row = self.row("SELECT renews FROM grants WHERE id = $1", args![grant])?;
+        let renews = row.map(|row| row.opt_bytes(0)).transpose()?.flatten().map(<[u8; 16]>::try_from).transpose();
+        Ok(renews.map_err(|_| TxError::Damaged { table: GRANTS })?.map(GrantId::from_bytes))
+    }
+
+    /// The grant is over, and its templates are gone.
+    pub(super) fn close_grant(&self, plain: &Plain, state: GrantState) -> Result<(), TxError> {
+        self.exec("DELETE FROM templates WHERE grant_id = $1", args![plain.id])?;
         self.exec("UPDATE grants SET state = $1 WHERE id = $2 AND state = 'active'", args![state.as_str(), plain.id])?;
         self.ended.borrow_mut().insert(plain.id);
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
         self.scrub.set(true);
-        let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
-        let position = self.grant_leaf(kind, plain, &[])?;
-        if state == GrantState::Withdrawn {
-            self.withdrawn.borrow_mut().push((plain.id, position));
-        }
         Ok(())
     }
 
@@ -372,7 +477,7 @@ impl Tx<'_> {
     }
 
     /// Public: collection and purpose. Private: subject, grant, and the rest.
-    fn grant_leaf(&self, kind: EventKind, plain: &Plain, rest: &[&[u8]]) -> Result<LeafPosition, TxError> {
+    pub(super) fn grant_leaf(&self, kind: EventKind, plain: &Plain, rest: &[&[u8]]) -> Result<LeafPosition, TxError> {
         let public = Writer::new().bytes(plain.collection.as_bytes()).text(plain.purpose.as_str()).finish();
         let start = Writer::new().bytes(plain.subject.as_bytes()).bytes(plain.id.as_bytes());
         let detail = rest.iter().fold(start, |w, part| w.bytes(part)).finish();
@@ -381,7 +486,7 @@ impl Tx<'_> {
 }
 
 impl Plain {
-    fn read(row: &Row) -> Result<Self, TxError> {
+    pub(super) fn read(row: &Row) -> Result<Self, TxError> {
         Ok(Self {
             id: GrantId::from_bytes(row.array(0)?),
             subject: SubjectId::from_bytes(row.array(1)?),

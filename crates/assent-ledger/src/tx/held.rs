@@ -11,7 +11,7 @@ use super::photos::{path_place, read_box};
 use super::sightings::{DECISIONS, SIGHTINGS, open_verdict};
 use super::templates::TEMPLATES;
 use super::tiles::read_leaf;
-use super::{FaceBox, Grant, LeafPosition, OPENINGS, Subject, Tx, opening_row};
+use super::{FaceBox, Grant, LeafPosition, OPENINGS, Refusal, Request, Subject, Tx, opening_row};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::Reader;
@@ -28,6 +28,10 @@ pub struct Held {
     pub subject: Subject,
     /// Every consent, ended ones too, oldest first.
     pub grants: Vec<Grant>,
+    /// What they said no to.
+    pub refusals: Vec<Refusal>,
+    /// What they asked for.
+    pub requests: Vec<Request>,
     /// What they are looked for by.
     pub templates: Vec<HeldTemplate>,
     /// Where they were seen, and what people said of it.
@@ -82,6 +86,19 @@ pub struct HeldEvent {
     pub opening: Vec<u8>,
 }
 
+/// Something that happened to a consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentEvent {
+    /// To which.
+    pub grant: GrantId,
+    /// What: a grant, a renewal, a withdrawal, or that it expired.
+    pub kind: EventKind,
+    /// When.
+    pub time: Timestamp,
+    /// Which entry of the log says so.
+    pub position: LeafPosition,
+}
+
 impl Held {
     /// How many rows of each table this is.
     pub fn rows(&self) -> BTreeMap<&'static str, usize> {
@@ -89,6 +106,8 @@ impl Held {
         BTreeMap::from([
             ("subjects", 1),
             ("grants", self.grants.len()),
+            ("refusals", self.refusals.len()),
+            ("requests", self.requests.len()),
             (TEMPLATES, self.templates.len()),
             (SIGHTINGS, self.sightings.len()),
             (DECISIONS, count(&|s| s.verdict.is_some())),
@@ -111,12 +130,33 @@ impl Tx<'_> {
         let held = Held {
             subject: self.subject(subject)?,
             grants: self.grants_of(subject)?,
+            refusals: self.refusals_of(subject)?,
+            requests: self.requests_of(subject)?,
             templates: self.held_templates(subject, &key)?,
             sightings: self.held_sightings(subject, &key)?,
             events: self.held_events(subject, &key)?,
         };
         self.append_leaf(EventKind::Access, &[], &[(subject, subject.as_bytes())])?;
         Ok(held)
+    }
+
+    /// What happened to a person's consents, in the order of the log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::everything_about`].
+    pub fn consent_events(&self, subject: SubjectId) -> Result<Vec<ConsentEvent>, TxError> {
+        use EventKind::{Expiry, Grant, Renewal, Withdrawal};
+        let key = self.key(subject)?;
+        let of_consent = |event: &HeldEvent| matches!(event.leaf.kind, Grant | Renewal | Withdrawal | Expiry);
+        let read = |event: HeldEvent| {
+            let damaged = || TxError::Damaged { table: OPENINGS };
+            let mut fields = Reader::new(event.opening.get(32..).ok_or_else(damaged)?);
+            let grant = fields.bytes().and_then(|_| fields.array()).map(GrantId::from_bytes).ok_or_else(damaged)?;
+            let Leaf { kind, time, position, .. } = event.leaf;
+            Ok(ConsentEvent { grant, kind, time, position })
+        };
+        self.held_events(subject, &key)?.into_iter().filter(of_consent).map(read).collect()
     }
 
     fn held_templates(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldTemplate>, TxError> {

@@ -4,15 +4,20 @@
 //! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
 //! `events` (and their `tiles`), and everything `held` about one person.
 
+mod basis;
 mod calibrations;
 mod crops;
 mod deadlines;
 mod events;
 mod grants;
 mod held;
+mod notices;
+mod objections;
 mod opening;
 mod orders;
 mod photos;
+mod renewals;
+mod requests;
 mod roster;
 mod sightings;
 mod templates;
@@ -30,19 +35,25 @@ use crate::db::{Db, Row, Value};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRing;
+use crate::ledger::Settings;
+use crate::rules::Rulebook;
 use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::{Purpose, VaultKind};
 
-pub use deadlines::{Alarm, Deadline};
+pub use basis::{Basis, Dpia};
+pub use deadlines::{Alarm, Deadline, Due};
 pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use grants::{Evidence, Grant, NewGrant};
-pub use held::{Held, HeldEvent, HeldSighting, HeldTemplate};
+pub use held::{ConsentEvent, Held, HeldEvent, HeldSighting, HeldTemplate};
+pub use notices::Notice;
 pub use opening::{OpenTemplate, Searchable};
-pub use orders::Order;
+pub use orders::{Order, Scope};
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
-pub use roster::{Collection, NewCollection, NewSubject, Subject, Witness};
+pub use renewals::Refusal;
+pub use requests::{NewRequest, Request};
+pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject, Witness};
 pub use sightings::{NewSighting, Sighting};
 pub use templates::{Gallery, SearchableTemplate};
 pub(crate) use tiles::TILE_BITS;
@@ -58,6 +69,8 @@ pub struct Tx<'tx> {
     pub(crate) ring: &'tx RefCell<KeyRing>,
     pub(crate) rng: &'tx RefCell<Rng>,
     pub(crate) kind: VaultKind,
+    pub(crate) settings: &'tx Settings,
+    pub(crate) rules: &'tx Rulebook,
     pub(crate) now: Timestamp,
     /// Grants that ended in this transaction, whatever proofs of them are still about.
     ended: RefCell<BTreeSet<GrantId>>,
@@ -180,7 +193,7 @@ impl<'tx> Tx<'tx> {
         db: Db<'tx>,
         ring: &'tx RefCell<KeyRing>,
         rng: &'tx RefCell<Rng>,
-        kind: VaultKind,
+        (kind, settings, rules): (VaultKind, &'tx Settings, &'tx Rulebook),
         now: Timestamp,
     ) -> Self {
         Self {
@@ -188,6 +201,8 @@ impl<'tx> Tx<'tx> {
             ring,
             rng,
             kind,
+            settings,
+            rules,
             now,
             ended: RefCell::default(),
             withdrawn: RefCell::default(),

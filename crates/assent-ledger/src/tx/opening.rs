@@ -63,7 +63,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::NoCollection`] if there is none.
-    /// - [`TxError::Frozen`] if it is frozen, [`TxError::NoBasis`] if its basis is `none`.
+    /// - [`TxError::Frozen`] if it is frozen, or the first of [`Self::locks`] if it forbids matching.
     /// - [`TxError::Database`] if the database refuses.
     pub fn searchable(
         &self,
@@ -71,12 +71,9 @@ impl Tx<'_> {
         purpose: &Purpose,
         model_sha256: [u8; 32],
     ) -> Result<Searchable, TxError> {
-        let about = self.open_collection(collection)?;
-        if !about.others.allows_matching() {
-            return Err(TxError::NoBasis { collection });
-        }
+        let about = self.matched_collection(collection)?;
         Ok(Searchable {
-            grants: reader::grants_in_force(&self.db, collection, purpose, self.now)?,
+            grants: self.not_stopped(reader::grants_in_force(&self.db, collection, purpose, self.now)?)?,
             templates_at_most: self.count("SELECT COUNT(*) FROM templates", args![])? as u64,
             epoch: about.template_epoch,
             collection,

@@ -1,15 +1,33 @@
 //! Orders to stop: for the whole vault or one collection, until a day or until somebody lifts them. While one is in force,
 //! nothing is scanned, searched, enrolled or decided in its scope; what people may ask for goes on.
 
-use super::Tx;
+use std::collections::BTreeSet;
+
+use super::{Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
-use crate::id::{CollectionId, OrderId, Timestamp};
+use crate::id::{CollectionId, GrantId, OrderId, SubjectId, Timestamp};
+use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
+use crate::rules::day;
 use crate::seal::Place;
 
 const ORDERS: &str = "orders";
+
+/// By how much a clock may be behind the newest entry of the log, milliseconds: an hour, for a clock that was corrected.
+const CLOCK_CORRECTED_MS: i64 = 60 * 60 * 1000;
+
+/// What an order stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    Vault,
+    /// One collection.
+    Collection(CollectionId),
+    /// The people and the collections that are, or may be, under a jurisdiction.
+    Jurisdiction(Jurisdiction),
+}
 
 /// An order to stop.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,6 +36,8 @@ pub struct Order {
     pub id: OrderId,
     /// What it stops; `None` for the whole vault.
     pub collection: Option<CollectionId>,
+    /// Whom it stops: people and collections of this jurisdiction; `None` for everybody.
+    pub jurisdiction: Option<Jurisdiction>,
     /// Why, in the words of whoever gave it.
     pub reason: String,
     /// From when.
@@ -42,7 +62,7 @@ impl Order {
 }
 
 impl Tx<'_> {
-    /// Stops a collection, or the whole vault.
+    /// Stops a collection, everything under a jurisdiction, or the whole vault.
     ///
     /// # Errors
     ///
@@ -50,15 +70,12 @@ impl Tx<'_> {
     /// - [`TxError::NoReason`] if the reason is empty.
     /// - [`TxError::Validity`] if the end is not after now.
     /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
-    pub fn order_stop(
-        &self,
-        collection: Option<CollectionId>,
-        reason: &str,
-        until: Option<Timestamp>,
-    ) -> Result<OrderId, TxError> {
-        if let Some(id) = collection {
-            self.collection(id)?;
-        }
+    pub fn order_stop(&self, scope: &Scope, reason: &str, until: Option<Timestamp>) -> Result<OrderId, TxError> {
+        let (collection, jurisdiction) = match scope {
+            Scope::Vault => (None, None),
+            Scope::Collection(id) => (Some(self.collection(*id)?.id), None),
+            Scope::Jurisdiction(code) => (None, Some(code.as_str())),
+        };
         if reason.trim().is_empty() {
             return Err(TxError::NoReason);
         }
@@ -68,10 +85,10 @@ impl Tx<'_> {
         let id = OrderId::random(&mut **self.rng.borrow_mut());
         let sealed = self.seal_master(&place(&id), &Writer::new().text(reason).finish())?;
         self.exec(
-            "INSERT INTO orders (id, collection_id, sealed, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5)",
-            args![id, collection, sealed, self.now, until.map(|until| until.0)],
+            "INSERT INTO orders (id, collection_id, jurisdiction, sealed, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+            args![id, collection, jurisdiction, sealed, self.now, until.map(|until| until.0)],
         )?;
-        self.order_leaf(EventKind::Stopped, id, collection)?;
+        self.order_leaf(EventKind::Stopped, id, collection, jurisdiction)?;
         Ok(id)
     }
 
@@ -85,7 +102,12 @@ impl Tx<'_> {
         let found = self.orders()?.into_iter().find(|o| o.id == order && o.in_force(self.now));
         let found = found.ok_or(TxError::NoOrder { order })?;
         self.exec("UPDATE orders SET lifted_ms = $1 WHERE id = $2", args![self.now, order])?;
-        self.order_leaf(EventKind::Lifted, order, found.collection)
+        self.order_leaf(
+            EventKind::Lifted,
+            order,
+            found.collection,
+            found.jurisdiction.as_ref().map(Jurisdiction::as_str),
+        )
     }
 
     /// All orders, those that are over too, oldest first.
@@ -95,7 +117,7 @@ impl Tx<'_> {
     /// [`TxError::Seal`] if a record does not open, [`TxError::Damaged`] if one is not of this format,
     /// [`TxError::Database`] if the database refuses.
     pub fn orders(&self) -> Result<Vec<Order>, TxError> {
-        let sql = "SELECT id, collection_id, sealed, from_ms, until_ms, lifted_ms FROM orders ORDER BY from_ms, id";
+        let sql = "SELECT id, collection_id, sealed, from_ms, until_ms, lifted_ms, jurisdiction FROM orders ORDER BY from_ms, id";
         let read = |row: &Row| -> Result<Order, TxError> {
             let id = OrderId::from_bytes(row.array(0)?);
             let damaged = || TxError::Damaged { table: ORDERS };
@@ -104,6 +126,7 @@ impl Tx<'_> {
             Ok(Order {
                 id,
                 collection: collection.map_err(|_| damaged())?,
+                jurisdiction: row.opt_text(6)?.map(|code| code.parse()).transpose().map_err(|_| damaged())?,
                 reason: Reader::new(&plain).text().ok_or_else(damaged)?.to_owned(),
                 from: Timestamp(row.int(3)?),
                 until: row.opt_int(4)?.map(Timestamp),
@@ -113,19 +136,85 @@ impl Tx<'_> {
         self.rows(sql, args![])?.iter().map(read).collect()
     }
 
-    /// Refuses what an order in force stops.
+    /// Refuses what an order in force stops in a collection.
     pub(super) fn heed_orders(&self, collection: CollectionId) -> Result<(), TxError> {
-        let sql = "SELECT id FROM orders WHERE (collection_id IS NULL OR collection_id = $1) AND lifted_ms IS NULL \
-                   AND from_ms <= $2 AND (until_ms IS NULL OR until_ms > $2) ORDER BY from_ms, id LIMIT 1";
-        match self.row(sql, args![collection, self.now])? {
-            Some(row) => Err(TxError::Stopped { order: OrderId::from_bytes(row.array(0)?) }),
+        let sql = "SELECT id FROM orders WHERE jurisdiction IS NULL AND (collection_id IS NULL OR collection_id = $1) \
+                   AND lifted_ms IS NULL AND from_ms <= $2 AND (until_ms IS NULL OR until_ms > $2) \
+                   ORDER BY from_ms, id LIMIT 1";
+        if let Some(row) = self.row(sql, args![collection, self.now])? {
+            return Err(TxError::Stopped { order: OrderId::from_bytes(row.array(0)?) });
+        }
+        if self.stopped_jurisdictions()?.is_empty() {
+            return Ok(());
+        }
+        let seat = self.settings.seat();
+        self.heed_stopped_jurisdictions(self.collection(collection)?.basis.jurisdiction.as_ref().unwrap_or(&seat))
+    }
+
+    /// The jurisdictions that an order in force stops.
+    fn stopped_jurisdictions(&self) -> Result<Vec<(Jurisdiction, OrderId)>, TxError> {
+        let sql = "SELECT id, jurisdiction FROM orders WHERE jurisdiction IS NOT NULL AND lifted_ms IS NULL \
+                   AND from_ms <= $1 AND (until_ms IS NULL OR until_ms > $1) ORDER BY from_ms, id";
+        let read = |row: &Row| -> Result<_, TxError> {
+            let code = row.text(1)?.parse().map_err(|_| TxError::Damaged { table: ORDERS })?;
+            Ok((code, OrderId::from_bytes(row.array(0)?)))
+        };
+        self.rows(sql, args![self.now])?.iter().map(read).collect()
+    }
+
+    /// Refuses what concerns somebody, or something, of a jurisdiction that is stopped.
+    pub(super) fn heed_stopped_jurisdictions(&self, jurisdiction: &Jurisdiction) -> Result<(), TxError> {
+        let hit = |code: &Jurisdiction| self.rules.may_be_in(jurisdiction, code);
+        match self.stopped_jurisdictions()?.into_iter().find(|(code, _)| hit(code)) {
+            Some((_, order)) => Err(TxError::Stopped { order }),
             None => Ok(()),
         }
     }
 
-    fn order_leaf(&self, kind: EventKind, order: OrderId, collection: Option<CollectionId>) -> Result<(), TxError> {
+    /// Refuses what is done with a person while what is held of them may only be kept.
+    pub(super) fn heed_restriction(&self, subject: SubjectId) -> Result<(), TxError> {
+        let sql = "SELECT COUNT(*) FROM subjects WHERE id = $1 AND restricted_ms IS NOT NULL";
+        if self.count(sql, args![subject])? > 0 {
+            return Err(TxError::Restricted { subject });
+        }
+        if self.stopped_jurisdictions()?.is_empty() {
+            return Ok(());
+        }
+        self.heed_stopped_jurisdictions(&self.subject(subject)?.jurisdiction)
+    }
+
+    /// Those of these grants whose people no order stops.
+    pub(super) fn not_stopped(&self, grants: Vec<(GrantId, SubjectId)>) -> Result<Vec<(GrantId, SubjectId)>, TxError> {
+        let stopped = self.stopped_jurisdictions()?;
+        if stopped.is_empty() {
+            return Ok(grants);
+        }
+        let hit = |subject: &Subject| stopped.iter().any(|(code, _)| self.rules.may_be_in(&subject.jurisdiction, code));
+        let people: BTreeSet<SubjectId> = self.subjects()?.iter().filter(|s| hit(s)).map(|s| s.id).collect();
+        Ok(grants.into_iter().filter(|(_, subject)| !people.contains(subject)).collect())
+    }
+
+    /// Refuses anything new while the clock is behind the log, beyond what clocks are corrected by.
+    pub(super) fn heed_clock(&self) -> Result<(), TxError> {
+        let newest = self.row("SELECT bytes FROM log_leaves ORDER BY seq DESC LIMIT 1", args![])?;
+        let Some(row) = newest else { return Ok(()) };
+        let latest = super::tiles::read_leaf(&row.bytes(0)?)?.time;
+        if latest.0 - self.now.0 <= CLOCK_CORRECTED_MS {
+            return Ok(());
+        }
+        Err(TxError::ClockSetBack { now: day(self.now), latest: day(latest) })
+    }
+
+    fn order_leaf(
+        &self,
+        kind: EventKind,
+        order: OrderId,
+        collection: Option<CollectionId>,
+        jurisdiction: Option<&str>,
+    ) -> Result<(), TxError> {
         let collection = collection.as_ref().map(|id| id.as_bytes().as_slice());
-        let public = Writer::new().bytes(order.as_bytes()).opt(collection).finish();
+        let public = Writer::new().bytes(order.as_bytes()).opt(collection);
+        let public = jurisdiction.into_iter().fold(public, Writer::text).finish();
         self.append_leaf(kind, &public, &[]).map(drop)
     }
 }

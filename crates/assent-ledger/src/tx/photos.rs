@@ -414,7 +414,7 @@ pub(super) fn read_box(row: &Row, from: usize) -> Result<FaceBox, TxError> {
 }
 
 /// Intersection over union.
-fn overlap(a: &FaceBox, b: &FaceBox) -> f32 {
+pub(super) fn overlap(a: &FaceBox, b: &FaceBox) -> f32 {
     let w = (a.x + a.w).min(b.x + b.w) - a.x.max(b.x);
     let h = (a.y + a.h).min(b.y + b.h) - a.y.max(b.y);
     let both = w.max(0.0) * h.max(0.0);

@@ -1,12 +1,14 @@
 //! Collections, witnesses and subjects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tx;
+use super::basis::Basis;
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, SubjectId, Timestamp, WitnessId};
+use crate::jurisdiction::{Age, Jurisdiction};
 use crate::log::EventKind;
 use crate::seal::{self, Place};
 use crate::secret::Key;
@@ -49,6 +51,8 @@ pub struct Collection {
     pub template_epoch: i64,
     /// Counts changes of its faces.
     pub face_epoch: i64,
+    /// What the operator states about it.
+    pub basis: Basis,
 }
 
 /// A registered witness.
@@ -63,7 +67,7 @@ pub struct Witness {
 }
 
 /// A person to be added to the roster.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct NewSubject<'a> {
     /// A short name that the operator uses, unique in the vault.
     pub handle: &'a str,
@@ -73,6 +77,10 @@ pub struct NewSubject<'a> {
     pub contact: &'a str,
     /// Whether this is the owner of the household vault.
     pub owner: bool,
+    /// How old they are, by their own word.
+    pub age: Age,
+    /// Whose law protects them.
+    pub jurisdiction: Jurisdiction,
 }
 
 /// A person on the roster.
@@ -88,8 +96,33 @@ pub struct Subject {
     pub contact: String,
     /// Whether this is the owner of the household vault.
     pub owner: bool,
+    /// How old they are, by their own word.
+    pub age: Age,
+    /// Whose law protects them.
+    pub jurisdiction: Jurisdiction,
+    /// Since when what is held of them is kept and not used, if it is so.
+    pub restricted: Option<Timestamp>,
     /// When they were added.
     pub created: Timestamp,
+}
+
+/// What may be put right about a person on the roster.
+#[derive(Clone, Default)]
+pub struct Correction {
+    /// Their name.
+    pub name: Option<String>,
+    /// How to reach them.
+    pub contact: Option<String>,
+    /// How old they are.
+    pub age: Option<Age>,
+    /// Whose law protects them.
+    pub jurisdiction: Option<Jurisdiction>,
+}
+
+impl std::fmt::Debug for Correction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Correction { .. }")
+    }
 }
 
 macro_rules! debug_by_id {
@@ -113,14 +146,17 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::CollectionExists`] if one has this name.
+    /// - [`TxError::OthersOfKind`] if the basis is a household's and the vault is not.
     /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
     pub fn add_collection(&self, new: &NewCollection<'_>) -> Result<CollectionId, TxError> {
         if self.collections()?.iter().any(|c| c.name == new.name) {
             return Err(TxError::CollectionExists);
         }
+        if new.others == OthersBasis::Household && self.kind != VaultKind::Household {
+            return Err(TxError::OthersOfKind);
+        }
         let id = CollectionId::random(&mut **self.rng.borrow_mut());
-        let place = Place { table: COLLECTIONS, collection: Some(id), ..Place::default() };
-        let sealed = self.seal_master(&place, &Writer::new().text(new.name).text(new.directory).finish())?;
+        let sealed = self.seal_collection(id, new.name, new.directory, &Basis::default())?;
         self.exec(
             "INSERT INTO collections (id, state, others, template_epoch, face_epoch, sealed, created_ms) \
              VALUES ($1, 'open', $2, 0, 0, $3, $4)",
@@ -177,13 +213,28 @@ impl Tx<'_> {
             keep_crops: row.int(6)? == 1,
             template_epoch: row.int(3)?,
             face_epoch: row.int(4)?,
+            basis: Basis::read(&mut fields).ok_or_else(damaged)?,
         })
     }
 
-    /// A collection in which something new may be stored.
+    pub(super) fn seal_collection(
+        &self,
+        id: CollectionId,
+        name: &str,
+        directory: &str,
+        basis: &Basis,
+    ) -> Result<Vec<u8>, TxError> {
+        let place = Place { table: COLLECTIONS, collection: Some(id), ..Place::default() };
+        self.seal_master(&place, &basis.write(Writer::new().text(name).text(directory)).finish())
+    }
+
+    /// A collection in which something new may be stored: nothing was ordered to stop, nothing is past due, and the clock
+    /// was not set back.
     pub(super) fn open_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
         let collection = self.collection(id)?;
         self.heed_orders(id)?;
+        self.heed_clock()?;
+        self.heed_requests(id)?;
         if collection.frozen { Err(TxError::Frozen { collection: id }) } else { Ok(collection) }
     }
 
@@ -269,14 +320,59 @@ impl Tx<'_> {
         let id = SubjectId::random(&mut **self.rng.borrow_mut());
         let key = Key::random(&mut **self.rng.borrow_mut());
         self.ring.borrow_mut().add(id, &key)?;
-        let place = Place { table: SUBJECTS, subject: Some(id), ..Place::default() };
-        let profile = Writer::new().text(new.handle).text(new.name).text(new.contact).finish();
-        let sealed = self.seal_with(&key, &place, &profile)?;
+        let profile = profile((new.handle, new.name, new.contact), new.age, &new.jurisdiction);
+        let sealed = self.seal_with(&key, &subject_place(id), &profile)?;
         self.exec(
             "INSERT INTO subjects (id, owner, sealed, created_ms) VALUES ($1, $2, $3, $4)",
             args![id, new.owner, sealed, self.now],
         )?;
         Ok(id)
+    }
+
+    /// Puts right what is held about a person (R34). What they agreed to stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - As [`Self::subjects`].
+    pub fn rectify(&self, id: SubjectId, right: &Correction) -> Result<(), TxError> {
+        let now = self.subject(id)?;
+        let name = right.name.as_deref().unwrap_or(&now.name);
+        let contact = right.contact.as_deref().unwrap_or(&now.contact);
+        let jurisdiction = right.jurisdiction.as_ref().unwrap_or(&now.jurisdiction);
+        let profile = profile((&now.handle, name, contact), right.age.unwrap_or(now.age), jurisdiction);
+        let sealed = self.seal_with(&self.key(id)?, &subject_place(id), &profile)?;
+        self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        self.append_leaf(EventKind::Rectified, &[], &[(id, id.as_bytes())]).map(drop)
+    }
+
+    /// Restricts a person, or ends that: while it holds, what is held of them is kept, and nobody is compared with it or
+    /// told of it but themselves (R34).
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - As [`Self::subjects`].
+    pub fn restrict(&self, id: SubjectId, restricted: bool) -> Result<(), TxError> {
+        self.subject(id)?;
+        let since = restricted.then_some(self.now.0);
+        self.exec("UPDATE subjects SET restricted_ms = $1 WHERE id = $2", args![since, id])?;
+        let detail = Writer::new().bytes(id.as_bytes()).int(restricted.into()).finish();
+        self.append_leaf(EventKind::Restricted, &[], &[(id, &detail)]).map(drop)
+    }
+
+    /// How many people on the roster are under which jurisdiction, those of whom nobody said it under `unknown`. The
+    /// numbers add up to the roster.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::subjects`].
+    pub fn count_by_jurisdiction(&self) -> Result<BTreeMap<Jurisdiction, usize>, TxError> {
+        let mut counts = BTreeMap::new();
+        for subject in self.subjects()? {
+            *counts.entry(subject.jurisdiction).or_insert(0) += 1;
+        }
+        Ok(counts)
     }
 
     /// Everybody on the roster, by handle.
@@ -286,7 +382,7 @@ impl Tx<'_> {
     /// - [`TxError::KeyRing`] if a key is missing, [`TxError::Seal`] if a profile does not open.
     /// - [`TxError::Damaged`] if one is not of this format, [`TxError::Database`] if the database refuses.
     pub fn subjects(&self) -> Result<Vec<Subject>, TxError> {
-        let rows = self.rows("SELECT id, owner, sealed, created_ms FROM subjects", args![])?;
+        let rows = self.rows("SELECT id, owner, sealed, created_ms, restricted_ms FROM subjects", args![])?;
         let ids: Vec<SubjectId> =
             rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
         let mut read = Vec::with_capacity(rows.len());
@@ -303,7 +399,7 @@ impl Tx<'_> {
     /// - [`TxError::NoSubject`] if nobody has this id.
     /// - As [`Self::subjects`].
     pub fn subject(&self, id: SubjectId) -> Result<Subject, TxError> {
-        match self.row("SELECT id, owner, sealed, created_ms FROM subjects WHERE id = $1", args![id])? {
+        match self.row("SELECT id, owner, sealed, created_ms, restricted_ms FROM subjects WHERE id = $1", args![id])? {
             Some(row) => read_subject(&row, &self.key(id)?),
             None => Err(TxError::NoSubject),
         }
@@ -338,11 +434,23 @@ impl Tx<'_> {
     }
 }
 
+fn subject_place(id: SubjectId) -> Place<'static> {
+    Place { table: SUBJECTS, subject: Some(id), ..Place::default() }
+}
+
+fn profile(
+    (handle, name, contact): (&str, &str, &str),
+    age: Age,
+    jurisdiction: &Jurisdiction,
+) -> zeroize::Zeroizing<Vec<u8>> {
+    let start = Writer::new().text(handle).text(name).text(contact);
+    start.text(&age.to_string()).text(jurisdiction.as_str()).finish()
+}
+
 fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
     let damaged = || TxError::Damaged { table: SUBJECTS };
     let id = SubjectId::from_bytes(row.array(0)?);
-    let place = Place { table: SUBJECTS, subject: Some(id), ..Place::default() };
-    let plain = seal::open(key, &place, &row.bytes(2)?)?;
+    let plain = seal::open(key, &subject_place(id), &row.bytes(2)?)?;
     let mut fields = Reader::new(&plain);
     Ok(Subject {
         id,
@@ -350,6 +458,10 @@ fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
         name: fields.text().ok_or_else(damaged)?.to_owned(),
         contact: fields.text().ok_or_else(damaged)?.to_owned(),
         owner: row.int(1)? == 1,
+        // A profile of a format before 5 ends here.
+        age: fields.text().map_or(Ok(Age::Unknown), str::parse).map_err(|_| damaged())?,
+        jurisdiction: fields.text().map_or(Ok(Jurisdiction::default()), str::parse).map_err(|_| damaged())?,
+        restricted: row.opt_int(4)?.map(Timestamp),
         created: Timestamp(row.int(3)?),
     })
 }

@@ -47,13 +47,14 @@ pub struct Sighting {
 
 impl<'tx> Tx<'tx> {
     /// Replaces what the engine says of a photo. What a person decided stays: a decided pair of face and subject is
-    /// neither removed nor written, and a face that was confirmed for one subject goes to no other. Returns how many
+    /// neither removed nor written, and a face that was confirmed for one subject goes to no other, and one that was objected to
+    /// to nobody. Returns how many
     /// of `new` were stored.
     ///
     /// # Errors
     ///
     /// - [`TxError::NoPhoto`], [`TxError::NoFace`] if the photo or a face of it does not exist.
-    /// - [`TxError::Frozen`], [`TxError::NoBasis`] if the collection forbids matching.
+    /// - [`TxError::Frozen`], or the first of [`Self::locks`], if the collection forbids matching.
     /// - [`TxError::Twice`] if a face or a subject occurs twice.
     /// - [`TxError::NotActive`] if a grant was withdrawn in this transaction.
     /// - [`TxError::OtherPurpose`] if a grant is not for `find-my-photos`.
@@ -61,9 +62,7 @@ impl<'tx> Tx<'tx> {
     /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
     pub fn replace_sightings(&self, photo: PhotoId, new: &[NewSighting<'_, 'tx>]) -> Result<u64, TxError> {
         let collection = self.collection_of(photo)?;
-        if !self.open_collection(collection)?.others.allows_matching() {
-            return Err(TxError::NoBasis { collection });
-        }
+        self.matched_collection(collection)?;
         let subjects: BTreeSet<SubjectId> = new.iter().map(|s| s.grant.subject).collect();
         let faces: BTreeSet<FaceId> = new.iter().map(|s| s.face).collect();
         if subjects.len() < new.len() || faces.len() < new.len() {
@@ -86,10 +85,11 @@ impl<'tx> Tx<'tx> {
             args![photo],
         )?;
         let confirmed = self.confirmed_faces(photo, collection)?;
+        let apart = self.objected_faces(photo)?;
         let mut stored = 0;
         for NewSighting { grant, face, band } in new {
             let pseudonym = grant.key.pseudonym(collection);
-            if confirmed.get(face).is_some_and(|other| *other != pseudonym) {
+            if apart.contains(face) || confirmed.get(face).is_some_and(|other| *other != pseudonym) {
                 continue;
             }
             let row = face.0.to_be_bytes();
@@ -204,6 +204,7 @@ impl<'tx> Tx<'tx> {
     fn check_finds(&self, proof: &ActiveGrant<'tx>) -> Result<(), TxError> {
         self.still_active(proof)?;
         self.heed_orders(proof.collection)?;
+        self.heed_restriction(proof.subject)?;
         if proof.purpose.is_find() { Ok(()) } else { Err(TxError::OtherPurpose { grant: proof.grant }) }
     }
 }
@@ -231,7 +232,7 @@ pub(super) fn open_verdict(
     verdict.zip(time.map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
 }
 
-fn place<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> Place<'a> {
+pub(super) fn place<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> Place<'a> {
     Place {
         table,
         subject: Some(proof.subject),

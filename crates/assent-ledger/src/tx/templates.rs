@@ -52,8 +52,7 @@ impl<'tx> Tx<'tx> {
     /// # Errors
     ///
     /// - [`TxError::NotActive`] if the grant was withdrawn in this transaction.
-    /// - [`TxError::Frozen`] if the collection is.
-    /// - [`TxError::NoBasis`] if its basis is `none`.
+    /// - [`TxError::Frozen`] if the collection is, or the first of [`Self::locks`] if it forbids matching.
     /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
     pub fn enrol(
         &self,
@@ -62,10 +61,7 @@ impl<'tx> Tx<'tx> {
         plain: &[&[u8]],
     ) -> Result<Vec<TemplateId>, TxError> {
         self.still_active(proof)?;
-        let collection = self.open_collection(proof.collection)?;
-        if !collection.others.allows_matching() {
-            return Err(TxError::NoBasis { collection: collection.id });
-        }
+        let collection = self.matched_collection(proof.collection)?;
         let epoch = collection.template_epoch + 1;
         self.exec("UPDATE collections SET template_epoch = $1 WHERE id = $2", args![epoch, collection.id])?;
         let mut ids = Vec::with_capacity(plain.len());
@@ -126,7 +122,7 @@ impl<'tx> Tx<'tx> {
     }
 }
 
-fn place<'a>(proof: &'a ActiveGrant<'_>, row: &'a [u8], model: [u8; 32], epoch: i64) -> Place<'a> {
+pub(super) fn place<'a>(proof: &'a ActiveGrant<'_>, row: &'a [u8], model: [u8; 32], epoch: i64) -> Place<'a> {
     Place {
         table: TEMPLATES,
         subject: Some(proof.subject),

@@ -230,7 +230,11 @@ fn what_ends_is_listed_nearest_first_until_it_has_ended() {
         let (far, near) = (w.grant(w.subject("ada"), 100), w.grant(w.subject("bob"), 10));
         let listed = |day: i64| -> Vec<(GrantId, Alarm)> {
             let all = w.tx(at(day), |tx| tx.deadlines()).unwrap();
-            all.iter().map(|deadline| (deadline.grant, deadline.alarm(at(day)))).collect()
+            let grant = |deadline: &Deadline| match deadline.what {
+                Due::Consent { grant, .. } => grant,
+                _ => panic!("{deadline:?}"),
+            };
+            all.iter().map(|deadline| (grant(deadline), deadline.alarm(at(day)))).collect()
         };
         assert_eq!(listed(4), [(near, Alarm::None), (far, Alarm::None)]);
         assert_eq!(listed(5), [(near, Alarm::Half), (far, Alarm::None)]);

@@ -24,6 +24,9 @@ const COUNTS: &[u8] = b"counts of pairs";
 /// Why it was stopped once, from format 4 on.
 const REASON: &str = "order 7";
 
+/// What is stated about the collection, from format 5 on.
+const NECESSITY: &str = "too many to look through";
+
 fn wanted() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
     let set = std::env::var_os("ASSENT_WRITE_FIXTURE");
@@ -53,8 +56,14 @@ fn fixture_writer() {
     w.tx(T0, |tx| {
         let printed = give(tx, ada, w.collection, &Purpose::publish_print(), &w.witnesses, 9)?;
         tx.withdraw(tx.active_grant(printed)?)?;
-        let order = tx.order_stop(None, REASON, None)?;
-        tx.lift_order(order)
+        let order = tx.order_stop(&Scope::Vault, REASON, None)?;
+        tx.lift_order(order)?;
+        tx.refuse(ada, w.collection, &Purpose::publish_website(), notice())?;
+        tx.set_basis(w.collection, &Basis { necessity: Some(NECESSITY.into()), ..Basis::default() })?;
+        tx.object(photo.id, photo.faces[1])?;
+        let kind = RequestKind::Access;
+        let new = NewRequest { kind, subject: Some(ada), collection: None, words: REASON, received: T0, due: None };
+        tx.open_request(&new).map(drop)
     })
     .unwrap();
     w.ledger.erase(bob, T0, |_| {}).unwrap();
@@ -86,14 +95,26 @@ fn opens(format: i64) {
     // From format 2 on, that crops are kept is a leaf, too; from format 3 on, a calibration.
     let (crops, calibrated) = (format >= 2, format >= 3);
     // From format 4 on, a consent that was given and withdrawn, and an order that was given and lifted.
-    let (more, openings) = if format >= 4 { (4, 5) } else { (0, 3) };
+    // From format 5 on, a refusal, a basis, an objection and a request.
+    let (more, openings) = match format {
+        5.. => (8, 7),
+        4 => (4, 5),
+        _ => (0, 3),
+    };
     let leaves = 9 + u64::from(crops) + u64::from(calibrated) + more;
     assert_eq!((audit.size, audit.openings, audit.fault), (leaves, openings, None), "{format}");
     ledger
         .run_tx("read", T0, |tx| {
             let collection = tx.collections()?.remove(0);
             assert_eq!((collection.name.as_str(), collection.others), ("Regatta", OthersBasis::ClosedGroup));
+            let latest = format >= 5;
+            assert_eq!(collection.basis.necessity.as_deref(), latest.then_some(NECESSITY));
             let people = tx.subjects()?;
+            let held = tx.everything_about(people[0].id)?;
+            assert_eq!(held.refusals.len(), usize::from(latest));
+            assert_eq!(held.requests.iter().find_map(|r| r.words.as_deref()), latest.then_some(REASON));
+            assert_eq!(people[0].jurisdiction == seat(), latest);
+            assert_eq!(held.grants[0].rules, if latest { "generic 1" } else { "" });
             assert_eq!((people.len(), people[0].contact.as_str()), (1, "ada@example.org"));
             let gallery = tx.searchable_templates(collection.id, &Purpose::find_my_photos(), MODEL)?;
             assert_eq!(gallery.templates[0].plain.as_slice(), b"embedding of ada");

@@ -1,6 +1,6 @@
 //! Everything that is held about a person is told, and nothing is forgotten when a table is added.
 
-use assent_ledger::EventKind::{Access, Decision, Enrolment, Grant, Search, Withdrawal};
+use assent_ledger::EventKind::{Access, Decision, Enrolment, Grant, Refusal, Request, Search, Withdrawal};
 use assent_ledger::*;
 
 use crate::support::*;
@@ -37,7 +37,18 @@ fn world(backend: Backend) -> (World, SubjectId) {
         let proof = tx.active_grant(grant)?;
         tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[1], band: Band::Review }])?;
         tx.record_decision(&proof, photo.faces[1], Verdict::Confirmed)?;
-        tx.append_leaf(EventKind::Search, b"", &[(ada, b"looked for herself")]).map(drop)
+        tx.append_leaf(EventKind::Search, b"", &[(ada, b"looked for herself")])?;
+        tx.refuse(ada, w.collection, &Purpose::publish_print(), notice())?;
+        let kind = RequestKind::Access;
+        let new = NewRequest {
+            kind,
+            subject: Some(ada),
+            collection: None,
+            words: "what do you hold?",
+            received: T0,
+            due: None,
+        };
+        tx.open_request(&new).map(drop)
     })
     .unwrap();
     (w, ada)
@@ -77,7 +88,7 @@ fn i4_a_person_is_told_all_also_without_a_grant() {
         assert_eq!(seen.crop.as_deref(), Some(b"hers".as_slice()), "and no crop of anybody else");
         assert_eq!(seen.verdict, Some((Verdict::Confirmed, T0)));
         let kinds: Vec<_> = held.events.iter().map(|event| event.leaf.kind).collect();
-        assert_eq!(kinds, [Grant, Withdrawal, Grant, Enrolment, Decision, Search]);
+        assert_eq!(kinds, [Grant, Withdrawal, Grant, Enrolment, Decision, Search, Refusal, Request]);
         for HeldEvent { leaf, opening } in &held.events {
             let (salt, detail) = opening.split_first_chunk().unwrap();
             assert_eq!(leaf.commitments, [commitment(salt, detail)]);

@@ -15,6 +15,7 @@ mod log;
 mod opening;
 mod orders;
 mod published;
+mod rights;
 mod roster;
 mod sentences;
 mod sightings;

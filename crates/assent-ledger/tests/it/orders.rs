@@ -53,25 +53,64 @@ fn r38_an_order_stops_all_in_its_scope_and_the_rights_go_on() {
         let other = w.tx(T0, |tx| {
             tx.add_collection(&NewCollection { name: "Other", directory: "/o", others: OthersBasis::ClosedGroup })
         });
-        let scopes =
-            [("the vault", None, true), ("this collection", Some(w.collection), true), ("another", other.ok(), false)];
-        for (scope, collection, hit) in scopes {
-            let order = w.tx(at(1), |tx| tx.order_stop(collection, "order of the authority", Some(at(20)))).unwrap();
+        let code = |text: &str| Scope::Jurisdiction(text.parse().unwrap());
+        let scopes = [
+            ("the vault", Scope::Vault, true),
+            ("this collection", Scope::Collection(w.collection), true),
+            ("another", Scope::Collection(other.unwrap()), false),
+            ("where the controller sits", code("FR"), true),
+            ("elsewhere", code("UK"), false),
+        ];
+        let mut day = 0;
+        for (name, scope, hit) in &scopes {
+            let until = Some(at(day + 20));
+            let order = w.tx(at(day + 1), |tx| tx.order_stop(scope, "order of the authority", until)).unwrap();
             for act in &acts {
-                assert_eq!(stopped(&tried(at(2), act)), hit, "{scope}: {}", act.0);
-                assert!(tried(at(20), act).is_ok(), "{scope}: {} when the order is over", act.0);
+                assert_eq!(stopped(&tried(at(day + 2), act)), *hit, "{name}: {}", act.0);
+                assert!(tried(at(day + 20), act).is_ok(), "{name}: {} when the order is over", act.0);
             }
-            w.tx(at(3), |tx| tx.lift_order(order)).unwrap();
+            w.tx(at(day + 3), |tx| tx.lift_order(order)).unwrap();
             for act in &acts {
-                assert!(tried(at(4), act).is_ok(), "{scope}: {} when the order is lifted", act.0);
+                assert!(tried(at(day + 4), act).is_ok(), "{name}: {} when the order is lifted", act.0);
             }
+            day += 4;
         }
 
-        w.tx(at(5), |tx| tx.order_stop(None, "again", None)).unwrap();
-        assert_eq!(w.tx(at(5), |tx| tx.everything_about(ada)).unwrap().sightings.len(), 1, "access");
-        w.tx(at(5), |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
-        w.ledger.erase(ada, at(5), |_| {}).unwrap();
-        assert_eq!(w.ledger.audit_verify(None, at(5)).unwrap().fault, None);
+        let now = at(day);
+        w.tx(now, |tx| tx.order_stop(&Scope::Vault, "again", None)).unwrap();
+        assert_eq!(w.tx(now, |tx| tx.everything_about(ada)).unwrap().sightings.len(), 1, "access");
+        w.tx(now, |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
+        w.ledger.erase(ada, now, |_| {}).unwrap();
+        assert_eq!(w.ledger.audit_verify(None, now).unwrap().fault, None);
+    });
+}
+
+#[test]
+fn r38_an_order_for_a_jurisdiction_stops_its_people_alone() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let add = |handle, code: &str| {
+            let jurisdiction = code.parse().unwrap();
+            w.tx(T0, |tx| tx.add_subject(&NewSubject { handle, name: "N", jurisdiction, ..NewSubject::default() }))
+                .unwrap()
+        };
+        let (ada, bob) = (add("ada", "UK"), add("bob", "FR"));
+        let (ga, gb) = (w.grant(ada, 9), w.grant(bob, 9));
+        w.enrol(ga, b"embedding of ada");
+        w.enrol(gb, b"embedding of bob");
+        let found = || w.gallery(T0).templates.iter().map(|t| t.subject).collect::<Vec<_>>();
+        let uk = Scope::Jurisdiction("UK".parse().unwrap());
+        let order = w.tx(T0, |tx| tx.order_stop(&uk, "order of the authority", None)).unwrap();
+        assert_eq!(found(), [bob]);
+        let seen = |grant| w.tx(T0, |tx| tx.sightings_of(&tx.active_grant(grant)?)).map(drop);
+        assert!(matches!(seen(ga), Err(TxError::Stopped { order: by }) if by == order));
+        assert!(seen(gb).is_ok());
+        let print = Purpose::publish_print();
+        let more = w.tx(T0, |tx| give(tx, ada, w.collection, &print, &w.witnesses, 9));
+        assert!(matches!(more, Err(TxError::Stopped { .. })));
+        assert_eq!(w.tx(T0, |tx| tx.orders()).unwrap()[0].jurisdiction, "UK".parse().ok());
+        w.tx(T0, |tx| tx.lift_order(order)).unwrap();
+        assert_eq!(found().len(), 2);
     });
 }
 
@@ -80,11 +119,11 @@ fn an_order_has_a_reason_and_an_end_to_come_and_is_lifted_once() {
     on_every_database(|backend| {
         let w = World::new(backend);
         let nowhere = CollectionId::from_bytes([9; 16]);
-        let order = |collection, reason: &str, until| w.tx(T0, |tx| tx.order_stop(collection, reason, until));
-        assert!(matches!(order(None, " ", None), Err(TxError::NoReason)));
-        assert!(matches!(order(None, "late", Some(T0)), Err(TxError::Validity)));
-        assert!(matches!(order(Some(nowhere), "where", None), Err(TxError::NoCollection { .. })));
-        let id = order(Some(w.collection), "a complaint", Some(at(9))).unwrap();
+        let order = |scope: &Scope, reason: &str, until| w.tx(T0, |tx| tx.order_stop(scope, reason, until));
+        assert!(matches!(order(&Scope::Vault, " ", None), Err(TxError::NoReason)));
+        assert!(matches!(order(&Scope::Vault, "late", Some(T0)), Err(TxError::Validity)));
+        assert!(matches!(order(&Scope::Collection(nowhere), "where", None), Err(TxError::NoCollection { .. })));
+        let id = order(&Scope::Collection(w.collection), "a complaint", Some(at(9))).unwrap();
         let leaf = w.tx(T0, |tx| Ok(tx.leaves(tx.log_head()?.0 - 1, 1)?.remove(0))).unwrap();
         assert_eq!((leaf.kind, leaf.about().0), (EventKind::Stopped, Some(w.collection)));
         let listed = w.tx(at(1), |tx| tx.orders()).unwrap().remove(0);

@@ -9,7 +9,7 @@ fn a_person_is_found_by_id_prefix_handle_and_unique_name() {
     on_every_database(|backend| {
         let w = World::new(backend);
         let ada = w.subject("ada");
-        let twin = |handle| NewSubject { handle, name: "Twin", contact: "", owner: false };
+        let twin = |handle| NewSubject { handle, name: "Twin", contact: "", ..NewSubject::default() };
         w.tx(T0, |tx| tx.add_subject(&twin("t1")).and(tx.add_subject(&twin("t2")))).unwrap();
         let find = |reference: &str| w.tx(T0, |tx| tx.find_subject(reference));
         let id = ada.to_string();
@@ -44,7 +44,7 @@ fn a_grant_needs_its_evidence() {
                     evidence,
                     valid_from: at(from),
                     valid_until: at(until),
-                    notice_sha256: [1; 32],
+                    notice_sha256: notice(),
                 })
             })
         };
@@ -75,7 +75,7 @@ fn one_form_covers_several_purposes_of_one_person() {
         let form = paper(&w.witnesses);
         let give = |tx: &Tx<'_>, subject, purpose: &Purpose| {
             let (collection, evidence) = (w.collection, &form);
-            let (valid_from, valid_until, notice_sha256) = (T0, at(9), [1; 32]);
+            let (valid_from, valid_until, notice_sha256) = (T0, at(9), notice());
             tx.open_grant(&NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 })
         };
         let both = |tx: &Tx<'_>, second| {
@@ -97,7 +97,7 @@ fn a_household_is_small_and_has_one_purpose_and_one_owner() {
         let run = |body: &dyn Fn(&Tx<'_>) -> Result<SubjectId, TxError>| {
             ledger.run_tx("test", T0, |tx| body(tx)).map(Committed::into_inner)
         };
-        let new = |handle, owner| NewSubject { handle, name: "N", contact: "", owner };
+        let new = |handle, owner| NewSubject { handle, name: "N", contact: "", owner, ..NewSubject::default() };
         let me = run(&|tx| tx.add_subject(&new("me", true))).unwrap();
         assert!(matches!(run(&|tx| tx.add_subject(&new("me2", true))), Err(TxError::Owner)));
         let son = run(&|tx| tx.add_subject(&new("son", false))).unwrap();
@@ -105,7 +105,7 @@ fn a_household_is_small_and_has_one_purpose_and_one_owner() {
         let own = Evidence::SelfStatement { statement: "it is me".into() };
         let one = paper(&witnesses[..1]);
         let open = |subject, purpose: &Purpose, evidence: &Evidence| {
-            let (valid_from, valid_until, notice_sha256) = (T0, at(9), [1; 32]);
+            let (valid_from, valid_until, notice_sha256) = (T0, at(9), notice());
             let new = NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
             ledger.run_tx("test", T0, |tx| tx.open_grant(&new)).map(Committed::into_inner)
         };

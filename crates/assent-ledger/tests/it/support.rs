@@ -1,5 +1,6 @@
 //! A vault of its own for every test, a raw client that knows no rules, and small shorthands.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,6 +74,44 @@ pub(crate) fn on_every_database(check: impl Fn(Backend)) {
     }
 }
 
+/// What people are told in these tests.
+pub(crate) const NOTICE: &str = "You will be looked for in the photos of the regatta.";
+
+/// The hash of [`NOTICE`].
+pub(crate) fn notice() -> [u8; 32] {
+    Sha256::digest(NOTICE).into()
+}
+
+/// Where everybody is, unless a test says otherwise.
+pub(crate) fn seat() -> Jurisdiction {
+    "FR".parse().unwrap()
+}
+
+/// A law that asks nothing.
+pub(crate) fn lenient_pack() -> RulePack {
+    RulePack {
+        name: "generic".into(),
+        version: "1".into(),
+        covers: BTreeSet::new(),
+        alone_from_years: 0,
+        parent_may_sign: true,
+        longest_months: 1200,
+        after_interaction_months: None,
+        after_purpose_months: 0,
+        answer: Span::Months(1),
+        extension: Some(Span::Months(2)),
+        complaint: None,
+        pauses: true,
+        pieces: BTreeSet::new(),
+        representative: false,
+    }
+}
+
+/// A rulebook of that law alone.
+pub(crate) fn lenient() -> Rulebook {
+    Rulebook::new(vec![lenient_pack()]).unwrap()
+}
+
 /// A place for a vault, gone when dropped.
 pub(crate) struct Home {
     pub(crate) dir: TempDir,
@@ -100,7 +139,8 @@ impl Home {
 
     pub(crate) fn tools(&self, hook: WriteHook) -> Tools {
         // Seeded by the folder's random name, so that two vaults differ.
-        Tools { rng: Box::new(TestRng::new(&format!("{} {}", self.dir.path().display(), fresh()))), hook }
+        let rng = Box::new(TestRng::new(&format!("{} {}", self.dir.path().display(), fresh())));
+        Tools { rng, hook, rules: lenient() }
     }
 
     pub(crate) fn create(&self, kind: VaultKind) -> Ledger {
@@ -108,7 +148,8 @@ impl Home {
     }
 
     pub(crate) fn create_hooked(&self, kind: VaultKind, hook: WriteHook) -> Ledger {
-        let settings = Settings { controller: "The Rowing Club".into(), ..Settings::default() };
+        let settings =
+            Settings { controller: "The Rowing Club".into(), jurisdiction: "FR".into(), ..Settings::default() };
         Ledger::create(&self.place, kind, &settings, self.tools(hook), T0).unwrap()
     }
 
@@ -276,6 +317,7 @@ impl World {
 pub(crate) fn furnish(ledger: &Ledger) -> (CollectionId, Vec<WitnessId>) {
     let new = NewCollection { name: "Regatta", directory: "/photos/regatta", others: OthersBasis::ClosedGroup };
     let made = ledger.run_tx("furnish", T0, |tx| {
+        tx.add_notice("members", "en", NOTICE)?;
         Ok((tx.add_collection(&new)?, vec![tx.add_witness("Wanda Witness")?, tx.add_witness("Wim Witness")?]))
     });
     made.unwrap().into_inner()
@@ -284,12 +326,23 @@ pub(crate) fn furnish(ledger: &Ledger) -> (CollectionId, Vec<WitnessId>) {
 pub(crate) fn add_subject(tx: &Tx<'_>, handle: &str) -> Result<SubjectId, TxError> {
     let name = format!("Name of {handle}");
     let contact = format!("{handle}@example.org");
-    tx.add_subject(&NewSubject { handle, name: &name, contact: &contact, owner: false })
+    tx.add_subject(&NewSubject {
+        handle,
+        name: &name,
+        contact: &contact,
+        jurisdiction: seat(),
+        ..NewSubject::default()
+    })
 }
 
 pub(crate) fn paper(witnesses: &[WitnessId]) -> Evidence {
     let release_sha256 = Sha256::digest(fresh().to_be_bytes()).into();
-    Evidence::Paper { release_sha256, witnesses: witnesses.to_vec(), statement: "signed in the boat house".into() }
+    Evidence::Paper {
+        release_sha256,
+        witnesses: witnesses.to_vec(),
+        signed_by: Signer::Subject,
+        statement: "signed in the boat house".into(),
+    }
 }
 
 pub(crate) fn give(
@@ -307,7 +360,7 @@ pub(crate) fn give(
         evidence: &paper(witnesses),
         valid_from: tx.now(),
         valid_until: Timestamp(tx.now().0 + days * DAY),
-        notice_sha256: [0x6e; 32],
+        notice_sha256: notice(),
     })
 }
 

@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use assent::enrol::{Consent, Enrolment, enrol};
 use assent::ledger::{
     Band, CollectionId, Database, EventKind, Evidence, FaceBox, Ledger, NewCollection, NewGrant, NewPhoto, NewSighting,
-    NewSubject, OpenError, OthersBasis, Outcome, Purpose, Settings, SubjectId, Timestamp, Tools, VaultKind, VaultPlace,
-    Verdict, WitnessId, WriteHook,
+    NewSubject, OpenError, OthersBasis, Outcome, Purpose, Settings, Signer, SubjectId, Timestamp, Tools, VaultKind,
+    VaultPlace, Verdict, WitnessId, WriteHook,
 };
 use assent::packs::sha256;
 use assent::source::Folder;
-use assent_testkit::{SeededRng, T0, at, crew, models, scan_with, with_worker};
+use assent_testkit::{NOTICE, SeededRng, T0, at, crew, lenient, models, scan_with, with_worker};
 
 /// Who is enrolled; the first one is erased at the end. Their portraits have the same names.
 const PEOPLE: [&str; 2] = ["sergei-krikalev", "yuri-gidzenko"];
@@ -54,7 +54,7 @@ fn open(home: &std::path::Path, kill_at: usize, run: &str) -> Ledger {
                 rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
             }
         });
-        Tools { rng: Box::new(SeededRng::new(&format!("{} {run}", home.display()))), hook }
+        Tools { rng: Box::new(SeededRng::new(&format!("{} {run}", home.display()))), hook, rules: lenient() }
     };
     match Ledger::open(&place, tools(), T0) {
         Err(OpenError::NoVault { .. }) => {
@@ -89,6 +89,7 @@ impl Child {
                 return Ok(known.id);
             }
             let others = OthersBasis::ClosedGroup;
+            tx.add_notice("members", "en", NOTICE)?;
             tx.add_collection(&NewCollection { name: "Regatta", directory: photos.text(), others })
         });
         for (i, name) in ["Wanda Witness", "Wim Witness"].into_iter().enumerate() {
@@ -106,7 +107,7 @@ impl Child {
         let added =
             self.ledger.run_tx("add subject", T0, |tx| match tx.subjects()?.iter().find(|s| s.handle == handle) {
                 Some(subject) => Ok(subject.id),
-                None => tx.add_subject(&NewSubject { handle, name: &name, contact: "", owner: false }),
+                None => tx.add_subject(&NewSubject { handle, name: &name, ..NewSubject::default() }),
             });
         added.unwrap().into_inner()
     }
@@ -118,8 +119,12 @@ impl Child {
             return;
         }
         let witnesses: Vec<WitnessId> = witnesses.iter().map(|w| w.id).collect();
-        let evidence =
-            Evidence::Paper { release_sha256: sha256(handle.as_bytes()), witnesses, statement: String::new() };
+        let evidence = Evidence::Paper {
+            release_sha256: sha256(handle.as_bytes()),
+            witnesses,
+            signed_by: Signer::Subject,
+            statement: String::new(),
+        };
         let purpose = Purpose::find_my_photos();
         if self.real {
             let picture = std::fs::read(crew().join("portraits").join(format!("{handle}.jpg"))).unwrap();
@@ -127,7 +132,7 @@ impl Child {
                 subject,
                 consents: &[Consent { collection, purpose }],
                 evidence: &evidence,
-                notice_sha256: [1; 32],
+                notice_sha256: sha256(NOTICE.as_bytes()),
                 valid_until: at(9),
                 pictures: &[("portrait".to_owned(), picture)],
             };
@@ -141,7 +146,7 @@ impl Child {
             evidence: &evidence,
             valid_from: T0,
             valid_until: at(9),
-            notice_sha256: [1; 32],
+            notice_sha256: sha256(NOTICE.as_bytes()),
         };
         let template = sha256(handle.as_bytes()).repeat(32);
         let enrolled = self.ledger.run_tx("enrol", T0, |tx| {

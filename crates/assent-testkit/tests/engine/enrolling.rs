@@ -2,7 +2,7 @@
 
 use assent::Frame;
 use assent::enrol::{EnrolError, Enrolment, enrol};
-use assent::ledger::{Evidence, GrantState, NewSubject, OthersBasis, SubjectId, TxError, VaultKind};
+use assent::ledger::{Evidence, GrantState, NewSubject, OthersBasis, Signer, SubjectId, TxError, VaultKind};
 use assent::portrait::PortraitError;
 use assent::release::{ReleaseError, open_release};
 use assent_testkit::{
@@ -78,6 +78,7 @@ fn evidence_that_is_not_enough_is_refused() {
     let paper = |witnesses: &[usize]| Evidence::Paper {
         release_sha256: [witnesses.len() as u8; 32],
         witnesses: witnesses.iter().map(|i| w.witnesses[*i]).collect(),
+        signed_by: Signer::Subject,
         statement: String::new(),
     };
     let spoken = Evidence::SelfStatement { statement: "It is me".into() };
@@ -144,7 +145,8 @@ fn several_pictures_make_several_templates_of_one_person() {
 fn a_households_owner_may_show_a_picture_from_their_own_album() {
     let w = World::of(VaultKind::Household, &OthersBasis::Household, &[WALZ]);
     w.scan();
-    let add = |handle, owner| w.tx(|tx| tx.add_subject(&NewSubject { handle, name: "", contact: "", owner })).unwrap();
+    let add =
+        |handle, owner| w.tx(|tx| tx.add_subject(&NewSubject { handle, owner, ..NewSubject::default() })).unwrap();
     let (me, other) = (add("me", true), add("other", false));
     let mine = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
     let pictures = [("album.jpg", photo(WALZ))];

@@ -8,9 +8,10 @@ use assent::ledger::{
     Evidence, GrantId, KeyRingError, NewGrant, OthersBasis, Purpose, SubjectId, Timestamp, TxError, VaultKind,
 };
 use assent::models::Models;
+use assent::packs::sha256;
 use assent::scan::ScanError;
 use assent::source::SourceError;
-use assent_testkit::{DAY, T0, World, at, default_pack, models, models_of, scan_with};
+use assent_testkit::{DAY, NOTICE, T0, World, at, default_pack, models, models_of, scan_with};
 use tempfile::TempDir;
 
 use crate::{DESERT, SMALL_TRIO, TRIO, WALZ, paths, photo};
@@ -74,7 +75,7 @@ fn grant(w: &World, subject: SubjectId, evidence: &Evidence) -> GrantId {
         evidence,
         valid_from: T0,
         valid_until: at(9),
-        notice_sha256: [1; 32],
+        notice_sha256: sha256(NOTICE.as_bytes()),
     };
     w.tx(|tx| tx.open_grant(&new)).unwrap()
 }

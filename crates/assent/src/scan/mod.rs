@@ -116,6 +116,8 @@ impl std::fmt::Debug for ScanWatch<'_> {
 pub struct ScanSummary {
     /// Photo files in the folder.
     pub photos: usize,
+    /// Why faces were not compared with anybody's, if the collection forbids it; they were found all the same.
+    pub locked: Option<String>,
     /// Of these, searched for faces now.
     pub looked_at: usize,
     /// Of these, known and unchanged; their known faces met the newest templates now.
@@ -208,21 +210,22 @@ pub fn scan(
                 }
             },
         };
-        let searched = if about.others.allows_matching() {
+        let locked = tx.locks(collection)?.first().map(ToString::to_string);
+        let searched = if locked.is_none() {
             Some(Searched::open(tx, models, collection, options.rates, &mut opening)?)
         } else {
             None
         };
-        Ok((about, searched, tx.known_photos(collection)?))
+        Ok((about, searched, tx.known_photos(collection)?, locked))
     })?;
-    let (about, searched, known) = begin.into_inner();
+    let (about, searched, known, locked) = begin.into_inner();
     let searched = searched.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let files = folder.photos()?;
     if files.is_empty() && !known.is_empty() {
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
-    let mut summary = ScanSummary { photos: files.len(), ..ScanSummary::default() };
+    let mut summary = ScanSummary { photos: files.len(), locked, ..ScanSummary::default() };
     if let Some(s) = &searched {
         summary.unopened = s.unopened().to_vec();
         summary.exposed = s.protection().is_exposed();

@@ -1,0 +1,198 @@
+//! `assent collection`: folders of photos, and why the people in them may be looked at.
+
+use assent::ledger::{Basis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, OthersBasis, VaultKind};
+use assent::source::Folder;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::error::CommandError;
+use crate::output::{Output, count, date, day};
+use crate::vault::{self, VaultFlags, now};
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectionArgs {
+    #[command(subcommand)]
+    command: CollectionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CollectionCommand {
+    /// Name a folder of photos that you hold
+    Add {
+        /// The collection's name
+        name: String,
+        /// The folder
+        dir: String,
+        /// Why the other people in it may be looked at: closed-group, on-request:REF, household, research:REF, law:REF,
+        /// or none (faces are then found and covered, never compared)
+        #[arg(long, value_name = "BASIS")]
+        others: Option<OthersBasis>,
+        /// Keep the cut-out pixels of every face that is found, sealed: whoever enrols later is then found without that
+        /// the photos are read again. They are the faces of everybody, also of people who were not asked
+        #[arg(long)]
+        keep_crops: bool,
+    },
+    /// State why the other people in it may be looked at, and what the law asks for; what is not named stays as it is
+    Basis(Box<BasisArgs>),
+    /// Show all collections
+    List,
+    /// Show one with its numbers
+    Show {
+        /// The collection's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct BasisArgs {
+    /// The collection's name
+    name: String,
+    /// Whose law applies, if it is not the controller's: a code such as FR, UK, US-IL
+    #[arg(long, value_name = "CODE")]
+    jurisdiction: Option<Jurisdiction>,
+    /// The last day of what the photos are for: the season, the event
+    #[arg(long, value_name = "DATE")]
+    purpose_ends: Option<String>,
+    /// Where the data protection impact assessment is found
+    #[arg(long, value_name = "REF", requires = "dpia_date", requires = "dpia_review")]
+    dpia: Option<String>,
+    /// When it was made
+    #[arg(long, value_name = "DATE", requires = "dpia")]
+    dpia_date: Option<String>,
+    /// When it is looked at again; from then on nothing is compared until it was
+    #[arg(long, value_name = "DATE", requires = "dpia")]
+    dpia_review: Option<String>,
+    /// Why nothing less intrusive would do
+    #[arg(long, value_name = "TEXT")]
+    necessity: Option<String>,
+    /// The way to the photos that needs no biometrics
+    #[arg(long, value_name = "TEXT")]
+    alternative: Option<String>,
+    /// Since when the public notice is out
+    #[arg(long, value_name = "DATE")]
+    notice_public: Option<String>,
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the folder and the ledger say.
+pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    match &args.command {
+        CollectionCommand::Add { name, dir, others, keep_crops } => {
+            let folder = Folder::open(dir)?;
+            let others = match (others, ledger.kind()) {
+                (Some(others), _) => others.clone(),
+                (None, VaultKind::Household) => OthersBasis::Household,
+                (None, VaultKind::Organisation) => return Err(CommandError::Missing { flag: "--others" }),
+            };
+            let photos = folder.photos()?.len();
+            let new = NewCollection { name, directory: folder.text(), others };
+            let added = ledger.run_tx("add a collection", now(), |tx| {
+                let id = tx.add_collection(&new)?;
+                if *keep_crops { tx.keep_crops(id).map(|()| id) } else { Ok(id) }
+            });
+            let id = added?.into_inner();
+            let object = json!({
+                "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
+            });
+            out.answer(&object, |out| {
+                writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
+                writeln!(out, "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {name}")
+            })?;
+        }
+        CollectionCommand::Basis(args) => basis(args, &ledger, out)?,
+        CollectionCommand::List => {
+            let all = vault::collections(&ledger)?;
+            let objects: Vec<_> = all.iter().map(describe).collect();
+            out.answer(&json!({ "collections": objects }), |out| {
+                for c in &all {
+                    let frozen = if c.frozen { ", frozen" } else { "" };
+                    writeln!(out, "{}\t{}\tothers: {}{frozen}", c.name, c.directory, c.others)?;
+                }
+                if all.is_empty() {
+                    writeln!(out, "No collection yet. Next: assent collection add NAME FOLDER")
+                } else {
+                    Ok(())
+                }
+            })?;
+        }
+        CollectionCommand::Show { name } => {
+            let c = vault::collection(&ledger, name)?;
+            let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
+            let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
+            let mut object = describe(&c);
+            object["locks"] = locks.iter().map(ToString::to_string).collect();
+            for (key, value) in [
+                ("photos", n.photos),
+                ("no_face", n.no_face),
+                ("failed", n.failed),
+                ("faces", n.faces),
+                ("sightings", n.sightings),
+                ("decisions", n.decisions),
+                ("consents", n.active_grants),
+                ("templates", n.templates),
+                ("crops", n.crops),
+            ] {
+                object[key] = json!(value);
+            }
+            out.answer(&object, |out| {
+                writeln!(out, "{}: {}", c.name, c.directory)?;
+                writeln!(out, "others: {}", c.others)?;
+                for lock in &locks {
+                    writeln!(out, "faces are not compared: {lock}")?;
+                }
+                writeln!(out, "photos: {} ({} without a face, {} unusable)", n.photos, n.no_face, n.failed)?;
+                writeln!(out, "faces: {}, of which sightings: {}", n.faces, n.sightings)?;
+                writeln!(out, "consents in force: {}, templates: {}", n.active_grants, n.templates)?;
+                let crops = if c.keep_crops { format!("{} are kept", n.crops) } else { "none are kept".to_owned() };
+                writeln!(out, "crops of faces: {crops}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn describe(c: &Collection) -> serde_json::Value {
+    let basis = &c.basis;
+    json!({
+        "collection": c.id.to_string(), "name": c.name, "folder": c.directory, "others": c.others.to_string(),
+        "frozen": c.frozen, "keep_crops": c.keep_crops, "jurisdiction": basis.jurisdiction.as_ref().map(Jurisdiction::as_str),
+        "purpose_ends": basis.purpose_ends.map(date), "necessity": basis.necessity, "alternative": basis.alternative,
+        "notice_public": basis.notice_public.map(date),
+        "dpia": basis.dpia.as_ref().map(|d| json!({ "reference": d.reference, "date": date(d.made), "review": date(d.review) })),
+    })
+}
+
+fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let collection = vault::collection(ledger, &args.name)?;
+    let then = collection.basis.clone();
+    let given = |text: &Option<String>| text.as_deref().map(day).transpose();
+    let dpia = match (&args.dpia, given(&args.dpia_date)?, given(&args.dpia_review)?) {
+        (Some(reference), Some(made), Some(review)) => Some(Dpia { reference: reference.clone(), made, review }),
+        _ => then.dpia,
+    };
+    let basis = Basis {
+        jurisdiction: args.jurisdiction.clone().or(then.jurisdiction),
+        purpose_ends: given(&args.purpose_ends)?.or(then.purpose_ends),
+        dpia,
+        necessity: args.necessity.clone().or(then.necessity),
+        alternative: args.alternative.clone().or(then.alternative),
+        notice_public: given(&args.notice_public)?.or(then.notice_public),
+    };
+    let locks = ledger.run_tx("state the basis", now(), |tx| {
+        tx.set_basis(collection.id, &basis)?;
+        tx.locks(collection.id)
+    })?;
+    let locks: Vec<String> = locks.iter().map(ToString::to_string).collect();
+    Ok(out.answer(&json!({ "collection": args.name, "locks": locks }), |out| {
+        for lock in &locks {
+            writeln!(out, "still open: {lock}")?;
+        }
+        if locks.is_empty() {
+            writeln!(out, "{}: everything that the law asks for is there.", args.name)
+        } else {
+            Ok(())
+        }
+    })?)
+}

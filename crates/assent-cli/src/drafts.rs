@@ -1,0 +1,74 @@
+//! The drafts that a new vault of an organisation gets: the notice, the release form to print, and the impact assessment.
+//! What the program knows is filled in; what only the organisation knows stands in square brackets.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use askama::Template;
+use assent::ledger::{Ledger, Settings};
+
+use crate::error::CommandError;
+use crate::output::date;
+use crate::vault::now;
+
+/// In the vault's folder.
+const FOLDER: &str = "drafts";
+
+#[derive(Template)]
+#[template(path = "notice.txt", escape = "none")]
+struct Notice<'a> {
+    s: &'a Settings,
+    rights: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "release.html")]
+struct Release<'a> {
+    s: &'a Settings,
+}
+
+#[derive(Template)]
+#[template(path = "dpia.md", escape = "none")]
+struct Dpia<'a> {
+    s: &'a Settings,
+    rules: String,
+    pieces: Vec<&'static str>,
+    today: String,
+}
+
+/// Writes the drafts. Returns their folder. Files that are there are left as they are: somebody may have filled them in.
+///
+/// # Errors
+///
+/// [`CommandError::Io`] if one cannot be written.
+pub(crate) fn write(vault: &Path, ledger: &Ledger) -> Result<PathBuf, CommandError> {
+    let folder = vault.join(FOLDER);
+    let settings = ledger.settings();
+    let seat = settings.seat();
+    let rules = ledger.rules().rules(&[&seat]);
+    let rights =
+        "what is held about you, to have it put right, deleted, restricted or handed over, to object, and to complain";
+    let dpia = Dpia {
+        s: settings,
+        rules: rules.labels(),
+        pieces: rules.pieces().map(|(piece, _)| piece.title()).collect(),
+        today: date(now()),
+    };
+    let drafts = [
+        ("notice.txt", Notice { s: settings, rights }.render()?),
+        ("release.html", Release { s: settings }.render()?),
+        ("dpia.md", dpia.render()?),
+    ];
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CommandError::Io { op: "write", path, source }
+    };
+    fs::create_dir_all(&folder).map_err(io(&folder))?;
+    for (name, text) in drafts {
+        let path = folder.join(name);
+        if !path.exists() {
+            fs::write(&path, text).map_err(io(&path))?;
+        }
+    }
+    Ok(folder)
+}

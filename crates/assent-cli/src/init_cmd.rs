@@ -1,0 +1,82 @@
+//! `assent init`: make a vault, and for an organisation the drafts of what it needs on paper.
+
+use assent::ledger::{Jurisdiction, NewSubject, Settings, VaultKind};
+use clap::Args;
+use serde_json::json;
+
+use crate::drafts;
+use crate::error::CommandError;
+use crate::output::{Output, ask};
+use crate::vault::{self, VaultFlags, now};
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// A vault for oneself and one's household: at most 25 people, nothing is published
+    #[arg(long)]
+    household: bool,
+    /// Household: your name. Otherwise: the accountable person
+    #[arg(long)]
+    name: Option<String>,
+    /// The controller: the organisation that answers for the photos
+    #[arg(long, conflicts_with = "household")]
+    controller: Option<String>,
+    /// How people reach the controller
+    #[arg(long, conflicts_with = "household")]
+    contact: Option<String>,
+    /// Where the controller sits, such as FR, UK, CH, US-IL: its law applies to everything here
+    #[arg(long, conflicts_with = "household")]
+    jurisdiction: Option<String>,
+}
+
+/// # Errors
+///
+/// [`CommandError`] if an answer is missing or the vault cannot be made.
+pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let answer = |given: &Option<String>, flag: &'static str, question: &str| -> Result<String, CommandError> {
+        let asked = || ask(question).map_err(CommandError::Output);
+        match given.clone() {
+            Some(text) => Ok(text),
+            None => asked()?.ok_or(CommandError::Missing { flag }),
+        }
+    };
+    let (kind, settings) = if args.household {
+        let name = answer(&args.name, "--name", "What is your name?")?;
+        (VaultKind::Household, Settings { controller: name.clone(), accountable: name, ..Settings::default() })
+    } else {
+        let settings = Settings {
+            controller: answer(&args.controller, "--controller", "Which organisation answers for the photos?")?,
+            accountable: answer(&args.name, "--name", "Who is accountable in it (a natural person)?")?,
+            contact: answer(&args.contact, "--contact", "How do people reach it (address or e-mail)?")?,
+            jurisdiction: {
+                let code = answer(&args.jurisdiction, "--jurisdiction", "Where does it sit (FR, UK, CH, US-IL, ...)?")?;
+                code.parse::<Jurisdiction>()?.to_string()
+            },
+            ..Settings::default()
+        };
+        (VaultKind::Organisation, settings)
+    };
+    let (ledger, place) = vault::create(flags, kind, &settings)?;
+    if kind == VaultKind::Household {
+        let owner = NewSubject { handle: "me", name: &settings.accountable, owner: true, ..NewSubject::default() };
+        ledger.run_tx("add the owner", now(), |tx| tx.add_subject(&owner))?;
+    }
+    let (folder, ring) = (place.folder.display().to_string(), place.ring.display().to_string());
+    let drafts = if args.household { None } else { Some(drafts::write(&place.folder, &ledger)?) };
+    let object = json!({
+        "vault": folder, "key_ring": ring, "kind": kind.as_str(), "id": ledger.id().to_string(), "drafts": drafts,
+    });
+    out.answer(&object, |out| {
+        writeln!(
+            out,
+            "Made a vault for {} in {folder}",
+            if args.household { "a household" } else { "an organisation" }
+        )?;
+        writeln!(out, "Its keys are in {ring}: keep that file apart from every copy of the vault.")?;
+        if let Some(drafts) = &drafts {
+            writeln!(out, "Drafts of the notice, the release form and the impact assessment: {}", drafts.display())?;
+        }
+        let basis = if args.household { "" } else { " --others closed-group" };
+        writeln!(out, "Next: assent collection add NAME FOLDER{basis}")
+    })?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! `assent notice`: what people are told before they say yes.
+
+use std::path::PathBuf;
+
+use assent::ledger::Notice;
+use assent::packs::hex;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::audit_cmd::read_text;
+use crate::error::CommandError;
+use crate::output::{Output, date};
+use crate::vault::{self, VaultFlags, now};
+
+#[derive(Debug, Args)]
+pub(crate) struct NoticeArgs {
+    #[command(subcommand)]
+    command: NoticeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum NoticeCommand {
+    /// Add a notice, or the next version of one: a consent is bound to the text that was read
+    Add {
+        /// A text file
+        file: PathBuf,
+        /// What it is called [default: the file's name]
+        #[arg(long)]
+        name: Option<String>,
+        /// In which language, such as en or de-CH
+        #[arg(long, default_value = "en", value_name = "TAG")]
+        language: String,
+    },
+    /// Show all notices with their versions
+    List,
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    match &args.command {
+        NoticeCommand::Add { file, name, language } => {
+            let text = read_text(file)?;
+            let name = name.clone().unwrap_or_else(|| name_of(file));
+            let added = ledger.run_tx("add a notice", now(), |tx| tx.add_notice(&name, language, &text))?.into_inner();
+            Ok(out.answer(&describe(&added), |out| {
+                writeln!(
+                    out,
+                    "{} ({}) has version {}. Whoever agrees from now on can be given it.",
+                    name, language, added.version
+                )
+            })?)
+        }
+        NoticeCommand::List => {
+            let all = ledger.run_tx("list notices", now(), |tx| tx.notices())?.into_inner();
+            let objects: Vec<Value> = all.iter().map(describe).collect();
+            Ok(out.answer(&json!({ "notices": objects }), |out| {
+                for n in &all {
+                    writeln!(
+                        out,
+                        "{}\t{}\tversion {}\tsince {}\t{}",
+                        n.name,
+                        n.language,
+                        n.version,
+                        date(n.created),
+                        hex(&n.sha256)
+                    )?;
+                }
+                if all.is_empty() { writeln!(out, "No notice yet. Next: assent notice add FILE") } else { Ok(()) }
+            })?)
+        }
+    }
+}
+
+/// What a notice in this file is called if nobody says otherwise.
+pub(crate) fn name_of(file: &std::path::Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn describe(n: &Notice) -> Value {
+    json!({
+        "name": n.name, "language": n.language, "version": n.version, "sha256": hex(&n.sha256), "since": date(n.created),
+    })
+}

@@ -1,0 +1,209 @@
+//! `assent request`: the register of what people and authorities ask for.
+
+use assent::ledger::{Collection, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+use crate::output::{Output, date, day};
+use crate::vault::{self, VaultFlags, collection_name, now};
+
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
+    #[command(subcommand)]
+    command: RequestCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RequestCommand {
+    /// Enter what somebody asks for; they need not be on the roster
+    Open {
+        /// access, rectify, erase, restrict, object, port, complaint, or authority for a letter of one
+        kind: RequestKind,
+        /// Who asks, if they are on the roster
+        #[arg(long)]
+        subject: Option<String>,
+        /// The collection that it is about, if it is about one
+        #[arg(long, value_name = "NAME")]
+        collection: Option<String>,
+        /// Who asks and what they say, for whoever answers
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        words: String,
+        /// The day on which it came [default: today]
+        #[arg(long, value_name = "DATE")]
+        received: Option<String>,
+        /// Until when an authority wants its answer
+        #[arg(long, value_name = "DATE")]
+        due: Option<String>,
+    },
+    /// Show what is open, the most urgent first
+    List {
+        /// Also what was answered
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one
+    Show {
+        /// The request, as `assent request list` shows it
+        request: RequestId,
+    },
+    /// Put the answer off as far as the law allows; the person is told why before it is due
+    Extend {
+        /// The request
+        request: RequestId,
+        /// The reasons, as the person is told them
+        #[arg(long)]
+        reasons: String,
+    },
+    /// Let the time stand still while the person is asked something, where the law allows it
+    Pause {
+        /// The request
+        request: RequestId,
+    },
+    /// Let the time run on
+    Resume {
+        /// The request
+        request: RequestId,
+    },
+    /// Note that it was answered
+    Answer {
+        /// The request
+        request: RequestId,
+        /// granted, refused (with reasons and where to complain), or nothing-held
+        outcome: RequestOutcome,
+    },
+    /// Set a face in a photo apart for good: it is never compared and always covered
+    Blur {
+        /// The collection's name
+        collection: String,
+        /// The photo's path in it
+        photo: String,
+        /// A point in the face, pixels from the left and from the top, such as 420,180
+        #[arg(long, value_name = "X,Y")]
+        at: String,
+    },
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub(crate) fn run(args: &RequestArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let collections = vault::collections(&ledger)?;
+    let request = match &args.command {
+        RequestCommand::List { all } => {
+            let known = ledger.run_tx("list requests", now(), |tx| tx.requests())?.into_inner();
+            let shown: Vec<&Request> = known.iter().filter(|r| *all || r.answered.is_none()).collect();
+            let objects: Vec<Value> = shown.iter().map(|r| describe(r, &collections)).collect();
+            return Ok(out.answer(&json!({ "requests": objects }), |out| {
+                for (r, object) in shown.iter().zip(&objects) {
+                    writeln!(
+                        out,
+                        "{}\t{}\t{}\tdue {}",
+                        r.id,
+                        r.kind,
+                        object["state"].as_str().unwrap_or("?"),
+                        date(r.due)
+                    )?;
+                }
+                if shown.is_empty() { writeln!(out, "nothing is open") } else { Ok(()) }
+            })?);
+        }
+        RequestCommand::Blur { collection, photo, at } => {
+            return blur(&vault::collection(&ledger, collection)?, &ledger, photo, at, out);
+        }
+        RequestCommand::Open { kind, subject, collection, words, received, due } => {
+            let subject = subject.as_deref().map(|s| vault::subject(&ledger, s)).transpose()?.map(|s| s.id);
+            let collection = collection.as_deref().map(|c| vault::collection(&ledger, c)).transpose()?.map(|c| c.id);
+            let received = received.as_deref().map_or(Ok(now()), day)?;
+            let due = due.as_deref().map(day).transpose()?;
+            let new = NewRequest { kind: *kind, subject, collection, words, received, due };
+            ledger.run_tx("open a request", now(), |tx| tx.open_request(&new))?
+        }
+        RequestCommand::Show { request } => ledger.run_tx("show a request", now(), |tx| tx.request(*request))?,
+        RequestCommand::Extend { request, reasons } => {
+            ledger.run_tx("extend a request", now(), |tx| tx.extend_request(*request, reasons))?
+        }
+        RequestCommand::Pause { request } => {
+            ledger.run_tx("pause a request", now(), |tx| tx.pause_request(*request))?
+        }
+        RequestCommand::Resume { request } => {
+            ledger.run_tx("resume a request", now(), |tx| tx.resume_request(*request))?
+        }
+        RequestCommand::Answer { request, outcome } => {
+            ledger.run_tx("answer a request", now(), |tx| tx.answer_request(*request, *outcome))?
+        }
+    };
+    let request = request.into_inner();
+    let object = describe(&request, &collections);
+    Ok(out.answer(&object, |out| {
+        writeln!(out, "{} {}: {}", request.kind, request.id, object["state"].as_str().unwrap_or("?"))?;
+        writeln!(out, "received {}, due {}", date(request.received), date(request.due))?;
+        if let Some(words) = request.words.as_deref().filter(|words| !words.is_empty()) {
+            writeln!(out, "{words}")?;
+        }
+        if request.answered.is_none() { writeln!(out, "Next: {}", next(&request)) } else { Ok(()) }
+    })?)
+}
+
+/// What answers a request, for people.
+fn next(request: &Request) -> String {
+    let who = request.subject.map_or_else(|| "SUBJECT".to_owned(), |s| s.to_string());
+    let act = match (request.kind, request.subject) {
+        (RequestKind::Object, None) => "assent request blur COLLECTION PHOTO --at X,Y".to_owned(),
+        (RequestKind::Complaint | RequestKind::Authority, _) => "answer it in writing".to_owned(),
+        (_, None) => {
+            let id = request.id;
+            return format!(
+                "tell them that nobody who is not enrolled has a template, then: assent request answer {id} nothing-held"
+            );
+        }
+        (RequestKind::Access | RequestKind::Port, _) => format!("assent access {who} --to FILE.zip"),
+        (RequestKind::Rectify, _) => format!("assent subject set {who}"),
+        (RequestKind::Erase, _) => format!("assent erase {who} --certificate FILE"),
+        (RequestKind::Restrict, _) => format!("assent subject restrict {who}"),
+        (RequestKind::Object, _) => format!("assent consent withdraw {who}"),
+    };
+    format!("{act}, then: assent request answer {} granted", request.id)
+}
+
+fn describe(r: &Request, collections: &[Collection]) -> Value {
+    let overdue = r.days_overdue(now());
+    let state = match (r.answered, r.paused) {
+        (Some((at, outcome)), _) => format!("{outcome} on {}", date(at)),
+        (None, Some(since)) => format!("paused since {}", date(since)),
+        (None, None) if overdue > 0 => format!("overdue by {overdue} days"),
+        (None, None) => "open".to_owned(),
+    };
+    json!({
+        "request": r.id.to_string(), "kind": r.kind.as_str(), "subject": r.subject.map(|s| s.to_string()),
+        "collection": r.collection.map(|c| collection_name(collections, c)), "words": r.words, "state": state,
+        "received": date(r.received), "due": date(r.due), "extended": r.due != r.first_due, "days_overdue": overdue,
+        "answered": r.answered.map(|(at, _)| date(at)), "outcome": r.answered.map(|(_, outcome)| outcome.as_str()),
+    })
+}
+
+fn blur(
+    collection: &Collection,
+    ledger: &assent::ledger::Ledger,
+    path: &str,
+    at: &str,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let point =
+        at.split_once(',').and_then(|(x, y)| Some((x.trim().parse::<f32>().ok()?, y.trim().parse::<f32>().ok()?)));
+    let (x, y) = point.ok_or(CommandError::Point)?;
+    let set = ledger.run_tx("set a face apart", now(), |tx| {
+        let known = tx.known_photos(collection.id)?;
+        let Some(photo) = known.iter().find(|photo| photo.path == path) else { return Ok(None) };
+        let inside = |b: &assent::ledger::FaceBox| (b.x..=b.x + b.w).contains(&x) && (b.y..=b.y + b.h).contains(&y);
+        let Some((face, _)) = tx.faces_of(photo.id)?.into_iter().find(|(_, b)| inside(b)) else { return Ok(None) };
+        tx.object(photo.id, face)?;
+        Ok(Some(face))
+    })?;
+    let face = set.into_inner().ok_or(CommandError::NoFaceThere)?;
+    Ok(out.answer(&json!({ "face": face.0, "photo": path }), |out| {
+        writeln!(out, "That face is never compared again, and covered in every copy.")
+    })?)
+}

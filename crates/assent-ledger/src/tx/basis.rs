@@ -1,0 +1,171 @@
+//! Why the other people in a collection may be looked at, and what must be there before their faces are compared with
+//! anybody's (R10, R16, R17). Covering faces needs none of it.
+
+use super::{Collection, Tx};
+use crate::db::args;
+use crate::error::TxError;
+use crate::fields::{Reader, Writer};
+use crate::id::{CollectionId, Timestamp};
+use crate::jurisdiction::Jurisdiction;
+use crate::log::EventKind;
+use crate::rules::{Piece, RuleError, Rules, day};
+use crate::words::{OthersBasis, VaultKind};
+
+/// A data protection impact assessment, which lies elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dpia {
+    /// Where it is found.
+    pub reference: String,
+    /// When it was made.
+    pub made: Timestamp,
+    /// When it has to be looked at again; from then on faces are not compared until it was.
+    pub review: Timestamp,
+}
+
+/// What the operator states about a collection. Every part may be missing; what the law asks for and is not there keeps
+/// faces from being compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// Whose law applies; `None` for that of the controller.
+    pub jurisdiction: Option<Jurisdiction>,
+    /// When the collection's purpose ends, if that is known.
+    pub purpose_ends: Option<Timestamp>,
+    /// The impact assessment.
+    pub dpia: Option<Dpia>,
+    /// Why nothing less intrusive would do.
+    pub necessity: Option<String>,
+    /// The way that needs no biometrics.
+    pub alternative: Option<String>,
+    /// Since when the public notice is out.
+    pub notice_public: Option<Timestamp>,
+}
+
+impl Basis {
+    pub(super) fn write(&self, start: Writer) -> Writer {
+        let text = |value: &Option<String>| value.as_ref().map(|t| t.as_bytes().to_vec());
+        let time = |value: Option<Timestamp>| value.map(|t| t.0.to_be_bytes().to_vec());
+        let dpia = self.dpia.as_ref();
+        let fields = [
+            self.jurisdiction.as_ref().map(|j| j.as_str().as_bytes().to_vec()),
+            time(self.purpose_ends),
+            dpia.map(|d| d.reference.as_bytes().to_vec()),
+            time(dpia.map(|d| d.made)),
+            time(dpia.map(|d| d.review)),
+            text(&self.necessity),
+            text(&self.alternative),
+            time(self.notice_public),
+        ];
+        fields.iter().fold(start, |w, field| w.opt(field.as_deref()))
+    }
+
+    /// What follows the collection's folder; nothing in a format before 5. `None` if it is not of this format.
+    pub(super) fn read(fields: &mut Reader<'_>) -> Option<Self> {
+        if fields.at_end() {
+            return Some(Self::default());
+        }
+        let text = |value: Option<&[u8]>| match value {
+            Some(bytes) => std::str::from_utf8(bytes).ok().map(|t| Some(t.to_owned())),
+            None => Some(None),
+        };
+        let time = |value: Option<&[u8]>| match value {
+            Some(bytes) => bytes.try_into().ok().map(|b| Some(Timestamp(i64::from_be_bytes(b)))),
+            None => Some(None),
+        };
+        let jurisdiction = text(fields.opt()?)?.map(|code| code.parse().ok());
+        let purpose_ends = time(fields.opt()?)?;
+        let dpia = (text(fields.opt()?)?, time(fields.opt()?)?, time(fields.opt()?)?);
+        Some(Self {
+            jurisdiction: if let Some(code) = jurisdiction { Some(code?) } else { None },
+            purpose_ends,
+            dpia: match dpia {
+                (Some(reference), Some(made), Some(review)) => Some(Dpia { reference, made, review }),
+                _ => None,
+            },
+            necessity: text(fields.opt()?)?,
+            alternative: text(fields.opt()?)?,
+            notice_public: time(fields.opt()?)?,
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Writes down anew why the other people in a collection may be looked at.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`] if there is none.
+    /// - [`TxError::BasisForm`] if a statement is empty, or a review is not after what it reviews.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn set_basis(&self, id: CollectionId, basis: &Basis) -> Result<(), TxError> {
+        let about = self.collection(id)?;
+        let empty = |text: &Option<String>| text.as_ref().is_some_and(|t| t.trim().is_empty());
+        let dates = basis.dpia.as_ref().is_some_and(|d| d.review <= d.made || d.reference.trim().is_empty());
+        if empty(&basis.necessity) || empty(&basis.alternative) || dates {
+            return Err(TxError::BasisForm);
+        }
+        let sealed = self.seal_collection(id, &about.name, &about.directory, basis)?;
+        self.exec("UPDATE collections SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        self.append_leaf(EventKind::Basis, id.as_bytes(), &[]).map(drop)
+    }
+
+    /// What is stated about every collection, and since when there is one.
+    pub(super) fn bases(&self) -> Result<Vec<(CollectionId, Basis, Timestamp)>, TxError> {
+        let mut all = Vec::new();
+        for row in self.rows("SELECT id, created_ms FROM collections ORDER BY id", args![])? {
+            let about = self.collection(CollectionId::from_bytes(row.array(0)?))?;
+            all.push((about.id, about.basis, Timestamp(row.int(1)?)));
+        }
+        Ok(all)
+    }
+
+    /// The rules that hold in a collection: those of its own jurisdiction and of the controller's.
+    pub(super) fn rules_of(&self, about: &Collection) -> Rules<'_> {
+        let seat = self.settings.seat();
+        self.rules.rules(&[about.basis.jurisdiction.as_ref().unwrap_or(&seat), &seat])
+    }
+
+    /// What keeps faces of a collection from being compared with anybody's, at this time: its own basis first, then each
+    /// missing or overdue piece. Nothing does in a household.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::collection`].
+    pub fn locks(&self, id: CollectionId) -> Result<Vec<TxError>, TxError> {
+        let about = self.collection(id)?;
+        let mut locks = Vec::new();
+        match about.others {
+            OthersBasis::None => locks.push(TxError::NoBasis { collection: id }),
+            OthersBasis::OnRequest(_) => locks.push(TxError::OnRequest { collection: id }),
+            _ => {}
+        }
+        if self.kind == VaultKind::Household {
+            return Ok(locks);
+        }
+        for (piece, pack) in self.rules_of(&about).pieces() {
+            let since = match piece {
+                Piece::Dpia => about.basis.dpia.as_ref().map(|d| d.made),
+                Piece::Necessity => about.basis.necessity.as_ref().map(|_| self.now),
+                Piece::Alternative => about.basis.alternative.as_ref().map(|_| self.now),
+                Piece::PublicNotice => about.basis.notice_public,
+                Piece::RetentionPolicy => self.settings.retention_policy_public,
+            };
+            if since.is_none_or(|since| since > self.now) {
+                locks.push(RuleError::Missing { piece, collection: id, pack: pack.label() }.into());
+            }
+        }
+        if let Some(dpia) = about.basis.dpia.filter(|d| d.review <= self.now) {
+            let since = day(dpia.review);
+            locks.push(RuleError::ReviewOverdue { piece: Piece::Dpia, collection: id, since }.into());
+        }
+        Ok(locks)
+    }
+
+    /// A collection in which faces may be compared.
+    pub(super) fn matched_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
+        let about = self.open_collection(id)?;
+        match self.locks(id)?.into_iter().next() {
+            Some(lock) => Err(lock),
+            None => Ok(about),
+        }
+    }
+}
