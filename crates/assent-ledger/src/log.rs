@@ -82,6 +82,8 @@ kinds! {
     Stopped = 19, "order to stop";
     /// An order to stop was lifted.
     Lifted = 20, "order lifted";
+    /// A person's key was exchanged for a new one.
+    Rotation = 21, "key rotated";
 }
 
 /// One entry of the log.
@@ -141,7 +143,8 @@ impl Leaf {
             | EventKind::ErasureDone
             | EventKind::Access
             | EventKind::Backup
-            | EventKind::Restored => (None, None),
+            | EventKind::Restored
+            | EventKind::Rotation => (None, None),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::{GrantState, Purpose, VaultKind};
 
-const GRANTS: &str = "grants";
+pub(super) const GRANTS: &str = "grants";
 
 macro_rules! select_grants {
     ($rest:literal) => {

@@ -2,7 +2,7 @@
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
 //! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
-//! `events` (and their `tiles`), and everything `held` about one person.
+//! `events` (and their `tiles`), everything `held` about one person, and how it is sealed again (`reseal`).
 
 mod calibrations;
 mod crops;
@@ -13,6 +13,7 @@ mod held;
 mod opening;
 mod orders;
 mod photos;
+mod reseal;
 mod roster;
 mod sightings;
 mod templates;
@@ -42,6 +43,7 @@ pub use held::{Held, HeldEvent, HeldSighting, HeldTemplate};
 pub use opening::{OpenTemplate, Searchable};
 pub use orders::Order;
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
+pub(crate) use reseal::Reseal;
 pub use roster::{Collection, NewCollection, NewSubject, Subject, Witness};
 pub use sightings::{NewSighting, Sighting};
 pub use templates::{Gallery, SearchableTemplate};

@@ -16,6 +16,7 @@ mod opening;
 mod orders;
 mod published;
 mod roster;
+mod rotation;
 mod sentences;
 mod sightings;
 mod support;
