@@ -27,6 +27,7 @@ mod packs_cmd;
 mod places;
 mod progress;
 mod roster_cmd;
+mod rotate_cmd;
 mod runtime_cmd;
 mod scan_cmd;
 mod search_args;
@@ -102,6 +103,8 @@ enum Command {
     Access(access_cmd::AccessArgs),
     /// Delete everything about a person and destroy their key
     Erase(consent_cmd::EraseArgs),
+    /// Give a person, or everybody, a new key; nobody is enrolled anew
+    Rotate(rotate_cmd::RotateArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
     /// Stop everything at once, here or in one collection: an order of an authority, a complaint
@@ -178,6 +181,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Gallery(args) => gallery_cmd::run(args, &vault, &models, &mut out)?,
         Command::Access(args) => access_cmd::run(args, &vault, &mut out)?,
         Command::Erase(args) => consent_cmd::erase(args, &vault, &mut out)?,
+        Command::Rotate(args) => rotate_cmd::run(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
         Command::Freeze(args) => freeze_cmd::run(args, &vault, &mut out)?,
         Command::Due(args) => due_cmd::due(args, &vault, &mut out)?,
