@@ -25,7 +25,7 @@ pub(crate) struct RestoreArgs {
     /// The folder with the data
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
-    /// The backup of the key ring, if the key ring itself is lost
+    /// The backup of the key ring from the same time: if the key ring itself is lost, or if keys were rotated since
     #[arg(long, value_name = "FILE")]
     key_ring_from: Option<PathBuf>,
     /// The newest checkpoint that was kept elsewhere: an older key ring is refused

@@ -134,6 +134,12 @@ pub(crate) enum CommandError {
     /// Nothing to withdraw.
     #[error("this person has no consent in force that fits; `assent consent list` shows them")]
     NothingToWithdraw,
+    /// Somebody kept the key that they had.
+    #[error("{people} people keep the key that they had, because records of theirs do not open, see above")]
+    NotRotated {
+        /// How many.
+        people: usize,
+    },
     /// Copies would overwrite what is there.
     #[error("{} is not empty; name a new folder for the copies", path.display())]
     NotEmpty {

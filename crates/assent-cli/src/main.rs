@@ -35,6 +35,7 @@ mod progress;
 mod record;
 mod request_cmd;
 mod roster_cmd;
+mod rotate_cmd;
 mod runtime_cmd;
 mod scan_cmd;
 mod search_args;
@@ -116,6 +117,8 @@ enum Command {
     Request(request_cmd::RequestArgs),
     /// Delete everything about a person and destroy their key
     Erase(erase_cmd::EraseArgs),
+    /// Give a person, or everybody, a new key; nobody is enrolled anew
+    Rotate(rotate_cmd::RotateArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
     /// Stop everything at once, here or in one collection: an order of an authority, a complaint
@@ -195,6 +198,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Gallery(args) => gallery_cmd::run(args, &vault, &models, &mut out)?,
         Command::Access(args) => access_cmd::run(args, &vault, &mut out)?,
         Command::Erase(args) => erase_cmd::run(args, &vault, &mut out)?,
+        Command::Rotate(args) => rotate_cmd::run(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
         Command::Freeze(args) => freeze_cmd::run(args, &vault, &mut out)?,
         Command::Due(args) => due_cmd::due(args, &vault, &mut out)?,

@@ -2,7 +2,8 @@
 //!
 //! A restored database may be older than an erasure or a withdrawal. The key ring knows of both, and opening a vault replays
 //! them before anything else: the rows go, and the log says so. A key ring that is itself older than the newest checkpoint is
-//! refused, because it would bring somebody back.
+//! refused, because it would bring somebody back. A database from before a rotation is refused without a backup of the key
+//! ring from that time, which has the keys that open it; those of the erased are not taken from there.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -77,12 +78,6 @@ pub enum RestoreError {
         /// The folder.
         folder: PathBuf,
     },
-    /// A backup of the key ring was named where the ring itself is.
-    #[error("there is a key ring at {}, which is newer than any backup of it; leave the backup out", ring.display())]
-    RingThere {
-        /// The ring.
-        ring: PathBuf,
-    },
     /// The checkpoint is none of this vault's.
     #[error("the checkpoint does not belong to this key ring")]
     Checkpoint(#[source] NoteError),
@@ -114,7 +109,8 @@ pub enum RestoreError {
 pub struct Backup<'a> {
     /// The folder with the data.
     pub data: &'a Path,
-    /// The backup of the key ring; `None` if the ring itself is at its place.
+    /// The backup of the key ring from the same time. It takes the place of a ring that is lost. Where the ring itself is,
+    /// that is used, and takes from the backup the keys alone that were rotated since; it may then be `None`.
     pub ring: Option<&'a Path>,
     /// The newest checkpoint that is known, a signed note.
     pub newest: Option<&'a str>,
@@ -166,11 +162,11 @@ impl Ledger {
     /// # Errors
     ///
     /// - [`RestoreError::NoBackup`] if the folder holds none; [`OpenError::VaultExists`] inside if `place` holds a vault.
-    /// - [`RestoreError::RingThere`] if a backup of the ring was named although there is a ring.
     /// - [`RestoreError::OldRing`] if the ring is older than the checkpoint, [`RestoreError::Checkpoint`] if that is
     ///   another vault's.
     /// - [`RestoreError::KeyRing`], [`RestoreError::Io`] if a file cannot be read or written.
-    /// - [`RestoreError::Open`] as [`Self::open`]; then nothing is left at `place` but the key ring.
+    /// - [`RestoreError::Open`] as [`Self::open`], [`OpenError::OtherKeys`] also if the ring is from before a rotation, and the
+    ///   database is not; then nothing is left at `place` but the key ring.
     pub fn restore(place: &VaultPlace, from: Backup<'_>, tools: Tools, now: Timestamp) -> Result<Self, RestoreError> {
         let io = |op: &'static str, path: &Path| {
             let path = path.to_owned();
@@ -184,13 +180,16 @@ impl Ledger {
         if database.exists() {
             return Err(OpenError::VaultExists { folder: place.folder.clone() }.into());
         }
-        let ring = match from.ring {
-            Some(_) if place.ring.exists() => return Err(RestoreError::RingThere { ring: place.ring.clone() }),
-            Some(copy) => copy,
-            None => &place.ring,
-        };
-        check_ring(&KeyRing::open(ring, &tools.hook)?, from.newest)?;
-        if let Some(copy) = from.ring {
+        let lost = from.ring.filter(|_| !place.ring.exists());
+        let ring = KeyRing::open(lost.unwrap_or(&place.ring), &tools.hook)?;
+        check_ring(&ring, from.newest)?;
+        let mut copy = from.ring.map(|copy| KeyRing::open(copy, &tools.hook)).transpose()?;
+        if let (Some(copy), Some(path)) = (&copy, from.ring)
+            && copy.vault() != ring.vault()
+        {
+            return Err(KeyRingError::WrongVault { path: path.to_owned() }.into());
+        }
+        if let Some(copy) = lost {
             let bytes = zeroize::Zeroizing::new(fs::read(copy).map_err(io("read", copy))?);
             put_ring(&place.ring, &bytes, &tools.hook).map_err(io("write", &place.ring))?;
         }
@@ -201,7 +200,10 @@ impl Ledger {
             .map_err(io("make the folder", &place.folder))?;
         let new = place.folder.join(NEW_DATABASE_FILE);
         let copied = fs::copy(&kept, &new).and_then(|_| keep_private(&new)).and_then(|()| fs::rename(&new, &database));
-        let opened = copied.map_err(io("write", &database)).and_then(|()| Ok(Self::open(place, tools, now)?));
+        let opened = copied.map_err(io("write", &database)).and_then(|()| {
+            let unopened = |ledger: &Self, now| ledger.recall(copy.as_mut(), now);
+            Ok(Self::open_checked(place, tools, now, unopened)?)
+        });
         let ledger = match opened {
             Ok(ledger) => ledger,
             Err(e) => {

@@ -69,6 +69,19 @@ pub enum OpenError {
         /// The cause.
         source: DbError,
     },
+    /// The database, or the key ring, is from before people's keys were rotated.
+    #[error(
+        "the key ring has no key for the records of {people} people in the vault at {}, because it or the database is a copy \
+         from before a rotation of keys; use a backup of the data and one of the key ring from the same time: \
+         assent restore --from DIR --key-ring-from FILE",
+        folder.display()
+    )]
+    OtherKeys {
+        /// The folder.
+        folder: PathBuf,
+        /// How many people.
+        people: usize,
+    },
     /// What an interrupted run left could not be finished.
     #[error("cannot finish what an interrupted run left in the vault at {}", folder.display())]
     Resume {

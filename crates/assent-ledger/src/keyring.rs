@@ -4,109 +4,38 @@
 //! header (128 bytes) | slot 0 (128 bytes) | slot 1 | ...
 //! ```
 //!
-//! A slot is live (a subject's key), destroyed (zeros, and the id, for ever), or says that a consent was withdrawn. New keys are appended; a key is
-//! destroyed by overwriting its slot in place. Slots are 128 bytes so that none crosses a 512-byte sector. The bytes are
-//! described in `docs/formats/keyring.md`.
+//! A slot is live (a subject's key), destroyed (zeros, and the id, for ever), given up (zeros: another slot has the key), or
+//! says that a consent was withdrawn. New keys are appended; a key is destroyed by overwriting its slot in place. Slots are
+//! 128 bytes so that none crosses a 512-byte sector. The bytes are described in `docs/formats/keyring.md`.
 //!
 //! Keys are read from the file at each use and wiped after it: no list of keys stays in memory but while a collection's
 //! templates are opened, and a key that another process destroyed is gone here too.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod error;
+mod rivals;
+mod slot;
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use self::slot::{DESTROYED, LIVE, SLOT, State, WITHDRAWN, offset, part, stamp, stamped, state};
 
 use crate::durable::{self, WriteHook, WriteKind};
 use crate::id::{GrantId, SubjectId, VaultId};
 use crate::secret::Key;
 
+pub use error::KeyRingError;
+
 const MAGIC: &[u8; 16] = b"assent key ring\n";
 const VERSION: u32 = 1;
-const SLOT: usize = 128;
 /// So many slots are read at once where many are.
 const READ_AT_ONCE: u64 = 512;
-const LIVE: u64 = 1;
-const DESTROYED: u64 = 2;
-const WITHDRAWN: u64 = 3;
-/// The last 32 bytes of the header and of each slot are the SHA-256 of the bytes before them.
-const BODY: usize = SLOT - 32;
-
-/// Why the key ring could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyRingError {
-    /// There is no file at this path.
-    #[error("there is no key ring at {}; put the vault's key ring there or name its place", path.display())]
-    Missing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// A ring is to be created where one is in use.
-    #[error("there is a key ring at {} already, with keys in it; name another place", path.display())]
-    Exists {
-        /// The place.
-        path: PathBuf,
-    },
-    /// The file is no key ring.
-    #[error("{} is not a key ring; name the vault's key ring", path.display())]
-    NotARing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A later version wrote the file.
-    #[error("the key ring {} has format {version}, and this assent reads format 1; use a newer assent", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        version: u32,
-    },
-    /// The ring belongs to another vault.
-    #[error("the key ring {} belongs to another vault; name the key ring of this one", path.display())]
-    WrongVault {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Others than the owner may read or write the file.
-    #[error("the key ring {} can be read or changed by others; run: chmod 600 {}", path.display(), path.display())]
-    TooOpen {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A slot's checksum does not fit.
-    #[error("slot {slot} of the key ring {} is damaged; restore the key ring from its backup", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Which slot, from 0.
-        slot: u64,
-    },
-    /// The ring holds no slot for this subject.
-    #[error("the key ring holds no key for {subject:?}; it may be older than the vault: use its newest backup")]
-    NoKey {
-        /// Whose.
-        subject: SubjectId,
-    },
-    /// The subject's key was destroyed, for good.
-    #[error("the key of {subject:?} was destroyed by an erasure; what was sealed under it cannot be opened by anyone")]
-    Destroyed {
-        /// Whose.
-        subject: SubjectId,
-    },
-    /// The operating system refused.
-    #[error("cannot {op} the key ring {}", path.display())]
-    Io {
-        /// What was tried, as a bare verb.
-        op: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-}
 
 /// An open key ring.
 pub(crate) struct KeyRing {
@@ -117,19 +46,16 @@ pub(crate) struct KeyRing {
     hook: WriteHook,
     /// Which slot is whose. Damaged slots are in it too, so that an erasure can overwrite them.
     slots: BTreeMap<SubjectId, u64>,
+    /// Further slots of subjects that have one in `slots`.
+    rivals: BTreeMap<SubjectId, BTreeSet<u64>>,
+    /// Whose key another took the place of, each with the size of the log then.
+    given_up: Vec<(u64, SubjectId)>,
     /// Whose key was destroyed.
     destroyed: BTreeSet<SubjectId>,
     /// Consents that were withdrawn, each with the position of the leaf that says so.
     withdrawn: Vec<(u64, GrantId)>,
     /// How many slots are whole; a torn last one lies beyond and is overwritten by the next append.
     whole: u64,
-}
-
-enum State {
-    Live,
-    Destroyed,
-    Withdrawn,
-    Damaged,
 }
 
 impl KeyRing {
@@ -191,6 +117,8 @@ impl KeyRing {
             master: Key::from_bytes(&part(&header, 40)),
             hook: hook.clone(),
             slots: BTreeMap::new(),
+            rivals: BTreeMap::new(),
+            given_up: Vec::new(),
             destroyed: BTreeSet::new(),
             withdrawn: Vec::new(),
             whole: 0,
@@ -232,7 +160,9 @@ impl KeyRing {
         match state(&bytes) {
             State::Live => Ok(Key::from_bytes(&part(&bytes, 24))),
             State::Destroyed => Err(KeyRingError::Destroyed { subject }),
-            State::Damaged | State::Withdrawn => Err(KeyRingError::Damaged { path: self.path.clone(), slot }),
+            State::Damaged | State::Withdrawn | State::GivenUp => {
+                Err(KeyRingError::Damaged { path: self.path.clone(), slot })
+            }
         }
     }
 
@@ -252,7 +182,7 @@ impl KeyRing {
         let slot = match self.slots.get(&subject) {
             Some(&slot) => match state(&*self.read(slot)?) {
                 State::Destroyed => return Err(KeyRingError::Destroyed { subject }),
-                State::Live | State::Damaged | State::Withdrawn => slot,
+                State::Live | State::Damaged | State::Withdrawn | State::GivenUp => slot,
             },
             None => self.whole,
         };
@@ -281,12 +211,18 @@ impl KeyRing {
         self.withdrawn.iter().filter(|(position, _)| *position >= size).map(|(_, grant)| *grant).collect()
     }
 
-    /// Overwrites the subject's key with zeros, for good. Done twice, it is done once. A subject without a slot gets a
-    /// destroyed one, so that its id never gets a key again.
+    /// Overwrites the subject's key with zeros, for good, wherever it stands. Done twice, it is done once. A subject
+    /// without a slot gets a destroyed one, so that its id never gets a key again.
     pub(crate) fn destroy(&mut self, subject: SubjectId) -> Result<(), KeyRingError> {
         self.refresh()?;
         let slot = self.slots.get(&subject).copied().unwrap_or(self.whole);
-        self.write(WriteKind::RingErase, slot, DESTROYED, subject, &[0; 32])
+        let rivals: Vec<u64> = self.rivals.get(&subject).into_iter().flatten().copied().collect();
+        for slot in rivals {
+            self.put(WriteKind::RingErase, slot, DESTROYED, subject_slot(subject, &[0; 32]))?;
+        }
+        self.write(WriteKind::RingErase, slot, DESTROYED, subject, &[0; 32])?;
+        self.rivals.remove(&subject);
+        Ok(())
     }
 
     fn write(
@@ -297,10 +233,7 @@ impl KeyRing {
         subject: SubjectId,
         key: &[u8; 32],
     ) -> Result<(), KeyRingError> {
-        let mut bytes = Zeroizing::new([0; SLOT]);
-        bytes[8..24].copy_from_slice(subject.as_bytes());
-        bytes[24..56].copy_from_slice(key);
-        self.put(kind, slot, word, bytes)?;
+        self.put(kind, slot, word, subject_slot(subject, key))?;
         self.slots.insert(subject, slot);
         if word == DESTROYED {
             self.destroyed.insert(subject);
@@ -341,19 +274,20 @@ impl KeyRing {
                 if torn {
                     return Ok(());
                 }
-                let subject = SubjectId::from_bytes(part(bytes, 8));
+                let (subject, number) = (SubjectId::from_bytes(part(bytes, 8)), u64::from_be_bytes(part(bytes, 24)));
                 match state {
-                    State::Withdrawn => {
-                        let position = u64::from_be_bytes(part(bytes, 24));
-                        self.withdrawn.push((position, GrantId::from_bytes(part(bytes, 8))));
-                    }
+                    State::Withdrawn => self.withdrawn.push((number, GrantId::from_bytes(part(bytes, 8)))),
+                    State::GivenUp => self.given_up.push((number, subject)),
                     State::Destroyed => {
                         self.destroyed.insert(subject);
-                        self.slots.insert(subject, self.whole);
+                        // First, so that no other of their slots is taken for their key.
+                        let before = self.slots.insert(subject, self.whole);
+                        self.rivals.entry(subject).or_default().extend(before);
                     }
-                    State::Live | State::Damaged => {
-                        self.slots.insert(subject, self.whole);
-                    }
+                    State::Live | State::Damaged => match self.slots.entry(subject) {
+                        Entry::Vacant(free) => drop(free.insert(self.whole)),
+                        Entry::Occupied(_) => drop(self.rivals.entry(subject).or_default().insert(self.whole)),
+                    },
                 }
                 self.whole += 1;
             }
@@ -404,34 +338,11 @@ impl KeyReader<'_> {
     }
 }
 
-fn offset(slot: u64) -> u64 {
-    (slot + 1) * SLOT as u64
-}
-
-fn part<const N: usize>(bytes: &[u8; SLOT], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&bytes[at..at + N]);
-    out
-}
-
-fn stamp(bytes: &mut [u8; SLOT]) {
-    let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
-    bytes[BODY..].copy_from_slice(&sum);
-}
-
-fn stamped(bytes: &[u8; SLOT]) -> bool {
-    let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
-    bytes[BODY..] == sum
-}
-
-fn state(bytes: &[u8; SLOT]) -> State {
-    match u64::from_be_bytes(part(bytes, 0)) {
-        _ if !stamped(bytes) => State::Damaged,
-        LIVE => State::Live,
-        DESTROYED => State::Destroyed,
-        WITHDRAWN => State::Withdrawn,
-        _ => State::Damaged,
-    }
+fn subject_slot(subject: SubjectId, key: &[u8; 32]) -> Zeroizing<[u8; SLOT]> {
+    let mut bytes = Zeroizing::new([0; SLOT]);
+    bytes[8..24].copy_from_slice(subject.as_bytes());
+    bytes[24..56].copy_from_slice(key);
+    bytes
 }
 
 #[cfg(test)]

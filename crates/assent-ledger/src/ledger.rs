@@ -212,7 +212,7 @@ impl Ledger {
     }
 
     /// Opens a vault, repeats erasures and withdrawals that the key ring knows of and the database does not, and finishes
-    /// erasures, and the removal of deleted rows, that were interrupted.
+    /// rotations, erasures, and the removal of deleted rows, that were interrupted.
     ///
     /// Grants whose date has come are not ended here: call [`Self::expire_due`].
     ///
@@ -222,9 +222,20 @@ impl Ledger {
     /// - [`OpenError::Busy`] if another process works on it.
     /// - [`OpenError::Newer`] if a later version wrote it.
     /// - [`OpenError::KeyRing`] if the key ring is missing, damaged, newer, too open or another vault's.
-    /// - [`OpenError::Resume`] if an interrupted erasure could not be finished.
+    /// - [`OpenError::OtherKeys`] if the database is a copy from before a rotation.
+    /// - [`OpenError::Resume`] if an interrupted erasure or rotation could not be finished.
     /// - [`OpenError::RingInside`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
     pub fn open(place: &VaultPlace, tools: Tools, now: Timestamp) -> Result<Self, OpenError> {
+        Self::open_checked(place, tools, now, Self::unopened)
+    }
+
+    /// Opens a vault; `unopened` counts the people whose records their keys do not open.
+    pub(crate) fn open_checked(
+        place: &VaultPlace,
+        tools: Tools,
+        now: Timestamp,
+        unopened: impl FnOnce(&Self, Timestamp) -> Result<usize, TxError>,
+    ) -> Result<Self, OpenError> {
         let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
         let present = match place.database {
             Database::Sqlite => place.folder.join(DATABASE_FILE).is_file(),
@@ -243,6 +254,10 @@ impl Ledger {
         let settings = read_settings(ring.master(), stored.id, &stored.sealed).map_err(resume(place))?;
         let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
         let ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, (tools.hook, tools.rules));
+        let people = unopened(&ledger, now).map_err(resume(place))?;
+        if people > 0 {
+            return Err(OpenError::OtherKeys { folder: place.folder.clone(), people });
+        }
         ledger.replay(now).map_err(resume(place))?;
         ledger.finish_erasures(now).map_err(resume(place))?;
         ledger.scrub_if_due(now).map_err(resume(place))?;
@@ -340,7 +355,7 @@ impl Ledger {
         let Core { connector, ring, rng } = core;
         let db = connector.begin().inspect_err(|_| after.broken = true)?;
         let tx = Tx::new(db, ring, rng, (self.kind, &self.settings, &self.rules), now);
-        let answer = body(&tx);
+        let answer = tx.settle_keys().and_then(|()| body(&tx));
         after.scrub = tx.scrub.get();
         let outcome = match answer {
             Ok(_) if tx.db.failed() => Err(TxError::Database(DbError::earlier_step())),

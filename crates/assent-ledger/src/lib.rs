@@ -5,7 +5,7 @@
 //!
 //! [`Ledger::create`] and [`Ledger::open`] give a [`Ledger`]; [`Ledger::run_tx`] runs everything else, on a [`Tx`]. What
 //! needs consent takes an [`ActiveGrant`], a proof that only [`Tx::active_grant`] makes and that cannot leave its
-//! transaction. [`Ledger::erase`] and [`Ledger::expire_due`] are transactions of their own; [`Ledger::audit_verify`]
+//! transaction. [`Ledger::erase`], [`Ledger::rotate`] and [`Ledger::expire_due`] are transactions of their own; [`Ledger::audit_verify`]
 //! checks the log. [`Ledger::checkpoint`], [`Ledger::prove_leaf`], [`Ledger::certificate`] and [`Ledger::export_log`] give
 //! out what others check with the [`LogKey`] alone.
 //!
@@ -48,6 +48,7 @@ mod proof;
 mod publish;
 mod reader;
 mod receipt;
+mod rotate;
 mod rules;
 mod seal;
 mod secret;

@@ -82,6 +82,8 @@ kinds! {
     Stopped = 19, "order to stop";
     /// An order to stop was lifted.
     Lifted = 20, "order lifted";
+    /// A person's key was exchanged for a new one.
+    Rotation = 21, "key rotated";
     /// Why the other people in a collection may be looked at was written down anew.
     Basis = 22, "basis recorded";
     /// What is held about a person was put right.
@@ -166,7 +168,8 @@ impl Leaf {
             | EventKind::RequestStep
             | EventKind::Controller
             | EventKind::Backup
-            | EventKind::Restored => (None, None),
+            | EventKind::Restored
+            | EventKind::Rotation => (None, None),
         }
     }
 

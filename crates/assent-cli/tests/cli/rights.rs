@@ -127,13 +127,33 @@ fn a_certificate_is_checked_elsewhere_and_a_backup_brings_nobody_back() {
     assert!(again["certificate"].as_str().unwrap().starts_with("assent erasure certificate v1\n"));
 
     fs::remove_dir_all(club.vault()).unwrap();
-    let with_old_ring = ["restore", "--from", &data, "--key-ring-from", &ring];
-    assert!(club.refused(&with_old_ring).contains("newer than any backup of it"));
-    club.run(&["restore", "--from", &data, "--checkpoint", &club.file("newest")]);
+    // The old key ring does not count where the present one is.
+    club.run(&["restore", "--from", &data, "--key-ring-from", &ring, "--checkpoint", &club.file("newest")]);
     assert_eq!(club.run(&["subject", "list"])["subjects"], Value::Array(Vec::new()));
     assert_eq!(club.run(&["audit", "verify"])["whole"], true);
     let rewritten = club.refused(&["audit", "verify", "--against", &club.file("newest")]);
     assert!(rewritten.contains("the log is not whole"), "{rewritten}");
+}
+
+#[test]
+fn r45_keys_are_rotated_and_an_old_backup_takes_its_own_key_ring() {
+    let club = Club::new();
+    let (data, ring) = (club.file("backup"), club.file("safe/ring"));
+    club.run(&["backup", "--to", &data, "--key-ring-to", &ring]);
+    assert_eq!(club.run(&["rotate", "m-1"])["rotated"], 1);
+    let all = club.run(&["rotate", "--all"]);
+    assert_eq!((&all["rotated"], &all["kept"]), (&Value::from(1), &Value::Array(Vec::new())));
+    let usage = club.try_run(&["rotate"]);
+    assert_eq!(usage.status.code(), Some(2), "{}", stderr(&usage));
+    let found = club.run(&["audit", "show", "--kind", "key-rotated"]);
+    assert_eq!(found["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(club.run(&["audit", "verify"])["whole"], true);
+
+    fs::remove_dir_all(club.vault()).unwrap();
+    let refused = club.refused(&["restore", "--from", &data]);
+    assert!(refused.contains("from before a rotation of keys") && refused.contains("--key-ring-from"), "{refused}");
+    club.run(&["restore", "--from", &data, "--key-ring-from", &ring]);
+    assert_eq!(club.run(&["subject", "show", "m-1"])["name"], "Mia <Member>");
 }
 
 #[test]

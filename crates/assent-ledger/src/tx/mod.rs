@@ -2,7 +2,7 @@
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
 //! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
-//! `events` (and their `tiles`), and everything `held` about one person.
+//! `events` (and their `tiles`), everything `held` about one person, and how it is sealed again (`reseal`).
 
 mod basis;
 mod calibrations;
@@ -18,6 +18,7 @@ mod orders;
 mod photos;
 mod renewals;
 mod requests;
+mod reseal;
 mod roster;
 mod sightings;
 mod templates;
@@ -53,6 +54,7 @@ pub use orders::{Order, Scope};
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
 pub use renewals::Refusal;
 pub use requests::{NewRequest, Request};
+pub(crate) use reseal::Reseal;
 pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject, Witness};
 pub use sightings::{NewSighting, Sighting};
 pub use templates::{Gallery, SearchableTemplate};

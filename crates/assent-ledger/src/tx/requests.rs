@@ -309,6 +309,6 @@ fn opt_id(row: &Row, column: usize) -> Result<Option<[u8; 16]>, TxError> {
     bytes.map_err(|_| TxError::Damaged { table: REQUESTS })
 }
 
-fn place(id: &RequestId, subject: Option<SubjectId>) -> Place<'_> {
+pub(super) fn place(id: &RequestId, subject: Option<SubjectId>) -> Place<'_> {
     Place { table: REQUESTS, subject, row: Some(id.as_bytes()), ..Place::default() }
 }

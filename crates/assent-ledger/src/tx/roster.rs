@@ -19,7 +19,7 @@ pub(crate) const HOUSEHOLD_SUBJECTS: i64 = 25;
 
 const COLLECTIONS: &str = "collections";
 const WITNESSES: &str = "witnesses";
-const SUBJECTS: &str = "subjects";
+pub(super) const SUBJECTS: &str = "subjects";
 
 /// A collection to be added.
 #[derive(Clone, Debug)]

@@ -156,15 +156,15 @@ fn what_cannot_be_restored_is_refused_and_leaves_nothing() {
     let drill = Drill::new();
     let stranger = Drill::new();
     let theirs = stranger.w.ledger.checkpoint(T0).unwrap();
-    let (home, _, data, ring, newest) = drill.lose_the_vault();
+    let (home, _, data, _, newest) = drill.lose_the_vault();
     let nowhere = home.dir.path().join("nowhere");
     let own = home.place.ring.clone();
     let cases: [Case<'_>; 4] = [
         ("no backup", Backup { data: &nowhere, ring: None, newest: None }, |e| {
             matches!(e, RestoreError::NoBackup { .. })
         }),
-        ("a ring too many", Backup { data: &data, ring: Some(&ring), newest: None }, |e| {
-            matches!(e, RestoreError::RingThere { .. })
+        ("another vault's ring", Backup { data: &data, ring: Some(&stranger.ring), newest: None }, |e| {
+            matches!(e, RestoreError::KeyRing(KeyRingError::WrongVault { .. }))
         }),
         ("another vault's checkpoint", Backup { data: &data, ring: None, newest: Some(&theirs) }, |e| {
             matches!(e, RestoreError::Checkpoint(_))

@@ -100,6 +100,7 @@ enum Step {
     Expire,
     Wait { days: i64 },
     Erase { who: usize },
+    Rotate { who: usize },
     BackUp,
     Restore,
 }
@@ -113,6 +114,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Expire),
         3 => (1i64..4).prop_map(|days| Step::Wait { days }),
         1 => (0usize..5).prop_map(|who| Step::Erase { who }),
+        1 => (0usize..5).prop_map(|who| Step::Rotate { who }),
         1 => Just(Step::BackUp),
         1 => Just(Step::Restore),
     ]
@@ -182,6 +184,12 @@ fn history(backend: Backend, steps: &[Step]) {
                     model.retain(|_, g| g.0 != s);
                 }
             }
+            Step::Rotate { who } => {
+                let Some(s) = pick(who, &people) else {
+                    continue;
+                };
+                w.ledger.rotate(s, now).unwrap();
+            }
             // The tables of PostgreSQL are backed up by its own means.
             Step::BackUp | Step::Restore if backend != Backend::Sqlite => {}
             Step::BackUp => {
@@ -191,7 +199,7 @@ fn history(backend: Backend, steps: &[Step]) {
             Step::Restore => {
                 let Some((then, kept)) = backup.clone() else { continue };
                 (people, model) = (then, kept);
-                w = w.restored(&data, now);
+                w = w.restored(&data, &ring, now);
                 raw = w.home.raw();
             }
         }

@@ -40,6 +40,7 @@ fn story(ledger: &Ledger) -> Result<(), TxError> {
         tx.append_leaf(EventKind::Scan, b"1 photo", &[]).map(drop)
     })?;
     let ada = ledger.run_tx("look", T0, |tx| tx.find_subject("ada"))?.into_inner().id;
+    ledger.rotate(ada, T0)?;
     ledger.erase(ada, T0, |_| {})?;
     ledger.scrub_if_due(T0)
 }

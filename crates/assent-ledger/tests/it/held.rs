@@ -9,10 +9,10 @@ use crate::support::*;
 const LEAD_TO_A_PERSON: [&str; 3] = ["subject_id", "pseudonym", "grant_id"];
 
 /// What a person leaves when everything about them is gone: it is told with the certificate.
-const AFTER_THEM: &str = "tombstones";
+pub(crate) const AFTER_THEM: &str = "tombstones";
 
 /// The tables of SQLite that have such a column.
-fn tables(raw: &mut Raw) -> Vec<String> {
+pub(crate) fn tables(raw: &mut Raw) -> Vec<String> {
     let columns = LEAD_TO_A_PERSON.map(|column| format!("'{column}'")).join(", ");
     let sql = format!(
         "SELECT DISTINCT CAST(m.name AS BLOB) FROM sqlite_master m JOIN pragma_table_info(m.name) c \
@@ -22,7 +22,7 @@ fn tables(raw: &mut Raw) -> Vec<String> {
 }
 
 /// Ada alone, with a row in every table that leads to a person.
-fn world(backend: Backend) -> (World, SubjectId) {
+pub(crate) fn world(backend: Backend) -> (World, SubjectId) {
     let w = World::new(backend);
     let ada = w.subject("ada");
     let ended = w.grant(ada, 9);

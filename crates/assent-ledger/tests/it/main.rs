@@ -17,6 +17,7 @@ mod orders;
 mod published;
 mod rights;
 mod roster;
+mod rotation;
 mod sentences;
 mod sightings;
 mod support;

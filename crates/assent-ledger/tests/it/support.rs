@@ -264,11 +264,11 @@ pub(crate) struct World {
 
 impl World {
     /// The same world after its vault was lost and came back from a backup; the key ring was not lost.
-    pub(crate) fn restored(self, data: &Path, now: Timestamp) -> Self {
+    pub(crate) fn restored(self, data: &Path, ring: &Path, now: Timestamp) -> Self {
         let Self { ledger, home, collection, witnesses } = self;
         drop(ledger);
         std::fs::remove_dir_all(&home.place.folder).unwrap();
-        let from = Backup { data, ring: None, newest: None };
+        let from = Backup { data, ring: Some(ring), newest: None };
         let ledger = Ledger::restore(&home.place, from, home.tools(no_hook()), now).unwrap();
         Self { ledger, home, collection, witnesses }
     }

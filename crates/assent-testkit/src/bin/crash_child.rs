@@ -78,6 +78,9 @@ impl Child {
         }
         let looked_at = if self.real { self.scan(collection) } else { self.scan_fixed(collection, &people) };
         self.decide(people[0], collection);
+        for subject in people {
+            self.ledger.rotate(subject, T0).unwrap();
+        }
         self.ledger.erase(people[0], T0, |_| {}).unwrap();
         looked_at
     }

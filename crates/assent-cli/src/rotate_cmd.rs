@@ -1,0 +1,58 @@
+//! `assent rotate`: new keys, without anybody enrolled anew.
+
+use assent::ledger::{SubjectId, TxError};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+use crate::output::{Output, count};
+use crate::progress;
+use crate::vault::{self, VaultFlags, now};
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RotateArgs {
+    /// Id, the beginning of it, handle, or unique name
+    subject: Option<String>,
+    /// Everybody on the roster
+    #[arg(long)]
+    all: bool,
+}
+
+/// # Errors
+///
+/// - [`CommandError::NotRotated`] if records of somebody do not open; the others are rotated.
+/// - As the ledger.
+pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    let (mut rotated, mut kept) = (1, Vec::new());
+    if let Some(reference) = &args.subject {
+        ledger.rotate(vault::subject(&ledger, reference)?.id, now())?;
+    } else {
+        rotated = 0;
+        let bar = progress::bar(0, "people");
+        kept = ledger.rotate_all(now(), &mut |done, of| {
+            bar.set_length(of);
+            bar.set_position(done);
+            rotated = done as usize;
+        })?;
+        bar.finish_and_clear();
+        rotated -= kept.len();
+    }
+    let describe =
+        |(subject, why): &(SubjectId, TxError)| json!({ "subject": subject.to_string(), "why": why.to_string() });
+    let objects: Vec<Value> = kept.iter().map(describe).collect();
+    out.answer(&json!({ "rotated": rotated, "kept": objects }), |out| {
+        writeln!(out, "{} made, old ones destroyed. Nobody has to be enrolled anew.", count(rotated, "new key"))?;
+        for (subject, why) in &kept {
+            writeln!(out, "{subject} keeps the key they had: {why}")?;
+        }
+        writeln!(
+            out,
+            "Make a backup now (assent backup): one from before opens only with the backup of the key ring from the same \
+             time, and the old keys are in that backup still."
+        )
+    })?;
+    ledger.scrub_if_due(now())?;
+    if kept.is_empty() { Ok(()) } else { Err(CommandError::NotRotated { people: kept.len() }) }
+}

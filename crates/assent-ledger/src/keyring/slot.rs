@@ -1,0 +1,58 @@
+//! One slot of the ring, 128 bytes: what it says, and whether it is whole. The header is of the same length.
+
+use sha2::{Digest, Sha256};
+
+pub(super) const SLOT: usize = 128;
+pub(super) const LIVE: u64 = 1;
+pub(super) const DESTROYED: u64 = 2;
+pub(super) const WITHDRAWN: u64 = 3;
+pub(super) const GIVEN_UP: u64 = 4;
+/// The last 32 bytes of the header and of each slot are the SHA-256 of the bytes before them.
+const BODY: usize = SLOT - 32;
+
+/// What a slot says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It holds a key.
+    Live,
+    /// It held the key of somebody who was erased.
+    Destroyed,
+    /// It says that a consent was withdrawn.
+    Withdrawn,
+    /// It held a key in whose place another slot's came.
+    GivenUp,
+    /// Its checksum does not fit, or its state is none of these.
+    Damaged,
+}
+
+pub(super) fn state(bytes: &[u8; SLOT]) -> State {
+    match u64::from_be_bytes(part(bytes, 0)) {
+        _ if !stamped(bytes) => State::Damaged,
+        LIVE => State::Live,
+        DESTROYED => State::Destroyed,
+        WITHDRAWN => State::Withdrawn,
+        GIVEN_UP => State::GivenUp,
+        _ => State::Damaged,
+    }
+}
+
+/// Where a slot begins in the file.
+pub(super) fn offset(slot: u64) -> u64 {
+    (slot + 1) * SLOT as u64
+}
+
+pub(super) fn part<const N: usize>(bytes: &[u8; SLOT], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
+pub(super) fn stamp(bytes: &mut [u8; SLOT]) {
+    let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
+    bytes[BODY..].copy_from_slice(&sum);
+}
+
+pub(super) fn stamped(bytes: &[u8; SLOT]) -> bool {
+    let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
+    bytes[BODY..] == sum
+}

@@ -1,0 +1,165 @@
+//! Rotation: a person gets a new key, and everything of theirs is sealed again under it. Nobody is enrolled anew.
+//!
+//! ```text
+//! (a) the new key is appended to the ring, beside the old one
+//! (b) one transaction: every record opened with the old key and sealed with the new one, and a leaf
+//! (c) the old key's slot is overwritten in place and synced
+//! ```
+//!
+//! Between (a) and (c) the ring holds two keys for the person, and theirs is the one that opens their profile. Every
+//! transaction looks for that before anything else and gives the other key up: so an interruption before the commit of (b)
+//! is undone, and one after it is finished, by whatever comes next, which is the opening of the vault if the program ended.
+//! Whoever reads waits until a transaction in progress has ended, so that what a profile says then is final.
+//!
+//! A copy of the database from before is opened by nothing any more. Opening such a copy, and restoring it, is refused while
+//! the ring has no key that opens it; a backup of the ring from that time gives the old key back ([`Ledger::restore`]).
+
+use crate::db::args;
+use crate::error::TxError;
+use crate::id::{SubjectId, Timestamp};
+use crate::keyring::{KeyRing, KeyRingError};
+use crate::ledger::Ledger;
+use crate::log::EventKind;
+use crate::secret::Key;
+use crate::tx::{Reseal, Tx};
+
+impl Ledger {
+    /// Gives a person a new key and destroys the old one. Searches, consents, sightings and decisions stay as they are.
+    ///
+    /// Copies of the old records that SQLite left between its pages are sealed under a key that is gone; they go with
+    /// [`Self::scrub_if_due`].
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - [`TxError::Seal`], [`TxError::Damaged`] if a record of theirs does not open: they keep the key that they have.
+    /// - [`TxError::KeyRing`] if the key ring cannot be read or written: which key is theirs is settled by the next call.
+    /// - As [`Self::run_tx`].
+    pub fn rotate(&self, subject: SubjectId, now: Timestamp) -> Result<(), TxError> {
+        let rotated = self.run_tx("rotate", now, |tx| tx.rotate(subject));
+        // Every transaction begins with that.
+        let settled = self.run_tx("settle keys", now, |_| Ok(()));
+        rotated.and(settled).map(drop)
+    }
+
+    /// [`Self::rotate`] for everybody on the roster, one after the other. Returns who kept the key that they had, and why:
+    /// one damaged record is no reason to leave the others. `progress` is told how many are done, and of how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`], and [`TxError::KeyRing`] if the key ring cannot be read or written: whoever was not reached keeps
+    /// their key.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path has one lifetime, the closure all"
+    )]
+    pub fn rotate_all(
+        &self,
+        now: Timestamp,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<(SubjectId, TxError)>, TxError> {
+        let all = self.run_tx("list subjects", now, |tx| tx.subject_ids())?.into_inner();
+        let mut kept = Vec::new();
+        for (done, subject) in (1..).zip(&all) {
+            match self.rotate(*subject, now) {
+                Ok(()) => {}
+                Err(why) if about_one_person(&why) => kept.push((*subject, why)),
+                Err(why) => return Err(why),
+            }
+            progress(done, all.len() as u64);
+        }
+        Ok(kept)
+    }
+
+    /// How many people the database holds records of that their keys do not open, of those whose key was rotated after its
+    /// last leaf: then it is a copy from before.
+    pub(crate) fn unopened(&self, now: Timestamp) -> Result<usize, TxError> {
+        let found = self.run_tx("look for old records", now, |tx| {
+            let leaves = tx.log_head()?.0;
+            let suspects: Vec<SubjectId> = tx.ring.borrow().given_up_after(leaves).into_iter().collect();
+            Ok(tx.unopened(&suspects)?.len())
+        })?;
+        Ok(found.into_inner())
+    }
+
+    /// The same among everybody, for a database that comes from a backup. If a backup of the ring opens all that the ring
+    /// does not, the ring takes those keys over, and there is nobody left; if it does not, nothing is taken.
+    pub(crate) fn recall(&self, backup: Option<&mut KeyRing>, now: Timestamp) -> Result<usize, TxError> {
+        let left = self.run_tx("recall keys", now, |tx| {
+            let unopened = tx.unopened(&tx.subject_ids()?)?;
+            let mut found = Vec::new();
+            if let Some(backup) = backup {
+                for subject in &unopened {
+                    let Ok(key) = backup.get(*subject) else { continue };
+                    if tx.opens_profile(*subject, &key)? == Some(true) {
+                        found.push((*subject, key));
+                    }
+                }
+            }
+            let left = unopened.len() - found.len();
+            if left == 0 {
+                found.iter().try_for_each(|(subject, key)| tx.ring.borrow_mut().add_rival(*subject, key))?;
+            }
+            Ok(left)
+        })?;
+        self.run_tx("settle keys", now, |_| Ok(()))?;
+        Ok(left.into_inner())
+    }
+}
+
+/// Whether an error says something of one person's key or records, and nothing of the next one's.
+fn about_one_person(why: &TxError) -> bool {
+    use KeyRingError::{Damaged, Destroyed, NoKey};
+    let key = matches!(why, TxError::KeyRing(NoKey { .. } | Damaged { .. } | Destroyed { .. }));
+    key || matches!(why, TxError::Seal(_) | TxError::Damaged { .. } | TxError::NoSubject)
+}
+
+impl Tx<'_> {
+    /// Steps (a) and (b).
+    fn rotate(&self, subject: SubjectId) -> Result<(), TxError> {
+        if self.count("SELECT COUNT(*) FROM subjects WHERE id = $1", args![subject])? == 0 {
+            return Err(TxError::NoSubject);
+        }
+        let old = self.ring.borrow_mut().get(subject)?;
+        let new = Key::random(&mut **self.rng.borrow_mut());
+        self.ring.borrow_mut().add_rival(subject, &new)?;
+        self.append_leaf(EventKind::Rotation, &[], &[(subject, subject.as_bytes())])?;
+        self.reseal(&Reseal { subject, old: &old, new: &new })?;
+        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
+        Ok(())
+    }
+
+    /// Step (c), for everybody who has more keys than one: theirs is the one that opens their profile, and the others are
+    /// given up. If none does, all are kept.
+    pub(crate) fn settle_keys(&self) -> Result<(), TxError> {
+        let unsettled = self.ring.borrow().unsettled();
+        for subject in unsettled {
+            let keys = self.ring.borrow_mut().keys_of(subject)?;
+            for (slot, key) in keys {
+                if self.opens_profile(subject, &key)? == Some(true) {
+                    let leaves = self.log_head()?.0;
+                    self.ring.borrow_mut().settle(subject, slot, leaves)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of these people whose profile their key does not open, or who have none; the erased are not among them.
+    fn unopened(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, TxError> {
+        let mut unopened = Vec::new();
+        for subject in subjects {
+            let opens = match self.ring.borrow_mut().get(*subject) {
+                Ok(key) => self.opens_profile(*subject, &key)?,
+                // Whoever was erased is erased again before anything else.
+                Err(KeyRingError::Destroyed { .. }) => None,
+                Err(_) => Some(false),
+            };
+            if opens == Some(false) {
+                unopened.push(*subject);
+            }
+        }
+        Ok(unopened)
+    }
+}

@@ -1,0 +1,163 @@
+//! Sealing everything of one person again, under another key.
+
+use super::grants::GRANTS;
+use super::requests::place as request_place;
+use super::roster::SUBJECTS;
+use super::sightings::{DECISIONS, SIGHTINGS};
+use super::templates::TEMPLATES;
+use super::{OPENINGS, Tx, opening_row};
+use crate::db::{Row, args};
+use crate::error::TxError;
+use crate::id::{CollectionId, GrantId, RequestId, SubjectId};
+use crate::seal::{self, Place};
+use crate::secret::Key;
+use crate::words::Purpose;
+
+/// From which key to which, and whose.
+pub(crate) struct Reseal<'a> {
+    pub(crate) subject: SubjectId,
+    pub(crate) old: &'a Key,
+    pub(crate) new: &'a Key,
+}
+
+impl Tx<'_> {
+    /// Opens every record of a person with the old key and seals it with the new one. Sightings, decisions and openings
+    /// move to the pseudonyms that the new key gives. What the records say stays.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Seal`] if a record does not open, [`TxError::Damaged`] if one is not of this format.
+    /// - [`TxError::Database`] if the database refuses.
+    pub(crate) fn reseal(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        self.reseal_profile(keys)?;
+        self.reseal_grants(keys)?;
+        self.reseal_templates(keys)?;
+        self.reseal_requests(keys)?;
+        for row in self.rows("SELECT id FROM collections", args![])? {
+            self.reseal_seen(keys, CollectionId::from_bytes(row.array(0)?))?;
+        }
+        self.reseal_openings(keys)
+    }
+
+    fn again(&self, keys: &Reseal<'_>, place: &Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, TxError> {
+        self.seal_with(keys.new, place, &seal::open(keys.old, place, sealed)?)
+    }
+
+    fn reseal_profile(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        let row = self.row("SELECT sealed FROM subjects WHERE id = $1", args![keys.subject])?;
+        let place = Place { table: SUBJECTS, subject: Some(keys.subject), ..Place::default() };
+        let sealed = self.again(keys, &place, &row.ok_or(TxError::NoSubject)?.bytes(0)?)?;
+        self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, keys.subject]).map(drop)
+    }
+
+    fn reseal_grants(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        let sql = "SELECT id, collection_id, purpose, sealed FROM grants WHERE subject_id = $1";
+        for row in self.rows(sql, args![keys.subject])? {
+            let (grant, purpose) = (GrantId::from_bytes(row.array(0)?), purpose(&row, 2)?);
+            let place = Place {
+                table: GRANTS,
+                subject: Some(keys.subject),
+                collection: Some(CollectionId::from_bytes(row.array(1)?)),
+                purpose: Some(&purpose),
+                grant: Some(grant),
+                ..Place::default()
+            };
+            let sealed = self.again(keys, &place, &row.bytes(3)?)?;
+            self.exec("UPDATE grants SET sealed = $1 WHERE id = $2", args![sealed, grant])?;
+        }
+        Ok(())
+    }
+
+    fn reseal_templates(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        let sql = "SELECT t.id, t.grant_id, t.model_sha256, t.epoch, t.sealed, g.collection_id, g.purpose \
+                   FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1";
+        for row in self.rows(sql, args![keys.subject])? {
+            let (id, purpose) = (row.int(0)?, purpose(&row, 6)?);
+            let row_key = id.to_be_bytes();
+            let place = Place {
+                table: TEMPLATES,
+                subject: Some(keys.subject),
+                collection: Some(CollectionId::from_bytes(row.array(5)?)),
+                purpose: Some(&purpose),
+                grant: Some(GrantId::from_bytes(row.array(1)?)),
+                model: Some(row.array(2)?),
+                epoch: Some(row.int(3)?),
+                row: Some(&row_key),
+            };
+            let sealed = self.again(keys, &place, &row.bytes(4)?)?;
+            self.exec("UPDATE templates SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        }
+        Ok(())
+    }
+
+    /// What they asked for.
+    fn reseal_requests(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        for row in self.rows("SELECT id, sealed FROM requests WHERE subject_id = $1", args![keys.subject])? {
+            let (id, Some(sealed)) = (RequestId::from_bytes(row.array(0)?), row.opt_bytes(1)?) else { continue };
+            let sealed = self.again(keys, &request_place(&id, Some(keys.subject)), &sealed)?;
+            self.exec("UPDATE requests SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        }
+        Ok(())
+    }
+
+    /// Where they were seen in a collection, and what people said of it.
+    fn reseal_seen(&self, keys: &Reseal<'_>, collection: CollectionId) -> Result<(), TxError> {
+        let (from, to) = (keys.old.pseudonym(collection), keys.new.pseudonym(collection));
+        let tables = [
+            (
+                SIGHTINGS,
+                "SELECT face_id, sealed FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
+                "UPDATE sightings SET pseudonym = $1, sealed = $2 \
+                 WHERE collection_id = $3 AND pseudonym = $4 AND face_id = $5",
+            ),
+            (
+                DECISIONS,
+                "SELECT face_id, sealed FROM decisions WHERE collection_id = $1 AND pseudonym = $2",
+                "UPDATE decisions SET pseudonym = $1, sealed = $2 \
+                 WHERE collection_id = $3 AND pseudonym = $4 AND face_id = $5",
+            ),
+        ];
+        for (table, select, update) in tables {
+            for row in self.rows(select, args![collection, from])? {
+                let face = row.int(0)?;
+                let row_key = face.to_be_bytes();
+                let place = Place {
+                    table,
+                    subject: Some(keys.subject),
+                    collection: Some(collection),
+                    row: Some(&row_key),
+                    ..Place::default()
+                };
+                let sealed = self.again(keys, &place, &row.bytes(1)?)?;
+                self.exec(update, args![to, sealed, collection, from, face])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reseal_openings(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        let (from, to) = (keys.old.log_pseudonym(), keys.new.log_pseudonym());
+        for row in self.rows("SELECT seq, slot, sealed FROM log_openings WHERE pseudonym = $1", args![from])? {
+            let (position, slot) = (row.int(0)?, row.int(1)?);
+            let row_key = opening_row(position as u64, slot as usize);
+            let place = Place { table: OPENINGS, subject: Some(keys.subject), row: Some(&row_key), ..Place::default() };
+            let sealed = self.again(keys, &place, &row.bytes(2)?)?;
+            self.exec(
+                "UPDATE log_openings SET pseudonym = $1, sealed = $2 WHERE pseudonym = $3 AND seq = $4 AND slot = $5",
+                args![to, sealed, from, position, slot],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Whether a key opens a person's profile; `None` if nobody has this id.
+    pub(crate) fn opens_profile(&self, subject: SubjectId, key: &Key) -> Result<Option<bool>, TxError> {
+        let place = Place { table: SUBJECTS, subject: Some(subject), ..Place::default() };
+        let row = self.row("SELECT sealed FROM subjects WHERE id = $1", args![subject])?;
+        row.map(|row| Ok(seal::open(key, &place, &row.bytes(0)?).is_ok())).transpose()
+    }
+}
+
+fn purpose(row: &Row, column: usize) -> Result<Purpose, TxError> {
+    Purpose::new(&row.text(column)?).map_err(|_| TxError::Damaged { table: GRANTS })
+}
