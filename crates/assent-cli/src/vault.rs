@@ -241,7 +241,7 @@ fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
 }
 
 fn tools() -> Tools {
-    Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook() }
+    Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), secrets: Vec::new() }
 }
 
 /// The collection of this name.

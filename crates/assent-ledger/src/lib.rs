@@ -62,7 +62,7 @@ pub use error::{OpenError, TxError};
 pub use id::{
     CollectionId, FaceId, GrantId, IdError, OrderId, PhotoId, SubjectId, TemplateId, Timestamp, VaultId, WitnessId,
 };
-pub use keyring::KeyRingError;
+pub use keyring::{KeyRingError, RingLock, RingSecret};
 pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};

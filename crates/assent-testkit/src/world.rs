@@ -70,7 +70,11 @@ impl Home {
 
     /// Randomness that no other vault has, and a hook.
     pub fn tools(&self, hook: WriteHook) -> Tools {
-        Tools { rng: Box::new(SeededRng::new(&format!("{} {}", self.dir.path().display(), fresh()))), hook }
+        Tools {
+            rng: Box::new(SeededRng::new(&format!("{} {}", self.dir.path().display(), fresh()))),
+            hook,
+            secrets: Vec::new(),
+        }
     }
 
     /// Puts a sample photo into the folder of photos, under its own name.

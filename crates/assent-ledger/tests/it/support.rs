@@ -100,7 +100,11 @@ impl Home {
 
     pub(crate) fn tools(&self, hook: WriteHook) -> Tools {
         // Seeded by the folder's random name, so that two vaults differ.
-        Tools { rng: Box::new(TestRng::new(&format!("{} {}", self.dir.path().display(), fresh()))), hook }
+        Tools {
+            rng: Box::new(TestRng::new(&format!("{} {}", self.dir.path().display(), fresh()))),
+            hook,
+            secrets: Vec::new(),
+        }
     }
 
     pub(crate) fn create(&self, kind: VaultKind) -> Ledger {
