@@ -8,14 +8,15 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp,
-    Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, RestoreError, RingSecret, Settings,
+    Subject, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
 
+use crate::passphrase::{Keeper, SecretError};
 use crate::places::{self, PlacesError};
 
 /// In the vault's folder: the name of its key ring below the folder of key rings.
@@ -30,11 +31,12 @@ const STOP_LOOKED_FOR: Duration = Duration::from_millis(100);
 /// So often an order is tried while another program has the vault: five seconds.
 const STOP_TRIES: u32 = 50;
 
-/// `--vault` and `--key-ring`.
+/// `--vault`, `--key-ring`, and what opens the key ring.
 #[derive(Debug, Clone)]
 pub(crate) struct VaultFlags {
     pub(crate) vault: Option<PathBuf>,
     pub(crate) key_ring: Option<PathBuf>,
+    pub(crate) keeper: Keeper,
 }
 
 /// Why a vault could not be opened or made.
@@ -43,6 +45,9 @@ pub(crate) enum VaultError {
     /// No folder.
     #[error(transparent)]
     Places(#[from] PlacesError),
+    /// Nothing that opens the key ring.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The file with the key ring's name.
     #[error("cannot {op} {}", path.display())]
     Io {
@@ -89,7 +94,7 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
 pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId>), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
-    let ledger = Ledger::open(&place, tools(), now())?;
+    let ledger = Ledger::open(&place, tools(flags.keeper.secrets(&[&place.ring])?), now())?;
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
 }
@@ -191,7 +196,9 @@ pub(crate) fn restore(
     // The vault's own name for its key ring, if it is there still, or else the backup's.
     let named = if folder.join(RING_NAME_FILE).exists() { folder.as_path() } else { data };
     let place = VaultPlace { ring: ring(flags, named)?, folder, database: Database::Sqlite };
-    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools(), now())?;
+    let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
+    let tools = tools(flags.keeper.secrets(&rings)?);
+    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now())?;
     copy_ring_name(data, &place.folder)?;
     ledger.expire_due(now())?;
     Ok((ledger, place))
@@ -220,7 +227,7 @@ fn copy_ring_name(from: &Path, to: &Path) -> Result<(), VaultError> {
 ///
 /// As [`Ledger::create`].
 pub(crate) fn create_at(place: &VaultPlace, kind: VaultKind, settings: &Settings) -> Result<Ledger, VaultError> {
-    Ok(Ledger::create(place, kind, settings, tools(), now())?)
+    Ok(Ledger::create(place, kind, settings, tools(Vec::new()), now())?)
 }
 
 fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
@@ -240,8 +247,8 @@ fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
     Ok(places::key_rings_dir()?.join(name))
 }
 
-fn tools() -> Tools {
-    Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), secrets: Vec::new() }
+fn tools(secrets: Vec<RingSecret>) -> Tools {
+    Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), secrets }
 }
 
 /// The collection of this name.
