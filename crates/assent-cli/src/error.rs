@@ -60,6 +60,8 @@ pub(crate) enum CommandError {
     Export(#[from] ExportError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error(transparent)]
+    Secret(#[from] crate::passphrase::SecretError),
     /// A needed option was not given, and there is no terminal to ask at.
     #[error("{flag} is missing; name it, or run the command at a terminal, where it asks")]
     Missing {

@@ -26,10 +26,12 @@ mod free_memory;
 mod freeze_cmd;
 mod gallery_cmd;
 mod init_cmd;
+mod keys_cmd;
 mod models_arg;
 mod notice_cmd;
 mod output;
 mod packs_cmd;
+mod passphrase;
 mod places;
 mod progress;
 mod record;
@@ -79,6 +81,12 @@ struct Cli {
     /// The vault's key ring [default: $ASSENT_KEY_RING, else a file in assent/keys in the user's data folder]
     #[arg(long, global = true, value_name = "FILE")]
     key_ring: Option<PathBuf>,
+    /// The file with the key ring's passphrase [default: $ASSENT_PASSPHRASE_FILE, else it is asked for at the terminal]
+    #[arg(long, global = true, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The shell command that unwraps the key ring's data key [default: $ASSENT_KEY_COMMAND]
+    #[arg(long, global = true, value_name = "COMMAND")]
+    key_command: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -119,6 +127,8 @@ enum Command {
     Erase(erase_cmd::EraseArgs),
     /// Give a person, or everybody, a new key; nobody is enrolled anew
     Rotate(rotate_cmd::RotateArgs),
+    /// Lock the key ring with a passphrase, or with a key that another program keeps
+    Keys(keys_cmd::KeysArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
     /// Stop everything at once, here or in one collection: an order of an authority, a complaint
@@ -179,7 +189,11 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         pack: cli.pack.clone(),
         accepted: cli.accept_licence.clone(),
     };
-    let vault = vault::VaultFlags { vault: cli.vault.clone(), key_ring: cli.key_ring.clone() };
+    let vault = vault::VaultFlags {
+        vault: cli.vault.clone(),
+        key_ring: cli.key_ring.clone(),
+        keeper: passphrase::Keeper::new(cli.passphrase_file.as_deref(), cli.key_command.as_deref()),
+    };
     let mut out = output::Output { json: cli.json, out: writer };
     match &cli.command {
         Command::Demo(args) => demo_cmd::run(args, &models, &mut out)?,
@@ -199,6 +213,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Access(args) => access_cmd::run(args, &vault, &mut out)?,
         Command::Erase(args) => erase_cmd::run(args, &vault, &mut out)?,
         Command::Rotate(args) => rotate_cmd::run(args, &vault, &mut out)?,
+        Command::Keys(args) => keys_cmd::run(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
         Command::Freeze(args) => freeze_cmd::run(args, &vault, &mut out)?,
         Command::Due(args) => due_cmd::due(args, &vault, &mut out)?,

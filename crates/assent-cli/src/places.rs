@@ -6,6 +6,8 @@
 //! - `ASSENT_RUNTIME`: the folder of the inference library.
 //! - `ASSENT_VAULT`: the vault's folder.
 //! - `ASSENT_KEY_RING`: the key ring's file.
+//! - `ASSENT_PASSPHRASE_FILE`: the file with the key ring's passphrase.
+//! - `ASSENT_KEY_COMMAND`: the command that unwraps the key ring's data key.
 //! - `XDG_DATA_HOME`, `XDG_CACHE_HOME`, `HOME`: where the user's data and cache folders are.
 
 use std::env;
@@ -69,6 +71,16 @@ pub(crate) fn vault_dir(flag: Option<&Path>) -> Result<PathBuf, PlacesError> {
 /// The key ring's file, if it is named and not derived from the vault.
 pub(crate) fn key_ring(flag: Option<&Path>) -> Option<PathBuf> {
     flag.map(Path::to_owned).or_else(|| variable("ASSENT_KEY_RING").map(PathBuf::from))
+}
+
+/// The file with the key ring's passphrase, if one is named.
+pub(crate) fn passphrase_file(flag: Option<&Path>) -> Option<PathBuf> {
+    flag.map(Path::to_owned).or_else(|| variable("ASSENT_PASSPHRASE_FILE").map(PathBuf::from))
+}
+
+/// The command that unwraps the key ring's data key, if one is named.
+pub(crate) fn key_command(flag: Option<&str>) -> Option<OsString> {
+    flag.map(OsString::from).or_else(|| variable("ASSENT_KEY_COMMAND"))
 }
 
 /// The folder of key rings, apart from every vault, so that no copy of a vault holds its keys.

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, RestoreError, Settings, Subject, Timestamp,
-    Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, RestoreError, RingSecret, Settings,
+    Subject, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -17,6 +17,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
 
+use crate::passphrase::{Keeper, SecretError};
 use crate::places::{self, PlacesError};
 
 /// In the vault's folder: the name of its key ring below the folder of key rings.
@@ -31,11 +32,12 @@ const STOP_LOOKED_FOR: Duration = Duration::from_millis(100);
 /// So often an order is tried while another program has the vault: five seconds.
 const STOP_TRIES: u32 = 50;
 
-/// `--vault` and `--key-ring`.
+/// `--vault`, `--key-ring`, and what opens the key ring.
 #[derive(Debug, Clone)]
 pub(crate) struct VaultFlags {
     pub(crate) vault: Option<PathBuf>,
     pub(crate) key_ring: Option<PathBuf>,
+    pub(crate) keeper: Keeper,
 }
 
 /// Why a vault could not be opened or made.
@@ -44,6 +46,9 @@ pub(crate) enum VaultError {
     /// No folder.
     #[error(transparent)]
     Places(#[from] PlacesError),
+    /// Nothing that opens the key ring.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The file with the key ring's name.
     #[error("cannot {op} {}", path.display())]
     Io {
@@ -93,7 +98,7 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
 pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId>), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
-    let ledger = Ledger::open(&place, tools()?, now())?;
+    let ledger = Ledger::open(&place, tools(flags.keeper.secrets(&[&place.ring])?)?, now())?;
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
 }
@@ -195,7 +200,9 @@ pub(crate) fn restore(
     // The vault's own name for its key ring, if it is there still, or else the backup's.
     let named = if folder.join(RING_NAME_FILE).exists() { folder.as_path() } else { data };
     let place = VaultPlace { ring: ring(flags, named)?, folder, database: Database::Sqlite };
-    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools()?, now())?;
+    let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
+    let tools = tools(flags.keeper.secrets(&rings)?)?;
+    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now())?;
     copy_ring_name(data, &place.folder)?;
     ledger.expire_due(now())?;
     Ok((ledger, place))
@@ -224,7 +231,7 @@ fn copy_ring_name(from: &Path, to: &Path) -> Result<(), VaultError> {
 ///
 /// As [`Ledger::create`].
 pub(crate) fn create_at(place: &VaultPlace, kind: VaultKind, settings: &Settings) -> Result<Ledger, VaultError> {
-    Ok(Ledger::create(place, kind, settings, tools()?, now())?)
+    Ok(Ledger::create(place, kind, settings, tools(Vec::new())?, now())?)
 }
 
 fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
@@ -244,8 +251,8 @@ fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
     Ok(places::key_rings_dir()?.join(name))
 }
 
-fn tools() -> Result<Tools, VaultError> {
-    Ok(Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), rules: rulebook()? })
+fn tools(secrets: Vec<RingSecret>) -> Result<Tools, VaultError> {
+    Ok(Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), secrets, rules: rulebook()? })
 }
 
 /// The collection of this name.

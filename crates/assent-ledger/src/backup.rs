@@ -181,9 +181,9 @@ impl Ledger {
             return Err(OpenError::VaultExists { folder: place.folder.clone() }.into());
         }
         let lost = from.ring.filter(|_| !place.ring.exists());
-        let ring = KeyRing::open(lost.unwrap_or(&place.ring), &tools.hook)?;
+        let ring = KeyRing::open(lost.unwrap_or(&place.ring), &tools.secrets, &tools.hook)?;
         check_ring(&ring, from.newest)?;
-        let mut copy = from.ring.map(|copy| KeyRing::open(copy, &tools.hook)).transpose()?;
+        let mut copy = from.ring.map(|copy| KeyRing::open(copy, &tools.secrets, &tools.hook)).transpose()?;
         if let (Some(copy), Some(path)) = (&copy, from.ring)
             && copy.vault() != ring.vault()
         {

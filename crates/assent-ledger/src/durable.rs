@@ -2,8 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is about to become durable, or just did.
@@ -17,6 +17,8 @@ pub enum WriteKind {
     RingNote,
     /// A key overwritten in place.
     RingErase,
+    /// A step of the whole ring written anew: the new file, its name, and the old file overwritten.
+    RingReplace,
     /// The database file rewritten, so that no trace of deleted rows is left in it.
     Scrub,
     /// A database transaction, by the name given to `run_tx`.
@@ -71,11 +73,62 @@ pub(crate) fn create_private(hook: &WriteHook, kind: WriteKind, path: &Path, con
         let linked = std::fs::hard_link(draft, path);
         std::fs::remove_file(draft)?;
         linked?;
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-            _ => Ok(()),
-        }
+        sync_folder_of(path)
     })
+}
+
+/// Puts another content in the place of a file that only its owner may read. At every moment one of the two is there, whole;
+/// of the old one nothing is left in the blocks that it had, as far as the file system overwrites in place.
+///
+/// What an interruption leaves is cleared away by [`finish_replacing`].
+pub(crate) fn replace_private(hook: &WriteHook, path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let (draft, old) = (beside(path, DRAFT), beside(path, REPLACED));
+    finish_replacing(path)?;
+    announced(hook, WriteKind::RingReplace, || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::hard_link(path, &old)
+    })?;
+    announced(hook, WriteKind::RingReplace, || {
+        std::fs::rename(&draft, path)?;
+        sync_folder_of(path)
+    })?;
+    announced(hook, WriteKind::RingReplace, || finish_replacing(path))
+}
+
+/// Overwrites and removes what [`replace_private`] left beside a file: a draft, or the file that was replaced.
+pub(crate) fn finish_replacing(path: &Path) -> std::io::Result<()> {
+    for other in [beside(path, DRAFT), beside(path, REPLACED)] {
+        let Ok(about) = other.symlink_metadata() else { continue };
+        let here = path.metadata()?;
+        // Before the draft took its name, the file itself has two names.
+        let another = (about.dev(), about.ino()) != (here.dev(), here.ino());
+        if another && about.is_file() {
+            let mut file = OpenOptions::new().write(true).open(&other)?;
+            file.write_all(&vec![0; about.len() as usize])?;
+            file.sync_all()?;
+        }
+        std::fs::remove_file(&other)?;
+        sync_folder_of(path)?;
+    }
+    Ok(())
+}
+
+const DRAFT: &str = ".assent-draft";
+const REPLACED: &str = ".assent-replaced";
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 /// Writes `content` at `offset`, in place or at the end, and syncs.

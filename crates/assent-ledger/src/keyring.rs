@@ -1,7 +1,7 @@
 //! The key ring: one file, outside the vault's folder, that holds the only keys.
 //!
 //! ```text
-//! header (128 bytes) | slot 0 (128 bytes) | slot 1 | ...
+//! header | slot 0 (128 bytes) | slot 1 | ...
 //! ```
 //!
 //! A slot is live (a subject's key), destroyed (zeros, and the id, for ever), given up (zeros: another slot has the key), or
@@ -12,28 +12,29 @@
 //! templates are opened, and a key that another process destroyed is gone here too.
 
 mod error;
+mod lock;
+mod rewrap;
 mod rivals;
 mod slot;
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use self::slot::{DESTROYED, LIVE, SLOT, State, WITHDRAWN, offset, part, stamp, stamped, state};
+use self::lock::{BOX, Header, RingKey};
+use self::slot::{DESTROYED, LIVE, SLOT, State, WITHDRAWN, id_slot, number_slot, part, stamp, state};
 
 use crate::durable::{self, WriteHook, WriteKind};
 use crate::id::{GrantId, SubjectId, VaultId};
 use crate::secret::Key;
 
 pub use error::KeyRingError;
+pub use lock::{RingLock, RingSecret};
 
-const MAGIC: &[u8; 16] = b"assent key ring\n";
-const VERSION: u32 = 1;
 /// So many slots are read at once where many are.
 const READ_AT_ONCE: u64 = 512;
 
@@ -41,8 +42,12 @@ const READ_AT_ONCE: u64 = 512;
 pub(crate) struct KeyRing {
     path: PathBuf,
     file: File,
+    /// Where the first slot begins.
+    first: u64,
     vault: VaultId,
     master: Key,
+    /// What the keys in the slots are sealed with; `None` if they are not.
+    locked: Option<RingKey>,
     hook: WriteHook,
     /// Which slot is whose. Damaged slots are in it too, so that an erasure can overwrite them.
     slots: BTreeMap<SubjectId, u64>,
@@ -60,9 +65,15 @@ pub(crate) struct KeyRing {
 
 impl KeyRing {
     /// Makes the file. A ring without any slot, as an interrupted creation leaves it, is taken over.
-    pub(crate) fn create(path: &Path, vault: VaultId, master: &Key, hook: &WriteHook) -> Result<Self, KeyRingError> {
+    pub(crate) fn create(
+        path: &Path,
+        vault: VaultId,
+        master: &Key,
+        secrets: &[RingSecret],
+        hook: &WriteHook,
+    ) -> Result<Self, KeyRingError> {
         if path.exists() {
-            let ring = Self::open(path, hook)?;
+            let ring = Self::open(path, secrets, hook)?;
             let used = ring.whole > 0;
             return if used { Err(KeyRingError::Exists { path: path.to_owned() }) } else { Ok(ring) };
         }
@@ -70,51 +81,34 @@ impl KeyRing {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io("make the folder of"))?;
         }
-        let mut header = Zeroizing::new([0; SLOT]);
-        header[..16].copy_from_slice(MAGIC);
-        header[16..20].copy_from_slice(&VERSION.to_be_bytes());
-        header[20..24].copy_from_slice(&(SLOT as u32).to_be_bytes());
-        header[24..40].copy_from_slice(vault.as_bytes());
-        header[40..72].copy_from_slice(master.expose());
-        stamp(&mut header);
-        durable::create_private(hook, WriteKind::RingCreate, path, header.as_slice()).map_err(io("create"))?;
-        Self::open(path, hook)
+        let header = Header::in_the_clear(vault, master);
+        durable::create_private(hook, WriteKind::RingCreate, path, header.bytes()).map_err(io("create"))?;
+        Self::open(path, secrets, hook)
     }
 
-    pub(crate) fn open(path: &Path, hook: &WriteHook) -> Result<Self, KeyRingError> {
-        let io = |op: &'static str| move |source| KeyRingError::Io { op, path: path.to_owned(), source };
-        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(KeyRingError::Missing { path: path.to_owned() });
-            }
-            Err(e) => return Err(io("open")(e)),
-        };
-        let about = file.metadata().map_err(io("read"))?;
+    /// Opens the file, with the first of `secrets` that fits if it is locked.
+    pub(crate) fn open(path: &Path, secrets: &[RingSecret], hook: &WriteHook) -> Result<Self, KeyRingError> {
+        let io = |source| KeyRingError::Io { op: "read", path: path.to_owned(), source };
+        let opened = OpenOptions::new().read(true).write(true).open(path);
+        let mut file = opened.map_err(|source| lock::cannot_open(path, source))?;
+        let about = file.metadata().map_err(io)?;
         if about.permissions().mode() & 0o077 != 0 {
             return Err(KeyRingError::TooOpen { path: path.to_owned() });
         }
-        let mut header = Zeroizing::new([0; SLOT]);
-        let not_a_ring = || KeyRingError::NotARing { path: path.to_owned() };
-        if about.len() < SLOT as u64 {
-            return Err(not_a_ring());
-        }
-        durable::read_at(&mut file, 0, header.as_mut_slice()).map_err(io("read"))?;
-        if &header[..16] != MAGIC {
-            return Err(not_a_ring());
-        }
-        let version = u32::from_be_bytes(part(&header, 16));
-        if version > VERSION {
-            return Err(KeyRingError::Newer { path: path.to_owned(), version });
-        }
-        if !stamped(&header) {
-            return Err(not_a_ring());
-        }
+        let header = Header::read(&mut file, path)?;
+        durable::finish_replacing(path).map_err(|source| KeyRingError::Io {
+            op: "finish replacing",
+            path: path.to_owned(),
+            source,
+        })?;
+        let (master, locked) = header.unlock(secrets, path)?;
         let mut ring = Self {
             path: path.to_owned(),
             file,
-            vault: VaultId::from_bytes(part(&header, 24)),
-            master: Key::from_bytes(&part(&header, 40)),
+            first: header.bytes().len() as u64,
+            vault: header.vault(),
+            master,
+            locked,
             hook: hook.clone(),
             slots: BTreeMap::new(),
             rivals: BTreeMap::new(),
@@ -158,10 +152,9 @@ impl KeyRing {
         let &slot = self.slots.get(&subject).ok_or(KeyRingError::NoKey { subject })?;
         let bytes = self.read(slot)?;
         match state(&bytes) {
-            State::Live => Ok(Key::from_bytes(&part(&bytes, 24))),
             State::Destroyed => Err(KeyRingError::Destroyed { subject }),
-            State::Damaged | State::Withdrawn | State::GivenUp => {
-                Err(KeyRingError::Damaged { path: self.path.clone(), slot })
+            State::Live | State::Damaged | State::Withdrawn | State::GivenUp => {
+                self.opener().key_in(&bytes).ok_or_else(|| KeyRingError::Damaged { path: self.path.clone(), slot })
             }
         }
     }
@@ -173,7 +166,7 @@ impl KeyRing {
     /// [`KeyRingError::Io`] if the file cannot be read.
     pub(crate) fn reader(&mut self) -> Result<KeyReader<'_>, KeyRingError> {
         self.refresh()?;
-        Ok(KeyReader { file: &self.file, slots: &self.slots })
+        Ok(KeyReader { file: &self.file, first: self.first, slots: &self.slots, opener: self.opener() })
     }
 
     /// Appends a key. A live slot that is there already (left by a transaction that did not commit) gets the new key.
@@ -186,16 +179,14 @@ impl KeyRing {
             },
             None => self.whole,
         };
-        self.write(WriteKind::RingAppend, slot, LIVE, subject, key.expose())
+        let bytes = self.key_slot(subject, key)?;
+        self.write(WriteKind::RingAppend, slot, LIVE, subject, bytes)
     }
 
     /// Remembers that a consent was withdrawn, by the leaf at `position`, for whoever restores a backup from before.
     pub(crate) fn withdrawn(&mut self, grant: GrantId, position: u64) -> Result<(), KeyRingError> {
         self.refresh()?;
-        let mut bytes = Zeroizing::new([0; SLOT]);
-        bytes[8..24].copy_from_slice(grant.as_bytes());
-        bytes[24..32].copy_from_slice(&position.to_be_bytes());
-        self.put(WriteKind::RingNote, self.whole, WITHDRAWN, bytes)?;
+        self.put(WriteKind::RingNote, self.whole, WITHDRAWN, number_slot(grant.as_bytes(), position))?;
         self.withdrawn.push((position, grant));
         self.whole += 1;
         Ok(())
@@ -218,9 +209,9 @@ impl KeyRing {
         let slot = self.slots.get(&subject).copied().unwrap_or(self.whole);
         let rivals: Vec<u64> = self.rivals.get(&subject).into_iter().flatten().copied().collect();
         for slot in rivals {
-            self.put(WriteKind::RingErase, slot, DESTROYED, subject_slot(subject, &[0; 32]))?;
+            self.put(WriteKind::RingErase, slot, DESTROYED, id_slot(subject.as_bytes()))?;
         }
-        self.write(WriteKind::RingErase, slot, DESTROYED, subject, &[0; 32])?;
+        self.write(WriteKind::RingErase, slot, DESTROYED, subject, id_slot(subject.as_bytes()))?;
         self.rivals.remove(&subject);
         Ok(())
     }
@@ -231,9 +222,9 @@ impl KeyRing {
         slot: u64,
         word: u64,
         subject: SubjectId,
-        key: &[u8; 32],
+        bytes: Zeroizing<[u8; SLOT]>,
     ) -> Result<(), KeyRingError> {
-        self.put(kind, slot, word, subject_slot(subject, key))?;
+        self.put(kind, slot, word, bytes)?;
         self.slots.insert(subject, slot);
         if word == DESTROYED {
             self.destroyed.insert(subject);
@@ -251,8 +242,12 @@ impl KeyRing {
     ) -> Result<(), KeyRingError> {
         bytes[..8].copy_from_slice(&word.to_be_bytes());
         stamp(&mut bytes);
-        durable::write_at(&self.hook, kind, &mut self.file, offset(slot), bytes.as_slice())
-            .map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })
+        let at = self.first + slot * SLOT as u64;
+        durable::write_at(&self.hook, kind, &mut self.file, at, bytes.as_slice()).map_err(|source| KeyRingError::Io {
+            op: "write to",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Takes in slots that were appended since the last look.
@@ -262,12 +257,16 @@ impl KeyRing {
             .metadata()
             .map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })?
             .len();
-        let full = (length / SLOT as u64).saturating_sub(1);
+        let full = length.saturating_sub(self.first) / SLOT as u64;
         let mut bytes = Zeroizing::new(vec![[0; SLOT]; READ_AT_ONCE.min(full.saturating_sub(self.whole)) as usize]);
         while self.whole < full {
             let slots = &mut bytes[..READ_AT_ONCE.min(full - self.whole) as usize];
-            durable::read_at(&mut self.file, offset(self.whole), slots.as_flattened_mut())
-                .map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })?;
+            let at = self.first + self.whole * SLOT as u64;
+            durable::read_at(&mut self.file, at, slots.as_flattened_mut()).map_err(|source| KeyRingError::Io {
+                op: "read",
+                path: self.path.clone(),
+                source,
+            })?;
             for bytes in slots.iter() {
                 let state = state(bytes);
                 let torn = matches!(state, State::Damaged) && self.whole + 1 == full;
@@ -297,12 +296,55 @@ impl KeyRing {
 
     fn read(&mut self, slot: u64) -> Result<Zeroizing<[u8; SLOT]>, KeyRingError> {
         let mut bytes = Zeroizing::new([0; SLOT]);
-        durable::read_at(&mut self.file, offset(slot), bytes.as_mut_slice()).map_err(|source| KeyRingError::Io {
+        let at = self.first + slot * SLOT as u64;
+        durable::read_at(&mut self.file, at, bytes.as_mut_slice()).map_err(|source| KeyRingError::Io {
             op: "read",
             path: self.path.clone(),
             source,
         })?;
         Ok(bytes)
+    }
+
+    /// A slot with this key, sealed if the ring is locked.
+    fn key_slot(&self, subject: SubjectId, key: &Key) -> Result<Zeroizing<[u8; SLOT]>, KeyRingError> {
+        self.opener().slot_of(subject, key).ok_or_else(|| KeyRingError::NotLocked { path: self.path.clone() })
+    }
+
+    fn opener(&self) -> Opener<'_> {
+        Opener { vault: self.vault, locked: self.locked.as_ref() }
+    }
+}
+
+/// Reads keys from slots, and writes them there.
+#[derive(Clone, Copy)]
+struct Opener<'r> {
+    vault: VaultId,
+    locked: Option<&'r RingKey>,
+}
+
+impl Opener<'_> {
+    /// The key in a live slot; `None` if it is not live, or does not open.
+    fn key_in(&self, bytes: &[u8; SLOT]) -> Option<Key> {
+        match (state(bytes), self.locked) {
+            (State::Live, None) => Some(Key::from_bytes(&part(bytes, 24))),
+            (State::Live, Some(ring)) => ring.open(&self.place(&part(bytes, 8)), &part(bytes, 24)),
+            _ => None,
+        }
+    }
+
+    /// A slot with this key; state and checksum are to follow.
+    fn slot_of(&self, subject: SubjectId, key: &Key) -> Option<Zeroizing<[u8; SLOT]>> {
+        let mut bytes = id_slot(subject.as_bytes());
+        match self.locked {
+            None => bytes[24..56].copy_from_slice(key.expose()),
+            Some(ring) => bytes[24..24 + BOX].copy_from_slice(&ring.seal(&self.place(subject.as_bytes()), key)?),
+        }
+        Some(bytes)
+    }
+
+    /// What a slot's key is sealed to.
+    fn place(&self, id: &[u8; 16]) -> Vec<u8> {
+        [b"assent ring slot v1".as_slice(), self.vault.as_bytes(), id].concat()
     }
 }
 
@@ -310,7 +352,9 @@ impl KeyRing {
 #[derive(Clone, Copy)]
 pub(crate) struct KeyReader<'r> {
     file: &'r File,
+    first: u64,
     slots: &'r BTreeMap<SubjectId, u64>,
+    opener: Opener<'r>,
 }
 
 impl KeyReader<'_> {
@@ -325,24 +369,18 @@ impl KeyReader<'_> {
         for near in wanted.chunk_by(|(a, _), (b, _)| a / READ_AT_ONCE == b / READ_AT_ONCE) {
             let first = near[0].0;
             let slots = &mut bytes[..=(near[near.len() - 1].0 - first) as usize];
-            if self.file.read_exact_at(slots.as_flattened_mut(), offset(first)).is_err() {
+            let at = self.first + first * SLOT as u64;
+            if self.file.read_exact_at(slots.as_flattened_mut(), at).is_err() {
                 continue;
             }
             for &(slot, i) in near {
                 let bytes = &slots[(slot - first) as usize];
-                if let State::Live = state(bytes) {
-                    take(i, &Key::from_bytes(&part(bytes, 24)));
+                if let Some(key) = self.opener.key_in(bytes) {
+                    take(i, &key);
                 }
             }
         }
     }
-}
-
-fn subject_slot(subject: SubjectId, key: &[u8; 32]) -> Zeroizing<[u8; SLOT]> {
-    let mut bytes = Zeroizing::new([0; SLOT]);
-    bytes[8..24].copy_from_slice(subject.as_bytes());
-    bytes[24..56].copy_from_slice(key);
-    bytes
 }
 
 #[cfg(test)]
@@ -356,7 +394,7 @@ mod tests {
 
     fn fresh(folder: &Path) -> KeyRing {
         let path = folder.join("ring");
-        KeyRing::create(&path, VaultId::from_bytes([9; 16]), &Key::from_bytes(&[5; 32]), &no_hook()).unwrap()
+        KeyRing::create(&path, VaultId::from_bytes([9; 16]), &Key::from_bytes(&[5; 32]), &[], &no_hook()).unwrap()
     }
 
     #[test]
@@ -367,7 +405,7 @@ mod tests {
             ring.add(subject(n), &Key::from_bytes(&[n; 32])).unwrap();
         }
         ring.destroy(subject(2)).unwrap();
-        let mut ring = KeyRing::open(&folder.path().join("ring"), &no_hook()).unwrap();
+        let mut ring = KeyRing::open(&folder.path().join("ring"), &[], &no_hook()).unwrap();
         assert_eq!(ring.get(subject(1)).unwrap().expose(), &[1; 32]);
         assert!(matches!(ring.get(subject(2)), Err(KeyRingError::Destroyed { .. })));
         assert!(matches!(ring.add(subject(2), &Key::from_bytes(&[7; 32])), Err(KeyRingError::Destroyed { .. })));
@@ -391,11 +429,11 @@ mod tests {
                     bytes.resize(3 * SLOT, 0);
                 }
                 std::fs::write(&path, &bytes).unwrap();
-                let mut ring = KeyRing::open(&path, &no_hook()).unwrap();
+                let mut ring = KeyRing::open(&path, &[], &no_hook()).unwrap();
                 assert!(ring.get(subject(1)).is_ok());
                 assert!(matches!(ring.get(subject(2)), Err(KeyRingError::NoKey { .. })), "cut at {cut}");
                 ring.add(subject(3), &Key::from_bytes(&[3; 32])).unwrap();
-                let mut ring = KeyRing::open(&path, &no_hook()).unwrap();
+                let mut ring = KeyRing::open(&path, &[], &no_hook()).unwrap();
                 assert_eq!(ring.get(subject(3)).unwrap().expose(), &[3; 32], "cut at {cut}");
             }
         }
@@ -405,7 +443,7 @@ mod tests {
     fn a_second_view_of_the_file_sees_new_and_destroyed_keys() {
         let folder = tempfile::tempdir().unwrap();
         let mut one = fresh(folder.path());
-        let mut two = KeyRing::open(&folder.path().join("ring"), &no_hook()).unwrap();
+        let mut two = KeyRing::open(&folder.path().join("ring"), &[], &no_hook()).unwrap();
         one.add(subject(1), &Key::from_bytes(&[1; 32])).unwrap();
         assert!(two.get(subject(1)).is_ok());
         one.destroy(subject(1)).unwrap();

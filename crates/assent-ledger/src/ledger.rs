@@ -18,7 +18,7 @@ use crate::error::{OpenError, TxError};
 use crate::fields::{Reader, Writer};
 use crate::id::{GrantId, Timestamp, VaultId};
 use crate::jurisdiction::Jurisdiction;
-use crate::keyring::{KeyRing, KeyRingError};
+use crate::keyring::{KeyRing, KeyRingError, RingSecret};
 use crate::log::EventKind;
 use crate::rules::Rulebook;
 use crate::seal::{self, Place};
@@ -44,7 +44,7 @@ pub struct VaultPlace {
     pub database: Database,
 }
 
-/// What a vault needs from outside: randomness, and the hook that tests use.
+/// What a vault needs from outside: randomness, the hook that tests use, and what opens the key ring.
 pub struct Tools {
     /// A source of randomness that is fit for keys.
     pub rng: Box<dyn CryptoRng + Send>,
@@ -52,6 +52,8 @@ pub struct Tools {
     pub hook: WriteHook,
     /// What the law of each place asks.
     pub rules: Rulebook,
+    /// What opens a locked key ring, or several; empty if none is locked. [`crate::RingLock::of`] says what is needed.
+    pub secrets: Vec<RingSecret>,
 }
 
 impl fmt::Debug for Tools {
@@ -202,7 +204,7 @@ impl Ledger {
             return Err(OpenError::VaultExists { folder: place.folder.clone() });
         }
         let fresh = (VaultId::random(&mut *tools.rng), Key::random(&mut *tools.rng));
-        let ring = KeyRing::create(&place.ring, fresh.0, &fresh.1, &tools.hook)?;
+        let ring = KeyRing::create(&place.ring, fresh.0, &fresh.1, &tools.secrets, &tools.hook)?;
         let id = ring.vault();
         let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
         let settings = settings.clone();
@@ -221,7 +223,8 @@ impl Ledger {
     /// - [`OpenError::NoVault`] if the place holds none.
     /// - [`OpenError::Busy`] if another process works on it.
     /// - [`OpenError::Newer`] if a later version wrote it.
-    /// - [`OpenError::KeyRing`] if the key ring is missing, damaged, newer, too open or another vault's.
+    /// - [`OpenError::KeyRing`] if the key ring is missing, damaged, newer, too open, another vault's, or locked with something
+    ///   else.
     /// - [`OpenError::OtherKeys`] if the database is a copy from before a rotation.
     /// - [`OpenError::Resume`] if an interrupted erasure or rotation could not be finished.
     /// - [`OpenError::RingInside`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
@@ -247,7 +250,7 @@ impl Ledger {
         let lock = lock(place)?;
         let mut connector = set_up(place)?;
         let stored = read_vault(place, &mut connector)?.ok_or_else(no_vault)?;
-        let ring = KeyRing::open(&place.ring, &tools.hook)?;
+        let ring = KeyRing::open(&place.ring, &tools.secrets, &tools.hook)?;
         if ring.vault() != stored.id || ring_check(&ring) != stored.ring_check {
             return Err(KeyRingError::WrongVault { path: ring.path().to_owned() }.into());
         }
@@ -410,6 +413,17 @@ impl Ledger {
         let sql = "SELECT COUNT(*) FROM vault WHERE scrub_due = 1";
         let due = self.run_tx("look for deleted rows", now, |tx| tx.count(sql, args![]))?.into_inner();
         if due > 0 { self.scrub(now) } else { Ok(()) }
+    }
+
+    /// Locks the key ring with `secret` from now on, and with nothing else; `None` leaves the keys in it as they are. The ring
+    /// is written anew, and the old file overwritten. Backups of the ring keep the lock that they had.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::KeyRing`] if the ring is damaged, or cannot be read, locked so, or written.
+    /// - As [`Self::run_tx`].
+    pub fn lock_keys(&self, secret: Option<&RingSecret>) -> Result<(), TxError> {
+        self.with_core(|core| Ok(core.ring.borrow_mut().rewrap(secret, &mut **core.rng.borrow_mut())?))
     }
 
     /// Destroys a key, between the two transactions of an erasure.

@@ -67,7 +67,7 @@ pub use id::{
     WitnessId,
 };
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
-pub use keyring::KeyRingError;
+pub use keyring::{KeyRingError, RingLock, RingSecret};
 pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};

@@ -96,7 +96,7 @@ impl Home {
     /// Randomness that no other vault has, and a hook.
     pub fn tools(&self, hook: WriteHook) -> Tools {
         let rng = Box::new(SeededRng::new(&format!("{} {}", self.dir.path().display(), fresh())));
-        Tools { rng, hook, rules: lenient() }
+        Tools { rng, hook, secrets: Vec::new(), rules: lenient() }
     }
 
     /// Puts a sample photo into the folder of photos, under its own name.

@@ -12,12 +12,12 @@ use zip::ZipArchive;
 use super::{assent, stderr, stdout};
 
 /// A club's vault with one member on its roster.
-struct Club {
+pub(super) struct Club {
     home: TempDir,
 }
 
 impl Club {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let club = Self { home: tempfile::tempdir().unwrap() };
         fs::create_dir(club.file("photos")).unwrap();
         club.run(&[
@@ -36,7 +36,7 @@ impl Club {
         club
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(super) fn file(&self, name: &str) -> String {
         self.home.path().join(name).to_str().unwrap().to_owned()
     }
 
@@ -49,7 +49,7 @@ impl Club {
     }
 
     /// What a command answers a machine, which succeeds.
-    fn run(&self, args: &[&str]) -> Value {
+    pub(super) fn run(&self, args: &[&str]) -> Value {
         let output = self.try_run(args);
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
         serde_json::from_str(&stdout(&output)).unwrap()
@@ -61,7 +61,7 @@ impl Club {
     }
 
     /// Why a command is refused.
-    fn refused(&self, args: &[&str]) -> String {
+    pub(super) fn refused(&self, args: &[&str]) -> String {
         let output = self.try_run(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         stderr(&output)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::lock::RingLock;
 use crate::id::SubjectId;
 
 /// Why the key ring could not be used.
@@ -27,7 +28,7 @@ pub enum KeyRingError {
         path: PathBuf,
     },
     /// A later version wrote the file.
-    #[error("the key ring {} has format {version}, and this assent reads format 1; use a newer assent", path.display())]
+    #[error("the key ring {} has format {version}, and this assent reads formats 1 and 2; use a newer assent", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -43,6 +44,32 @@ pub enum KeyRingError {
     /// Others than the owner may read or write the file.
     #[error("the key ring {} can be read or changed by others; run: chmod 600 {}", path.display(), path.display())]
     TooOpen {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The ring is locked, and nothing was given that fits its lock.
+    #[error("the key ring {} opens with its {} alone; {}", path.display(), words(lock).0, words(lock).1)]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// With what.
+        lock: RingLock,
+    },
+    /// What was given fits the lock and does not open it.
+    #[error("this is not the {} of the key ring {}; {}", words(lock).0, path.display(), words(lock).2)]
+    WrongSecret {
+        /// The file.
+        path: PathBuf,
+        /// What it is locked with.
+        lock: RingLock,
+    },
+    /// The ring cannot be locked with what was given.
+    #[error(
+        "the key ring {} cannot be locked so: a wrapped data key has at most 4096 bytes, and a passphrase takes 64 MiB of \
+         memory",
+        path.display()
+    )]
+    NotLocked {
         /// The file.
         path: PathBuf,
     },
@@ -76,4 +103,20 @@ pub enum KeyRingError {
         /// The cause.
         source: io::Error,
     },
+}
+
+/// The secret's name, what to do without it, and what to do if it is wrong.
+fn words(lock: &RingLock) -> (&'static str, &'static str, &'static str) {
+    match lock {
+        RingLock::DataKey { .. } => (
+            "data key",
+            "name the command that unwraps it: --key-command or ASSENT_KEY_COMMAND",
+            "look at which key the command uses",
+        ),
+        RingLock::None | RingLock::Passphrase => (
+            "passphrase",
+            "name the file that holds it (--passphrase-file or ASSENT_PASSPHRASE_FILE), or run the command at a terminal",
+            "try again, or restore the key ring from a backup whose passphrase you know",
+        ),
+    }
 }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::slot::{GIVEN_UP, LIVE, State, part, state};
-use super::{KeyRing, KeyRingError, subject_slot};
+use super::slot::{GIVEN_UP, LIVE, number_slot};
+use super::{KeyRing, KeyRingError};
 use crate::durable::WriteKind;
 use crate::id::SubjectId;
 use crate::secret::Key;
@@ -22,7 +22,7 @@ impl KeyRing {
         self.get(subject)?;
         self.refresh()?;
         let slot = self.whole;
-        self.put(WriteKind::RingAppend, slot, LIVE, subject_slot(subject, key.expose()))?;
+        self.put(WriteKind::RingAppend, slot, LIVE, self.key_slot(subject, key)?)?;
         self.rivals.entry(subject).or_default().insert(slot);
         self.whole += 1;
         Ok(())
@@ -42,9 +42,7 @@ impl KeyRing {
         let mut keys = Vec::new();
         for slot in self.slots_of(subject) {
             let bytes = self.read(slot)?;
-            if state(&bytes) == State::Live {
-                keys.push((slot, Key::from_bytes(&part(&bytes, 24))));
-            }
+            keys.extend(self.opener().key_in(&bytes).map(|key| (slot, key)));
         }
         Ok(keys)
     }
@@ -61,9 +59,7 @@ impl KeyRing {
         self.slots.insert(subject, slot);
         self.rivals.insert(subject, others.clone());
         for other in others {
-            let mut bytes = subject_slot(subject, &[0; 32]);
-            bytes[24..32].copy_from_slice(&leaves.to_be_bytes());
-            self.put(WriteKind::RingErase, other, GIVEN_UP, bytes)?;
+            self.put(WriteKind::RingErase, other, GIVEN_UP, number_slot(subject.as_bytes(), leaves))?;
             self.given_up.push((leaves, subject));
         }
         self.rivals.remove(&subject);
@@ -97,7 +93,7 @@ mod tests {
     /// Ada and Bob, and a second key for Ada.
     fn two_keys(path: &Path) -> KeyRing {
         let mut ring =
-            KeyRing::create(path, VaultId::from_bytes([9; 16]), &Key::from_bytes(&[5; 32]), &no_hook()).unwrap();
+            KeyRing::create(path, VaultId::from_bytes([9; 16]), &Key::from_bytes(&[5; 32]), &[], &no_hook()).unwrap();
         ring.add(ADA, &Key::from_bytes(&[0xa1; 32])).unwrap();
         ring.add(BOB, &Key::from_bytes(&[0xb0; 32])).unwrap();
         ring.add_rival(ADA, &Key::from_bytes(&[0xa2; 32])).unwrap();
@@ -105,7 +101,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> KeyRing {
-        KeyRing::open(path, &no_hook()).unwrap()
+        KeyRing::open(path, &[], &no_hook()).unwrap()
     }
 
     fn first_bytes(ring: &mut KeyRing, subject: SubjectId) -> Vec<u8> {

@@ -1,13 +1,14 @@
-//! One slot of the ring, 128 bytes: what it says, and whether it is whole. The header is of the same length.
+//! One slot of the ring, 128 bytes: what it says, and whether it is whole.
 
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 pub(super) const SLOT: usize = 128;
 pub(super) const LIVE: u64 = 1;
 pub(super) const DESTROYED: u64 = 2;
 pub(super) const WITHDRAWN: u64 = 3;
 pub(super) const GIVEN_UP: u64 = 4;
-/// The last 32 bytes of the header and of each slot are the SHA-256 of the bytes before them.
+/// The last 32 bytes are the SHA-256 of the bytes before them.
 const BODY: usize = SLOT - 32;
 
 /// What a slot says.
@@ -36,9 +37,18 @@ pub(super) fn state(bytes: &[u8; SLOT]) -> State {
     }
 }
 
-/// Where a slot begins in the file.
-pub(super) fn offset(slot: u64) -> u64 {
-    (slot + 1) * SLOT as u64
+/// A slot with this id; state, number or key, and checksum are to follow.
+pub(super) fn id_slot(id: &[u8; 16]) -> Zeroizing<[u8; SLOT]> {
+    let mut bytes = Zeroizing::new([0; SLOT]);
+    bytes[8..24].copy_from_slice(id);
+    bytes
+}
+
+/// The same with a number.
+pub(super) fn number_slot(id: &[u8; 16], number: u64) -> Zeroizing<[u8; SLOT]> {
+    let mut bytes = id_slot(id);
+    bytes[24..32].copy_from_slice(&number.to_be_bytes());
+    bytes
 }
 
 pub(super) fn part<const N: usize>(bytes: &[u8; SLOT], at: usize) -> [u8; N] {
@@ -52,7 +62,7 @@ pub(super) fn stamp(bytes: &mut [u8; SLOT]) {
     bytes[BODY..].copy_from_slice(&sum);
 }
 
-pub(super) fn stamped(bytes: &[u8; SLOT]) -> bool {
+fn stamped(bytes: &[u8; SLOT]) -> bool {
     let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
     bytes[BODY..] == sum
 }

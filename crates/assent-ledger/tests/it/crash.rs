@@ -148,7 +148,8 @@ fn child_that_is_killed() {
     });
     let place =
         VaultPlace { folder: folder.join("my vault"), ring: folder.join("keys/ring"), database: Database::Sqlite };
-    let tools = Tools { rng: Box::new(TestRng::new(&format!("child {n}"))), hook, rules: lenient() };
+    let tools =
+        Tools { rng: Box::new(TestRng::new(&format!("child {n}"))), hook, secrets: Vec::new(), rules: lenient() };
     story(&Ledger::open(&place, tools, T0).unwrap()).unwrap();
 }
 

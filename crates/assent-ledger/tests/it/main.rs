@@ -8,6 +8,7 @@ mod calibrations;
 mod consent;
 mod crash;
 mod crops;
+mod custody;
 mod erasure;
 mod fixture;
 mod held;

@@ -48,8 +48,8 @@ fn a_vault_that_does_not_open_says_why_and_what_to_do() {
         ),
         (
             "newer ring",
-            |h| patch_ring(h, 19, 2),
-            "the key ring ~/keys/ring has format 2, and this assent reads format 1; use a newer assent",
+            |h| patch_ring(h, 19, 3),
+            "the key ring ~/keys/ring has format 3, and this assent reads formats 1 and 2; use a newer assent",
         ),
         ("damaged ring", |h| patch_ring(h, 50, 0), "~/keys/ring is not a key ring; name the vault's key ring"),
         (

@@ -140,7 +140,7 @@ impl Home {
     pub(crate) fn tools(&self, hook: WriteHook) -> Tools {
         // Seeded by the folder's random name, so that two vaults differ.
         let rng = Box::new(TestRng::new(&format!("{} {}", self.dir.path().display(), fresh())));
-        Tools { rng, hook, rules: lenient() }
+        Tools { rng, hook, secrets: Vec::new(), rules: lenient() }
     }
 
     pub(crate) fn create(&self, kind: VaultKind) -> Ledger {

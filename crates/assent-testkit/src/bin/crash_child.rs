@@ -54,7 +54,12 @@ fn open(home: &std::path::Path, kill_at: usize, run: &str) -> Ledger {
                 rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
             }
         });
-        Tools { rng: Box::new(SeededRng::new(&format!("{} {run}", home.display()))), hook, rules: lenient() }
+        Tools {
+            rng: Box::new(SeededRng::new(&format!("{} {run}", home.display()))),
+            hook,
+            secrets: Vec::new(),
+            rules: lenient(),
+        }
     };
     match Ledger::open(&place, tools(), T0) {
         Err(OpenError::NoVault { .. }) => {

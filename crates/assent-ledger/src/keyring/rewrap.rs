@@ -1,0 +1,66 @@
+//! Another lock for a ring: the whole file is written anew, with the keys sealed by another key of the ring, and the old
+//! file overwritten.
+
+use std::fs::OpenOptions;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::lock::{Header, RingSecret};
+use super::slot::{SLOT, State, id_slot, part, stamp, state};
+use super::{KeyRing, KeyRingError, Opener};
+use crate::durable;
+use crate::id::SubjectId;
+
+impl KeyRing {
+    /// Locks the ring with `secret` alone from now on; `None` leaves the keys in it as they are. Slots keep their places.
+    ///
+    /// # Errors
+    ///
+    /// - [`KeyRingError::Damaged`] if a key does not open: nothing was changed.
+    /// - [`KeyRingError::NotLocked`] if a wrapped data key is too long, or Argon2 has no memory: nothing was changed.
+    /// - [`KeyRingError::Io`] if the file cannot be written: it has the old lock or the new one.
+    pub(crate) fn rewrap(&mut self, secret: Option<&RingSecret>, rng: &mut dyn CryptoRng) -> Result<(), KeyRingError> {
+        self.refresh()?;
+        let path = self.path.clone();
+        let refused = || KeyRingError::NotLocked { path: path.clone() };
+        let (header, locked) = match secret {
+            None => (Header::in_the_clear(self.vault, &self.master), None),
+            Some(secret) => {
+                let (header, key) = Header::locked(self.vault, &self.master, secret, rng).ok_or_else(refused)?;
+                (header, Some(key))
+            }
+        };
+        let to = Opener { vault: self.vault, locked: locked.as_ref() };
+        // At once as long as it gets, so that no copy stays behind in memory that was given back.
+        let length = header.bytes().len() + SLOT * self.whole as usize;
+        let mut content = Zeroizing::new(Vec::with_capacity(length));
+        content.extend_from_slice(header.bytes());
+        for slot in 0..self.whole {
+            let old = self.read(slot)?;
+            let new = match state(&old) {
+                State::Live => {
+                    let damaged = || KeyRingError::Damaged { path: path.clone(), slot };
+                    let key = self.opener().key_in(&old).ok_or_else(damaged)?;
+                    let mut new = to.slot_of(SubjectId::from_bytes(part(&old, 8)), &key).ok_or_else(refused)?;
+                    new[..8].copy_from_slice(&old[..8]);
+                    new
+                }
+                State::Destroyed | State::Withdrawn | State::GivenUp => old,
+                // As damaged as before, by a state that there is not, and without what is left of a key.
+                State::Damaged => id_slot(&part(&old, 8)),
+            };
+            content.extend_from_slice(new.as_slice());
+            if let Some(bytes) = content.last_chunk_mut::<SLOT>() {
+                stamp(bytes);
+            }
+        }
+        let io = |op: &'static str| move |source| KeyRingError::Io { op, path: path.clone(), source };
+        durable::replace_private(&self.hook, &self.path, &content).map_err(io("replace"))?;
+        let io = |source| KeyRingError::Io { op: "open", path: self.path.clone(), source };
+        self.file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(io)?;
+        self.first = header.bytes().len() as u64;
+        self.locked = locked;
+        Ok(())
+    }
+}
