@@ -1,9 +1,8 @@
 //! I1: only templates with a grant that is valid now can be searched, and none is at rest without one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use assent_ledger::*;
-use proptest::prelude::*;
 
 use crate::support::*;
 
@@ -89,146 +88,6 @@ fn i1_the_database_refuses_a_template_without_an_active_grant() {
         }
         raw.exec(insert(&good, "active", T0.0));
     });
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Add,
-    Grant { who: usize, purpose: usize, days: i64 },
-    Enrol { who: usize },
-    Withdraw { who: usize },
-    Expire,
-    Wait { days: i64 },
-    Erase { who: usize },
-    Rotate { who: usize },
-    BackUp,
-    Restore,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        1 => Just(Step::Add),
-        4 => (0usize..3, 0usize..2, 1i64..4).prop_map(|(who, purpose, days)| Step::Grant { who, purpose, days }),
-        4 => (0usize..3).prop_map(|who| Step::Enrol { who }),
-        2 => (0usize..5).prop_map(|who| Step::Withdraw { who }),
-        1 => Just(Step::Expire),
-        3 => (1i64..4).prop_map(|days| Step::Wait { days }),
-        1 => (0usize..5).prop_map(|who| Step::Erase { who }),
-        1 => (0usize..5).prop_map(|who| Step::Rotate { who }),
-        1 => Just(Step::BackUp),
-        1 => Just(Step::Restore),
-    ]
-}
-
-/// What should be so: per grant its subject, purpose, end, and number of templates.
-type Model = BTreeMap<GrantId, (SubjectId, usize, i64, usize)>;
-
-fn history(backend: Backend, steps: &[Step]) {
-    let mut w = World::new(backend);
-    let (data, ring) = (w.home.dir.path().join("backup"), w.home.dir.path().join("elsewhere/ring"));
-    let mut backup: Option<(Vec<SubjectId>, Model)> = None;
-    let purposes = [Purpose::find_my_photos(), Purpose::publish_website()];
-    let (mut people, mut day, mut model) = (vec![w.subject("one"), w.subject("two")], 0, Model::new());
-    let mut raw = w.home.raw();
-    for (n, step) in steps.iter().enumerate() {
-        let now = at(day);
-        let pick = |who: usize, people: &[SubjectId]| (!people.is_empty()).then(|| people[who % people.len()]);
-        let live = |model: &Model, s: SubjectId| {
-            let mut all = model.iter().filter(|(_, g)| g.0 == s && g.2 > day);
-            all.next().map(|(id, _)| *id)
-        };
-        match *step {
-            Step::Add => people.push(w.tx(now, |tx| add_subject(tx, &format!("p{n}"))).unwrap()),
-            Step::Wait { days } => day += days,
-            Step::Expire => {
-                let due: BTreeSet<_> = model.iter().filter(|(_, g)| g.2 <= day).map(|(id, _)| *id).collect();
-                assert_eq!(w.ledger.expire_due(now).unwrap().into_iter().collect::<BTreeSet<_>>(), due);
-                model.retain(|_, g| g.2 > day);
-            }
-            Step::Grant { who, purpose, days } => {
-                let Some(s) = pick(who, &people) else {
-                    continue;
-                };
-                let made = w.tx(now, |tx| give(tx, s, w.collection, &purposes[purpose], &w.witnesses, days));
-                let taken = model.values().any(|g| g.0 == s && g.1 == purpose);
-                assert_eq!(made.is_err(), taken);
-                if let Ok(id) = made {
-                    model.insert(id, (s, purpose, day + days, 0));
-                }
-            }
-            Step::Enrol { who } => {
-                let Some(id) = pick(who, &people).and_then(|s| live(&model, s)) else {
-                    continue;
-                };
-                w.tx(now, |tx| tx.enrol(&tx.active_grant(id)?, MODEL, &[b"e"])).unwrap();
-                model.get_mut(&id).unwrap().3 += 1;
-            }
-            Step::Withdraw { who } => {
-                let Some(id) = pick(who, &people).and_then(|s| live(&model, s)) else {
-                    continue;
-                };
-                w.tx(now, |tx| tx.withdraw(tx.active_grant(id)?)).unwrap();
-                model.remove(&id);
-                if let Some((_, model)) = &mut backup {
-                    model.remove(&id);
-                }
-            }
-            Step::Erase { who } => {
-                let Some(s) = pick(who, &people) else {
-                    continue;
-                };
-                w.ledger.erase(s, now, |_| {}).unwrap();
-                let kept = backup.iter_mut().map(|(people, model)| (people, model));
-                for (people, model) in kept.chain([(&mut people, &mut model)]) {
-                    people.retain(|p| *p != s);
-                    model.retain(|_, g| g.0 != s);
-                }
-            }
-            Step::Rotate { who } => {
-                let Some(s) = pick(who, &people) else {
-                    continue;
-                };
-                w.ledger.rotate(s, now).unwrap();
-            }
-            // The tables of PostgreSQL are backed up by its own means.
-            Step::BackUp | Step::Restore if backend != Backend::Sqlite => {}
-            Step::BackUp => {
-                w.ledger.backup(&data, &ring, now).unwrap();
-                backup = Some((people.clone(), model.clone()));
-            }
-            Step::Restore => {
-                let Some((then, kept)) = backup.clone() else { continue };
-                (people, model) = (then, kept);
-                w = w.restored(&data, &ring, now);
-                raw = w.home.raw();
-            }
-        }
-        let stray = raw.count(
-            "SELECT COUNT(*) FROM templates t WHERE NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = t.grant_id \
-             AND g.state = 'active' AND t.created_ms >= g.valid_from_ms AND t.created_ms < g.valid_until_ms)",
-        );
-        assert_eq!(stray, 0, "templates without an active grant after {step:?}");
-        for (number, purpose) in purposes.iter().enumerate() {
-            let gallery = w.tx(at(day), |tx| tx.searchable_templates(w.collection, purpose, MODEL)).unwrap();
-            let mut found = BTreeMap::new();
-            for t in &gallery.templates {
-                *found.entry(t.grant).or_insert(0) += 1;
-            }
-            let due = model.iter().filter(|(_, g)| g.1 == number && g.2 > day && g.3 > 0);
-            assert_eq!(found, due.map(|(id, g)| (*id, g.3)).collect(), "after {step:?}");
-            assert!(gallery.unopened.is_empty());
-        }
-    }
-    assert_eq!(w.ledger.audit_verify(None, at(day)).unwrap().fault, None);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn i1_no_history_leaves_a_template_without_an_active_grant(steps in prop::collection::vec(step(), 5..30)) {
-        on_every_database(|backend| history(backend, &steps));
-    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod custody;
 mod erasure;
 mod fixture;
 mod held;
+mod histories;
 mod log;
 mod opening;
 mod orders;

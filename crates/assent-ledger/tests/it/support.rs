@@ -116,7 +116,7 @@ pub(crate) fn lenient() -> Rulebook {
 pub(crate) struct Home {
     pub(crate) dir: TempDir,
     pub(crate) place: VaultPlace,
-    backend: Backend,
+    pub(crate) backend: Backend,
 }
 
 impl Home {
@@ -161,12 +161,36 @@ impl Home {
         patient(|| Ledger::open(&self.place, self.tools(hook.clone()), T0))
     }
 
+    pub(crate) fn open_hooked_at(&self, hook: &WriteHook, now: Timestamp) -> Ledger {
+        patient(|| Ledger::open(&self.place, self.tools(hook.clone()), now)).unwrap()
+    }
+
     pub(crate) fn open(&self) -> Ledger {
         self.open_hooked(&no_hook()).unwrap()
     }
 
     pub(crate) fn open_at(&self, place: &VaultPlace) -> Result<Ledger, OpenError> {
         Ledger::open(place, self.tools(no_hook()), T0)
+    }
+
+    /// Writes PostgreSQL's own backup of the tables.
+    pub(crate) fn dump(&self, to: &Path) {
+        let schema = format!("--schema={}", self.schema());
+        postgres_tool("pg_dump", &[&schema, "--file", to.to_str().unwrap(), "--dbname", &postgres().unwrap()]);
+    }
+
+    /// Puts PostgreSQL's own backup in the place of the tables.
+    pub(crate) fn load(&self, from: &Path) {
+        let base = postgres().unwrap();
+        Raw::connect(&base).exec(format!("DROP SCHEMA {} CASCADE", self.schema()));
+        postgres_tool("psql", &["-q", "-v", "ON_ERROR_STOP=1", "--file", from.to_str().unwrap(), "--dbname", &base]);
+    }
+
+    fn schema(&self) -> &str {
+        match &self.place.database {
+            Database::Postgres { url } => url.split_once("search_path]=").unwrap().1,
+            Database::Sqlite => panic!("SQLite has no schema"),
+        }
     }
 
     /// A client that has left foreign keys off.
@@ -189,6 +213,15 @@ impl Home {
         }
         raw
     }
+}
+
+/// Runs a program that Debian keeps beside the server and not on the path.
+fn postgres_tool(name: &str, args: &[&str]) {
+    let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql").unwrap().map(|v| v.unwrap().path()).collect();
+    versions.sort();
+    let program = versions.last().unwrap().join("bin").join(name);
+    let output = std::process::Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Another test's child process holds our lock between its fork and its exec; that passes.

@@ -1,0 +1,383 @@
+//! I1 over random histories: whatever happens in whatever order, and wherever the program is killed in it, only templates
+//! with a grant that is valid now can be searched, and none is at rest without one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use assent_ledger::*;
+use proptest::prelude::*;
+
+use crate::support::*;
+
+#[derive(Clone, Debug)]
+enum Act {
+    Add,
+    Grant { who: usize, purpose: usize, days: i64 },
+    Enrol { who: usize },
+    Renew { who: usize, days: i64 },
+    Withdraw { who: usize },
+    Expire,
+    Wait { days: i64 },
+    Erase { who: usize },
+    Rotate { who: usize },
+    BackUp,
+    Restore,
+}
+
+/// Something that happens, and where the program is killed in it: before or after one of its writes, counted from 1.
+#[derive(Clone, Debug)]
+struct Step {
+    act: Act,
+    killed_at: Option<usize>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        1 => Just(Act::Add),
+        4 => (0usize..3, 0usize..2, 1i64..4).prop_map(|(who, purpose, days)| Act::Grant { who, purpose, days }),
+        4 => (0usize..3).prop_map(|who| Act::Enrol { who }),
+        3 => (0usize..3, 1i64..6).prop_map(|(who, days)| Act::Renew { who, days }),
+        2 => (0usize..5).prop_map(|who| Act::Withdraw { who }),
+        1 => Just(Act::Expire),
+        3 => (1i64..4).prop_map(|days| Act::Wait { days }),
+        1 => (0usize..5).prop_map(|who| Act::Erase { who }),
+        1 => (0usize..5).prop_map(|who| Act::Rotate { who }),
+        2 => Just(Act::BackUp),
+        2 => Just(Act::Restore),
+    ];
+    // A transaction has two moments; an erasure and a rotation have more.
+    let killed_at = prop_oneof![3 => Just(None), 1 => (1usize..8).prop_map(Some)];
+    (act, killed_at).prop_map(|(act, killed_at)| Step { act, killed_at })
+}
+
+/// Whose a grant is, for which purpose, until which day, and with how many templates.
+type Fact = (SubjectId, usize, i64, usize);
+
+/// How things stand.
+#[derive(Clone, Debug, Default)]
+struct State {
+    people: BTreeSet<SubjectId>,
+    /// The grants that are active by their state.
+    grants: BTreeMap<GrantId, Fact>,
+    /// Which grant renews which.
+    renews: BTreeMap<GrantId, GrantId>,
+}
+
+impl State {
+    /// The same without ids that nobody can foresee.
+    fn facts(&self) -> (usize, Vec<Fact>) {
+        let mut facts: Vec<Fact> = self.grants.values().copied().collect();
+        facts.sort_unstable();
+        (self.people.len(), facts)
+    }
+
+    fn pick(&self, who: usize) -> Option<SubjectId> {
+        self.people.iter().nth(who % self.people.len().max(1)).copied()
+    }
+
+    /// A grant of somebody that is in force on a day.
+    fn live(&self, who: usize, day: i64) -> Option<(GrantId, Fact)> {
+        let subject = self.pick(who)?;
+        self.grants.iter().find(|(_, fact)| fact.0 == subject && fact.2 > day).map(|(id, fact)| (*id, *fact))
+    }
+}
+
+/// What was backed up, and what has to be gone when it comes back.
+#[derive(Default)]
+struct Backups {
+    kept: Option<State>,
+    withdrawn: BTreeSet<GrantId>,
+    erased: BTreeSet<SubjectId>,
+    /// PostgreSQL's own means know nothing of keys that were exchanged since.
+    rotated: bool,
+}
+
+struct Run {
+    w: World,
+    hook: WriteHook,
+    armed: Arc<AtomicUsize>,
+    purposes: [Purpose; 2],
+    backups: Backups,
+    day: i64,
+    added: usize,
+}
+
+impl Run {
+    fn new(backend: Backend) -> Self {
+        let armed = Arc::new(AtomicUsize::new(0));
+        let trigger = armed.clone();
+        let hook: WriteHook = Arc::new(move |_| {
+            if trigger.load(Ordering::SeqCst) > 0 && trigger.fetch_sub(1, Ordering::SeqCst) == 1 {
+                resume_unwind(Box::new("killed"));
+            }
+        });
+        let w = World::hooked(backend, hook.clone());
+        let purposes = [Purpose::find_my_photos(), Purpose::publish_website()];
+        Self { w, hook, armed, purposes, backups: Backups::default(), day: 0, added: 0 }
+    }
+
+    fn places(&self) -> (PathBuf, PathBuf) {
+        let dir = self.w.home.dir.path();
+        (dir.join("backup"), dir.join("elsewhere/ring"))
+    }
+
+    /// How things stand by what the vault says.
+    fn read(&self) -> State {
+        let mut templates = BTreeMap::new();
+        for grant in self.w.home.raw().blobs("SELECT grant_id FROM templates") {
+            *templates.entry(GrantId::from_bytes(grant.try_into().unwrap())).or_insert(0) += 1;
+        }
+        let grants = self.w.tx(at(self.day), |tx| {
+            let people: BTreeSet<SubjectId> = tx.subjects()?.iter().map(|s| s.id).collect();
+            let grants = people.iter().map(|s| tx.grants_of(*s)).collect::<Result<Vec<_>, _>>()?;
+            Ok((people, grants.concat()))
+        });
+        let (people, grants) = grants.unwrap();
+        let mut state = State { people, ..State::default() };
+        for g in grants {
+            state.renews.extend(g.renews.map(|old| (g.id, old)));
+            if g.state == GrantState::Active {
+                let purpose = self.purposes.iter().position(|p| *p == g.purpose).unwrap();
+                let until = (g.valid_until.0 - T0.0) / DAY;
+                state.grants.insert(g.id, (g.subject, purpose, until, templates.remove(&g.id).unwrap_or(0)));
+            }
+        }
+        assert!(templates.is_empty(), "templates without an active grant: {templates:?}");
+        state
+    }
+
+    /// How things have to stand after a step that was not interrupted.
+    fn expected(&self, before: &State, act: &Act) -> State {
+        let mut after = before.clone();
+        let new = GrantId::from_bytes([0xff; 16]);
+        match *act {
+            Act::Add => {
+                after.people.insert(SubjectId::from_bytes([0xff; 16]));
+            }
+            Act::Grant { who, purpose, days } => {
+                let subject = before.pick(who).filter(|s| !before.grants.values().any(|g| g.0 == *s && g.1 == purpose));
+                after.grants.extend(subject.map(|s| (new, (s, purpose, self.day + days, 0))));
+            }
+            Act::Enrol { who } => {
+                if let Some((id, _)) = before.live(who, self.day) {
+                    after.grants.get_mut(&id).unwrap().3 += 1;
+                }
+            }
+            Act::Renew { who, days } => {
+                if let Some((id, fact)) = before.live(who, self.day) {
+                    after.grants.remove(&id);
+                    after.grants.insert(new, (fact.0, fact.1, self.day + days, fact.3));
+                }
+            }
+            Act::Withdraw { who } => {
+                let id = before.live(who, self.day).map(|(id, _)| id);
+                after.grants.retain(|grant, _| Some(*grant) != id);
+            }
+            Act::Expire => after.grants.retain(|_, fact| fact.2 > self.day),
+            Act::Erase { who } => {
+                let subject = before.pick(who);
+                after.people.retain(|s| Some(*s) != subject);
+                after.grants.retain(|_, fact| Some(fact.0) != subject);
+            }
+            Act::Restore => {
+                if let Some(kept) = self.restorable() {
+                    after = kept.clone();
+                    after.people.retain(|s| !self.backups.erased.contains(s));
+                    after
+                        .grants
+                        .retain(|id, g| !self.backups.withdrawn.contains(id) && !self.backups.erased.contains(&g.0));
+                }
+            }
+            Act::Wait { .. } | Act::Rotate { .. } | Act::BackUp => {}
+        }
+        after
+    }
+
+    fn restorable(&self) -> Option<&State> {
+        let by_own_means = self.w.home.backend == Backend::Postgres && self.backups.rotated;
+        self.backups.kept.as_ref().filter(|_| !by_own_means)
+    }
+
+    fn act(&mut self, before: &State, act: &Act) -> Result<(), TxError> {
+        let (now, w) = (at(self.day), &self.w);
+        match *act {
+            Act::Add => {
+                self.added += 1;
+                let handle = format!("person {}", self.added);
+                w.tx(now, |tx| add_subject(tx, &handle)).map(drop)
+            }
+            Act::Grant { who, purpose, days } => match before.pick(who) {
+                Some(s) => match w.tx(now, |tx| give(tx, s, w.collection, &self.purposes[purpose], &w.witnesses, days))
+                {
+                    Err(TxError::GrantExists) => Ok(()),
+                    other => other.map(drop),
+                },
+                None => Ok(()),
+            },
+            Act::Enrol { who } => match before.live(who, self.day) {
+                Some((id, _)) => w.tx(now, |tx| tx.enrol(&tx.active_grant(id)?, MODEL, &[b"e"])).map(drop),
+                None => Ok(()),
+            },
+            Act::Renew { who, days } => match before.live(who, self.day) {
+                Some((id, (subject, purpose, ..))) => {
+                    let (evidence, valid_until) = (paper(&w.witnesses), at(self.day + days));
+                    let (collection, purpose, evidence) = (w.collection, &self.purposes[purpose], &evidence);
+                    let (valid_from, notice_sha256) = (now, notice());
+                    let new =
+                        NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
+                    w.tx(now, |tx| tx.renew(tx.active_grant(id)?, &new)).map(drop)
+                }
+                None => Ok(()),
+            },
+            Act::Withdraw { who } => match before.live(who, self.day) {
+                Some((id, _)) => w.tx(now, |tx| tx.withdraw(tx.active_grant(id)?)),
+                None => Ok(()),
+            },
+            Act::Expire => w.ledger.expire_due(now).map(drop),
+            Act::Wait { days } => {
+                self.day += days;
+                Ok(())
+            }
+            Act::Erase { who } => match before.pick(who) {
+                Some(s) => w.ledger.erase(s, now, |_| {}).map(drop),
+                None => Ok(()),
+            },
+            Act::Rotate { who } => match before.pick(who) {
+                Some(s) => {
+                    self.backups.rotated = true;
+                    w.ledger.rotate(s, now)
+                }
+                None => Ok(()),
+            },
+            Act::BackUp | Act::Restore => Ok(()),
+        }
+    }
+
+    /// Another program opens the vault.
+    fn reopen(self) -> Self {
+        let Self { w, hook, armed, purposes, backups, day, added } = self;
+        let World { ledger, home, collection, witnesses } = w;
+        drop(ledger);
+        let ledger = home.open_hooked_at(&hook, at(day));
+        Self { w: World { ledger, home, collection, witnesses }, hook, armed, purposes, backups, day, added }
+    }
+
+    fn back_up(&mut self, before: &State) {
+        let (data, ring) = self.places();
+        match self.w.home.backend {
+            Backend::Sqlite => drop(self.w.ledger.backup(&data, &ring, at(self.day)).unwrap()),
+            Backend::Postgres => self.w.home.dump(&data),
+        }
+        self.backups = Backups { kept: Some(before.clone()), ..Backups::default() };
+    }
+
+    fn restore(mut self) -> Self {
+        let (data, ring) = self.places();
+        if self.restorable().is_none() {
+            return self;
+        }
+        match self.w.home.backend {
+            Backend::Sqlite => {
+                self.w = self.w.restored(&data, &ring, at(self.day));
+                // The ledger that restored it has no hook.
+                self.reopen()
+            }
+            Backend::Postgres => {
+                let World { ledger, home, collection, witnesses } = self.w;
+                drop(ledger);
+                home.load(&data);
+                let ledger = home.open_hooked_at(&self.hook, at(self.day));
+                Self { w: World { ledger, home, collection, witnesses }, ..self }
+            }
+        }
+    }
+
+    /// What a search finds is what has a grant that is valid now.
+    fn check(&self, state: &State, step: &Step) {
+        for (number, purpose) in self.purposes.iter().enumerate() {
+            let now = at(self.day);
+            let gallery = self.w.tx(now, |tx| tx.searchable_templates(self.w.collection, purpose, MODEL)).unwrap();
+            let mut found = BTreeMap::new();
+            for t in &gallery.templates {
+                *found.entry(t.grant).or_insert(0) += 1;
+            }
+            let due = state.grants.iter().filter(|(_, g)| g.1 == number && g.2 > self.day && g.3 > 0);
+            assert_eq!(found, due.map(|(id, g)| (*id, g.3)).collect(), "after {step:?}");
+            assert!(gallery.unopened.is_empty(), "after {step:?}");
+        }
+    }
+}
+
+fn history(backend: Backend, steps: &[Step]) {
+    let mut run = Run::new(backend);
+    run.w.subject("one");
+    run.w.subject("two");
+    let mut before = run.read();
+    for step in steps {
+        let expected = run.expected(&before, &step.act);
+        match step.act {
+            Act::BackUp => run.back_up(&before),
+            Act::Restore => run = run.restore(),
+            _ => {
+                run.armed.store(step.killed_at.unwrap_or(0), Ordering::SeqCst);
+                let outcome = catch_unwind(AssertUnwindSafe(|| run.act(&before, &step.act)));
+                run.armed.store(0, Ordering::SeqCst);
+                match outcome {
+                    Ok(done) => done.unwrap(),
+                    Err(_) => run = run.reopen(),
+                }
+            }
+        }
+        let after = run.read();
+        let kept = [expected.facts()].into_iter().chain(step.killed_at.map(|_| before.facts()));
+        assert!(
+            kept.clone().any(|facts| facts == after.facts()),
+            "{step:?}: {:?}, {:?}",
+            after,
+            kept.collect::<Vec<_>>()
+        );
+        match step.act {
+            Act::Withdraw { .. } => {
+                // With it goes what it renewed, wherever an old backup has it in force.
+                let ended = before.grants.keys().filter(|id| !after.grants.contains_key(id));
+                for id in ended {
+                    let chain = std::iter::successors(Some(*id), |id| after.renews.get(id).copied());
+                    run.backups.withdrawn.extend(chain);
+                }
+            }
+            Act::Erase { .. } => run.backups.erased.extend(before.people.difference(&after.people)),
+            _ => {}
+        }
+        run.check(&after, step);
+        before = after;
+    }
+    assert_eq!(run.w.ledger.audit_verify(None, at(run.day)).unwrap().fault, None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn i1_no_history_leaves_a_template_without_an_active_grant(steps in prop::collection::vec(step(), 5..40)) {
+        on_every_database(|backend| history(backend, &steps));
+    }
+}
+
+#[test]
+fn i1_who_renewed_and_then_withdrew_is_not_found_in_an_old_backup() {
+    let who = 0;
+    let story = [
+        Act::Grant { who, purpose: 0, days: 20 },
+        Act::Enrol { who },
+        Act::BackUp,
+        Act::Renew { who, days: 30 },
+        Act::Renew { who, days: 40 },
+        Act::Withdraw { who },
+        Act::Restore,
+    ];
+    let steps = story.map(|act| Step { act, killed_at: None });
+    on_every_database(|backend| history(backend, &steps));
+}
