@@ -257,7 +257,8 @@ fn enrol_everybody(
             valid_until: Timestamp(vault::now().0 + ONE_DAY_MS),
             pictures: &[(name, bytes)],
         };
-        enrol(ledger, models, &mut worker, &enrolment, vault::now())?;
+        // No photo was scanned yet that a portrait could be compared with.
+        enrol(ledger, models, &mut worker, &enrolment, &mut |_, _| {}, vault::now())?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -124,7 +124,14 @@ pub(crate) fn run(
     };
     let models = models.load()?;
     let mut worker = models.worker(PORTRAIT_SEARCH)?;
-    enrol_one(&ledger, &models, &mut worker, &person, notice_sha256)?;
+    let bar = progress::bar(0, "known photos compared");
+    let mut compared = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let enrolled = enrol_one(&ledger, &models, &mut worker, &person, notice_sha256, &mut compared);
+    bar.finish_and_clear();
+    enrolled?;
     let object = json!({
         "subject": person.subject.id.to_string(), "consents": person.consents.len(), "until": date(until),
     });
@@ -148,6 +155,7 @@ fn enrol_one(
     worker: &mut Worker,
     person: &Person,
     notice_sha256: [u8; 32],
+    compared: &mut dyn FnMut(usize, usize),
 ) -> Result<(), CommandError> {
     let enrolment = Enrolment {
         subject: person.subject.id,
@@ -157,7 +165,7 @@ fn enrol_one(
         valid_until: person.valid_until,
         pictures: &person.pictures,
     };
-    enrol(ledger, models, worker, &enrolment, now())?;
+    enrol(ledger, models, worker, &enrolment, compared, now())?;
     Ok(())
 }
 
@@ -231,8 +239,10 @@ fn roster(
     let mut worker = models.worker(PORTRAIT_SEARCH)?;
     let bar = progress::bar(rows.len() as u64, "people");
     for (i, row) in rows.iter().enumerate() {
-        roster_row(ledger, &models, &mut worker, row, &folder, notice_sha256)
+        let mut compared = |done, of| bar.set_message(format!("; {done}/{of} known photos compared"));
+        roster_row(ledger, &models, &mut worker, row, &folder, notice_sha256, &mut compared)
             .map_err(|source| CommandError::RosterRow { row: i + 1, source: Box::new(source) })?;
+        bar.set_message("");
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -249,6 +259,7 @@ fn roster_row(
     row: &Row,
     folder: &Path,
     notice_sha256: [u8; 32],
+    compared: &mut dyn FnMut(usize, usize),
 ) -> Result<(), CommandError> {
     let (age, jurisdiction, signed_by) = row.about()?;
     let subject = match vault::subject(ledger, row.id.trim()) {
@@ -287,7 +298,7 @@ fn roster_row(
         valid_until,
         pictures: parts(&row.photos).map(|file| picture(&folder.join(file))).collect::<Result<_, _>>()?,
     };
-    enrol_one(ledger, models, worker, &person, notice_sha256)
+    enrol_one(ledger, models, worker, &person, notice_sha256, compared)
 }
 
 /// The parts of a field that holds several values.

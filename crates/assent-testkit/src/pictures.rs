@@ -2,6 +2,7 @@
 
 use assent::{Frame, encode, fit_within, resize};
 use assent_vision::decode::{DecodeLimits, decode};
+use assent_vision::geometry::{Orientation, QuarterTurn};
 
 /// A picture file, decoded.
 pub fn open(bytes: &[u8]) -> Frame {
@@ -48,7 +49,19 @@ pub fn shrunk(frame: &Frame, side_px: u32) -> Frame {
     resize(frame, fit_within((frame.width(), frame.height()), side_px))
 }
 
-/// The picture with every value multiplied.
+/// The picture, its left and right sides exchanged.
+pub fn mirrored(frame: &Frame) -> Frame {
+    frame.clone().oriented(Orientation { mirror: true, turn: QuarterTurn::None })
+}
+
+/// A part of the picture: left, top, width, height, pixels.
+pub fn part(frame: &Frame, [left, top, width, height]: [u32; 4]) -> Frame {
+    let rows = (top..top + height).map(|y| (y * frame.width() + left) as usize * 3);
+    let rgb = rows.flat_map(|i| frame.rgb()[i..i + width as usize * 3].iter().copied()).collect();
+    Frame::new(width, height, rgb).unwrap()
+}
+
+/// The picture with every value multiplied, up to white.
 pub fn darkened(frame: &Frame, factor: f32) -> Frame {
     let mut dark = frame.clone();
     dark.rgb_mut().iter_mut().for_each(|v| *v = (f32::from(*v) * factor) as u8);

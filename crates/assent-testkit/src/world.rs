@@ -190,6 +190,21 @@ impl World {
         evidence: &Evidence,
         pictures: &[(&str, Vec<u8>)],
     ) -> Result<GrantId, EnrolError> {
+        self.enrol_watched(subject, evidence, pictures, &mut |_, _| {})
+    }
+
+    /// As [`try_enrol`](Self::try_enrol); `progress` is told how many photos were compared with a picture.
+    ///
+    /// # Errors
+    ///
+    /// As [`enrol`].
+    pub fn enrol_watched(
+        &self,
+        subject: SubjectId,
+        evidence: &Evidence,
+        pictures: &[(&str, Vec<u8>)],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<GrantId, EnrolError> {
         let pictures: Vec<(String, Vec<u8>)> = pictures.iter().map(|(n, b)| ((*n).to_owned(), b.clone())).collect();
         let consents = [self.to_be_found()];
         let enrolment = Enrolment {
@@ -200,7 +215,7 @@ impl World {
             valid_until: at(30),
             pictures: &pictures,
         };
-        Ok(with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, T0))?[0])
+        Ok(with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, progress, T0))?[0])
     }
 
     /// Puts somebody on the roster and enrols them from a sample portrait.

@@ -36,6 +36,7 @@ pub mod prelu;
 pub mod quality;
 pub mod resize;
 pub mod runtime;
+pub mod same_picture;
 pub mod second_look;
 mod wire;
 pub mod yunet;

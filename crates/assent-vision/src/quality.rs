@@ -5,6 +5,7 @@
 
 use crate::detect::Detection;
 use crate::embed::Aligned;
+use crate::frame::Frame;
 
 /// Measurements of one face. None of them says anything about the person.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,11 +63,7 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
         if face.turn.count().is_multiple_of(2) { b.height / photo_size.1 } else { b.width / photo_size.0 };
 
     let crop = aligned.crop();
-    let luminance: Vec<f32> = crop
-        .rgb()
-        .chunks_exact(3)
-        .map(|p| 0.2126 * f32::from(p[0]) + 0.7152 * f32::from(p[1]) + 0.0722 * f32::from(p[2]))
-        .collect();
+    let luminance = luminance(crop);
     let n = luminance.len() as f32;
     let mean = luminance.iter().sum::<f32>() / n;
     let variance = luminance.iter().map(|l| (l - mean).powi(2)).sum::<f32>() / n;
@@ -90,6 +87,12 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
         dynamic_range_bits: entropy,
         sharpness: laplacian_variance(&luminance, crop.width() as usize),
     }
+}
+
+/// The luminance of each pixel, `[height][width]`, 0 to 255.
+pub(crate) fn luminance(frame: &Frame) -> Vec<f32> {
+    let weigh = |p: &[u8]| 0.2126 * f32::from(p[0]) + 0.7152 * f32::from(p[1]) + 0.0722 * f32::from(p[2]);
+    frame.rgb().chunks_exact(3).map(weigh).collect()
 }
 
 fn histogram<'a>(luminance: impl Iterator<Item = &'a f32>) -> [u32; 256] {

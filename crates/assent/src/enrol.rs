@@ -1,11 +1,12 @@
 //! Enrolment: one or several pictures of a person, and the consent that lets them be found.
 
 use assent_ledger::{CollectionId, Evidence, GrantId, Ledger, NewGrant, Purpose, SubjectId, Timestamp, TxError};
+use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
+use crate::copies::{CompareError, KnownPhotos};
 use crate::models::{Models, Worker};
-use crate::packs::sha256;
-use crate::portrait::{PortraitError, PortraitGate, embed_portrait};
+use crate::portrait::{PortraitError, PortraitGate, embed_face, fit_face};
 use crate::template;
 
 /// One consent to be recorded with an enrolment.
@@ -52,14 +53,23 @@ pub enum EnrolError {
         #[source]
         source: PortraitError,
     },
-    /// A picture is a copy of a photo in the collection: that is how somebody else would be enrolled.
+    /// A picture is a copy or a crop of a photo in a collection: that is how somebody else would be enrolled.
     #[error(
-        "the picture {picture} is a copy of a photo in the collection; take a picture of the person for the enrolment, \
-         so that nobody is enrolled from a photo that was found"
+        "the picture {picture} is a copy of a photo in one of the collections, or was cut out of one; take a picture of \
+         the person for the enrolment, so that nobody is enrolled from a photo that was found"
     )]
     CopyOfPhoto {
         /// Its name, as given.
         picture: String,
+    },
+    /// The known photos could not be compared with a picture: the detector failed.
+    #[error("the picture {picture} could not be compared with the photos in the collections")]
+    Comparison {
+        /// Its name, as given.
+        picture: String,
+        /// Why.
+        #[source]
+        source: InferenceError,
     },
     /// The ledger refused.
     #[error(transparent)]
@@ -67,6 +77,9 @@ pub enum EnrolError {
 }
 
 /// Records the consents and stores a template for each picture and each consent to `find-my-photos`, in one transaction.
+///
+/// Before that, each picture is compared with the photos that the vault knows; `progress` is told how many photos are
+/// done, and of how many, where any have to be opened for it. It begins anew with each picture.
 ///
 /// # Errors
 ///
@@ -76,6 +89,7 @@ pub fn enrol(
     models: &Models,
     worker: &mut Worker,
     enrolment: &Enrolment<'_>,
+    progress: &mut dyn FnMut(usize, usize),
     now: Timestamp,
 ) -> Result<Vec<GrantId>, EnrolError> {
     let Enrolment { subject, consents, evidence, .. } = *enrolment;
@@ -90,13 +104,26 @@ pub fn enrol(
     let mut templates = Vec::new();
     if to_be_found {
         for (picture, bytes) in enrolment.pictures {
+            let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
             // A household's owner may show a picture of themselves that lies among their photos.
-            if !own_word && is_photo_of(ledger, consents, bytes, now)? {
+            let known = (!own_word).then_some(KnownPhotos { ledger, model: models.pack().model_sha256, now });
+            if let Some(known) = &known
+                && known.have_file(bytes)?
+            {
                 return Err(EnrolError::CopyOfPhoto { picture: picture.clone() });
             }
-            let embedding = embed_portrait(worker, &PortraitGate::default(), bytes)
-                .map_err(|source| EnrolError::Portrait { picture: picture.clone(), source })?;
-            templates.push(template::encode(&embedding));
+            let face = fit_face(worker, &PortraitGate::default(), bytes).map_err(unfit)?;
+            if let Some(known) = &known {
+                match known.show(worker, &face, progress) {
+                    Ok(false) => {}
+                    Ok(true) => return Err(EnrolError::CopyOfPhoto { picture: picture.clone() }),
+                    Err(CompareError::Ledger(e)) => return Err(e.into()),
+                    Err(CompareError::Inference(source)) => {
+                        return Err(EnrolError::Comparison { picture: picture.clone(), source });
+                    }
+                }
+            }
+            templates.push(template::encode(&embed_face(worker, face).map_err(unfit)?));
         }
     }
     let plain: Vec<&[u8]> = templates.iter().map(|t| t.as_slice()).collect();
@@ -120,17 +147,4 @@ pub fn enrol(
         Ok(grants)
     })?;
     Ok(grants.into_inner())
-}
-
-fn is_photo_of(ledger: &Ledger, consents: &[Consent], bytes: &[u8], now: Timestamp) -> Result<bool, TxError> {
-    let hash = sha256(bytes);
-    let found = ledger.run_tx("look for copies of a portrait", now, |tx| {
-        for consent in consents {
-            if !tx.photos_with_content(consent.collection, hash)?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    })?;
-    Ok(found.into_inner())
 }

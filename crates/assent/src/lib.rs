@@ -12,6 +12,7 @@
 
 pub mod budget;
 pub mod calibrate;
+mod copies;
 pub mod enrol;
 pub mod evaluate;
 pub mod find;

@@ -1,12 +1,12 @@
 //! Is this picture fit to enrol somebody? Reasons that a person can act on.
 
 use assent_vision::detect::Detection;
-use assent_vision::embed::Embedding;
+use assent_vision::embed::{Aligned, Embedding};
 use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
-use crate::models::{LookError, Worker};
+use crate::models::{Cut, LookError, Worker};
 
 /// What a portrait needs. The names are those of ISO/IEC 29794-5, the numbers raw measurements
 /// ([`assent_vision::quality`]); `docs/quality.md` says how each limit was found.
@@ -202,14 +202,39 @@ impl Edge {
 ///
 /// [`PortraitError`]: the first of its variants that holds, in their order; [`PortraitError::Unfit`] with every reason.
 pub fn embed_portrait(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) -> Result<Embedding, PortraitError> {
+    let face = fit_face(worker, gate, bytes)?;
+    embed_face(worker, face)
+}
+
+/// Cuts the face out of the picture of one person, if it is fit.
+///
+/// # Errors
+///
+/// [`PortraitError`], as [`embed_portrait`]; no embedding is made.
+pub(crate) fn fit_face(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) -> Result<FitFace, PortraitError> {
     let looked = worker.look(bytes)?;
     let largest = the_one_face(&looked.detected.faces, gate.second_face_part)?;
     let mut cuts = worker.cut(&looked);
-    let cut = cuts.swap_remove(largest);
-    let reasons = gate.reasons(cut.quality.as_ref().ok_or(PortraitError::Unmeasurable)?);
-    if !reasons.is_empty() {
-        return Err(PortraitError::Unfit { reasons });
-    }
+    let Cut { aligned: Some(aligned), quality: Some(quality) } = cuts.swap_remove(largest) else {
+        return Err(PortraitError::Unmeasurable);
+    };
+    let reasons = gate.reasons(&quality);
+    if reasons.is_empty() { Ok(FitFace { aligned, quality }) } else { Err(PortraitError::Unfit { reasons }) }
+}
+
+/// A portrait's face that is fit for an enrolment.
+pub(crate) struct FitFace {
+    pub(crate) aligned: Aligned,
+    pub(crate) quality: Quality,
+}
+
+/// The embedding of a fit face.
+///
+/// # Errors
+///
+/// [`PortraitError::Inference`], [`PortraitError::Unmeasurable`].
+pub(crate) fn embed_face(worker: &mut Worker, face: FitFace) -> Result<Embedding, PortraitError> {
+    let cut = Cut { aligned: Some(face.aligned), quality: Some(face.quality) };
     worker.embed(vec![cut])?.pop().flatten().ok_or(PortraitError::Unmeasurable)
 }
 

@@ -1,6 +1,7 @@
 //! Photos and the boxes in them. Nobody is named here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{RangeFrom, RangeInclusive};
 
 use super::Tx;
 use crate::db::{Row, args};
@@ -277,6 +278,28 @@ impl Tx<'_> {
         let sql = "SELECT id, x, y, w, h, quarter_turn, score, size_px, sharpness, luminance FROM faces \
                    WHERE photo_id = $1 ORDER BY id";
         self.rows(sql, args![photo])?.iter().map(|row| Ok((FaceId(row.int(0)?), read_box(row, 1)?))).collect()
+    }
+
+    /// The faces of a collection whose luminance and sharpness lie in these ranges, by photo and by id, for a picture to
+    /// be compared with. Faces that were not measured are among them.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn faces_measured(
+        &self,
+        collection: CollectionId,
+        luminance: RangeInclusive<f32>,
+        sharpness: RangeFrom<f32>,
+    ) -> Result<BTreeMap<PhotoId, Vec<(FaceId, FaceBox)>>, TxError> {
+        let sql = "SELECT f.photo_id, f.id, f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, f.sharpness, \
+                   f.luminance FROM faces f JOIN photos p ON p.id = f.photo_id WHERE p.collection_id = $1 \
+                   AND (f.size_px = 0 OR (f.luminance >= $2 AND f.luminance <= $3 AND f.sharpness >= $4)) ORDER BY f.id";
+        let mut faces: BTreeMap<PhotoId, Vec<(FaceId, FaceBox)>> = BTreeMap::new();
+        for row in &self.rows(sql, args![collection, *luminance.start(), *luminance.end(), sharpness.start])? {
+            faces.entry(PhotoId(row.int(0)?)).or_default().push((FaceId(row.int(1)?), read_box(row, 2)?));
+        }
+        Ok(faces)
     }
 
     /// Records that a photo's faces met all templates up to this `template_epoch`.

@@ -144,7 +144,7 @@ impl Child {
                 valid_until: at(9),
                 pictures: &[("portrait".to_owned(), picture)],
             };
-            with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, T0)).unwrap();
+            with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, &mut |_, _| {}, T0)).unwrap();
             return;
         }
         let new = NewGrant {

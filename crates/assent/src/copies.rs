@@ -1,0 +1,206 @@
+//! Is a portrait a copy or a crop of a photo that the vault knows? Then it is no portrait: whoever finds a stranger's
+//! photo could enrol them from it (requirement R4).
+//!
+//! ```text
+//! the file's hash, in every collection                          a byte copy
+//! the light and the sharpness that are kept of every face       rules out about half of the faces
+//!   -> their photos, opened again (or their kept crops)         nothing new is kept of anybody (invariant I2)
+//!   -> pixels against pixels, face by face                      a copy, whoever it shows
+//! ```
+//!
+//! Pictures are compared and not people: no embedding is made of anybody in the photos (I3), and another photo of the
+//! same person is another picture.
+
+use assent_ledger::{Collection, FaceBox, FaceId, KnownPhoto, Ledger, Timestamp, TxError};
+use assent_vision::crop;
+use assent_vision::decode;
+use assent_vision::detect::Detection;
+use assent_vision::embed::Aligned;
+use assent_vision::geometry::{QuarterTurn, Rect};
+use assent_vision::quality::Quality;
+use assent_vision::runtime::InferenceError;
+use assent_vision::same_picture::Comparison;
+use thiserror::Error;
+
+use crate::models::{LookError, Worker};
+use crate::packs::sha256;
+use crate::portrait::FitFace;
+use crate::source::{Folder, PhotoFile};
+
+/// The face of a copy is at most this many times brighter or darker than that of its original.
+///
+/// # Source
+///
+/// Measured, see `docs/quality.md`: no copy differed by more than 1.22 times.
+const BRIGHTER_MAX: f32 = 1.3;
+
+/// The face of a copy is at most this many times as sharp as that of its original.
+///
+/// # Source
+///
+/// As above: one of 2,123 copies was over 2.1 times as sharp. How much less sharp a copy may be has no limit: it may have
+/// been made smaller.
+const SHARPER_MAX: f32 = 2.5;
+
+/// A photo is opened so large that there are at least so many pixels between the eyes: as many as are compared.
+const EYES_PX: f32 = 24.0;
+
+/// Everything that was scanned, in all collections of a vault.
+pub(crate) struct KnownPhotos<'a> {
+    pub(crate) ledger: &'a Ledger,
+    /// The networks for which crops are kept.
+    pub(crate) model: [u8; 32],
+    pub(crate) now: Timestamp,
+}
+
+/// Why portraits could not be compared with the known photos.
+#[derive(Debug, Error)]
+pub(crate) enum CompareError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    /// The detector.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+}
+
+/// A photo with faces that could be the portrait's.
+struct Candidate {
+    photo: KnownPhoto,
+    faces: Vec<(FaceId, FaceBox)>,
+}
+
+impl KnownPhotos<'_> {
+    /// Whether a photo has exactly these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError`] if the ledger refuses to be read.
+    pub(crate) fn have_file(&self, bytes: &[u8]) -> Result<bool, TxError> {
+        let hash = sha256(bytes);
+        let found = self.ledger.run_tx("look for copies of a portrait", self.now, |tx| {
+            for about in tx.collections()? {
+                if !tx.photos_with_content(about.id, hash)?.is_empty() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })?;
+        Ok(found.into_inner())
+    }
+
+    /// Whether a photo shows the picture that the portrait's face was cut from. A photo whose file cannot be read any
+    /// more, or was changed since it was scanned, is passed over, unless crops of it are kept. `progress` is told how
+    /// many photos are done, and of how many.
+    ///
+    /// # Errors
+    ///
+    /// [`CompareError`], each variant as it says.
+    pub(crate) fn show(
+        &self,
+        worker: &mut Worker,
+        face: &FitFace,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<bool, CompareError> {
+        let portrait = Comparison::new(&face.aligned);
+        let candidates = self.candidates(&face.quality)?;
+        let of = candidates.iter().map(|(_, photos)| photos.len()).sum();
+        let mut done = 0;
+        for (about, photos) in candidates {
+            // A folder that is gone has no photos to be read.
+            let folder = Folder::open(&about.directory).ok();
+            for candidate in photos {
+                let crops = match self.kept_crops(&about, &candidate)? {
+                    Some(crops) => crops,
+                    None => match folder.as_ref().and_then(|folder| folder.read(&file_of(&candidate.photo)).ok()) {
+                        Some(bytes) => worker.cut_known(&bytes, &candidate)?,
+                        None => Vec::new(),
+                    },
+                };
+                if crops.iter().any(|crop| portrait.is_same_picture(crop)) {
+                    return Ok(true);
+                }
+                done += 1;
+                progress(done, of);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The photos with a face whose light and sharpness do not rule out that it is the portrait's.
+    fn candidates(&self, face: &Quality) -> Result<Vec<(Collection, Vec<Candidate>)>, TxError> {
+        let light = face.luminance_mean / BRIGHTER_MAX..=face.luminance_mean * BRIGHTER_MAX;
+        let sharp = face.sharpness / SHARPER_MAX..;
+        let found = self.ledger.run_tx("look for pictures like a portrait", self.now, |tx| {
+            let mut all = Vec::new();
+            for about in tx.collections()? {
+                let mut faces = tx.faces_measured(about.id, light.clone(), sharp.clone())?;
+                if !faces.is_empty() {
+                    let candidate = |photo: KnownPhoto| Some(Candidate { faces: faces.remove(&photo.id)?, photo });
+                    let photos = tx.known_photos(about.id)?.into_iter().filter_map(candidate).collect();
+                    all.push((about, photos));
+                }
+            }
+            Ok(all)
+        })?;
+        Ok(found.into_inner())
+    }
+
+    /// The kept crops of the candidate's faces; `None` unless there is one of each.
+    fn kept_crops(&self, about: &Collection, candidate: &Candidate) -> Result<Option<Vec<Aligned>>, TxError> {
+        if !about.keep_crops {
+            return Ok(None);
+        }
+        let kept = self.ledger.run_tx("open crops", self.now, |tx| tx.crops_of(candidate.photo.id, self.model))?;
+        let kept = kept.into_inner();
+        let one = |(face, _): &(FaceId, FaceBox)| {
+            let (_, bytes) = kept.iter().find(|(id, _)| id == face)?;
+            crop::decode(bytes).ok()
+        };
+        Ok(candidate.faces.iter().map(one).collect())
+    }
+}
+
+/// The file of a photo as it was scanned.
+fn file_of(photo: &KnownPhoto) -> PhotoFile {
+    PhotoFile { path: photo.path.clone(), bytes: photo.bytes, modified: photo.mtime }
+}
+
+impl Worker {
+    /// Cuts the candidate's faces out of its photo; those that are not found again where they were are left out, and a
+    /// photo that does not decode has none.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the detector fails.
+    fn cut_known(
+        &mut self,
+        bytes: &[u8],
+        Candidate { photo, faces }: &Candidate,
+    ) -> Result<Vec<Aligned>, InferenceError> {
+        if self.second_look.is_none() {
+            // The detector takes whole photos alone, so the photo is searched for faces again.
+            return match self.look(bytes) {
+                Ok(looked) => Ok(self.cut(&looked).into_iter().filter_map(|cut| cut.aligned).collect()),
+                Err(LookError::Decode(_)) => Ok(Vec::new()),
+                Err(LookError::Inference(e)) => Err(e),
+            };
+        }
+        let eyes_px = faces.iter().map(|(_, at)| at.size_px).fold(f32::INFINITY, f32::min);
+        let enough = photo.width.max(photo.height) as f32 * EYES_PX / eyes_px;
+        // A face that was not measured, with 0 pixels between the eyes, asks for the whole photo.
+        let Ok(decoded) = decode::decode_at_least(bytes, self.limits, enough.ceil() as u32) else {
+            return Ok(Vec::new());
+        };
+        let mut crops = Vec::new();
+        for (_, at) in faces {
+            let bounds = Rect { x: at.x, y: at.y, width: at.w, height: at.h };
+            let turn = QuarterTurn::from_count(at.quarter_turn);
+            if let Some(landmarks) = self.landmarks(&decoded, bounds, turn)? {
+                let face = Detection { bounds, landmarks, turn, score: at.score };
+                crops.extend(self.embedder.align(&decoded.frame, decoded.scale(), &face).ok());
+            }
+        }
+        Ok(crops)
+    }
+}
