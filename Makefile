@@ -6,9 +6,12 @@ export ASSENT_RUNTIME ?= $(CURDIR)/.runtime
 # cargo-deny, where scripts/install-tools puts it.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
+# For `pipefail`: a test that fails must not be hidden by what its output is piped to.
+SHELL = /bin/bash
+
 ASSENT = target/release/assent
 
-.PHONY: help demo test lint build runtime
+.PHONY: help demo test compliance lint build runtime
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -20,8 +23,13 @@ demo: build      ## enrol, scan, find, withdraw and verify on sample photos, in 
 
 test: runtime    ## every test; the store's ones run on SQLite and PostgreSQL
 	scripts/install-tools postgres
-	scripts/with-postgres cargo test --workspace --locked
+	mkdir -p target
+	set -o pipefail; scripts/with-postgres cargo test --workspace --locked 2>&1 | tee target/tests.log
 	cargo test --locked --package assent-gallery --features model --lib model::
+	cargo run --quiet --locked --package assent-testkit --bin compliance -- check < target/tests.log
+
+compliance:      ## docs/compliance.md anew, of the last run of the tests
+	cargo run --quiet --locked --package assent-testkit --bin compliance -- write < target/tests.log
 
 lint:            ## formatting, clippy, the dependency graph, the documentation
 	scripts/install-tools compile

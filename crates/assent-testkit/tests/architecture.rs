@@ -165,6 +165,73 @@ fn i10_unsafe_and_wire_formats_stay_in_their_crates() {
     none(&problems);
 }
 
+/// The names of all packages that the program is built from.
+fn packages() -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--package", "assent-cli", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .args(["--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn r14_r29_nothing_decodes_a_live_picture() {
+    let live = ["ffmpeg", "gstreamer", "rtsp", "v4l", "nokhwa", "libav", "webrtc", "opencv", "retina", "camera"];
+    let packages = packages();
+    assert!(packages.contains("assent-vision"), "{packages:?}");
+    let named = |package: &String| live.iter().any(|word| package.contains(word));
+    none(&packages.into_iter().filter(named).collect::<Vec<_>>());
+}
+
+#[test]
+fn r14_no_table_has_a_place_for_a_judgement_or_for_somebody_unknown() {
+    let judging = ["gender", "sex", "race", "ethnic", "origin", "emotion", "mood", "attractive", "cluster", "person"];
+    let mut problems = Vec::new();
+    for folder in ["sqlite", "postgres"] {
+        let folder = root().join("crates/assent-ledger/migrations").join(folder);
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            // The first word of a line is a table's column, or the rule that follows it.
+            let sql = text.lines().map(str::trim).filter(|line| !line.starts_with("--"));
+            for word in sql.filter_map(|line| line.split_whitespace().next()) {
+                if judging.iter().any(|one| word.to_lowercase().contains(one)) {
+                    problems.push(format!("{}: {word}", path.display()));
+                }
+            }
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn r8_only_the_program_itself_fetches_and_only_packs_and_the_library() {
+    let clients = ["ureq", "reqwest", "hyper", "curl", "isahc", "attohttpc", "surf", "minreq"];
+    let mut problems = Vec::new();
+    for (path, text) in sources() {
+        let fetches = clients.iter().any(|client| text.contains(&format!("{client}::")));
+        if fetches && path != "crates/assent-cli/src/fetch.rs" && !path.ends_with("tests/architecture.rs") {
+            problems.push(format!("{path} speaks HTTP"));
+        }
+    }
+    let fetching: BTreeSet<String> = sources()
+        .into_iter()
+        .filter(|(path, text)| path.starts_with("crates/assent-cli/src/") && text.contains("crate::fetch"))
+        .map(|(path, _)| path)
+        .collect();
+    for path in fetching {
+        let known = ["fetch.rs", "packs_cmd.rs", "runtime_cmd.rs", "wheel.rs"].iter().any(|name| path.ends_with(name));
+        if !known {
+            problems.push(format!("{path} fetches, and is neither of packs nor of the library"));
+        }
+    }
+    none(&problems);
+}
+
 #[test]
 fn files_are_short_enough_to_be_read() {
     let mut problems = Vec::new();
