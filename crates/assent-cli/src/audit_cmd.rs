@@ -12,6 +12,7 @@ use crate::audit_show_cmd::{self, ShowArgs};
 use crate::error::CommandError;
 use crate::output::{Output, date};
 use crate::progress;
+use crate::report_cmd;
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -72,6 +73,9 @@ struct VerifyArgs {
     /// Check this receipt of a consent instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate", "proof"], requires = "key")]
     receipt: Option<PathBuf>,
+    /// Check this evidence instead: a ZIP file of `assent report evidence`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate", "proof", "receipt"], requires = "key")]
+    evidence: Option<PathBuf>,
     /// The log's public key, or a file that holds it
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -92,6 +96,9 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
         }
         AuditCommand::Verify(VerifyArgs { receipt: Some(file), key: Some(key), .. }) => {
             receipt(&read_text(file)?, &log_key(key)?, out)
+        }
+        AuditCommand::Verify(VerifyArgs { evidence: Some(file), key: Some(key), .. }) => {
+            report_cmd::verify(file, &log_key(key)?, out)
         }
         AuditCommand::Verify(args) => log(args, flags, out),
         AuditCommand::Show(args) => audit_show_cmd::run(args, flags, out),

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use assent::ledger::{Collection, EventKind, Leaf, Purpose, Timestamp};
+use assent::ledger::{Collection, EventKind, FindUse, Leaf, Purpose, ScanUse, Timestamp};
+use assent::packs::hex;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -93,7 +94,23 @@ pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
 fn describe(leaf: &Leaf, collections: &[Collection]) -> Value {
     let (collection, purpose) = leaf.about();
     let name = collection.map(|id| collection_name(collections, id));
+    let scan = ScanUse::of(leaf).map(|scan| {
+        let compared = scan.reference.map(|r| {
+            json!({ "epoch": r.epoch, "templates": r.templates, "match_from": r.certain, "review_from": r.review })
+        });
+        json!({
+            "began_ms": scan.began.0, "photos": scan.photos, "model_sha256": hex(&scan.model_sha256), "compared": compared,
+        })
+    });
+    let find = FindUse::of(leaf).map(|find| {
+        let name = |id| collection_name(collections, id);
+        let looked_at: Vec<Value> =
+            find.collections.iter().map(|(id, epoch)| json!({ "collection": name(*id), "epoch": epoch })).collect();
+        json!({ "found": find.found, "looked_at": looked_at })
+    });
+    let purpose = FindUse::of(leaf).map(|find| find.purpose).or(purpose);
     json!({
+        "scan": scan, "find": find,
         "position": leaf.position, "date": date(leaf.time), "time_ms": leaf.time.0, "kind": leaf.kind.as_str(),
         "collection": name, "purpose": purpose.as_ref().map(Purpose::as_str), "concerns": leaf.commitments.len(),
     })

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use assent::enrol::EnrolError;
 use assent::find::PictureError;
 use assent::ledger::{
-    AgeForm, BackupError, CertificateError, ExportError, IdError, JurisdictionForm, NoteError, ProofError,
-    ReceiptError, TxError, WordError,
+    AgeForm, BackupError, CertificateError, EvidenceError, ExportError, IdError, JurisdictionForm, NoteError,
+    ProofError, ReceiptError, TxError, WordError,
 };
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
@@ -46,6 +46,8 @@ pub(crate) enum CommandError {
     Jurisdiction(#[from] JurisdictionForm),
     #[error(transparent)]
     Age(#[from] AgeForm),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
     #[error(transparent)]

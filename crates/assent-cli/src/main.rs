@@ -35,6 +35,7 @@ mod passphrase;
 mod places;
 mod progress;
 mod record;
+mod report_cmd;
 mod request_cmd;
 mod roster_cmd;
 mod rotate_cmd;
@@ -123,6 +124,8 @@ enum Command {
     Access(access_cmd::AccessArgs),
     /// What people and authorities ask for, and until when it is answered
     Request(request_cmd::RequestArgs),
+    /// The register of processing, and evidence for an authority
+    Report(report_cmd::ReportArgs),
     /// Delete everything about a person and destroy their key
     Erase(erase_cmd::EraseArgs),
     /// Give a person, or everybody, a new key; nobody is enrolled anew
@@ -201,6 +204,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Collection(args) => collection_cmd::run(args, &vault, &mut out)?,
         Command::Controller(args) => controller_cmd::run(args, &vault, &mut out)?,
         Command::Notice(args) => notice_cmd::run(args, &vault, &mut out)?,
+        Command::Report(args) => report_cmd::run(args, &vault, &mut out)?,
         Command::Request(args) => request_cmd::run(args, &vault, &mut out)?,
         Command::Subject(args) => roster_cmd::subject(args, &vault, &mut out)?,
         Command::Witness(args) => roster_cmd::witness(args, &vault, &mut out)?,

@@ -36,6 +36,7 @@ mod db;
 mod durable;
 mod erase;
 mod error;
+mod evidence;
 mod fields;
 mod id;
 mod jurisdiction;
@@ -53,6 +54,7 @@ mod rules;
 mod seal;
 mod secret;
 mod tx;
+mod uses;
 mod words;
 
 pub use audit::{Audit, Fault};
@@ -62,6 +64,7 @@ pub use db::{Database, DbError};
 pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
 pub use error::{OpenError, TxError};
+pub use evidence::{EvidenceError, verify_evidence_list, verify_export};
 pub use id::{
     CollectionId, FaceId, GrantId, IdError, OrderId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp, VaultId,
     WitnessId,
@@ -82,6 +85,7 @@ pub use tx::{
     NewGrant, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order, Outcome, Refusal, Request,
     Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
 };
+pub use uses::{FindUse, Reference, ScanUse};
 pub use words::{
     Band, GrantState, OthersBasis, Purpose, RequestKind, RequestOutcome, Signer, VaultKind, Verdict, WordError,
 };

@@ -275,7 +275,7 @@ fn write_tiles(
 }
 
 /// `tile/<level>/<n>[.p/<width>]`, the number in groups of three digits, all but the last with an `x` before them.
-fn tile_path(folder: &Path, level: &str, number: u64, width: u64) -> PathBuf {
+pub(crate) fn tile_path(folder: &Path, level: &str, number: u64, width: u64) -> PathBuf {
     let mut name = format!("{:03}", number % 1000);
     let mut rest = number / 1000;
     while rest > 0 {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use assent_ledger::{
-    CollectionId, EventKind, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId, Purpose, SubjectId, Timestamp, TxError,
-    Verdict,
+    CollectionId, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger, PhotoId, Purpose, SubjectId, Timestamp,
+    TxError, Verdict,
 };
 use assent_vision::cover::{self, Margin};
 use assent_vision::decode::{self, DecodeError, DecodeLimits};
@@ -71,9 +71,10 @@ pub fn find(
             Some(id) => vec![tx.collection(id)?],
             None => tx.collections()?,
         };
-        let mut found = Vec::new();
+        let (mut found, mut looked_at) = (Vec::new(), Vec::new());
         for about in collections {
             let Some(proof) = tx.active_grant_for(subject, about.id, &Purpose::find_my_photos())? else { continue };
+            looked_at.push((about.id, about.template_epoch));
             let sightings = tx.sightings_of(&proof)?;
             if sightings.is_empty() {
                 continue;
@@ -102,7 +103,9 @@ pub fn find(
             Use::Export => EventKind::Export,
         };
         let detail: Vec<u8> = found.iter().flat_map(|f: &FoundPhoto| f.face.0.to_be_bytes()).collect();
-        tx.append_leaf(kind, &(found.len() as u32).to_be_bytes(), &[(subject, &detail)])?;
+        let purpose = Purpose::find_my_photos();
+        let public = FindUse { found: found.len() as u32, purpose, collections: looked_at }.to_bytes();
+        tx.append_leaf(kind, &public, &[(subject, &detail)])?;
         Ok(found)
     })?;
     let mut found = found.into_inner();

@@ -205,3 +205,78 @@ fn an_order_stops_the_vault_and_the_rights_go_on() {
     assert_eq!(kinds["entries"].as_array().unwrap().len(), 2);
     assert!(!Path::new(&club.vault()).join("stop").exists());
 }
+
+#[test]
+fn r60_evidence_is_checked_without_the_vault_and_no_file_of_it_can_be_changed() {
+    let club = Club::new();
+    fs::write(club.file("dpia.txt"), "the assessment").unwrap();
+    fs::write(club.file("notice.txt"), "You will be looked for.").unwrap();
+    club.run(&["notice", "add", &club.file("notice.txt")]);
+    club.run(&["request", "open", "access", "--words", "what do you hold about me?"]);
+    club.run(&["erase", "m-1"]);
+    let file = club.file("evidence.zip");
+    club.run(&["report", "evidence", "--to", &file, "--with", &club.file("dpia.txt")]);
+    let key = club.run(&["audit", "key"])["key"].as_str().unwrap().to_owned();
+    let register = club.run(&["report", "register"]);
+    for field in ["controller", "accountable", "contact", "dpo", "representatives", "processing", "security"] {
+        assert!(!register[field].is_null(), "{field}");
+    }
+    for field in ["purposes", "data_subjects", "categories_of_data", "recipients", "transfers", "basis"] {
+        assert!(!register["processing"][0][field].is_null(), "{field}");
+    }
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let verify =
+        |file: &str| assent(elsewhere.path(), &["--json", "audit", "verify", "--evidence", file, "--key", &key]);
+    let output = verify(&file);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&answer["certificates"], &answer["holds"]), (&Value::from(1), &Value::from(true)));
+
+    let all = unzipped(&file);
+    assert!(all.iter().all(|(_, bytes)| !contains(bytes, b"what do you hold")), "who asked what is theirs");
+    for (i, (name, _)) in all.iter().enumerate() {
+        let mut changed = all.clone();
+        if let Some(byte) = changed[i].1.last_mut() {
+            *byte ^= 1;
+        }
+        let mut missing = all.clone();
+        missing.remove(i);
+        for (what, files) in [("changed", changed), ("missing", missing)] {
+            let path = elsewhere.path().join("other.zip");
+            zipped(&path, &files);
+            assert_eq!(verify(path.to_str().unwrap()).status.code(), Some(1), "{name} {what}");
+        }
+    }
+    let mut more = all;
+    more.push(("with/more.txt".to_owned(), b"more".to_vec()));
+    let path = elsewhere.path().join("other.zip");
+    zipped(&path, &more);
+    assert_eq!(verify(path.to_str().unwrap()).status.code(), Some(1), "a file more");
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+fn unzipped(file: &str) -> Vec<(String, Vec<u8>)> {
+    let mut zip = ZipArchive::new(fs::File::open(file).unwrap()).unwrap();
+    (0..zip.len())
+        .map(|i| {
+            let mut entry = zip.by_index(i).unwrap();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            (entry.name().unwrap().into_owned(), bytes)
+        })
+        .collect()
+}
+
+fn zipped(path: &Path, files: &[(String, Vec<u8>)]) {
+    use std::io::Write as _;
+    let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    for (name, bytes) in files {
+        zip.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap();
+}

@@ -268,7 +268,7 @@ impl Run {
     fn back_up(&mut self, before: &State) {
         let (data, ring) = self.places();
         match self.w.home.backend {
-            Backend::Sqlite => drop(self.w.ledger.backup(&data, &ring, at(self.day)).unwrap()),
+            Backend::Sqlite => self.w.ledger.backup(&data, &ring, at(self.day)).unwrap(),
             Backend::Postgres => self.w.home.dump(&data),
         }
         self.backups = Backups { kept: Some(before.clone()), ..Backups::default() };

@@ -170,7 +170,7 @@ fn r20_r21_people_are_counted_by_jurisdiction_and_the_counts_add_up() {
 }
 
 #[test]
-fn r10_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
+fn r10_r16_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
     let w = strict(|_| {});
     let subject = add(&w, "somebody", "adult", "FR");
     let grant = consent(&w, subject, Signer::Subject, at(700), T0).unwrap();
@@ -325,6 +325,44 @@ fn r3_a_refusal_is_recorded_and_opens_nothing() {
         assert!(matches!(unknown, Err(TxError::NoNotice)));
         w.ledger.erase(ada, T0, |_| {}).unwrap();
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM refusals"), 0);
+    });
+}
+
+#[test]
+fn r5_a_yes_holds_for_one_purpose_in_one_collection() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let other = NewCollection { name: "Other", directory: "/o", others: OthersBasis::ClosedGroup };
+        let other = w.tx(T0, |tx| tx.add_collection(&other)).unwrap();
+        let ada = w.subject("ada");
+        let purposes = [Purpose::find_my_photos(), Purpose::publish_print()];
+        let covered = |collection, purpose: &Purpose| {
+            let proof = w.tx(T0, |tx| tx.active_grant_for(ada, collection, purpose).map(|g| g.is_some())).unwrap();
+            let found = w.tx(T0, |tx| tx.searchable_templates(collection, purpose, MODEL)).unwrap();
+            (proof, found.templates.len())
+        };
+        for purpose in &purposes {
+            assert_eq!(covered(w.collection, purpose), (false, 0), "nothing is on by default");
+        }
+        let grant = w.tx(T0, |tx| give(tx, ada, w.collection, &purposes[1], &w.witnesses, 9)).unwrap();
+        w.enrol(grant, b"embedding of ada");
+        assert_eq!(covered(w.collection, &purposes[1]), (true, 1));
+        assert_eq!(covered(w.collection, &purposes[0]), (false, 0), "{backend:?}: another purpose");
+        assert_eq!(covered(other, &purposes[1]), (false, 0), "{backend:?}: another collection");
+    });
+}
+
+#[test]
+fn r31_a_person_is_told_as_often_as_they_ask_and_of_any_time() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let ada = w.subject("ada");
+        w.tx(T0, |tx| tx.append_leaf(EventKind::Search, b"", &[(ada, b"looked for")]).map(drop)).unwrap();
+        for (i, day) in [800, 801, 801, 802].into_iter().enumerate() {
+            let events = w.tx(at(day), |tx| tx.everything_about(ada)).unwrap().events;
+            assert_eq!(events[0].leaf.time, T0, "{backend:?}: what is older than a year is told too");
+            assert_eq!(events.len(), 1 + i, "and each time that they were told");
+        }
     });
 }
 

@@ -194,7 +194,8 @@ pub fn scan(
     watch: &mut ScanWatch<'_>,
 ) -> Result<ScanSummary, ScanError> {
     let model = models.pack().model_sha256;
-    let begin = ledger.run_tx("begin scan", (watch.now)(), |tx| {
+    let began = (watch.now)();
+    let begin = ledger.run_tx("begin scan", began, |tx| {
         let about = tx.collection(collection)?;
         let mut opening = Opening {
             threads: options.threads,
@@ -242,7 +243,7 @@ pub fn scan(
     summary.removed = plan.removed;
     summary.unchanged = plan.unchanged;
     summary.failed.clone_from(&plan.failed);
-    let store = Store { ledger, about: &about, model, searched: searched.as_ref() };
+    let store = Store { ledger, about: &about, model, searched: searched.as_ref(), began };
     if plan.without_faces > 0 {
         store.pass(plan.without_faces, now)?;
         summary.rematched = plan.without_faces;

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
-use assent_ledger::{Collection, EventKind, FaceId, Ledger, NewPhoto, NewSighting, Outcome, PhotoId, SubjectId};
-use assent_ledger::{Timestamp, Tx, TxError};
+use assent_ledger::{
+    Collection, EventKind, FaceId, Ledger, NewPhoto, NewSighting, Outcome, PhotoId, Reference, ScanUse, SubjectId,
+    Timestamp, Tx, TxError,
+};
 
 use super::ScanSummary;
 use super::plan::Task;
@@ -22,6 +24,8 @@ pub(super) struct Store<'a> {
     pub(super) about: &'a Collection,
     pub(super) model: [u8; 32],
     pub(super) searched: Option<&'a Searched>,
+    /// When the scan began.
+    pub(super) began: Timestamp,
 }
 
 /// What one transaction stored.
@@ -177,7 +181,18 @@ impl Store<'_> {
     }
 
     fn leaf(&self, tx: &Tx<'_>, photos: usize, concerned: &BTreeMap<SubjectId, Vec<u8>>) -> Result<(), TxError> {
-        let public = [self.about.id.as_bytes().as_slice(), &self.model, &(photos as u32).to_be_bytes()].concat();
+        let reference = self.searched.filter(|searched| !searched.is_empty()).map(|searched| {
+            let (thresholds, templates) = (searched.thresholds(), searched.templates() as u64);
+            Reference { epoch: searched.epoch(), templates, certain: thresholds.certain, review: thresholds.review }
+        });
+        let public = ScanUse {
+            collection: self.about.id,
+            model_sha256: self.model,
+            photos: photos as u32,
+            began: self.began,
+            reference,
+        };
+        let public = public.to_bytes();
         let concerned: Vec<(SubjectId, &[u8])> = concerned.iter().map(|(s, d)| (*s, d.as_slice())).collect();
         tx.append_leaf(EventKind::Scan, &public, &concerned)?;
         Ok(())

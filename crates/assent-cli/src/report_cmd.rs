@@ -1,0 +1,250 @@
+//! `assent report`: the register of processing, and evidence for an authority, which is checked without the vault.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Cursor, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use assent::ledger::{EventKind, EvidenceError, Ledger, LogKey, verify_evidence_list, verify_export};
+use assent::packs::{hex, sha256};
+use assent::rulepacks;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+use crate::error::CommandError;
+use crate::find_cmd::write_whole;
+use crate::output::{Output, count, date};
+use crate::vault::{self, VaultFlags, collection_name, now};
+
+/// The signed list of the other files.
+const LIST: &str = "list.txt";
+
+/// Below it lies the log, as `assent audit export` writes it.
+const LOG: &str = "log/";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(subcommand)]
+    command: ReportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReportCommand {
+    /// The register of processing that article 30 of the GDPR asks for, as JSON
+    Register,
+    /// Everything that an authority asks for, in one ZIP file: register, notices, requests, orders, certificates of
+    /// erasures, the log; anybody checks it with: assent audit verify --evidence FILE --key KEY
+    Evidence {
+        /// The ZIP file to write
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Also put this file into it: the impact assessment, the report on the accuracy; may be given several times
+        #[arg(long = "with", value_name = "FILE")]
+        with: Vec<PathBuf>,
+    },
+}
+
+/// # Errors
+///
+/// [`CommandError`], as the ledger says, or if a file cannot be read or written.
+pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ledger = vault::open(flags)?;
+    match &args.command {
+        ReportCommand::Register => {
+            let object = register(&ledger)?;
+            Ok(out.answer(&object, |out| writeln!(out, "{object:#}"))?)
+        }
+        ReportCommand::Evidence { to, with } => {
+            let files = evidence(&ledger, with)?;
+            let hashes: Vec<_> = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
+            let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+            let list = (LIST.to_owned(), ledger.evidence_list(&hashes)?.into_bytes());
+            for (name, bytes) in [list].iter().chain(&files) {
+                zip.start_file(name.as_str(), SimpleFileOptions::default())?;
+                zip.write_all(bytes)?;
+            }
+            write_whole(to, &zip.finish()?.into_inner())?;
+            let key = ledger.log_key()?.to_string();
+            Ok(out.answer(&json!({ "file": to, "files": files.len(), "key": key }), |out| {
+                writeln!(out, "{} holds {}.", to.display(), count(files.len(), "file"))?;
+                writeln!(out, "Anybody checks it with: assent audit verify --evidence {} --key {key}", to.display())
+            })?)
+        }
+    }
+}
+
+/// What article 30 (1) asks for, collection by collection. It names nobody on the roster.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+fn register(ledger: &Ledger) -> Result<Value, CommandError> {
+    let s = ledger.settings();
+    let collections = vault::collections(ledger)?;
+    let people = ledger.run_tx("count by jurisdiction", now(), |tx| tx.count_by_jurisdiction())?.into_inner();
+    let people: BTreeMap<String, usize> = people.into_iter().map(|(code, n)| (code.to_string(), n)).collect();
+    let mut processing = Vec::new();
+    for c in &collections {
+        let (grants, locks) =
+            ledger.run_tx("read a collection", now(), |tx| Ok((tx.grants_in(c.id)?, tx.locks(c.id)?)))?.into_inner();
+        let mut purposes: BTreeMap<String, usize> = BTreeMap::new();
+        for g in &grants {
+            *purposes.entry(g.purpose.to_string()).or_insert(0) += 1;
+        }
+        let last = grants.iter().map(|g| g.valid_until).max();
+        let basis = &c.basis;
+        processing.push(json!({
+            "collection": c.name, "purposes": purposes, "others": c.others.to_string(),
+            "data_subjects": "people on the roster who consented; everybody else in the photos is found and covered",
+            "categories_of_data": ["portraits", "templates of faces (special category)", "photos", "names and contacts"],
+            "basis": ["GDPR article 6 (1) (a)", "GDPR article 9 (2) (a)"], "recipients": "the person themselves",
+            "transfers": "none", "erased_by": last.map(date), "purpose_ends": basis.purpose_ends.map(date),
+            "dpia": basis.dpia.as_ref().map(|d| json!({ "reference": d.reference, "date": date(d.made), "review": date(d.review) })),
+            "necessity": basis.necessity, "alternative": basis.alternative, "notice_public": basis.notice_public.map(date),
+            "open": locks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }));
+    }
+    let laws: Vec<Value> = rulepacks::described()
+        .map_err(vault::VaultError::from)?
+        .iter()
+        .map(|d| json!({ "rule_pack": d.rules.label(), "law": d.law, "authority": d.authority }))
+        .collect();
+    Ok(json!({
+        "made": date(now()), "vault": ledger.id().to_string(), "controller": s.controller, "accountable": s.accountable,
+        "contact": s.contact, "jurisdiction": s.jurisdiction, "dpo": s.dpo, "representatives": s.representatives,
+        "retention_policy_public": s.retention_policy_public.map(date), "people_by_jurisdiction": people,
+        "processing": processing, "rules": laws,
+        "security": [
+            "everything of a person is sealed under a key of their own, and the keys lie apart from the data",
+            "erasure destroys the key, and a signed certificate says so",
+            "each search, export and erasure is an entry of a log that cannot be changed unnoticed",
+            "faces of people who did not consent are compared in memory alone and never kept",
+        ],
+    }))
+}
+
+/// The files of the evidence, by their names.
+fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
+    let text = |value: &Value| format!("{value:#}\n").into_bytes();
+    let mut files = vec![("register.json".to_owned(), text(&register(ledger)?))];
+    let collections = vault::collections(ledger)?;
+    let (notices, requests, orders) =
+        ledger.run_tx("gather evidence", now(), |tx| Ok((tx.notices()?, tx.requests()?, tx.orders()?)))?.into_inner();
+    for n in notices {
+        files.push((format!("notices/{}.txt", hex(&n.sha256)), n.text.into_bytes()));
+    }
+    let name = |id| collection_name(&collections, id);
+    // What somebody asked and who they are is theirs: that it was asked, and when it was answered, is evidence.
+    let requests: Vec<Value> = requests
+        .iter()
+        .map(|r| {
+            json!({
+                "request": r.id.to_string(), "kind": r.kind.as_str(), "received": date(r.received), "due": date(r.due),
+                "answered": r.answered.map(|(at, _)| date(at)), "outcome": r.answered.map(|(_, o)| o.as_str()),
+                "days_overdue": r.days_overdue(now()), "collection": r.collection.map(name),
+            })
+        })
+        .collect();
+    files.push(("requests.json".to_owned(), text(&json!({ "requests": requests }))));
+    let orders: Vec<Value> = orders
+        .iter()
+        .map(|o| {
+            json!({
+                "order": o.id.to_string(), "collection": o.collection.map(name), "from": date(o.from),
+                "jurisdiction": o.jurisdiction.as_ref().map(|code| code.as_str().to_owned()),
+                "until": o.until.map(date), "lifted": o.lifted.map(date), "reason": o.reason,
+            })
+        })
+        .collect();
+    files.push(("orders.json".to_owned(), text(&json!({ "orders": orders }))));
+    for erasure in ledger.erasures(now())? {
+        let certificate = ledger.certificate(erasure.subject, now())?;
+        files.push((format!("certificates/{}.txt", erasure.subject), certificate.into_bytes()));
+    }
+    let folder = tempfile::tempdir()?;
+    ledger.export_log(folder.path(), now(), &mut |_, _| {})?;
+    below(folder.path(), folder.path(), &mut files)?;
+    files.push(("events.json".to_owned(), text(&events(ledger)?)));
+    for path in with {
+        let bytes = fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.clone(), source })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.push((format!("with/{name}"), bytes));
+    }
+    Ok(files)
+}
+
+/// How often what happened, and when the last time: consents given, refused, renewed, withdrawn, expired and the rest.
+fn events(ledger: &Ledger) -> Result<Value, CommandError> {
+    const PAGE: usize = 4096;
+    let mut counts: BTreeMap<EventKind, (u64, i64)> = BTreeMap::new();
+    let mut from = 0;
+    loop {
+        let page = ledger.run_tx("read the log", now(), |tx| tx.leaves(from, PAGE))?.into_inner();
+        for leaf in &page {
+            let seen = counts.entry(leaf.kind).or_insert((0, 0));
+            *seen = (seen.0 + 1, leaf.time.0);
+        }
+        from += page.len() as u64;
+        if page.len() < PAGE {
+            break;
+        }
+    }
+    let of = |(kind, (n, last)): (EventKind, (u64, i64))| {
+        (kind.as_str().to_owned(), json!({ "times": n, "last": date(assent::ledger::Timestamp(last)) }))
+    };
+    Ok(Value::Object(counts.into_iter().map(of).collect()))
+}
+
+/// All files below a folder, named from the log's place in the evidence.
+fn below(root: &Path, folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Result<(), CommandError> {
+    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::path);
+    for entry in entries {
+        let path = entry.path();
+        if path.is_dir() {
+            below(root, &path, files)?;
+        } else {
+            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            files.push((format!("{LOG}{name}"), fs::read(&path)?));
+        }
+    }
+    Ok(())
+}
+
+/// Checks evidence with the log's public key alone.
+///
+/// # Errors
+///
+/// [`CommandError::Evidence`] if it does not hold, [`CommandError::Zip`] if it is no ZIP file.
+pub(crate) fn verify(path: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let io = |source| CommandError::Io { op: "read", path: path.to_owned(), source };
+    let mut zip = ZipArchive::new(File::open(path).map_err(io)?)?;
+    let mut files = BTreeMap::new();
+    for i in 0..zip.len() {
+        let mut file = zip.by_index(i)?;
+        let name = file.name()?.into_owned();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        files.insert(name, bytes);
+    }
+    let list = files.remove(LIST).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(EvidenceError::Form)?;
+    let hashes: Vec<_> = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
+    verify_evidence_list(&list, key, &hashes)?;
+    let log = verify_export(&mut |name| files.get(&format!("{LOG}{name}")).cloned(), key)?;
+    let mut certificates = 0;
+    for (name, bytes) in &files {
+        if name.starts_with("certificates/") {
+            assent::ledger::Certificate::verify(&String::from_utf8_lossy(bytes), key)?;
+            certificates += 1;
+        }
+    }
+    let object = json!({ "holds": true, "files": files.len(), "log_entries": log.size, "certificates": certificates });
+    Ok(out.answer(&object, |out| {
+        writeln!(
+            out,
+            "The evidence holds: {}, a log of {} entries, {}.",
+            count(files.len(), "file"),
+            log.size,
+            count(certificates, "certificate")
+        )
+    })?)
+}
