@@ -1,7 +1,9 @@
 //! `assent audit`: is the log whole, what is in it, and what others can check without the vault.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use assent::ledger::{Certificate, Checkpoint, Fault, LeafProof, LogKey, ReceiptError, SubjectId, verify_receipt};
 use assent::packs::hex;
@@ -39,6 +41,9 @@ enum AuditCommand {
     Key,
     /// How the log stands now, signed: keep it elsewhere, or give it to a witness
     Checkpoint {
+        /// Hand the checkpoint to this command on its standard input: one that sends it to a witness
+        #[arg(long, value_name = "COMMAND")]
+        send: Option<String>,
         /// Write the checkpoint there instead of printing it
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
@@ -110,8 +115,11 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             let key = vault::open(flags)?.log_key()?.to_string();
             Ok(out.answer(&json!({ "key": key }), |out| writeln!(out, "{key}"))?)
         }
-        AuditCommand::Checkpoint { to } => {
+        AuditCommand::Checkpoint { to, send } => {
             let text = vault::open(flags)?.checkpoint(now())?;
+            if let Some(command) = send {
+                hand_over(command, &text)?;
+            }
             give(&text, "checkpoint", to.as_deref(), out)
         }
         AuditCommand::Certificate { subject, to } => {
@@ -131,6 +139,18 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             })?)
         }
     }
+}
+
+/// Runs a command of the operator's with a text on its standard input.
+fn hand_over(command: &str, text: &str) -> Result<(), CommandError> {
+    let failed = |source| CommandError::Handed { command: command.to_owned(), source };
+    let mut child =
+        Command::new("sh").args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map_err(failed)?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(text.as_bytes()).map_err(failed)?;
+    }
+    let status = child.wait().map_err(failed)?;
+    if status.success() { Ok(()) } else { Err(failed(io::Error::other(format!("it ended with {status}")))) }
 }
 
 fn receipt(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {

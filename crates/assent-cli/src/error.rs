@@ -114,6 +114,15 @@ pub(crate) enum CommandError {
         #[source]
         source: Box<CommandError>,
     },
+    /// What was to be handed to a command did not arrive.
+    #[error("the command `{command}` did not take the checkpoint; nothing else was changed")]
+    Handed {
+        /// Which.
+        command: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A representative is not written as one.
     #[error("a representative is written as EU=NAME, ADDRESS (or UK=, CH=): the law, and who stands there for you")]
     Representative,

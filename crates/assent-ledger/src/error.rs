@@ -343,6 +343,9 @@ pub enum TxError {
     /// The validity is empty or already over.
     #[error("the consent would end before it begins or is over already; give a later end")]
     Validity,
+    /// The record would say that the consent held before it was recorded.
+    #[error("R3: a consent holds from when it is recorded on; it cannot begin in the past")]
+    Backdated,
     /// There is an active grant for the same subject, collection and purpose.
     #[error("this subject has a consent for this collection and purpose already; withdraw or renew that one")]
     GrantExists,

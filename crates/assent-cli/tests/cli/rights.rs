@@ -280,3 +280,12 @@ fn zipped(path: &Path, files: &[(String, Vec<u8>)]) {
     }
     zip.finish().unwrap();
 }
+
+#[test]
+fn a_checkpoint_is_handed_to_the_command_that_sends_it() {
+    let club = Club::new();
+    let sent = club.file("sent");
+    club.run(&["audit", "checkpoint", "--send", &format!("cat > '{sent}'")]);
+    assert!(club.text("sent").starts_with("assent/"));
+    assert!(club.refused(&["audit", "checkpoint", "--send", "false"]).contains("did not take the checkpoint"));
+}

@@ -157,6 +157,7 @@ impl Tx<'_> {
     /// - [`TxError::NoSubject`], [`TxError::NoCollection`], [`TxError::Frozen`] for who and where.
     /// - [`TxError::HouseholdPurpose`] for any purpose but `find-my-photos` in a household.
     /// - [`TxError::Validity`] if the end is not after the beginning, or not after now.
+    /// - [`TxError::Backdated`] if it would begin before now: nobody was asked then.
     /// - [`TxError::SelfStatement`] if a self-statement comes from anybody but the owner of a household vault.
     /// - [`TxError::NoNotice`] if the notice is none of this vault's, outside households.
     /// - [`TxError::Rule`] for what the law of the person, the collection or the controller forbids, outside households.
@@ -178,6 +179,9 @@ impl Tx<'_> {
         }
         if new.valid_until <= new.valid_from || new.valid_until <= self.now {
             return Err(TxError::Validity);
+        }
+        if new.valid_from < self.now {
+            return Err(TxError::Backdated);
         }
         self.heed_stopped_jurisdictions(&subject.jurisdiction)?;
         self.check_evidence(new, subject.owner)?;

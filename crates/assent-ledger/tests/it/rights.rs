@@ -260,6 +260,18 @@ fn r3_a_changed_notice_or_a_new_purpose_is_not_covered_by_an_old_yes() {
             })
         });
         assert!(matches!(unknown, Err(TxError::NoNotice)));
+        let backdated = w.tx(at(1), |tx| {
+            tx.open_grant(&NewGrant {
+                subject: ada,
+                collection: w.collection,
+                purpose: &print,
+                evidence: &paper(&w.witnesses),
+                valid_from: T0,
+                valid_until: at(9),
+                notice_sha256: notice(),
+            })
+        });
+        assert!(matches!(backdated, Err(TxError::Backdated)));
     });
 }
 
