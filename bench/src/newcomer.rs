@@ -139,6 +139,7 @@ fn timed(setup: &Setup, w: &World, threads: usize) -> Result<(f64, ScanSummary),
         rates: DeclaredRates::default(),
         memory_mb: 512,
         free_bytes: None,
+        request: None,
     };
     let started = Instant::now();
     let now = || Timestamp(T0.0 + started.elapsed().as_millis() as i64);

@@ -132,6 +132,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         rates: DeclaredRates::default(),
         memory_mb,
         free_bytes: None,
+        request: None,
     };
     let bar = progress::bar(0, "photos");
     let mut tick = |p: Progress| {

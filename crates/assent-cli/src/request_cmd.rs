@@ -1,6 +1,6 @@
 //! `assent request`: the register of what people and authorities ask for.
 
-use assent::ledger::{Collection, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
+use assent::ledger::{Album, Collection, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -18,7 +18,8 @@ pub(crate) struct RequestArgs {
 enum RequestCommand {
     /// Enter what somebody asks for; they need not be on the roster
     Open {
-        /// access, rectify, erase, restrict, object, port, complaint, or authority for a letter of one
+        /// access, rectify, erase, restrict, object, port, complaint, search (which photos of an album am I in?), or
+        /// authority for a letter of one
         kind: RequestKind,
         /// Who asks, if they are on the roster
         #[arg(long)]
@@ -35,6 +36,15 @@ enum RequestCommand {
         /// Until when an authority wants its answer
         #[arg(long, value_name = "DATE")]
         due: Option<String>,
+        /// Of a search: the beginning of the photos' paths, such as a folder
+        #[arg(long, default_value = "", value_name = "PATH")]
+        album: String,
+        /// Of a search: photos from this day on
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// Of a search: photos before this day
+        #[arg(long, value_name = "DATE")]
+        until: Option<String>,
     },
     /// Show what is open, the most urgent first
     List {
@@ -113,12 +123,14 @@ pub(crate) fn run(args: &RequestArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         RequestCommand::Blur { collection, photo, at } => {
             return blur(&vault::collection(&ledger, collection)?, &ledger, photo, at, out);
         }
-        RequestCommand::Open { kind, subject, collection, words, received, due } => {
+        RequestCommand::Open { kind, subject, collection, words, received, due, album, from, until } => {
             let subject = subject.as_deref().map(|s| vault::subject(&ledger, s)).transpose()?.map(|s| s.id);
             let collection = collection.as_deref().map(|c| vault::collection(&ledger, c)).transpose()?.map(|c| c.id);
             let received = received.as_deref().map_or(Ok(now()), day)?;
             let due = due.as_deref().map(day).transpose()?;
-            let new = NewRequest { kind: *kind, subject, collection, words, received, due };
+            let (from, until) = (from.as_deref().map(day).transpose()?, until.as_deref().map(day).transpose()?);
+            let album = Album { prefix: album.clone(), from, until };
+            let new = NewRequest { kind: *kind, subject, collection, words, received, due, album };
             ledger.run_tx("open a request", now(), |tx| tx.open_request(&new))?
         }
         RequestCommand::Show { request } => ledger.run_tx("show a request", now(), |tx| tx.request(*request))?,
@@ -158,6 +170,9 @@ fn next(request: &Request) -> String {
             return format!(
                 "tell them that nobody who is not enrolled has a template, then: assent request answer {id} nothing-held"
             );
+        }
+        (RequestKind::Search, _) => {
+            return format!("assent scan COLLECTION --request {}, which answers it", request.id);
         }
         (RequestKind::Access | RequestKind::Port, _) => format!("assent access {who} --to FILE.zip"),
         (RequestKind::Rectify, _) => format!("assent subject set {who}"),

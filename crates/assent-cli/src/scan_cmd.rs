@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent::DeclaredRates;
-use assent::ledger::TemplateId;
+use assent::ledger::{RequestId, TemplateId};
 use assent::scan::{BATCH_MS, Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use clap::Args;
 use serde_json::{Value, json};
@@ -35,6 +35,10 @@ pub(crate) struct ScanArgs {
     memory: MemoryArgs,
     #[command(flatten)]
     rates: RateArgs,
+    /// Answer this request: look for the one person who asked, in the album that they named, once; in collections whose
+    /// others are on-request
+    #[arg(long, value_name = "REQUEST")]
+    request: Option<RequestId>,
 }
 
 /// The two declared rates.
@@ -81,6 +85,7 @@ pub(crate) fn run(
         rates: args.rates.declared(),
         memory_mb: args.memory.megabytes(threads),
         free_bytes: free_memory_bytes(),
+        request: args.request,
     };
     let stop = stop_on_interrupt();
     let bar = progress::bar(0, "photos");

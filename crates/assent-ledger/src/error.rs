@@ -219,11 +219,17 @@ pub enum TxError {
     },
     /// Matching runs on a subject's own request alone.
     #[error(
-        "faces in the collection {collection:?} are compared on a subject's own request alone (--others on-request), which this assent does not do yet: they are found and covered"
+        "R11: faces in the collection {collection:?} are compared on a person's own request alone; enter it (assent request open search), then: assent scan COLLECTION --request ID"
     )]
     OnRequest {
         /// Which.
         collection: CollectionId,
+    },
+    /// The request asks for no search here.
+    #[error("R11: the request {request} is no search by somebody on the roster in this collection")]
+    NotAsked {
+        /// Which was named.
+        request: RequestId,
     },
     /// The basis of a household outside one.
     #[error(

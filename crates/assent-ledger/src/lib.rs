@@ -80,10 +80,10 @@ pub use receipt::{ReceiptError, verify_receipt};
 pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use tx::{
-    ActiveGrant, Alarm, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due, Evidence,
-    FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, NewCollection,
-    NewGrant, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order, Outcome, Refusal, Request,
-    Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
+    ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due,
+    Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition,
+    NewCollection, NewGrant, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order, Outcome,
+    Refusal, Request, Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
 pub use words::{

@@ -18,7 +18,9 @@ pub enum WordError {
     #[error("this is not a basis: write closed-group, on-request:REF, household, research:REF, law:REF or none")]
     OthersForm,
     /// The text names nothing that can be asked for.
-    #[error("this is not a request: write access, rectify, erase, restrict, object, port, complaint or authority")]
+    #[error(
+        "this is not a request: write access, rectify, erase, restrict, object, port, search, complaint or authority"
+    )]
     RequestForm,
     /// The text is no answer.
     #[error("this is not an answer: write granted, refused or nothing-held")]
@@ -254,6 +256,8 @@ closed_words! {
         Object = "object",
         /// Give me what I gave you.
         Port = "port",
+        /// Which photos of this album am I in? Answered once, in a collection that is searched on request.
+        Search = "search",
         /// This was wrong.
         Complaint = "complaint",
         /// A letter or an order of an authority.

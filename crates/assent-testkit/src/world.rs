@@ -11,8 +11,8 @@ use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
 use assent::find::{FoundPhoto, Use, find};
 use assent::ledger::{
     CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger, NewCollection, NewSubject,
-    OthersBasis, Purpose, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx, TxError,
-    VaultKind, VaultPlace, WitnessId, WriteHook, no_hook,
+    OthersBasis, Purpose, RequestId, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx,
+    TxError, VaultKind, VaultPlace, WitnessId, WriteHook, no_hook,
 };
 use assent::models::Models;
 use assent::packs::sha256;
@@ -291,13 +291,27 @@ pub fn scan_with(
     now: &dyn Fn() -> Timestamp,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ScanSummary, ScanError> {
-    let options = ScanOptions {
-        search: SEARCH,
-        threads,
-        rates: DeclaredRates::default(),
-        memory_mb: MEMORY_MB_PER_THREAD,
-        free_bytes: None,
-    };
     let progress = &mut |p: Progress| progress(p.done, p.of);
-    scan(ledger, models, collection, options, &mut ScanWatch { now, stop: &AtomicBool::new(false), progress })
+    let watch = &mut ScanWatch { now, stop: &AtomicBool::new(false), progress };
+    scan(ledger, models, collection, options(threads, None), watch)
+}
+
+/// Answers a person's own request, on one thread.
+///
+/// # Errors
+///
+/// As [`scan`].
+pub fn scan_for(
+    ledger: &Ledger,
+    models: &Models,
+    collection: CollectionId,
+    request: RequestId,
+) -> Result<ScanSummary, ScanError> {
+    let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
+    scan(ledger, models, collection, options(1, Some(request)), watch)
+}
+
+fn options(threads: usize, request: Option<RequestId>) -> ScanOptions {
+    let (rates, memory_mb) = (DeclaredRates::default(), MEMORY_MB_PER_THREAD);
+    ScanOptions { search: SEARCH, threads, rates, memory_mb, free_bytes: None, request }
 }

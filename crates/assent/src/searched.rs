@@ -7,7 +7,9 @@ use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::gallery::{Gallery, Owner, Protected, Scope, Search};
 use assent_gallery::impostors::Impostors;
 use assent_gallery::vector::VectorError;
-use assent_ledger::{CollectionId, GrantId, OpenTemplate, Purpose, SubjectId, TemplateId, Tx, TxError};
+use assent_ledger::{
+    Album, CollectionId, GrantId, OpenTemplate, Purpose, RequestId, Searchable, SubjectId, TemplateId, Tx, TxError,
+};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -90,6 +92,33 @@ impl Searched {
         opening: &mut Opening<'_>,
     ) -> Result<Result<Searched, NoRoom>, TxError> {
         let what = tx.searchable(collection, &Purpose::find_my_photos(), models.pack().model_sha256)?;
+        Searched::take(tx, models, (what, collection), rates, opening)
+    }
+
+    /// The same for one person's own request, and the photos that it is about.
+    ///
+    /// # Errors
+    ///
+    /// As [`Searched::open`] and `Tx::searchable_on_request`.
+    pub fn open_on_request(
+        tx: &Tx<'_>,
+        models: &Models,
+        (collection, request): (CollectionId, RequestId),
+        rates: DeclaredRates,
+        opening: &mut Opening<'_>,
+    ) -> Result<(Result<Searched, NoRoom>, Album), TxError> {
+        let model = models.pack().model_sha256;
+        let (what, album) = tx.searchable_on_request(request, collection, &Purpose::find_my_photos(), model)?;
+        Ok((Searched::take(tx, models, (what, collection), rates, opening)?, album))
+    }
+
+    fn take(
+        tx: &Tx<'_>,
+        models: &Models,
+        (what, collection): (Searchable, CollectionId),
+        rates: DeclaredRates,
+        opening: &mut Opening<'_>,
+    ) -> Result<Result<Searched, NoRoom>, TxError> {
         let dimensions = models.pack().embedder().dimensions;
         // Counting the collection's own takes a while, and there is room for all as a rule.
         if opening.check(what.templates_at_most, dimensions).is_err()

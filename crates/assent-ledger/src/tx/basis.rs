@@ -160,10 +160,10 @@ impl Tx<'_> {
         Ok(locks)
     }
 
-    /// A collection in which faces may be compared.
+    /// A collection in which faces may be compared: always, or when somebody asks.
     pub(super) fn matched_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
         let about = self.open_collection(id)?;
-        match self.locks(id)?.into_iter().next() {
+        match self.locks(id)?.into_iter().find(|lock| !matches!(lock, TxError::OnRequest { .. })) {
             Some(lock) => Err(lock),
             None => Ok(about),
         }

@@ -53,7 +53,7 @@ pub use opening::{OpenTemplate, Searchable};
 pub use orders::{Order, Scope};
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
 pub use renewals::Refusal;
-pub use requests::{NewRequest, Request};
+pub use requests::{Album, NewRequest, Request};
 pub(crate) use reseal::Reseal;
 pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject, Witness};
 pub use sightings::{NewSighting, Sighting};

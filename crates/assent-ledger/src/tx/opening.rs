@@ -8,15 +8,15 @@ use std::thread;
 
 use zeroize::Zeroizing;
 
-use super::Tx;
 use super::templates::TEMPLATES;
+use super::{Album, Tx};
 use crate::db::{DbError, args};
 use crate::error::TxError;
-use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
+use crate::id::{CollectionId, GrantId, RequestId, SubjectId, TemplateId};
 use crate::keyring::KeyReader;
 use crate::reader::{self, Reader, Record, records_by_page};
 use crate::seal::{self, Place, SealKey};
-use crate::words::Purpose;
+use crate::words::{OthersBasis, Purpose, RequestKind};
 
 /// After so many records, somebody is told.
 const SAID_AFTER: u64 = 1024;
@@ -72,6 +72,9 @@ impl Tx<'_> {
         model_sha256: [u8; 32],
     ) -> Result<Searchable, TxError> {
         let about = self.matched_collection(collection)?;
+        if matches!(about.others, OthersBasis::OnRequest(_)) {
+            return Err(TxError::OnRequest { collection });
+        }
         Ok(Searchable {
             grants: self.not_stopped(reader::grants_in_force(&self.db, collection, purpose, self.now)?)?,
             templates_at_most: self.count("SELECT COUNT(*) FROM templates", args![])? as u64,
@@ -80,6 +83,46 @@ impl Tx<'_> {
             purpose: purpose.clone(),
             model_sha256,
         })
+    }
+
+    /// What may be searched for a person's own request, which has to be open: their templates alone. The only way to
+    /// compare faces in a collection that is searched on request (R11).
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoRequest`] if there is none, [`TxError::RequestStep`] if it was answered.
+    /// - [`TxError::NotAsked`] if it is no `search` of somebody on the roster in this collection.
+    /// - [`TxError::Restricted`], [`TxError::Stopped`] if the person is.
+    /// - As [`Self::searchable`] otherwise.
+    pub fn searchable_on_request(
+        &self,
+        request: RequestId,
+        collection: CollectionId,
+        purpose: &Purpose,
+        model_sha256: [u8; 32],
+    ) -> Result<(Searchable, Album), TxError> {
+        let about = self.matched_collection(collection)?;
+        let asked = self.request(request)?;
+        if asked.answered.is_some() {
+            return Err(TxError::RequestStep { request });
+        }
+        let (RequestKind::Search, Some(subject), true) =
+            (asked.kind, asked.subject, asked.collection == Some(collection))
+        else {
+            return Err(TxError::NotAsked { request });
+        };
+        self.heed_restriction(subject)?;
+        let mut grants = reader::grants_in_force(&self.db, collection, purpose, self.now)?;
+        grants.retain(|(_, of)| *of == subject);
+        let what = Searchable {
+            grants,
+            templates_at_most: self.count("SELECT COUNT(*) FROM templates", args![])? as u64,
+            epoch: about.template_epoch,
+            collection,
+            purpose: purpose.clone(),
+            model_sha256,
+        };
+        Ok((what, asked.album))
     }
 
     /// How many templates stand under the grants in force, of whatever model.

@@ -13,6 +13,25 @@ use crate::words::{RequestKind, RequestOutcome, VaultKind};
 
 const REQUESTS: &str = "requests";
 
+/// The photos that a search on request is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Album {
+    /// Photos whose paths begin with this; empty for all.
+    pub prefix: String,
+    /// Photos whose files were last changed from this instant on; `None` for all before `until`.
+    pub from: Option<Timestamp>,
+    /// And before this one; `None` for all from `from` on.
+    pub until: Option<Timestamp>,
+}
+
+impl Album {
+    /// Whether a photo is in it.
+    pub fn holds(&self, path: &str, changed: Timestamp) -> bool {
+        let begun = self.from.is_none_or(|from| from <= changed);
+        path.starts_with(&self.prefix) && begun && self.until.is_none_or(|until| changed < until)
+    }
+}
+
 /// A request to be entered.
 #[derive(Clone)]
 pub struct NewRequest<'a> {
@@ -28,6 +47,8 @@ pub struct NewRequest<'a> {
     pub received: Timestamp,
     /// Until when an authority wants it answered; `None` for the time that the law sets.
     pub due: Option<Timestamp>,
+    /// Which photos a search is about.
+    pub album: Album,
 }
 
 /// A request as it stands.
@@ -43,6 +64,8 @@ pub struct Request {
     pub collection: Option<CollectionId>,
     /// Who asks and what they say. Gone with the person.
     pub words: Option<String>,
+    /// Which photos a search is about.
+    pub album: Album,
     /// When it came.
     pub received: Timestamp,
     /// When it must be answered.
@@ -109,7 +132,11 @@ impl Tx<'_> {
             return Err(TxError::RequestDates);
         }
         let id = RequestId::random(&mut **self.rng.borrow_mut());
-        let plain = Writer::new().text(new.words).finish();
+        let time = |at: Option<Timestamp>| at.map(|at| at.0.to_be_bytes());
+        let (from, until) = (time(new.album.from), time(new.album.until));
+        let start = Writer::new().text(new.words).text(&new.album.prefix);
+        let plain = start.opt(from.as_ref().map(<[u8; 8]>::as_slice)).opt(until.as_ref().map(<[u8; 8]>::as_slice));
+        let plain = plain.finish();
         let sealed = match new.subject {
             Some(subject) => self.seal_with(&self.key(subject)?, &place(&id, new.subject), &plain)?,
             None => self.seal_master(&place(&id, None), &plain)?,
@@ -281,9 +308,9 @@ impl Tx<'_> {
             (Some(sealed), None) => Some(self.open_master(&place(&id, None), &sealed)?),
             (None, _) => None,
         };
-        let words = match &plain {
-            Some(plain) => Some(Reader::new(plain).text().ok_or_else(damaged)?.to_owned()),
-            None => None,
+        let (words, album) = match &plain {
+            Some(plain) => read_words(plain).ok_or_else(damaged).map(|(words, album)| (Some(words), album))?,
+            None => (None, Album::default()),
         };
         let answered = match (row.opt_int(9)?, row.opt_text(10)?) {
             (Some(at), Some(word)) => Some((Timestamp(at), RequestOutcome::from_word(&word).ok_or_else(damaged)?)),
@@ -295,6 +322,7 @@ impl Tx<'_> {
             subject,
             collection: opt_id(row, 3)?.map(CollectionId::from_bytes),
             words,
+            album,
             received: Timestamp(row.int(5)?),
             due: Timestamp(row.int(6)?),
             first_due: Timestamp(row.int(7)?),
@@ -302,6 +330,18 @@ impl Tx<'_> {
             answered,
         })
     }
+}
+
+/// What somebody said, and the photos that it is about.
+fn read_words(plain: &[u8]) -> Option<(String, Album)> {
+    let mut fields = Reader::new(plain);
+    let (words, prefix) = (fields.text()?.to_owned(), fields.text()?.to_owned());
+    let mut time = || match fields.opt()? {
+        Some(bytes) => Some(Some(Timestamp(i64::from_be_bytes(bytes.try_into().ok()?)))),
+        None => Some(None),
+    };
+    let (from, until) = (time()?, time()?);
+    Some((words, Album { prefix, from, until }))
 }
 
 fn opt_id(row: &Row, column: usize) -> Result<Option<[u8; 16]>, TxError> {

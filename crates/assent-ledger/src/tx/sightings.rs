@@ -92,16 +92,64 @@ impl<'tx> Tx<'tx> {
             if apart.contains(face) || confirmed.get(face).is_some_and(|other| *other != pseudonym) {
                 continue;
             }
-            let row = face.0.to_be_bytes();
-            let plain = Writer::new().bytes(grant.grant.as_bytes()).text(band.as_str()).text("engine").finish();
-            let sealed = self.seal_with(&grant.key, &place(SIGHTINGS, grant, &row), &plain)?;
-            stored += self.exec(
-                "INSERT INTO sightings (collection_id, pseudonym, face_id, photo_id, sealed) VALUES ($1, $2, $3, $4, $5) \
-                 ON CONFLICT (collection_id, pseudonym, face_id) DO NOTHING",
-                args![collection, pseudonym, *face, photo, sealed],
-            )?;
+            stored += u64::from(self.store_sighting(photo, grant, *face, *band)?);
         }
         Ok(stored)
+    }
+
+    /// Replaces where one person is in a photo, after they were looked for alone, on their own request; what is known of
+    /// others stays. A face that is somebody else's is not given to them. Returns whether `seen` was stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::replace_sightings`].
+    pub fn replace_own_sighting(
+        &self,
+        photo: PhotoId,
+        proof: &ActiveGrant<'tx>,
+        seen: Option<(FaceId, Band)>,
+    ) -> Result<bool, TxError> {
+        let collection = self.collection_of(photo)?;
+        self.matched_collection(collection)?;
+        self.check_finds(proof)?;
+        if proof.collection != collection {
+            return Err(TxError::OtherCollection { grant: proof.grant });
+        }
+        let pseudonym = proof.key.pseudonym(collection);
+        self.exec(
+            "DELETE FROM sightings WHERE photo_id = $1 AND pseudonym = $2 AND NOT EXISTS (SELECT 1 FROM decisions d \
+             WHERE d.collection_id = sightings.collection_id AND d.pseudonym = sightings.pseudonym \
+             AND d.face_id = sightings.face_id)",
+            args![photo, pseudonym],
+        )?;
+        let Some((face, band)) = seen else { return Ok(false) };
+        if !self.faces_of(photo)?.iter().any(|(id, _)| *id == face) {
+            return Err(TxError::NoFace { face });
+        }
+        let taken = "SELECT COUNT(*) FROM sightings WHERE face_id = $1 AND pseudonym <> $2";
+        if self.count(taken, args![face, pseudonym])? > 0 || self.objected_faces(photo)?.contains(&face) {
+            return Ok(false);
+        }
+        self.store_sighting(photo, proof, face, band)
+    }
+
+    fn store_sighting(
+        &self,
+        photo: PhotoId,
+        grant: &ActiveGrant<'tx>,
+        face: FaceId,
+        band: Band,
+    ) -> Result<bool, TxError> {
+        let row = face.0.to_be_bytes();
+        let plain = Writer::new().bytes(grant.grant.as_bytes()).text(band.as_str()).text("engine").finish();
+        let sealed = self.seal_with(&grant.key, &place(SIGHTINGS, grant, &row), &plain)?;
+        let pseudonym = grant.key.pseudonym(grant.collection);
+        let stored = self.exec(
+            "INSERT INTO sightings (collection_id, pseudonym, face_id, photo_id, sealed) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (collection_id, pseudonym, face_id) DO NOTHING",
+            args![grant.collection, pseudonym, face, photo, sealed],
+        )?;
+        Ok(stored > 0)
     }
 
     /// Which faces of a photo a person confirmed, and as whom.

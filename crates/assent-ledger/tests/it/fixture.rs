@@ -62,7 +62,15 @@ fn fixture_writer() {
         tx.set_basis(w.collection, &Basis { necessity: Some(NECESSITY.into()), ..Basis::default() })?;
         tx.object(photo.id, photo.faces[1])?;
         let kind = RequestKind::Access;
-        let new = NewRequest { kind, subject: Some(ada), collection: None, words: REASON, received: T0, due: None };
+        let new = NewRequest {
+            kind,
+            subject: Some(ada),
+            collection: None,
+            words: REASON,
+            received: T0,
+            due: None,
+            album: Album::default(),
+        };
         tx.open_request(&new).map(drop)
     })
     .unwrap();

@@ -47,6 +47,7 @@ pub(crate) fn world(backend: Backend) -> (World, SubjectId) {
             words: "what do you hold?",
             received: T0,
             due: None,
+            album: Album::default(),
         };
         tx.open_request(&new).map(drop)
     })

@@ -433,7 +433,8 @@ fn r33_a_face_that_was_objected_to_is_nobodys_for_good() {
 }
 
 fn ask(w: &World, kind: RequestKind, subject: Option<SubjectId>, received: Timestamp, now: Timestamp) -> Request {
-    let new = NewRequest { kind, subject, collection: None, words: "please", received, due: None };
+    let new =
+        NewRequest { kind, subject, collection: None, words: "please", received, due: None, album: Album::default() };
     w.tx(now, |tx| tx.open_request(&new)).unwrap()
 }
 
@@ -474,7 +475,15 @@ fn r30_r36_r37_requests_are_due_when_the_law_says_and_hold_everything_up_when_ov
         Err(TxError::RequestStep { .. })
     ));
 
-    let new = |kind, received, due| NewRequest { kind, subject: None, collection: None, words: "", received, due };
+    let new = |kind, received, due| NewRequest {
+        kind,
+        subject: None,
+        collection: None,
+        words: "",
+        received,
+        due,
+        album: Album::default(),
+    };
     let enter = |new: &NewRequest<'_>| w.tx(now, |tx| tx.open_request(new));
     let letter = enter(&new(RequestKind::Authority, now, Some(Timestamp(now.0 + 90 * DAY)))).unwrap();
     assert_eq!(letter.due, Timestamp(now.0 + 90 * DAY), "an authority says itself until when");

@@ -58,8 +58,14 @@ fn i9_a_walk_finds_what_a_scan_would_have_found() {
     let photos: Vec<&str> = photos.iter().map(String::as_str).collect();
     let search = SearchOptions { side_px: 800, ..SearchOptions::default() };
     let scan_all = |w: &World| {
-        let options =
-            ScanOptions { search, threads: 2, rates: DeclaredRates::default(), memory_mb: 512, free_bytes: None };
+        let options = ScanOptions {
+            search,
+            threads: 2,
+            rates: DeclaredRates::default(),
+            memory_mb: 512,
+            free_bytes: None,
+            request: None,
+        };
         let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap()
     };
@@ -224,6 +230,7 @@ fn the_newest_photos_come_first() {
             rates: DeclaredRates::default(),
             memory_mb: 512,
             free_bytes: None,
+            request: None,
         };
         let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut progress };
         assert_eq!(scan(&w.ledger, models(), w.collection, options, watch).unwrap().looked_at, 1);
@@ -248,6 +255,7 @@ fn what_is_found_is_told_and_kept_while_the_scan_runs() {
             rates: DeclaredRates::default(),
             memory_mb: 512,
             free_bytes: None,
+            request: None,
         };
         let watch = &mut ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut progress };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap();

@@ -166,7 +166,14 @@ fn what_a_person_confirmed_stays_although_the_engine_no_longer_says_so() {
     // Somebody new, so that the faces of all photos are compared again, and rates so strict that nothing is answered.
     w.enrol("ansari", "anousheh-ansari");
     let rates = DeclaredRates::new(1e-12, 1e-12).unwrap();
-    let options = ScanOptions { search: SEARCH, threads: 1, rates, memory_mb: MEMORY_MB_PER_THREAD, free_bytes: None };
+    let options = ScanOptions {
+        search: SEARCH,
+        threads: 1,
+        rates,
+        memory_mb: MEMORY_MB_PER_THREAD,
+        free_bytes: None,
+        request: None,
+    };
     let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
     let summary = scan(&w.ledger, models(), w.collection, options, watch).unwrap();
     assert_eq!((summary.rematched, summary.matches + summary.reviews), (3, 0));
@@ -261,8 +268,14 @@ fn a_stopped_scan_goes_on_where_it_was() {
     let (walz, _) = w.enrol("walz", "carl-walz");
     let stop = AtomicBool::new(false);
     let mut progress = |p: Progress| stop.store(p.done == 2, Ordering::Relaxed);
-    let options =
-        ScanOptions { search: SEARCH, threads: 1, rates: DeclaredRates::default(), memory_mb: 1, free_bytes: None };
+    let options = ScanOptions {
+        search: SEARCH,
+        threads: 1,
+        rates: DeclaredRates::default(),
+        memory_mb: 1,
+        free_bytes: None,
+        request: None,
+    };
     let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut progress };
     let first = scan(&w.ledger, models(), w.collection, options, watch).unwrap();
     assert_eq!((first.stopped, first.looked_at, w.known().len()), (true, 2, 2));

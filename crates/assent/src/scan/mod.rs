@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::vector::VectorError;
-use assent_ledger::{CollectionId, Ledger, TemplateId, Timestamp, TxError};
+use assent_ledger::{CollectionId, Ledger, RequestId, RequestOutcome, TemplateId, Timestamp, TxError};
 use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
@@ -62,6 +62,8 @@ pub struct ScanOptions {
     pub memory_mb: u64,
     /// Memory that the gallery may take, bytes, if that is known.
     pub free_bytes: Option<u64>,
+    /// The request that is answered by this scan, in a collection that is searched on request: one person, one album.
+    pub request: Option<RequestId>,
 }
 
 /// What a scan is at.
@@ -212,14 +214,18 @@ pub fn scan(
             },
         };
         let locked = tx.locks(collection)?.first().map(ToString::to_string);
-        let searched = if locked.is_none() {
-            Some(Searched::open(tx, models, collection, options.rates, &mut opening)?)
-        } else {
-            None
+        let (searched, album, locked) = match (options.request, locked) {
+            (Some(request), _) => {
+                let asked = (collection, request);
+                let (searched, album) = Searched::open_on_request(tx, models, asked, options.rates, &mut opening)?;
+                (Some(searched), Some(album), None)
+            }
+            (None, None) => (Some(Searched::open(tx, models, collection, options.rates, &mut opening)?), None, None),
+            (None, locked) => (None, None, locked),
         };
-        Ok((about, searched, tx.known_photos(collection)?, locked))
+        Ok((about, searched, tx.known_photos(collection)?, album, locked))
     })?;
-    let (about, searched, known, locked) = begin.into_inner();
+    let (about, searched, known, album, locked) = begin.into_inner();
     let searched = searched.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let files = folder.photos()?;
@@ -238,12 +244,12 @@ pub fn scan(
     }
 
     let now = (watch.now)();
-    let plan = Plan::make(ledger, &folder, &about, &known, &files, (searched.as_ref(), model), now)?;
+    let plan = Plan::make(ledger, &folder, &about, &known, &files, (searched.as_ref(), album.as_ref(), model), now)?;
     summary.moved = plan.moved;
     summary.removed = plan.removed;
     summary.unchanged = plan.unchanged;
     summary.failed.clone_from(&plan.failed);
-    let store = Store { ledger, about: &about, model, searched: searched.as_ref(), began };
+    let store = Store { ledger, about: &about, model, searched: searched.as_ref(), began, alone: album.is_some() };
     if plan.without_faces > 0 {
         store.pass(plan.without_faces, now)?;
         summary.rematched = plan.without_faces;
@@ -253,6 +259,9 @@ pub fn scan(
         look_at(models, &plan, &eyes, &store, options, watch, &mut summary)?;
     }
     summary.failed.sort();
+    if let Some(request) = options.request.filter(|_| !summary.stopped) {
+        ledger.run_tx("answer a search", (watch.now)(), |tx| tx.answer_request(request, RequestOutcome::Granted))?;
+    }
     Ok(summary)
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use assent_ledger::{Collection, KnownPhoto, Ledger, PhotoId, Timestamp, TxError};
+use assent_ledger::{Album, Collection, KnownPhoto, Ledger, PhotoId, Timestamp, TxError};
 
 use crate::packs::sha256;
 use crate::searched::Searched;
@@ -76,7 +76,7 @@ impl<'f> Plan<'f> {
         about: &Collection,
         known: &[KnownPhoto],
         files: &'f [PhotoFile],
-        (searched, model): (Option<&Searched>, [u8; 32]),
+        (searched, album, model): (Option<&Searched>, Option<&Album>, [u8; 32]),
         now: Timestamp,
     ) -> Result<Plan<'f>, TxError> {
         let moved = follow_moves(ledger, folder, about, known, files, now)?;
@@ -100,7 +100,7 @@ impl<'f> Plan<'f> {
             removed: removed as usize,
         };
         for file in files {
-            plan.add(file, by_path.get(file.path.as_str()).copied(), about, searched, model);
+            plan.add(file, by_path.get(file.path.as_str()).copied(), about, (searched, album, model));
         }
         plan.todo
             .sort_by(|a, b| (Reverse(a.file.modified), &a.file.path).cmp(&(Reverse(b.file.modified), &b.file.path)));
@@ -112,14 +112,18 @@ impl<'f> Plan<'f> {
         file: &'f PhotoFile,
         known: Option<&KnownPhoto>,
         about: &Collection,
-        searched: Option<&Searched>,
-        model: [u8; 32],
+        (searched, album, model): (Option<&Searched>, Option<&Album>, [u8; 32]),
     ) {
+        // A request is about its album alone, and meets every photo of it: whom others met there says nothing of them.
+        if album.is_some_and(|album| !album.holds(&file.path, file.modified)) {
+            self.unchanged += 1;
+            return;
+        }
         let Some(k) = known.filter(|k| is_as_scanned(k, file, model)) else {
             self.todo.push(Task { file, work: Work::Look { known: known.map(|k| k.id) } });
             return;
         };
-        let met = searched.is_none_or(|s| k.matched_epoch.is_some_and(|met| met >= s.epoch()));
+        let met = searched.is_none_or(|s| album.is_none() && k.matched_epoch.is_some_and(|met| met >= s.epoch()));
         if let Some(code) = &k.failure {
             self.failed.push((file.path.clone(), code.clone()));
             self.unchanged += 1;

@@ -26,6 +26,8 @@ pub(super) struct Store<'a> {
     pub(super) searched: Option<&'a Searched>,
     /// When the scan began.
     pub(super) began: Timestamp,
+    /// Whether one person was looked for alone, on their own request.
+    pub(super) alone: bool,
 }
 
 /// What one transaction stored.
@@ -84,7 +86,7 @@ impl Store<'_> {
     ///
     /// [`TxError`] if the ledger refuses.
     pub(super) fn pass(&self, photos: usize, now: Timestamp) -> Result<(), TxError> {
-        let Some(searched) = self.searched else { return Ok(()) };
+        let Some(searched) = self.searched.filter(|_| !self.alone) else { return Ok(()) };
         let nobody = searched.is_empty();
         self.ledger.run_tx("scan", now, |tx| {
             tx.set_matched_without_faces(self.about.id, self.model, searched.epoch(), nobody)?;
@@ -165,6 +167,9 @@ impl Store<'_> {
                 Err(e) => return Err(e),
             }
         }
+        if self.alone {
+            return store_own(tx, photo, searched, proofs.first().map(|(_, face, band)| (*face, *band)), stored);
+        }
         let new: Vec<NewSighting<'_, '_>> = proofs
             .iter()
             .map(|(grant, face, band)| NewSighting { grant, face: *face, band: in_ledger(*band) })
@@ -197,6 +202,30 @@ impl Store<'_> {
         tx.append_leaf(EventKind::Scan, &public, &concerned)?;
         Ok(())
     }
+}
+
+/// Where the one person who asked is in a photo; others stay as they are.
+fn store_own(
+    tx: &Tx<'_>,
+    photo: PhotoId,
+    searched: &Searched,
+    seen: Option<(FaceId, Band)>,
+    stored: &mut Stored,
+) -> Result<(), TxError> {
+    let Some((grant, _)) = searched.grants().first() else { return Ok(()) };
+    let proof = match tx.active_grant(*grant) {
+        Ok(proof) => proof,
+        Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    if tx.replace_own_sighting(photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
+        match seen.map(|(_, band)| band) {
+            Some(Band::Match) => stored.matches += 1,
+            _ => stored.reviews += 1,
+        }
+        stored.concerned.entry(proof.subject()).or_default().extend(photo.0.to_be_bytes());
+    }
+    Ok(())
 }
 
 fn in_ledger(band: Band) -> assent_ledger::Band {
