@@ -68,6 +68,12 @@ pub(crate) enum CommandError {
         /// The option.
         flag: &'static str,
     },
+    /// An answer that names nobody.
+    #[error("{flag} is empty; somebody has to answer for the vault and be within reach")]
+    Nobody {
+        /// The option.
+        flag: &'static str,
+    },
     /// Nobody is registered under this name or id.
     #[error("no registered witness is {reference}; register one with: assent witness add NAME")]
     NoWitness {
