@@ -97,6 +97,10 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
             writeln!(out, "Would erase {}.", people(ids.len()))
         })?);
     }
+    if whom.is_empty() {
+        let object = json!({ "erased": [], "certificates": null });
+        return Ok(out.answer(&object, |out| writeln!(out, "Nobody on the roster is meant; nothing was erased."))?);
+    }
     let bar = progress::bar(whom.len() as u64, "people");
     for subject in &whom {
         ledger.erase(*subject, now(), |_| ())?;
