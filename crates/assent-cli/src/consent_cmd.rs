@@ -9,13 +9,16 @@ use assent::ledger::{
 use assent::packs::sha256;
 use assent::rulepacks;
 use clap::{Args, Subcommand};
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
 use crate::audit_cmd::{read_text, write_text};
 use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
 use crate::output::{Output, count, date, day};
-use crate::record::Record;
+use crate::record::{Record, RecordError, receipt};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -135,7 +138,7 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         }
         ConsentCommand::Record { subject } => {
             let records = records(&ledger, &vault::subject(&ledger, subject)?)?;
-            let all: Vec<Value> = records.into_iter().map(|(_, record)| record).collect();
+            let all: Vec<Value> = records.into_iter().map(|(_, record)| record).collect::<Result<_, _>>()?;
             let object = json!({ "records": all });
             out.answer(&object, |out| writeln!(out, "{object:#}"))?;
         }
@@ -195,8 +198,15 @@ fn renew(args: &RenewArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
     })?)
 }
 
-/// The records of a person's consents and refusals, each with the consent's id.
-pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Vec<(Option<Grant>, Value)>, CommandError> {
+/// The record of each consent of a person, and of each refusal, which has no consent; or what one lacks.
+type Records = Vec<(Option<Grant>, Result<Value, RecordError>)>;
+
+/// The records of a person's consents and refusals.
+///
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Records, CommandError> {
     let held = ledger.run_tx("make records", now(), |tx| {
         let id = subject.id;
         Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.consent_events(id)?, tx.notices()?, tx.collections()?))
@@ -211,6 +221,7 @@ pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Vec<(Option<
     let authority = authority.join("; ");
     let frame = |collection: CollectionId, notice: [u8; 32]| {
         collections.iter().find(|c| c.id == collection).map(|collection| Record {
+            kind: ledger.kind(),
             settings: ledger.settings(),
             subject,
             collection,
@@ -221,9 +232,10 @@ pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Vec<(Option<
         })
     };
     let mut all = Vec::new();
-    for grant in grants {
-        if let Some(record) = frame(grant.collection, grant.notice_sha256).map(|frame| frame.of(&grant)) {
-            all.push((Some(grant), record));
+    for grant in &grants {
+        let renewed_by = grants.iter().find(|g| g.renews == Some(grant.id)).map(|g| g.id);
+        if let Some(frame) = frame(grant.collection, grant.notice_sha256) {
+            all.push((Some(grant.clone()), frame.of(grant, renewed_by)));
         }
     }
     for refusal in &refusals {
@@ -255,6 +267,9 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
     let mut written = Vec::new();
     for (grant, record) in records(ledger, subject)? {
         let Some(grant) = grant.filter(|grant| grant.state == GrantState::Active) else { continue };
+        let mut id = [0; 16];
+        UnwrapErr(SysRng).fill_bytes(&mut id);
+        let record = receipt(record?, id);
         let signed = ledger.receipt(&record.to_string(), now())?;
         let page = ReceiptPage {
             controller: &ledger.settings().controller,

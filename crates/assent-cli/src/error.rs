@@ -49,6 +49,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
     #[error(transparent)]
+    Record(#[from] crate::record::RecordError),
+    #[error(transparent)]
     Id(#[from] IdError),
     #[error(transparent)]
     Note(#[from] NoteError),
