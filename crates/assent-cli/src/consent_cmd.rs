@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, Signer, Subject,
+    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, Refusal, Signer, Subject,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
@@ -29,7 +29,7 @@ pub(crate) struct ConsentArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConsentCommand {
-    /// Show the consents of one person
+    /// Show the consents of one person, and what they said no to
     List {
         /// Id, the beginning of it, handle, or unique name
         subject: String,
@@ -118,11 +118,17 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
     match &args.command {
         ConsentCommand::List { subject } => {
             let id = vault::subject(&ledger, subject)?.id;
-            let grants = ledger.run_tx("list consents", now(), |tx| tx.grants_of(id))?.into_inner();
+            let said = ledger.run_tx("list consents", now(), |tx| Ok((tx.grants_of(id)?, tx.refusals_of(id)?)))?;
+            let (grants, refusals) = said.into_inner();
             let objects: Vec<_> = grants.iter().map(|g| describe(g, &collections)).collect();
-            out.answer(&json!({ "consents": objects }), |out| {
+            let said_no: Vec<_> = refusals.iter().map(|r| describe_no(r, &collections)).collect();
+            out.answer(&json!({ "consents": objects, "refusals": said_no }), |out| {
                 for g in &grants {
                     writeln!(out, "{}", line(g, &collections))?;
+                }
+                for r in &refusals {
+                    let name = collection_name(&collections, r.collection);
+                    writeln!(out, "refused\t{}\t{name}\ton {}", r.purpose, date(r.created))?;
                 }
                 if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
             })?;
@@ -305,6 +311,14 @@ pub(crate) fn describe(g: &Grant, collections: &[Collection]) -> Value {
     json!({
         "consent": g.id.to_string(), "collection": collection_name(collections, g.collection), "purpose": g.purpose.as_str(),
         "state": g.state.as_str(), "from": date(g.valid_from), "until": date(g.valid_until),
+    })
+}
+
+/// A refusal for machines.
+fn describe_no(r: &Refusal, collections: &[Collection]) -> Value {
+    json!({
+        "refusal": r.id.to_string(), "collection": collection_name(collections, r.collection),
+        "purpose": r.purpose.as_str(), "on": date(r.created),
     })
 }
 

@@ -92,6 +92,9 @@ fn r3_records_follow_the_schema() {
     assert_eq!(all[1]["pii_processing"]["purposes"][0]["retention_period"], "P0D");
     let basis = |record: &Value| record["pii_processing"]["purposes"][0]["lawful_basis"].as_array().unwrap().len();
     assert_eq!((basis(given), basis(&all[1])), (2, 1), "article 9 is about templates");
+    let said_no = &club.run(&["consent", "list", "m-1"])["refusals"];
+    assert_eq!((said_no.as_array().unwrap().len(), &said_no[0]["purpose"]), (1, &"publish-website".into()));
+    assert!(club.says(&["consent", "list", "m-1"]).contains("refused\tpublish-website\ttrip\ton "));
     club.run(&["consent", "withdraw", "m-1"]);
     check(&[&["dpv:ConsentGiven", "dpv:ConsentWithdrawn"], &["dpv:ConsentRefused"]]);
 
