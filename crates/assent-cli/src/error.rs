@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use assent::enrol::EnrolError;
 use assent::find::PictureError;
 use assent::ledger::{
-    AgeForm, BackupError, CertificateError, ExportError, IdError, JurisdictionForm, NoteError, ProofError,
-    ReceiptError, TxError, WordError,
+    AgeForm, BackupError, CertificateError, ErasureListError, ExportError, IdError, JurisdictionForm, NoteError,
+    ProofError, ReceiptError, TxError, WordError,
 };
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
@@ -48,6 +48,8 @@ pub(crate) enum CommandError {
     Age(#[from] AgeForm),
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    #[error(transparent)]
+    ErasureList(#[from] ErasureListError),
     #[error(transparent)]
     Record(#[from] crate::record::RecordError),
     #[error(transparent)]
@@ -174,6 +176,12 @@ pub(crate) enum CommandError {
         /// The cause.
         #[source]
         source: io::Error,
+    },
+    /// A certificate under the name of another one.
+    #[error("{} is the certificate of somebody else", path.display())]
+    OtherCertificate {
+        /// Which file.
+        path: PathBuf,
     },
     /// A picture could not be encoded.
     #[error(transparent)]

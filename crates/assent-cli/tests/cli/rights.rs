@@ -299,12 +299,19 @@ fn r35_everybody_of_a_jurisdiction_is_erased_and_the_others_stay() {
     assert_eq!(others(), before);
 
     let elsewhere = tempfile::tempdir().unwrap();
-    let certificate = club.file(&format!("certificates/{id}.txt"));
-    let args = ["audit", "verify", "--json", "--certificate", &certificate, "--key", &key];
-    let checked: Value = serde_json::from_str(&stdout(&assent(elsewhere.path(), &args))).unwrap();
+    let verify =
+        |what: &str, path: &str| assent(elsewhere.path(), &["audit", "verify", "--json", what, path, "--key", &key]);
+    let (folder, certificate) = (club.file("certificates"), club.file(&format!("certificates/{id}.txt")));
+    let checked: Value = serde_json::from_str(&stdout(&verify("--certificate", &certificate))).unwrap();
     assert_eq!((&checked["holds"], &checked["subject"]), (&Value::from(true), &id.as_str().into()));
+    let listed: Value = serde_json::from_str(&stdout(&verify("--certificates", &folder))).unwrap();
+    assert_eq!((&listed["holds"], &listed["subjects"]), (&Value::from(true), &Value::from(vec![id.as_str()])));
+    let refused = |path: &str| stderr(&verify("--certificates", path));
+    fs::remove_file(&certificate).unwrap();
+    assert!(refused(&folder).contains(&format!("{id}.txt")), "everybody on the list has a certificate");
     let list = club.text("certificates/list.txt");
-    assert!(list.starts_with(&format!("assent erasure list v1\nsubject {id}\n\n")), "{list}");
+    fs::write(club.file("certificates/list.txt"), list.replacen(&format!("subject {id}\n"), "", 1)).unwrap();
+    assert!(refused(&folder).contains("this list of erasures does not hold"), "{}", refused(&folder));
 
     // Of the Union are its member states, and nobody of whom it is not known.
     let union = club.run(&["erase", "--jurisdiction", "EU", "--dry-run"]);

@@ -503,4 +503,21 @@ fn r3_an_altered_receipt_is_refused() {
     altered("of another vault", &other);
     let list = w.ledger.erasure_list(&BTreeSet::new()).unwrap();
     assert_eq!(verify_receipt(&list, &key), Err(ReceiptError::Form), "signed, and no receipt");
+    assert_eq!(verify_erasure_list(&receipt, &key), Err(ErasureListError::Form), "signed, and no list");
+}
+
+#[test]
+fn r35_a_list_of_erasures_is_checked_with_the_key_alone() {
+    let w = World::new(Backend::Sqlite);
+    let key = w.ledger.log_key().unwrap();
+    let both = BTreeSet::from([w.subject("ada"), w.subject("bob")]);
+    for whom in [BTreeSet::new(), both.clone()] {
+        let list = w.ledger.erasure_list(&whom).unwrap();
+        assert_eq!(verify_erasure_list(&list, &key), Ok(whom));
+    }
+    let list = w.ledger.erasure_list(&both).unwrap();
+    for id in both.iter().map(ToString::to_string) {
+        let shorter = list.replace(&format!("subject {id}\n"), "");
+        assert_eq!(verify_erasure_list(&shorter, &key), Err(ErasureListError::Note(NoteError::Changed)));
+    }
 }
