@@ -25,7 +25,7 @@ pub(crate) struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
-    /// Recompute the log from its leaves; or check a certificate or a proof, for which no vault is needed
+    /// Recompute the log from its leaves; or check a certificate, a proof or a receipt, for which no vault is needed
     Verify(VerifyArgs),
     /// List what was done, newest last
     Show(ShowArgs),
@@ -86,7 +86,8 @@ struct VerifyArgs {
 /// # Errors
 ///
 /// - [`CommandError::Audit`] if the log is not whole.
-/// - [`CommandError::Note`], [`CommandError::Certificate`], [`CommandError::Proof`] if what others were given does not hold.
+/// - [`CommandError::Note`], [`CommandError::Certificate`], [`CommandError::OtherCertificate`], [`CommandError::ErasureList`],
+///   [`CommandError::Proof`], [`CommandError::Receipt`] if what others were given does not hold.
 /// - As the ledger says.
 pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     match &args.command {
