@@ -5,12 +5,15 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use assent::ledger::{Certificate, Checkpoint, Fault, LeafProof, LogKey, ReceiptError, SubjectId, verify_receipt};
+use assent::ledger::{
+    Certificate, Checkpoint, Fault, LeafProof, LogKey, ReceiptError, SubjectId, verify_erasure_list, verify_receipt,
+};
 use assent::packs::hex;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::audit_show_cmd::{self, ShowArgs};
+use crate::erase_cmd::{ERASURE_LIST, people};
 use crate::error::CommandError;
 use crate::output::{Output, date};
 use crate::progress;
@@ -25,7 +28,7 @@ pub(crate) struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
-    /// Recompute the log from its leaves; or check a certificate or a proof, for which no vault is needed
+    /// Recompute the log from its leaves; or check a certificate, a proof or a receipt, for which no vault is needed
     Verify(VerifyArgs),
     /// List what was done, newest last
     Show(ShowArgs),
@@ -81,6 +84,9 @@ struct VerifyArgs {
     /// Check this evidence instead: a ZIP file of `assent report evidence`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate", "proof", "receipt"], requires = "key")]
     evidence: Option<PathBuf>,
+    /// Check the list of erasures in this folder, and the certificate of everybody on it, instead
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["against", "certificate", "proof", "receipt"], requires = "key")]
+    certificates: Option<PathBuf>,
     /// The log's public key, or a file that holds it
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -89,7 +95,8 @@ struct VerifyArgs {
 /// # Errors
 ///
 /// - [`CommandError::Audit`] if the log is not whole.
-/// - [`CommandError::Note`], [`CommandError::Certificate`], [`CommandError::Proof`] if what others were given does not hold.
+/// - [`CommandError::Note`], [`CommandError::Certificate`], [`CommandError::OtherCertificate`], [`CommandError::ErasureList`],
+///   [`CommandError::Proof`], [`CommandError::Receipt`] if what others were given does not hold.
 /// - As the ledger says.
 pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     match &args.command {
@@ -104,6 +111,9 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
         }
         AuditCommand::Verify(VerifyArgs { evidence: Some(file), key: Some(key), .. }) => {
             report_cmd::verify(file, &log_key(key)?, out)
+        }
+        AuditCommand::Verify(VerifyArgs { certificates: Some(folder), key: Some(key), .. }) => {
+            certificates(folder, &log_key(key)?, out)
         }
         AuditCommand::Verify(args) => log(args, flags, out),
         AuditCommand::Show(args) => audit_show_cmd::run(args, flags, out),
@@ -210,6 +220,22 @@ fn certificate(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), Com
             "Backups of the key ring that are older may hold the key until {}.",
             date(read.key_ring_backups_until)
         )
+    })?)
+}
+
+/// Everybody on the list, each with a certificate of their own.
+fn certificates(folder: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let listed = verify_erasure_list(&read_text(&folder.join(ERASURE_LIST))?, key)?;
+    for subject in &listed {
+        let path = folder.join(format!("{subject}.txt"));
+        if Certificate::verify(&read_text(&path)?, key)?.subject != *subject {
+            return Err(CommandError::OtherCertificate { path });
+        }
+    }
+    let ids: Vec<String> = listed.iter().map(ToString::to_string).collect();
+    Ok(out.answer(&json!({ "holds": true, "log": key.name(), "subjects": ids }), |out| {
+        ids.iter().try_for_each(|id| writeln!(out, "{id}"))?;
+        writeln!(out, "The list holds, and so does the certificate of everybody on it: {}.", people(ids.len()))
     })?)
 }
 

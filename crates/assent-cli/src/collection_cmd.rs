@@ -1,6 +1,8 @@
 //! `assent collection`: folders of photos, and why the people in them may be looked at.
 
-use assent::ledger::{Basis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, OthersBasis, VaultKind};
+use assent::ledger::{
+    Basis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, OthersBasis, Piece, RuleError, TxError, VaultKind,
+};
 use assent::source::Folder;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -90,14 +92,21 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             let new = NewCollection { name, directory: folder.text(), others };
             let added = ledger.run_tx("add a collection", now(), |tx| {
                 let id = tx.add_collection(&new)?;
-                if *keep_crops { tx.keep_crops(id).map(|()| id) } else { Ok(id) }
+                if *keep_crops {
+                    tx.keep_crops(id)?;
+                }
+                Ok((id, tx.locks(id)?))
             });
-            let id = added?.into_inner();
+            let (id, locks) = added?.into_inner();
+            let asked = locks.iter().any(|lock| matches!(lock, TxError::Rule(_)));
             let object = json!({
                 "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
             });
             out.answer(&object, |out| {
                 writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
+                if asked {
+                    writeln!(out, "What the law asks for before faces are compared: assent collection basis {name}")?;
+                }
                 writeln!(out, "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {name}")
             })?;
         }
@@ -122,7 +131,8 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
             let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
             let mut object = describe(&c);
-            object["locks"] = locks.iter().map(ToString::to_string).collect();
+            let locks: Vec<String> = locks.iter().map(|lock| lock_says(lock, name)).collect();
+            object["locks"] = json!(locks);
             for (key, value) in [
                 ("photos", n.photos),
                 ("no_face", n.no_face),
@@ -184,7 +194,7 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
         tx.set_basis(collection.id, &basis)?;
         tx.locks(collection.id)
     })?;
-    let locks: Vec<String> = locks.iter().map(ToString::to_string).collect();
+    let locks: Vec<String> = locks.iter().map(|lock| lock_says(lock, &args.name)).collect();
     Ok(out.answer(&json!({ "collection": args.name, "locks": locks }), |out| {
         for lock in &locks {
             writeln!(out, "still open: {lock}")?;
@@ -195,4 +205,26 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
             Ok(())
         }
     })?)
+}
+
+/// What keeps faces of a collection from being compared, and the command that gives what is missing.
+pub(crate) fn lock_says(lock: &TxError, collection: &str) -> String {
+    let (piece, says) = match lock {
+        TxError::Rule(RuleError::Missing { piece, pack, .. }) => {
+            (*piece, format!("{} is missing ({pack} asks for it)", piece.title()))
+        }
+        TxError::Rule(RuleError::ReviewOverdue { piece, since, .. }) => {
+            (*piece, format!("the review of {} is overdue since {since}", piece.title()))
+        }
+        other => return other.to_string(),
+    };
+    let basis = format!("collection basis {collection}");
+    let (command, option) = match piece {
+        Piece::Dpia => (basis.as_str(), "--dpia REF --dpia-date DATE --dpia-review DATE"),
+        Piece::Necessity => (basis.as_str(), "--necessity TEXT"),
+        Piece::Alternative => (basis.as_str(), "--alternative TEXT"),
+        Piece::PublicNotice => (basis.as_str(), "--notice-public DATE"),
+        Piece::RetentionPolicy => ("controller set", "--retention-policy-public DATE"),
+    };
+    format!("{}: {says}\n  assent {command} {option}", piece.requirement())
 }

@@ -4,18 +4,21 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, Signer, Subject,
+    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, Refusal, Signer, Subject,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
 use clap::{Args, Subcommand};
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
 use crate::audit_cmd::{read_text, write_text};
 use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
 use crate::output::{Output, count, date, day};
-use crate::record::Record;
+use crate::record::{Record, RecordError, receipt};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -26,7 +29,7 @@ pub(crate) struct ConsentArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConsentCommand {
-    /// Show the consents of one person
+    /// Show the consents of one person, and what they said no to
     List {
         /// Id, the beginning of it, handle, or unique name
         subject: String,
@@ -115,11 +118,17 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
     match &args.command {
         ConsentCommand::List { subject } => {
             let id = vault::subject(&ledger, subject)?.id;
-            let grants = ledger.run_tx("list consents", now(), |tx| tx.grants_of(id))?.into_inner();
+            let said = ledger.run_tx("list consents", now(), |tx| Ok((tx.grants_of(id)?, tx.refusals_of(id)?)))?;
+            let (grants, refusals) = said.into_inner();
             let objects: Vec<_> = grants.iter().map(|g| describe(g, &collections)).collect();
-            out.answer(&json!({ "consents": objects }), |out| {
+            let said_no: Vec<_> = refusals.iter().map(|r| describe_no(r, &collections)).collect();
+            out.answer(&json!({ "consents": objects, "refusals": said_no }), |out| {
                 for g in &grants {
                     writeln!(out, "{}", line(g, &collections))?;
+                }
+                for r in &refusals {
+                    let name = collection_name(&collections, r.collection);
+                    writeln!(out, "refused\t{}\t{name}\ton {}", r.purpose, date(r.created))?;
                 }
                 if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
             })?;
@@ -135,7 +144,7 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         }
         ConsentCommand::Record { subject } => {
             let records = records(&ledger, &vault::subject(&ledger, subject)?)?;
-            let all: Vec<Value> = records.into_iter().map(|(_, record)| record).collect();
+            let all: Vec<Value> = records.into_iter().map(|(_, record)| record).collect::<Result<_, _>>()?;
             let object = json!({ "records": all });
             out.answer(&object, |out| writeln!(out, "{object:#}"))?;
         }
@@ -195,8 +204,15 @@ fn renew(args: &RenewArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
     })?)
 }
 
-/// The records of a person's consents and refusals, each with the consent's id.
-pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Vec<(Option<Grant>, Value)>, CommandError> {
+/// The record of each consent of a person, and of each refusal, which has no consent; or what one lacks.
+type Records = Vec<(Option<Grant>, Result<Value, RecordError>)>;
+
+/// The records of a person's consents and refusals.
+///
+/// # Errors
+///
+/// [`CommandError`], as the ledger says.
+pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Records, CommandError> {
     let held = ledger.run_tx("make records", now(), |tx| {
         let id = subject.id;
         Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.consent_events(id)?, tx.notices()?, tx.collections()?))
@@ -211,6 +227,7 @@ pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Vec<(Option<
     let authority = authority.join("; ");
     let frame = |collection: CollectionId, notice: [u8; 32]| {
         collections.iter().find(|c| c.id == collection).map(|collection| Record {
+            kind: ledger.kind(),
             settings: ledger.settings(),
             subject,
             collection,
@@ -221,9 +238,10 @@ pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Vec<(Option<
         })
     };
     let mut all = Vec::new();
-    for grant in grants {
-        if let Some(record) = frame(grant.collection, grant.notice_sha256).map(|frame| frame.of(&grant)) {
-            all.push((Some(grant), record));
+    for grant in &grants {
+        let renewed_by = grants.iter().find(|g| g.renews == Some(grant.id)).map(|g| g.id);
+        if let Some(frame) = frame(grant.collection, grant.notice_sha256) {
+            all.push((Some(grant.clone()), frame.of(grant, renewed_by)));
         }
     }
     for refusal in &refusals {
@@ -255,6 +273,9 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
     let mut written = Vec::new();
     for (grant, record) in records(ledger, subject)? {
         let Some(grant) = grant.filter(|grant| grant.state == GrantState::Active) else { continue };
+        let mut id = [0; 16];
+        UnwrapErr(SysRng).fill_bytes(&mut id);
+        let record = receipt(record?, id);
         let signed = ledger.receipt(&record.to_string(), now())?;
         let page = ReceiptPage {
             controller: &ledger.settings().controller,
@@ -290,6 +311,14 @@ pub(crate) fn describe(g: &Grant, collections: &[Collection]) -> Value {
     json!({
         "consent": g.id.to_string(), "collection": collection_name(collections, g.collection), "purpose": g.purpose.as_str(),
         "state": g.state.as_str(), "from": date(g.valid_from), "until": date(g.valid_until),
+    })
+}
+
+/// A refusal for machines.
+fn describe_no(r: &Refusal, collections: &[Collection]) -> Value {
+    json!({
+        "refusal": r.id.to_string(), "collection": collection_name(collections, r.collection),
+        "purpose": r.purpose.as_str(), "on": date(r.created),
     })
 }
 

@@ -63,6 +63,11 @@ pub(crate) fn run(args: &ControllerArgs, flags: &VaultFlags, out: &mut Output<'_
             }
             representatives.insert(pack.to_owned(), who.trim().to_owned());
         }
+        for (flag, given) in [("--controller", &set.controller), ("--name", &set.name), ("--contact", &set.contact)] {
+            if let Some(text) = given {
+                named(flag, text)?;
+            }
+        }
         let policy = set.retention_policy_public.as_deref().map(day).transpose()?;
         let settings = Settings {
             controller: set.controller.clone().unwrap_or(then.controller),
@@ -92,4 +97,13 @@ pub(crate) fn run(args: &ControllerArgs, flags: &VaultFlags, out: &mut Output<'_
             None => Ok(()),
         }
     })?)
+}
+
+/// Somebody answers for an organisation's vault, and can be reached (R18).
+///
+/// # Errors
+///
+/// [`CommandError::Nobody`] if the text is empty.
+pub(crate) fn named(flag: &'static str, text: &str) -> Result<(), CommandError> {
+    if text.trim().is_empty() { Err(CommandError::Nobody { flag }) } else { Ok(()) }
 }

@@ -1,8 +1,9 @@
 //! `assent doctor`: what is missing, each with the next command.
 
-use assent::ledger::{OthersBasis, Piece, Purpose, RuleError, TxError};
+use assent::ledger::{OthersBasis, Purpose};
 use serde_json::json;
 
+use crate::collection_cmd::lock_says;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
@@ -68,7 +69,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                 };
                 let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
                 for lock in &locks {
-                    let says = format!("{}: {lock}{}", c.name, next(lock, &c.name));
+                    let says = format!("{}: {}", c.name, lock_says(lock, &c.name));
                     findings.push(Finding { what: "basis", good: c.others == OthersBasis::None, says });
                 }
                 let (good, says) = match folder {
@@ -122,19 +123,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = c.source();
     }
     text
-}
-
-/// What gives a missing piece.
-fn next(lock: &TxError, collection: &str) -> String {
-    let option = match lock {
-        TxError::Rule(RuleError::Missing { piece, .. }) => match piece {
-            Piece::Dpia => "--dpia REF --dpia-date DATE --dpia-review DATE",
-            Piece::Necessity => "--necessity TEXT",
-            Piece::Alternative => "--alternative TEXT",
-            Piece::PublicNotice => "--notice-public DATE",
-            Piece::RetentionPolicy => return "\n  assent controller set --retention-policy-public DATE".to_owned(),
-        },
-        _ => return String::new(),
-    };
-    format!("\n  assent collection basis {collection} {option}")
 }

@@ -14,6 +14,9 @@ use crate::output::{Output, count, date};
 use crate::progress;
 use crate::vault::{self, VaultFlags, now};
 
+/// In a folder of certificates: who was erased.
+pub(crate) const ERASURE_LIST: &str = "list.txt";
+
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("whom").required(true).args(["subject", "jurisdiction", "collection", "order"])))]
 pub(crate) struct EraseArgs {
@@ -97,6 +100,10 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
             writeln!(out, "Would erase {}.", people(ids.len()))
         })?);
     }
+    if whom.is_empty() {
+        let object = json!({ "erased": [], "certificates": null });
+        return Ok(out.answer(&object, |out| writeln!(out, "Nobody on the roster is meant; nothing was erased."))?);
+    }
     let bar = progress::bar(whom.len() as u64, "people");
     for subject in &whom {
         ledger.erase(*subject, now(), |_| ())?;
@@ -108,19 +115,23 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
     }
     bar.finish_and_clear();
     if let Some(folder) = &args.certificates {
-        write_text(&folder_of(folder)?.join("list.txt"), &ledger.erasure_list(&whom)?)?;
+        write_text(&folder_of(folder)?.join(ERASURE_LIST), &ledger.erasure_list(&whom)?)?;
     }
     let ids: Vec<String> = whom.iter().map(ToString::to_string).collect();
     Ok(out.answer(&json!({ "erased": ids, "certificates": args.certificates }), |out| {
         writeln!(out, "Erased {}.", people(ids.len()))?;
         match &args.certificates {
-            Some(folder) => writeln!(out, "The certificates are in {}, with a list of them.", folder.display()),
+            Some(folder) => {
+                writeln!(out, "The certificates are in {}, with a signed list of them.", folder.display())?;
+                writeln!(out, "Anybody checks them with: assent audit verify --certificates DIR --key KEY")
+            }
             None => writeln!(out, "Their certificates: assent audit certificate ID --to FILE"),
         }
     })?)
 }
 
-fn people(n: usize) -> String {
+/// "1 person", "2 people".
+pub(crate) fn people(n: usize) -> String {
     if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
 }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use assent::enrol::EnrolError;
 use assent::find::PictureError;
 use assent::ledger::{
-    AgeForm, BackupError, CertificateError, EvidenceError, ExportError, IdError, JurisdictionForm, NoteError,
-    ProofError, ReceiptError, TxError, WordError,
+    AgeForm, BackupError, CertificateError, ErasureListError, EvidenceError, ExportError, IdError, JurisdictionForm,
+    NoteError, ProofError, ReceiptError, TxError, WordError,
 };
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
@@ -51,6 +51,10 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
     #[error(transparent)]
+    ErasureList(#[from] ErasureListError),
+    #[error(transparent)]
+    Record(#[from] crate::record::RecordError),
+    #[error(transparent)]
     Id(#[from] IdError),
     #[error(transparent)]
     Note(#[from] NoteError),
@@ -67,6 +71,12 @@ pub(crate) enum CommandError {
     /// A needed option was not given, and there is no terminal to ask at.
     #[error("{flag} is missing; name it, or run the command at a terminal, where it asks")]
     Missing {
+        /// The option.
+        flag: &'static str,
+    },
+    /// An answer that names nobody.
+    #[error("{flag} is empty; somebody has to answer for the vault and be within reach")]
+    Nobody {
         /// The option.
         flag: &'static str,
     },
@@ -177,6 +187,12 @@ pub(crate) enum CommandError {
         /// The cause.
         #[source]
         source: io::Error,
+    },
+    /// A certificate under the name of another one.
+    #[error("{} is the certificate of somebody else", path.display())]
+    OtherCertificate {
+        /// Which file.
+        path: PathBuf,
     },
     /// A picture could not be encoded.
     #[error(transparent)]

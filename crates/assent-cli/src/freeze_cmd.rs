@@ -76,7 +76,8 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));
             let what = args.collection.as_deref().or(place.as_deref()).unwrap_or("the whole vault");
             Ok(out.answer(&json!({ "order": order.to_string(), "scope": what }), |out| {
-                writeln!(out, "Stopped: nothing is scanned, searched or enrolled in {what}.")?;
+                let place = args.jurisdiction.as_ref().map_or(format!("in {what}"), |code| format!("under {code}"));
+                writeln!(out, "Stopped: nothing is scanned, searched or enrolled {place}.")?;
                 writeln!(out, "Access, withdrawal and erasure go on. Lift it with: assent freeze lift {order}")
             })?)
         }

@@ -4,6 +4,7 @@ use assent::ledger::{Jurisdiction, NewSubject, Settings, VaultKind};
 use clap::Args;
 use serde_json::json;
 
+use crate::controller_cmd::named;
 use crate::drafts;
 use crate::error::CommandError;
 use crate::output::{Output, ask};
@@ -34,10 +35,11 @@ pub(crate) struct InitArgs {
 pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let answer = |given: &Option<String>, flag: &'static str, question: &str| -> Result<String, CommandError> {
         let asked = || ask(question).map_err(CommandError::Output);
-        match given.clone() {
-            Some(text) => Ok(text),
-            None => asked()?.ok_or(CommandError::Missing { flag }),
-        }
+        let text = match given.clone() {
+            Some(text) => text,
+            None => asked()?.ok_or(CommandError::Missing { flag })?,
+        };
+        named(flag, &text).map(|()| text)
     };
     let (kind, settings) = if args.household {
         let name = answer(&args.name, "--name", "What is your name?")?;

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::output::{Output, date, day};
+use crate::output::{Output, count, date, day};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -188,7 +188,7 @@ fn describe(r: &Request, collections: &[Collection]) -> Value {
     let state = match (r.answered, r.paused) {
         (Some((at, outcome)), _) => format!("{outcome} on {}", date(at)),
         (None, Some(since)) => format!("paused since {}", date(since)),
-        (None, None) if overdue > 0 => format!("overdue by {overdue} days"),
+        (None, None) if overdue > 0 => format!("overdue by {}", count(overdue as usize, "day")),
         (None, None) => "open".to_owned(),
     };
     json!({

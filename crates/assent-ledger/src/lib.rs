@@ -76,7 +76,7 @@ pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
 pub use note::{Checkpoint, LogKey, NoteError};
 pub use publish::{ExportError, LeafProof, ProofError};
-pub use receipt::{ReceiptError, verify_receipt};
+pub use receipt::{ErasureListError, ReceiptError, verify_erasure_list, verify_receipt};
 pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use tx::{

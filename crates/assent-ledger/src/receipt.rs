@@ -1,5 +1,6 @@
 //! Receipts: what a person holds in their hand after they said yes. A record of the consent in a line of JSON that the log
-//! signed, so that whoever alters it is found out. The form is described in `docs/formats/consent.md`.
+//! signed, so that whoever alters it is found out. The form is described in `docs/formats/consent.md`, that of the signed list
+//! of erasures in `docs/formats/certificate.md`.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,8 @@ use crate::publish::signer_of;
 
 const TITLE: &str = "assent consent receipt v1";
 
+const LIST_TITLE: &str = "assent erasure list v1\n";
+
 /// Why a text is no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
@@ -19,6 +22,17 @@ pub enum ReceiptError {
     Note(#[from] NoteError),
     /// Signed, and no receipt.
     #[error("this is signed, and no receipt of a consent that this version can read")]
+    Form,
+}
+
+/// Why a text is no list of erasures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ErasureListError {
+    /// The log did not sign it.
+    #[error("this list of erasures does not hold")]
+    Note(#[from] NoteError),
+    /// Signed, and no list.
+    #[error("this is signed, and no list of erasures that this version can read")]
     Form,
 }
 
@@ -48,12 +62,27 @@ impl Ledger {
     /// As [`Self::run_tx`].
     pub fn erasure_list(&self, subjects: &BTreeSet<SubjectId>) -> Result<String, TxError> {
         let signer = self.with_core(|core| Ok(signer_of(core.ring.borrow().master(), self.id())))?;
-        let mut text = "assent erasure list v1\n".to_owned();
-        for subject in subjects {
-            text += &["subject ", &subject.to_string(), "\n"].concat();
-        }
-        Ok(signer.sign(&text))
+        Ok(signer.sign(&list_of(subjects)))
     }
+}
+
+fn list_of(subjects: &BTreeSet<SubjectId>) -> String {
+    let lines: Vec<String> = subjects.iter().map(|subject| format!("subject {subject}\n")).collect();
+    [LIST_TITLE, &lines.concat()].concat()
+}
+
+/// Who is on a list of erasures that a log signed. That each was erased, their certificates say.
+///
+/// # Errors
+///
+/// - [`ErasureListError::Note`] if this log did not sign the text as it is.
+/// - [`ErasureListError::Form`] if it is something else that it signed.
+pub fn verify_erasure_list(note: &str, key: &LogKey) -> Result<BTreeSet<SubjectId>, ErasureListError> {
+    let text = key.verify(note)?;
+    let lines = text.strip_prefix(LIST_TITLE).ok_or(ErasureListError::Form)?.lines();
+    let id = |line: &str| line.strip_prefix("subject ").and_then(|id| id.parse().ok());
+    let subjects: BTreeSet<SubjectId> = lines.map(id).collect::<Option<_>>().ok_or(ErasureListError::Form)?;
+    if list_of(&subjects) == text { Ok(subjects) } else { Err(ErasureListError::Form) }
 }
 
 /// The record in a receipt that a log signed.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -14,23 +14,17 @@ use super::{assent, stderr, stdout};
 /// A club's vault with one member on its roster.
 pub(super) struct Club {
     home: TempDir,
+    /// The key ring's file.
+    pub(super) ring: PathBuf,
 }
 
 impl Club {
     pub(super) fn new() -> Self {
-        let club = Self { home: tempfile::tempdir().unwrap() };
+        let mut club = Self { home: tempfile::tempdir().unwrap(), ring: PathBuf::new() };
         fs::create_dir(club.file("photos")).unwrap();
-        club.run(&[
-            "init",
-            "--name",
-            "Ann",
-            "--controller",
-            "The Club",
-            "--contact",
-            "office@example.org",
-            "--jurisdiction",
-            "EU",
-        ]);
+        let who = ["--name", "Ann", "--controller", "The Club", "--contact", "office@example.org"];
+        let made = club.run(&[&["init"], &who[..], &["--jurisdiction", "EU"]].concat());
+        club.ring = made["key_ring"].as_str().unwrap().into();
         club.run(&["collection", "add", "trip", &club.file("photos"), "--others", "closed-group"]);
         club.run(&["subject", "add", "m-1", "--name", "Mia <Member>", "--contact", "mia@example.org"]);
         club
@@ -40,11 +34,11 @@ impl Club {
         self.home.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap()
     }
 
-    fn vault(&self) -> String {
+    pub(super) fn vault(&self) -> String {
         self.file("vault")
     }
 
@@ -53,6 +47,14 @@ impl Club {
         let output = self.try_run(args);
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
         serde_json::from_str(&stdout(&output)).unwrap()
+    }
+
+    /// What a command answers a person, if it succeeds.
+    pub(super) fn says(&self, args: &[&str]) -> String {
+        let vault = self.vault();
+        let output = assent(self.home.path(), &[&["--vault", &vault], args].concat());
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stdout(&output)
     }
 
     fn try_run(&self, args: &[&str]) -> std::process::Output {
@@ -68,7 +70,16 @@ impl Club {
     }
 
     fn subject(&self) -> String {
-        self.run(&["subject", "show", "m-1"])["subject"].as_str().unwrap().to_owned()
+        self.id_of("m-1")
+    }
+
+    fn id_of(&self, handle: &str) -> String {
+        self.run(&["subject", "show", handle])["subject"].as_str().unwrap().to_owned()
+    }
+
+    /// How many entries of a kind the log has.
+    fn logged(&self, kind: &str) -> usize {
+        self.run(&["audit", "show", "--kind", kind])["entries"].as_array().unwrap().len()
     }
 }
 
@@ -288,4 +299,222 @@ fn a_checkpoint_is_handed_to_the_command_that_sends_it() {
     club.run(&["audit", "checkpoint", "--send", &format!("cat > '{sent}'")]);
     assert!(club.text("sent").starts_with("assent/"));
     assert!(club.refused(&["audit", "checkpoint", "--send", "false"]).contains("did not take the checkpoint"));
+}
+
+#[test]
+fn r30_somebody_who_is_not_on_the_roster_asks_and_is_answered() {
+    let club = Club::new();
+    let roster = club.says(&["subject", "list"]);
+    let words = "Nora Guest, nora@example.org: am I in your photos?";
+    let opened = club.run(&["request", "open", "access", "--words", words]);
+    let id = opened["request"].as_str().unwrap();
+    assert_eq!((&opened["state"], &opened["subject"], &opened["words"]), (&"open".into(), &Value::Null, &words.into()));
+    assert_eq!(club.run(&["due"])["deadlines"], Value::Array(Vec::new()), "a month is not near its end");
+    let due = &club.run(&["due", "--all"])["deadlines"][0];
+    assert_eq!((&due["what"], &due["id"], &due["until"]), (&"request".into(), &id.into(), &opened["due"]));
+    let shown = club.says(&["request", "show", id]);
+    assert!(shown.contains(words) && shown.contains(&format!("assent request answer {id} nothing-held")), "{shown}");
+
+    // Another one came in almost a month ago.
+    let day = |back: i64| {
+        let today: jiff::civil::Date = opened["received"].as_str().unwrap().parse().unwrap();
+        today.checked_sub(jiff::Span::new().days(back)).unwrap().to_string()
+    };
+    let old = club.run(&["request", "open", "erase", "--received", &day(27)]);
+    let near = club.run(&["due"])["deadlines"].as_array().unwrap().clone();
+    assert_eq!((near.len(), &near[0]["passed"], &near[0]["id"]), (1, &"over 80 %".into(), &old["request"]));
+    let overdue = club.run(&["request", "open", "object", "--received", &day(40)]);
+    assert!(overdue["state"].as_str().unwrap().starts_with("overdue by "), "{overdue}");
+    let listed = club.says(&["request", "list"]);
+    let kinds: Vec<&str> = listed.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+    assert_eq!(kinds, ["object", "erase", "access"], "the most urgent first");
+
+    let answered = club.run(&["request", "answer", id, "nothing-held"]);
+    assert_eq!((&answered["outcome"], &answered["answered"]), (&"nothing-held".into(), &opened["received"]));
+    let known = |args: &[&str]| club.run(args)["requests"].as_array().unwrap().len();
+    assert_eq!((known(&["request", "list"]), known(&["request", "list", "--all"])), (2, 3));
+    assert!(club.refused(&["request", "answer", id, "granted"]).contains(id));
+    assert_eq!((club.logged("request-received"), club.logged("request-handled")), (3, 1));
+    assert_eq!(club.says(&["subject", "list"]), roster, "who only asks is not put on the roster");
+    for args in [&["request", "open", "money"][..], &["request", "answer", id, "later"], &["request", "show", "x"]] {
+        assert_eq!(club.try_run(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn r34_what_is_held_is_put_right_and_restricted() {
+    let club = Club::new();
+    let set = ["subject", "set", "m-1", "--name", "Mia Member", "--born", "2001-04", "--jurisdiction", "uk"];
+    club.run(&set);
+    let shown = club.run(&["subject", "show", "m-1"]);
+    let told = |key: &str| shown[key].as_str().unwrap_or("-").to_owned();
+    assert_eq!([told("name"), told("age"), told("jurisdiction")], ["Mia Member", "2001-04", "UK"]);
+    assert_eq!([told("contact"), told("restricted")], ["mia@example.org", "-"], "what is not named stays");
+
+    let says = club.says(&["subject", "restrict", "m-1"]);
+    assert!(says.contains("nobody finds them"), "{says}");
+    assert!(club.says(&["subject", "show", "m-1"]).contains("restricted since "));
+    club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+    club.run(&["subject", "restrict", "m-1", "--lift"]);
+    assert!(!club.says(&["subject", "show", "m-1"]).contains("restricted"));
+    assert_eq!((club.logged("record-rectified"), club.logged("restriction")), (1, 2));
+    assert_eq!(club.try_run(&["subject", "set", "m-1", "--born", "soon"]).status.code(), Some(2));
+}
+
+#[test]
+fn r35_everybody_of_a_jurisdiction_is_erased_and_the_others_stay() {
+    let club = Club::new();
+    for (handle, code) in [("m-2", "UK"), ("m-3", "FR")] {
+        club.run(&["subject", "add", handle, "--name", handle, "--jurisdiction", code]);
+    }
+    let others = || {
+        ["m-1", "m-3"].map(|handle| (club.says(&["subject", "show", handle]), club.run(&["subject", "show", handle])))
+    };
+    let (before, id) = (others(), club.id_of("m-2"));
+    let would = club.run(&["erase", "--jurisdiction", "UK", "--dry-run"]);
+    assert_eq!(would["subjects"], Value::from(vec![id.as_str()]));
+    assert_eq!(club.run(&["subject", "count"])["jurisdictions"]["UK"], 1, "nothing was erased yet");
+
+    let key = club.run(&["audit", "key"])["key"].as_str().unwrap().to_owned();
+    let done = club.run(&["erase", "--jurisdiction", "UK", "--certificates", &club.file("certificates")]);
+    assert_eq!(done["erased"], Value::from(vec![id.as_str()]));
+    let counted = club.run(&["subject", "count"]);
+    assert_eq!((&counted["jurisdictions"]["UK"], &counted["total"]), (&Value::Null, &Value::from(2)));
+    assert_eq!(others(), before);
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let verify =
+        |what: &str, path: &str| assent(elsewhere.path(), &["audit", "verify", "--json", what, path, "--key", &key]);
+    let (folder, certificate) = (club.file("certificates"), club.file(&format!("certificates/{id}.txt")));
+    let checked: Value = serde_json::from_str(&stdout(&verify("--certificate", &certificate))).unwrap();
+    assert_eq!((&checked["holds"], &checked["subject"]), (&Value::from(true), &id.as_str().into()));
+    let listed: Value = serde_json::from_str(&stdout(&verify("--certificates", &folder))).unwrap();
+    assert_eq!((&listed["holds"], &listed["subjects"]), (&Value::from(true), &Value::from(vec![id.as_str()])));
+    let refused = |path: &str| stderr(&verify("--certificates", path));
+    fs::remove_file(&certificate).unwrap();
+    assert!(refused(&folder).contains(&format!("{id}.txt")), "everybody on the list has a certificate");
+    let list = club.text("certificates/list.txt");
+    fs::write(club.file("certificates/list.txt"), list.replacen(&format!("subject {id}\n"), "", 1)).unwrap();
+    assert!(refused(&folder).contains("this list of erasures does not hold"), "{}", refused(&folder));
+
+    // Of the Union are its member states, and nobody of whom it is not known.
+    let union = club.run(&["erase", "--jurisdiction", "EU", "--dry-run"]);
+    assert_eq!(union["subjects"], Value::from(vec![club.id_of("m-3")]));
+    let nobody = club.says(&["erase", "--jurisdiction", "UK"]);
+    assert!(nobody.contains("Nobody"), "{nobody}");
+}
+
+#[test]
+fn r38_everything_under_a_jurisdiction_is_stopped_and_the_rights_go_on() {
+    let club = Club::new();
+    club.run(&["subject", "set", "m-1", "--jurisdiction", "UK"]);
+    let says = club.says(&["freeze", "--jurisdiction", "UK", "--reason", "order 9"]);
+    assert!(says.contains("searched or enrolled under UK.") && says.contains("assent freeze lift "), "{says}");
+    let order = &club.run(&["freeze", "list"])["orders"][0];
+    assert_eq!((&order["scope"], &order["state"]), (&"everything under UK".into(), &"in force".into()));
+    club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+    club.run(&["request", "open", "erase", "--subject", "m-1"]);
+    club.run(&["freeze", "lift", order["order"].as_str().unwrap()]);
+    assert_eq!(club.run(&["freeze", "list"])["orders"][0]["state"], "lifted");
+    let both = ["freeze", "--jurisdiction", "UK", "--collection", "trip", "--reason", "r"];
+    assert_eq!(club.try_run(&both).status.code(), Some(2));
+}
+
+#[test]
+fn r18_r19_who_answers_is_named_and_represented() {
+    let club = Club::new();
+    let set =
+        ["controller", "set", "--name", "Bea", "--dpo", "Dee", "--representative", "UK=Rob, 1 High Street, London"];
+    let now = club.run(&set);
+    assert_eq!(
+        (&now["accountable"], &now["dpo"], &now["controller"]),
+        (&"Bea".into(), &"Dee".into(), &"The Club".into())
+    );
+    assert_eq!(now["representatives"]["UK"], "Rob, 1 High Street, London");
+    let shown = club.says(&["controller", "show"]);
+    assert!(shown.contains("represented under UK by Rob, 1 High Street, London"), "{shown}");
+    assert_eq!(club.logged("controller-changed"), 1);
+    for form in ["UK", "UK=", "UK= ", "XX=Rob", "US-TX=Rob"] {
+        let told = club.refused(&["controller", "set", "--representative", form]);
+        assert!(told.contains("a representative is written as EU=NAME, ADDRESS"), "{form}: {told}");
+    }
+    // Nobody is no answer.
+    for flag in ["--controller", "--name", "--contact"] {
+        let told = club.refused(&["controller", "set", flag, " "]);
+        assert!(told.contains(flag), "{told}");
+    }
+    assert_eq!(club.logged("controller-changed"), 1);
+    let other = club.file("other");
+    let init = [
+        "--json",
+        "--vault",
+        &other,
+        "init",
+        "--controller",
+        "C",
+        "--name",
+        "",
+        "--contact",
+        "c",
+        "--jurisdiction",
+        "EU",
+    ];
+    let nobody = assent(club.home.path(), &init);
+    assert!(nobody.status.code() == Some(1) && stderr(&nobody).contains("--name"), "{}", stderr(&nobody));
+}
+
+#[test]
+fn r17_a_collection_is_locked_until_everything_is_there() {
+    let club = Club::new();
+    let locks = |args: &[&str]| -> Vec<String> {
+        let locks = club.run(&[&["collection", "basis", "trip"], args].concat())["locks"].as_array().unwrap().clone();
+        locks.iter().map(|lock| lock.as_str().unwrap().to_owned()).collect()
+    };
+    let all = locks(&[]);
+    let by: Vec<&str> = all.iter().map(|lock| lock.split(':').next().unwrap()).collect();
+    assert_eq!(by, ["R17", "R6", "R6", "R16"]);
+    for lock in &all {
+        assert!(lock.contains("EU 2026-11 asks for it") && lock.contains("assent collection basis trip --"), "{lock}");
+    }
+    let shown = club.says(&["collection", "show", "trip"]);
+    assert_eq!(shown.matches("faces are not compared: ").count(), 4, "{shown}");
+
+    let dpia = |made, review| ["--dpia", "file 7", "--dpia-date", made, "--dpia-review", review];
+    assert_eq!(locks(&["--necessity", "there are too many to look through"]).len(), 3);
+    assert_eq!(locks(&["--alternative", "ask at the office"]).len(), 2);
+    assert_eq!(locks(&["--notice-public", "2026-01-01"]).len(), 1);
+    let overdue = locks(&dpia("2025-01-01", "2026-01-01"));
+    assert!(overdue.len() == 1 && overdue[0].contains("overdue since 2026-01-01"), "{overdue:?}");
+    let says = club.says(&[&["collection", "basis", "trip"][..], &dpia("2026-01-01", "2999-01-01")].concat());
+    assert_eq!(says, "trip: everything that the law asks for is there.\n");
+    assert!(!club.says(&["collection", "show", "trip"]).contains("not compared"));
+
+    // Another law asks for more.
+    let more = locks(&["--jurisdiction", "unknown"]);
+    assert!(more.len() == 1 && more[0].contains("assent controller set --retention-policy-public"), "{more:?}");
+    club.run(&["controller", "set", "--retention-policy-public", "2026-01-01"]);
+    assert_eq!(locks(&[]), [""; 0]);
+
+    let refused = club.refused(&[&["collection", "basis", "trip"][..], &dpia("2026-01-01", "2025-01-01")].concat());
+    assert!(refused.contains("review"), "{refused}");
+    assert!(club.refused(&["collection", "basis", "trip", "--necessity", " "]).contains("empty"));
+    assert_eq!(club.try_run(&["collection", "basis", "trip", "--dpia", "file 8"]).status.code(), Some(2));
+}
+
+#[test]
+fn r15_r17_an_organisation_gets_drafts_with_its_name() {
+    let club = Club::new();
+    for (name, parts) in [
+        ("notice.txt", &["The Club holds photos", "office@example.org", "Accountable: Ann."][..]),
+        ("release.html", &["I have read the notice of The Club", "Two witnesses"]),
+        ("dpia.md", &["- Controller: The Club, office@example.org", "EU 2026-11", "assent collection basis"]),
+    ] {
+        let draft = club.text(&format!("vault/drafts/{name}"));
+        for part in parts {
+            assert!(draft.contains(part), "{name}: {part}: {draft}");
+        }
+    }
+    let home = club.file("home");
+    let made = assent(club.home.path(), &["--vault", &home, "--json", "init", "--household", "--name", "Ann"]);
+    assert!(made.status.success() && !Path::new(&home).join("drafts").exists());
 }

@@ -534,3 +534,49 @@ fn r36_a_clock_that_was_set_back_dodges_no_deadline() {
         assert!(w.tx(corrected, |tx| tx.searchable(w.collection, &find, MODEL)).unwrap().grants.is_empty());
     });
 }
+
+#[test]
+fn r3_an_altered_receipt_is_refused() {
+    let w = World::new(Backend::Sqlite);
+    w.grant(w.subject("ada"), 9);
+    let record = r#"{"record":{"record_id":"7"},"purpose":"find-my-photos"}"#;
+    let (receipt, key) = (w.ledger.receipt(record, T0).unwrap(), w.ledger.log_key().unwrap());
+    assert_eq!(verify_receipt(&receipt, &key), Ok(record));
+    assert!(receipt.starts_with("assent consent receipt v1\nlog-size 3\n"), "{receipt}");
+
+    let altered = |name: &str, text: &str| {
+        assert!(matches!(verify_receipt(text, &key), Err(ReceiptError::Note(_))), "{name}");
+    };
+    // Every byte of the text, and of the signature.
+    for at in 0..receipt.len() {
+        let mut bytes = receipt.clone().into_bytes();
+        bytes[at] ^= 1;
+        if let Ok(text) = String::from_utf8(bytes) {
+            altered(&format!("byte {at}"), &text);
+        }
+    }
+    altered("cut", &receipt[..receipt.len() - 2]);
+    altered("nothing", "");
+    altered("a record alone", record);
+    let other = World::new(Backend::Sqlite).ledger.receipt(record, T0).unwrap();
+    altered("of another vault", &other);
+    let list = w.ledger.erasure_list(&BTreeSet::new()).unwrap();
+    assert_eq!(verify_receipt(&list, &key), Err(ReceiptError::Form), "signed, and no receipt");
+    assert_eq!(verify_erasure_list(&receipt, &key), Err(ErasureListError::Form), "signed, and no list");
+}
+
+#[test]
+fn r35_a_list_of_erasures_is_checked_with_the_key_alone() {
+    let w = World::new(Backend::Sqlite);
+    let key = w.ledger.log_key().unwrap();
+    let both = BTreeSet::from([w.subject("ada"), w.subject("bob")]);
+    for whom in [BTreeSet::new(), both.clone()] {
+        let list = w.ledger.erasure_list(&whom).unwrap();
+        assert_eq!(verify_erasure_list(&list, &key), Ok(whom));
+    }
+    let list = w.ledger.erasure_list(&both).unwrap();
+    for id in both.iter().map(ToString::to_string) {
+        let shorter = list.replace(&format!("subject {id}\n"), "");
+        assert_eq!(verify_erasure_list(&shorter, &key), Err(ErasureListError::Note(NoteError::Changed)));
+    }
+}

@@ -1,0 +1,144 @@
+//! Consents as records and receipts. No models are needed: a consent is recorded by the ledger itself, and nobody is enrolled.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use assent::ledger::{Database, Evidence, Ledger, NewGrant, Purpose, Signer, Timestamp, Tools, VaultPlace, no_hook};
+use assent::packs::sha256;
+use assent::rulepacks::rulebook;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use serde_json::Value;
+
+use super::rights::Club;
+use super::{assent, stderr, stdout};
+
+const NOTICE: &str = "You will be looked for in our photos, if you want it.";
+
+/// A club whose only member was asked for two things, and said yes to one of them.
+fn club() -> Club {
+    let club = Club::new();
+    fs::write(club.file("members.txt"), NOTICE).unwrap();
+    club.run(&["notice", "add", &club.file("members.txt"), "--language", "en-GB"]);
+    let set = ["subject", "set", "m-1", "--born", "adult", "--jurisdiction", "FR"];
+    club.run(&set);
+    for name in ["Wanda", "Wim"] {
+        club.run(&["witness", "add", name]);
+    }
+    let refuse = ["consent", "refuse", "m-1", "--collection", "trip", "--purpose", "publish-website"];
+    club.run(&[&refuse[..], &["--notice", &club.file("members.txt")]].concat());
+    agree(&club);
+    club
+}
+
+/// The consent to be found, as a signed form gives it.
+fn agree(club: &Club) {
+    let place = VaultPlace { folder: club.vault().into(), ring: club.ring.clone(), database: Database::Sqlite };
+    let rules = rulebook().unwrap();
+    let tools = Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), rules, secrets: Vec::new() };
+    #[expect(clippy::disallowed_methods, reason = "what the commands do next has the real time")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let now = Timestamp(i64::try_from(now).unwrap());
+    let ledger = Ledger::open(&place, tools, now).unwrap();
+    let agreed = ledger.run_tx("agree", now, |tx| {
+        tx.open_grant(&NewGrant {
+            subject: tx.find_subject("m-1")?.id,
+            collection: tx.collections()?[0].id,
+            purpose: &Purpose::find_my_photos(),
+            evidence: &Evidence::Paper {
+                release_sha256: sha256(b"the scanned form"),
+                witnesses: tx.witnesses()?.iter().map(|w| w.id).collect(),
+                signed_by: Signer::Subject,
+                statement: String::new(),
+            },
+            valid_from: now,
+            valid_until: Timestamp(now.0 + 365 * 86_400_000),
+            notice_sha256: sha256(NOTICE.as_bytes()),
+        })
+    });
+    agreed.unwrap();
+}
+
+fn records(club: &Club) -> Vec<Value> {
+    club.run(&["consent", "record", "m-1"])["records"].as_array().unwrap().clone()
+}
+
+#[test]
+fn r3_records_follow_the_schema() {
+    let club = club();
+    let schema = include_str!("../../../../docs/formats/consent-record.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let check = |states: &[&[&str]]| {
+        let all = records(&club);
+        let mut found = Vec::new();
+        for record in &all {
+            let told: Vec<String> = validator.iter_errors(record).map(|e| e.to_string()).collect();
+            assert_eq!(told, [""; 0], "{record:#}");
+            let events = record["event"].as_array().unwrap();
+            found.push(events.iter().map(|e| e["event_state"].as_str().unwrap()).collect::<Vec<_>>());
+        }
+        assert_eq!(found, states);
+        all
+    };
+    let all = check(&[&["dpv:ConsentGiven"], &["dpv:ConsentRefused"]]);
+    let given = &all[0];
+    assert_eq!(
+        (&given["pii_processing"]["privacy_notice"], &given["pii_processing"]["language"]),
+        (&"members version 1".into(), &"en-GB".into())
+    );
+    assert_eq!(given["pii_processing"]["purposes"][0]["retention_period"], "P365D");
+    assert_eq!(given["x_rule_pack"], "EU 2026-11");
+    assert_eq!(all[1]["pii_processing"]["purposes"][0]["retention_period"], "P0D");
+    let basis = |record: &Value| record["pii_processing"]["purposes"][0]["lawful_basis"].as_array().unwrap().len();
+    assert_eq!((basis(given), basis(&all[1])), (2, 1), "article 9 is about templates");
+    let said_no = &club.run(&["consent", "list", "m-1"])["refusals"];
+    assert_eq!((said_no.as_array().unwrap().len(), &said_no[0]["purpose"]), (1, &"publish-website".into()));
+    assert!(club.says(&["consent", "list", "m-1"]).contains("refused\tpublish-website\ttrip\ton "));
+    club.run(&["consent", "withdraw", "m-1"]);
+    check(&[&["dpv:ConsentGiven", "dpv:ConsentWithdrawn"], &["dpv:ConsentRefused"]]);
+
+    fs::write(club.file("other.txt"), "Another text.").unwrap();
+    let refuse = ["consent", "refuse", "m-1", "--collection", "trip", "--notice", &club.file("other.txt")];
+    let told = club.refused(&refuse);
+    assert!(told.contains("R3") && told.contains("assent notice add FILE"), "{told}");
+}
+
+#[test]
+fn r3_r15_a_receipt_is_checked_elsewhere_and_an_altered_one_is_refused() {
+    let club = club();
+    let given = club.run(&["consent", "receipt", "m-1", "--to", &club.file("receipts")]);
+    let (files, key) = (given["receipts"].as_array().unwrap(), given["key"].as_str().unwrap());
+    assert_eq!(files.len(), 1, "a refusal has no receipt");
+    let file = files[0].as_str().unwrap();
+    let page = fs::read_to_string(file.replace(".txt", ".html")).unwrap();
+    for part in ["The Club", "members version 1", "office@example.org", "find-my-photos"] {
+        assert!(page.contains(part), "{part}");
+    }
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let verify = |file: &str| assent(elsewhere.path(), &["--json", "audit", "verify", "--receipt", file, "--key", key]);
+    let checked: Value = serde_json::from_str(&stdout(&verify(file))).unwrap();
+    let mut record = checked["record"].clone();
+    let receipt = record.as_object_mut().unwrap().remove("receipt").unwrap();
+    assert_eq!((&checked["holds"], &record), (&true.into(), &records(&club)[0]), "what is signed is the record");
+    assert_eq!(receipt["schema_version"], "https://w3id.org/dpv/schema/dpv-27560#receipt-eu-gdpr");
+    let hash = record["x_notice_sha256"].as_str().unwrap();
+    assert_eq!(club.run(&["notice", "list"])["notices"][0]["sha256"], hash, "R15: the notice is the one that is kept");
+
+    let text = fs::read_to_string(file).unwrap();
+    for (from, to) in
+        [("find-my-photos", "publish-print"), ("P365D", "P999D"), ("adult", "other"), ("log-size ", "log-size 1")]
+    {
+        fs::write(club.file("altered"), text.replacen(from, to, 1)).unwrap();
+        let altered = verify(&club.file("altered"));
+        assert_eq!(altered.status.code(), Some(1), "{from}");
+        assert!(stderr(&altered).contains("this receipt does not hold"), "{from}: {}", stderr(&altered));
+    }
+    // What the log signed for another end is no receipt.
+    club.run(&["audit", "checkpoint", "--to", &club.file("checkpoint")]);
+    assert!(stderr(&verify(&club.file("checkpoint"))).contains("no receipt"));
+    club.run(&["consent", "withdraw", "m-1"]);
+    let none = club.says(&["consent", "receipt", "m-1", "--to", &club.file("receipts")]);
+    assert_eq!(none, "no consent is in force, so there is no receipt\n");
+}
