@@ -44,6 +44,7 @@ mod ledger;
 mod log;
 mod merkle;
 mod note;
+mod passphrase;
 mod proof;
 mod publish;
 mod reader;
