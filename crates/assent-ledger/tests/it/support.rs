@@ -95,6 +95,7 @@ pub(crate) fn lenient_pack() -> RulePack {
         covers: BTreeSet::new(),
         alone_from_years: 0,
         parent_may_sign: true,
+        witnesses_sign: false,
         longest_months: 1200,
         after_interaction_months: None,
         after_purpose_months: 0,
