@@ -54,6 +54,7 @@ mod rules;
 mod seal;
 mod secret;
 mod tx;
+mod witness;
 mod words;
 
 pub use audit::{Audit, Fault};
@@ -64,8 +65,8 @@ pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
 pub use error::{OpenError, TxError};
 pub use id::{
-    CollectionId, FaceId, GrantId, IdError, OrderId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp, VaultId,
-    WitnessId,
+    CollectionId, FaceId, GrantId, IdError, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp,
+    VaultId, WitnessId,
 };
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
 pub use keyring::{KeyRingError, RingLock, RingSecret};
@@ -80,9 +81,11 @@ pub use seal::SealError;
 pub use tx::{
     ActiveGrant, Alarm, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due, Evidence,
     FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, NewCollection,
-    NewGrant, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order, Outcome, Refusal, Request,
-    Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
+    NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order, Outcome, Pending,
+    Picture, Refusal, Request, Roster, Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx,
+    Witness,
 };
+pub use witness::{PendingConsent, Signed, WitnessSignature};
 pub use words::{
     Band, GrantState, OthersBasis, Purpose, RequestKind, RequestOutcome, Signer, VaultKind, Verdict, WordError,
 };

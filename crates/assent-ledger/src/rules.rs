@@ -106,6 +106,7 @@ impl Piece {
 
 /// What one law asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule, and stands in the packs under its name")]
 pub struct RulePack {
     /// Its name, such as `EU`.
     pub name: String,

@@ -22,3 +22,4 @@ mod rotation;
 mod sentences;
 mod sightings;
 mod support;
+mod witnesses;
