@@ -1,6 +1,6 @@
 //! Enrolment: one or several pictures of a person, and the consent that lets them be found.
 
-use assent_ledger::{CollectionId, Evidence, GrantId, Ledger, NewGrant, Purpose, SubjectId, Timestamp, TxError};
+use assent_ledger::{CollectionId, Evidence, GrantId, Ledger, NewGrant, Purpose, SubjectId, Timestamp, Tx, TxError};
 use thiserror::Error;
 
 use crate::models::{Models, Worker};
@@ -78,7 +78,32 @@ pub fn enrol(
     enrolment: &Enrolment<'_>,
     now: Timestamp,
 ) -> Result<Vec<GrantId>, EnrolError> {
-    let Enrolment { subject, consents, evidence, .. } = *enrolment;
+    enrol_as(ledger, models, worker, enrolment, now, &|tx| {
+        let open = |consent: &Consent| {
+            tx.open_grant(&NewGrant {
+                subject: enrolment.subject,
+                collection: consent.collection,
+                purpose: &consent.purpose,
+                evidence: enrolment.evidence,
+                valid_from: now,
+                valid_until: enrolment.valid_until,
+                notice_sha256: enrolment.notice_sha256,
+            })
+        };
+        enrolment.consents.iter().map(open).collect()
+    })
+}
+
+/// Enrols under the grants that `open` records, one for each consent, in their order.
+pub(crate) fn enrol_as(
+    ledger: &Ledger,
+    models: &Models,
+    worker: &mut Worker,
+    enrolment: &Enrolment<'_>,
+    now: Timestamp,
+    open: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<Vec<GrantId>, TxError>,
+) -> Result<Vec<GrantId>, EnrolError> {
+    let Enrolment { consents, evidence, .. } = *enrolment;
     if consents.is_empty() {
         return Err(EnrolError::NoConsent);
     }
@@ -101,28 +126,24 @@ pub fn enrol(
     }
     let plain: Vec<&[u8]> = templates.iter().map(|t| t.as_slice()).collect();
     let grants = ledger.run_tx("enrol", now, |tx| {
-        let mut grants = Vec::new();
-        for consent in consents {
-            let grant = tx.open_grant(&NewGrant {
-                subject,
-                collection: consent.collection,
-                purpose: &consent.purpose,
-                evidence,
-                valid_from: now,
-                valid_until: enrolment.valid_until,
-                notice_sha256: enrolment.notice_sha256,
-            })?;
+        let grants = open(tx)?;
+        for (consent, grant) in consents.iter().zip(&grants) {
             if consent.purpose.is_find() {
-                tx.enrol(&tx.active_grant(grant)?, models.pack().model_sha256, &plain)?;
+                tx.enrol(&tx.active_grant(*grant)?, models.pack().model_sha256, &plain)?;
             }
-            grants.push(grant);
         }
         Ok(grants)
     })?;
     Ok(grants.into_inner())
 }
 
-fn is_photo_of(ledger: &Ledger, consents: &[Consent], bytes: &[u8], now: Timestamp) -> Result<bool, TxError> {
+/// Whether this file is one of the photos that the consents are about.
+pub(crate) fn is_photo_of(
+    ledger: &Ledger,
+    consents: &[Consent],
+    bytes: &[u8],
+    now: Timestamp,
+) -> Result<bool, TxError> {
     let hash = sha256(bytes);
     let found = ledger.run_tx("look for copies of a portrait", now, |tx| {
         for consent in consents {

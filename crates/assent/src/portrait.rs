@@ -6,7 +6,7 @@ use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
-use crate::models::{LookError, Worker};
+use crate::models::{Cut, LookError, Worker};
 
 /// What a portrait needs. The names are those of ISO/IEC 29794-5, the numbers raw measurements
 /// ([`assent_vision::quality`]); `docs/quality.md` says how each limit was found.
@@ -202,15 +202,26 @@ impl Edge {
 ///
 /// [`PortraitError`]: the first of its variants that holds, in their order; [`PortraitError::Unfit`] with every reason.
 pub fn embed_portrait(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) -> Result<Embedding, PortraitError> {
+    let cut = fit_face(worker, gate, bytes)?;
+    worker.embed(vec![cut])?.pop().flatten().ok_or(PortraitError::Unmeasurable)
+}
+
+/// Whether a picture will do as a portrait; nothing is embedded.
+///
+/// # Errors
+///
+/// As [`embed_portrait`].
+pub fn check_portrait(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) -> Result<(), PortraitError> {
+    fit_face(worker, gate, bytes).map(drop)
+}
+
+fn fit_face(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) -> Result<Cut, PortraitError> {
     let looked = worker.look(bytes)?;
     let largest = the_one_face(&looked.detected.faces, gate.second_face_part)?;
     let mut cuts = worker.cut(&looked);
     let cut = cuts.swap_remove(largest);
     let reasons = gate.reasons(cut.quality.as_ref().ok_or(PortraitError::Unmeasurable)?);
-    if !reasons.is_empty() {
-        return Err(PortraitError::Unfit { reasons });
-    }
-    worker.embed(vec![cut])?.pop().flatten().ok_or(PortraitError::Unmeasurable)
+    if reasons.is_empty() { Ok(cut) } else { Err(PortraitError::Unfit { reasons }) }
 }
 
 impl PortraitGate {
