@@ -4,7 +4,7 @@ use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
 
 use askama::Template;
-use assent::ledger::{Collection, Evidence, Held, HeldEvent, Ledger, Signer, Witness};
+use assent::ledger::{Collection, Evidence, Held, HeldEvent, Ledger, PendingConsent, Signer, Witness};
 use assent::packs::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,6 +44,7 @@ struct Page<'a> {
     law: &'a str,
     refused: Vec<[String; 3]>,
     asked: Vec<[String; 4]>,
+    waits: Vec<[String; 4]>,
     consents: Vec<[String; 7]>,
     templates: Vec<[String; 3]>,
     sightings: Vec<[String; 5]>,
@@ -101,7 +102,7 @@ impl Names<'_> {
     fn evidence(&self, evidence: &Evidence) -> String {
         match evidence {
             Evidence::SelfStatement { statement } => format!("their own statement: {statement}"),
-            Evidence::Paper { release_sha256, witnesses, signed_by, statement } => {
+            Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed } => {
                 let name = |id| self.witnesses.iter().find(|w| w.id == id).map_or("?", |w| w.name.as_str());
                 let witnesses: Vec<&str> = witnesses.iter().map(|id| name(*id)).collect();
                 let note = if statement.is_empty() { String::new() } else { format!("; {statement}") };
@@ -110,8 +111,9 @@ impl Names<'_> {
                     Signer::Parent => " by a parent",
                     Signer::Both => " by them and a parent",
                 };
+                let seen = if signed.is_some() { "seen and signed with their keys by" } else { "seen by" };
                 format!(
-                    "a form signed{who}, seen by {} (SHA-256 {}){note}",
+                    "a form signed{who}, {seen} {} (SHA-256 {}){note}",
                     witnesses.join(" and "),
                     hex(release_sha256)
                 )
@@ -148,6 +150,20 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
                 "id": r.id.to_string(), "kind": r.kind.as_str(), "words": r.words, "received": date(r.received),
                 "due": date(r.due), "answered": r.answered.map(|(at, _)| date(at)),
                 "outcome": r.answered.map(|(_, outcome)| outcome.as_str()),
+            })
+        })
+        .collect();
+    let waiting: Vec<Value> = held
+        .pending
+        .iter()
+        .map(|p| {
+            let of = |c: &PendingConsent| json!({ "collection": names.collection(c.collection), "purpose": c.purpose.as_str() });
+            let pictures: Vec<Value> =
+                p.pictures.iter().map(|one| json!({ "path": one.path, "sha256": hex(&one.sha256) })).collect();
+            json!({
+                "id": p.id.to_string(), "consents": p.signed.consents.iter().map(of).collect::<Vec<_>>(),
+                "until": date(p.valid_until), "since": date(p.created), "notice_sha256": hex(&p.notice_sha256),
+                "evidence": names.evidence(&p.evidence()), "pictures": pictures,
             })
         })
         .collect();
@@ -188,7 +204,7 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
             "age": s.age.to_string(), "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date),
         },
         "recipients": [], "retention": "until a consent ends or you are erased", "refusals": refusals,
-        "requests": requests, "records": records, "consents": consents, "templates": templates, "sightings": sightings, "events": events, "log_key": key,
+        "requests": requests, "waiting": waiting, "records": records, "consents": consents, "templates": templates, "sightings": sightings, "events": events, "log_key": key,
     })
 }
 
@@ -221,6 +237,15 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
             .map(|r| {
                 let answer = r.answered.map_or_else(String::new, |(at, outcome)| format!("{outcome} on {}", date(at)));
                 [r.kind.to_string(), date(r.received), date(r.due), answer]
+            })
+            .collect(),
+        waits: held
+            .pending
+            .iter()
+            .flat_map(|p| p.signed.consents.iter().map(move |c| (p, c)))
+            .map(|(p, c)| {
+                let place = names.collection(c.collection).to_owned();
+                [c.purpose.to_string(), place, date(p.created), date(p.valid_until)]
             })
             .collect(),
         consents: held

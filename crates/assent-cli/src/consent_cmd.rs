@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, Refusal, Signer, Subject,
+    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, PendingId, Purpose, Refusal,
+    Signer, Subject,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
@@ -18,6 +19,7 @@ use crate::audit_cmd::{read_text, write_text};
 use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
 use crate::output::{Output, count, date, day};
+use crate::pending_cmd::{Names, tell_waiting};
 use crate::record::{Record, RecordError, receipt};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
@@ -118,13 +120,21 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
     match &args.command {
         ConsentCommand::List { subject } => {
             let id = vault::subject(&ledger, subject)?.id;
-            let said = ledger.run_tx("list consents", now(), |tx| Ok((tx.grants_of(id)?, tx.refusals_of(id)?)))?;
-            let (grants, refusals) = said.into_inner();
+            let said = ledger.run_tx("list consents", now(), |tx| {
+                Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.pending_of(id)?))
+            })?;
+            let (grants, refusals, pending) = said.into_inner();
             let objects: Vec<_> = grants.iter().map(|g| describe(g, &collections)).collect();
             let said_no: Vec<_> = refusals.iter().map(|r| describe_no(r, &collections)).collect();
-            out.answer(&json!({ "consents": objects, "refusals": said_no }), |out| {
+            let names = Names::of(&ledger)?;
+            let waiting: Vec<_> = pending.iter().map(|p| names.describe(p)).collect();
+            let object = json!({ "consents": objects, "refusals": said_no, "waiting": waiting });
+            out.answer(&object, |out| {
                 for g in &grants {
                     writeln!(out, "{}", line(g, &collections))?;
+                }
+                for p in &pending {
+                    writeln!(out, "waits for its witnesses: {}", names.line(p))?;
                 }
                 for r in &refusals {
                     let name = collection_name(&collections, r.collection);
@@ -152,24 +162,41 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         ConsentCommand::Withdraw { subject, collection, purpose, dry_run } => {
             let id = vault::subject(&ledger, subject)?.id;
             let only = collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
-            let grants = ledger.run_tx("list consents", now(), |tx| tx.grants_of(id))?.into_inner();
+            let both = ledger.run_tx("list consents", now(), |tx| Ok((tx.grants_of(id)?, tx.pending_of(id)?)))?;
+            let (grants, pending) = both.into_inner();
+            let fits = |c: CollectionId, of: &Purpose| {
+                only.is_none_or(|only| only == c) && purpose.as_ref().is_none_or(|purpose| purpose == of)
+            };
+            // A form is given up as a whole, also if it covers more.
+            let given_up: Vec<PendingId> = pending
+                .iter()
+                .filter(|p| p.signed.consents.iter().any(|c| fits(c.collection, &c.purpose)))
+                .map(|p| p.id)
+                .collect();
             let ending: Vec<GrantId> = grants
                 .iter()
                 .filter(|g| g.state == GrantState::Active)
-                .filter(|g| only.is_none_or(|c| g.collection == c) && purpose.as_ref().is_none_or(|p| g.purpose == *p))
+                .filter(|g| fits(g.collection, &g.purpose))
                 .map(|g| g.id)
                 .collect();
-            if ending.is_empty() {
+            if ending.is_empty() && given_up.is_empty() {
                 return Err(CommandError::NothingToWithdraw);
             }
             if !dry_run {
                 ledger.run_tx("withdraw", now(), |tx| {
+                    given_up.iter().try_for_each(|pending| tx.discard_pending(*pending))?;
                     ending.iter().try_for_each(|grant| tx.withdraw(tx.active_grant(*grant)?))
                 })?;
             }
             let ids: Vec<String> = ending.iter().map(ToString::to_string).collect();
-            out.answer(&json!({ "withdrawn": ids, "dry_run": dry_run }), |out| {
+            let waiting: Vec<String> = given_up.iter().map(ToString::to_string).collect();
+            let object = json!({ "withdrawn": ids, "given_up": waiting, "dry_run": dry_run });
+            out.answer(&object, |out| {
                 let verb = if *dry_run { "Would end" } else { "Ended" };
+                if !waiting.is_empty() {
+                    let verb = if *dry_run { "Would give up" } else { "Gave up" };
+                    writeln!(out, "{verb} {} that waited for witnesses.", count(waiting.len(), "enrolment"))?;
+                }
                 writeln!(
                     out,
                     "{verb} {}. Templates and sightings under them {}.",
@@ -192,6 +219,14 @@ fn renew(args: &RenewArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
     let evidence = paper(ledger, &args.release, &args.witnesses, args.signed_by)?;
     let notice_sha256 = given_notice(ledger, &args.notice, &args.language)?;
     let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
+    if ledger.run_tx("look for rules", now(), |tx| tx.witnesses_sign(subject, &[collection]))?.into_inner() {
+        let consents = [(collection, args.purpose.clone())];
+        let (evidence, pictures) = (&evidence, [].as_slice());
+        let new =
+            NewPending { subject, consents: &consents, evidence, notice_sha256, valid_until, pictures, renewal: true };
+        let id = ledger.run_tx("record a renewal", now(), |tx| tx.add_pending(&new))?.into_inner();
+        return tell_waiting(ledger, id, out);
+    }
     let renewed = ledger.run_tx("renew", now(), |tx| {
         let Some(old) = tx.active_grant_for(subject, collection, &args.purpose)? else { return Ok(None) };
         let (purpose, evidence, valid_from) = (&args.purpose, &evidence, tx.now());

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use assent::budget::MEMORY_MB_PER_THREAD;
-use assent::enrol::{Consent, Enrolment, enrol};
+use assent::enrol::{Consent, Enrolment};
 use assent::find::{Use, find};
 use assent::ledger::{
     Age, Basis, Certificate, CollectionId, Database, Dpia, Evidence, Ledger, NewCollection, NewSubject, OthersBasis,
@@ -15,6 +15,7 @@ use assent::ledger::{
 };
 use assent::models::Models;
 use assent::packs::{PhotoPack, sha256};
+use assent::pending::{complete, record};
 use assent::release::open_release;
 use assent::scan::{Progress, ScanOptions, ScanWatch, scan};
 use assent::{DeclaredRates, Frame};
@@ -34,6 +35,9 @@ const PERSON: &str = "oleg-kotov";
 
 /// What the people of the demonstration are told.
 const NOTICE: &str = "This is a demonstration.";
+
+/// What the witnesses of the demonstration type.
+const PASSPHRASE: &[u8] = b"nobody else knows this sentence";
 
 const ONE_DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -120,8 +124,8 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
 
     let (people, person) = enrol_everybody(&ledger, &models, &verified.portraits, collection)?;
     story.tell(&format!(
-        "Enrolled {people} people from one portrait each. (The demonstration stands in for the release that each of them \
-         would sign before two witnesses.)"
+        "Enrolled {people} people from one portrait each, when two witnesses had signed all of it with one signature each. \
+         (The demonstration stands in for the releases and for the witnesses.)"
     ))?;
 
     let threads = args.search.threads();
@@ -228,13 +232,15 @@ fn enrol_everybody(
 ) -> Result<(usize, SubjectId), CommandError> {
     let witnesses = ledger
         .run_tx("add witnesses", vault::now(), |tx| {
-            Ok(vec![tx.add_witness("First witness")?, tx.add_witness("Second witness")?])
+            let both = vec![tx.add_witness("First witness")?, tx.add_witness("Second witness")?];
+            both.iter().try_for_each(|witness| tx.give_witness_key(*witness, PASSPHRASE))?;
+            Ok(both)
         })?
         .into_inner();
     let mut worker = models.worker(PORTRAIT_SEARCH)?;
     let consents = [Consent { collection, purpose: Purpose::find_my_photos() }];
     let bar = progress::bar(portraits.len() as u64, "people");
-    let mut person = None;
+    let (mut person, mut waiting) = (None, Vec::new());
     for (i, path) in portraits.iter().enumerate() {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let jurisdiction = "EU".parse()?;
@@ -248,6 +254,7 @@ fn enrol_everybody(
             witnesses: witnesses.clone(),
             signed_by: Signer::Subject,
             statement: "demonstration".to_owned(),
+            signed: None,
         };
         let bytes = fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.clone(), source })?;
         let enrolment = Enrolment {
@@ -256,10 +263,17 @@ fn enrol_everybody(
             evidence: &evidence,
             notice_sha256: sha256(NOTICE.as_bytes()),
             valid_until: Timestamp(vault::now().0 + ONE_DAY_MS),
-            pictures: &[(name, bytes)],
+            pictures: &[(path.display().to_string(), bytes)],
         };
         // No photo was scanned yet that a portrait could be compared with.
-        enrol(ledger, models, &mut worker, &enrolment, &mut |_, _| {}, vault::now())?;
+        waiting.push(record(ledger, None, &enrolment, &mut |_, _| {}, vault::now())?);
+    }
+    let signed = ledger.run_tx("sign", vault::now(), |tx| {
+        witnesses.iter().try_for_each(|witness| tx.sign_roster(*witness, &waiting, PASSPHRASE).map(drop))?;
+        waiting.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()
+    })?;
+    for pending in signed.into_inner() {
+        complete(ledger, Some((models, &mut worker)), &pending, &mut |_, _| {}, vault::now())?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use assent::enrol::{Consent, Enrolment, enrol};
 use assent::ledger::{
-    Age, Collection, Correction, Evidence, Jurisdiction, Ledger, NewSubject, Purpose, Signer, Subject, Timestamp,
-    TxError, VaultKind, WitnessId,
+    Age, Collection, CollectionId, Correction, Evidence, Jurisdiction, Ledger, NewSubject, PendingId, Purpose, Signer,
+    Subject, Timestamp, TxError, VaultKind, WitnessId,
 };
-use assent::models::{Models, Worker};
 use assent::packs::sha256;
+use assent::pending::record;
 use assent::release::open_release;
 use assent::{Posture, SearchOptions, Thoroughness};
 use clap::Args;
@@ -23,9 +23,10 @@ use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::notice_cmd::name_of;
 use crate::output::{Output, ask, count, date, day};
+use crate::pending_cmd::{self, Engine};
 use crate::progress;
-use crate::roster_cmd::witnesses;
 use crate::vault::{self, VaultFlags, now};
+use crate::witness_cmd::witnesses;
 
 /// What a household's owner types.
 pub(crate) const STATEMENT: &str = "I want to be found in these photos";
@@ -38,7 +39,7 @@ pub(crate) const PORTRAIT_SEARCH: SearchOptions =
     SearchOptions { side_px: 1024, posture: Posture::Upright, thoroughness: Thoroughness::Exhaustive };
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("who").required(true).args(["subject", "own", "roster"])))]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["subject", "own", "roster", "complete"])))]
 pub(crate) struct EnrolArgs {
     /// Id, the beginning of it, handle, or unique name
     subject: Option<String>,
@@ -50,8 +51,11 @@ pub(crate) struct EnrolArgs {
     /// table's folder
     #[arg(long, value_name = "FILE.csv")]
     roster: Option<PathBuf>,
+    /// Try again to complete everything that its witnesses have signed
+    #[arg(long)]
+    complete: bool,
     /// A picture of the person alone; may be given several times
-    #[arg(long = "photo", value_name = "FILE", conflicts_with = "roster")]
+    #[arg(long = "photo", value_name = "FILE", conflicts_with_all = ["roster", "complete"])]
     photos: Vec<PathBuf>,
     /// The scanned, signed form: a picture or a PDF, used once
     #[arg(long, value_name = "FILE", conflicts_with_all = ["roster", "own"])]
@@ -98,13 +102,17 @@ pub(crate) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let ledger = vault::open_until_stopped(flags)?;
+    let mut engine = Engine::new(models);
+    if args.complete {
+        return pending_cmd::complete_all(&ledger, &mut engine, out);
+    }
     let notice_sha256 = match (&args.notice, ledger.kind()) {
         (Some(path), _) => given_notice(&ledger, path, &args.language)?,
         (None, VaultKind::Household) => sha256(STATEMENT.as_bytes()),
         (None, VaultKind::Organisation) => return Err(CommandError::NoNotice),
     };
     if let Some(table) = &args.roster {
-        return roster(&ledger, table, notice_sha256, models, out);
+        return roster(&ledger, table, notice_sha256, &mut engine, out);
     }
     let collections = chosen(&ledger, &args.collections)?;
     let until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
@@ -122,16 +130,16 @@ pub(crate) fn run(
         valid_until: until,
         pictures: args.photos.iter().map(|p| picture(p)).collect::<Result<_, _>>()?,
     };
-    let models = models.load()?;
-    let mut worker = models.worker(PORTRAIT_SEARCH)?;
     let bar = progress::bar(0, "known photos compared");
     let mut compared = |done: usize, of: usize| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     };
-    let enrolled = enrol_one(&ledger, &models, &mut worker, &person, notice_sha256, &mut compared);
+    let enrolled = enrol_one(&ledger, &mut engine, &person, notice_sha256, &mut compared);
     bar.finish_and_clear();
-    enrolled?;
+    if let Some(id) = enrolled? {
+        return pending_cmd::tell_waiting(&ledger, id, out);
+    }
     let object = json!({
         "subject": person.subject.id.to_string(), "consents": person.consents.len(), "until": date(until),
     });
@@ -149,14 +157,14 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// Enrols a person, or records that they are when both witnesses have signed.
 fn enrol_one(
     ledger: &Ledger,
-    models: &Models,
-    worker: &mut Worker,
+    engine: &mut Engine<'_>,
     person: &Person,
     notice_sha256: [u8; 32],
     compared: &mut dyn FnMut(usize, usize),
-) -> Result<(), CommandError> {
+) -> Result<Option<PendingId>, CommandError> {
     let enrolment = Enrolment {
         subject: person.subject.id,
         consents: &person.consents,
@@ -165,8 +173,16 @@ fn enrol_one(
         valid_until: person.valid_until,
         pictures: &person.pictures,
     };
+    let collections: Vec<CollectionId> = person.consents.iter().map(|c| c.collection).collect();
+    let waits = ledger.run_tx("look for rules", now(), |tx| tx.witnesses_sign(person.subject.id, &collections))?;
+    let on_paper = matches!(person.evidence, Evidence::Paper { .. });
+    if on_paper && waits.into_inner() {
+        // Without models the pictures are looked at when the enrolment is completed.
+        return Ok(Some(record(ledger, engine.get().ok(), &enrolment, compared, now())?));
+    }
+    let (models, worker) = engine.get()?;
     enrol(ledger, models, worker, &enrolment, compared, now())?;
-    Ok(())
+    Ok(None)
 }
 
 /// A row of the table, as it is written.
@@ -206,7 +222,7 @@ fn roster(
     ledger: &Ledger,
     table: &Path,
     notice_sha256: [u8; 32],
-    models: &ModelPlaces,
+    engine: &mut Engine<'_>,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let form = |source| CommandError::RosterForm { path: table.to_owned(), source };
@@ -235,32 +251,39 @@ fn roster(
         chosen(ledger, &owned(&row.collections)).map_err(at_row)?;
         known_witnesses(ledger, &owned(&row.witnesses)).map_err(at_row)?;
     }
-    let models = models.load()?;
-    let mut worker = models.worker(PORTRAIT_SEARCH)?;
     let bar = progress::bar(rows.len() as u64, "people");
+    let mut waiting = 0;
     for (i, row) in rows.iter().enumerate() {
         let mut compared = |done, of| bar.set_message(format!("; {done}/{of} known photos compared"));
-        roster_row(ledger, &models, &mut worker, row, &folder, notice_sha256, &mut compared)
+        let pending = roster_row(ledger, engine, row, &folder, notice_sha256, &mut compared)
             .map_err(|source| CommandError::RosterRow { row: i + 1, source: Box::new(source) })?;
         bar.set_message("");
+        waiting += usize::from(pending.is_some());
         bar.inc(1);
     }
     bar.finish_and_clear();
-    out.answer(&json!({ "enrolled": rows.len() }), |out| {
-        writeln!(out, "Enrolled everybody in the roster: {}.", count(rows.len(), "row"))
+    out.answer(&json!({ "enrolled": rows.len() - waiting, "waiting": waiting }), |out| {
+        if waiting > 0 {
+            writeln!(
+                out,
+                "Recorded everybody in the roster: {}. They are enrolled when both witnesses have signed: assent witness sign NAME",
+                count(rows.len(), "row")
+            )
+        } else {
+            writeln!(out, "Enrolled everybody in the roster: {}.", count(rows.len(), "row"))
+        }
     })?;
     Ok(())
 }
 
 fn roster_row(
     ledger: &Ledger,
-    models: &Models,
-    worker: &mut Worker,
+    engine: &mut Engine<'_>,
     row: &Row,
     folder: &Path,
     notice_sha256: [u8; 32],
     compared: &mut dyn FnMut(usize, usize),
-) -> Result<(), CommandError> {
+) -> Result<Option<PendingId>, CommandError> {
     let (age, jurisdiction, signed_by) = row.about()?;
     let subject = match vault::subject(ledger, row.id.trim()) {
         Ok(subject) => {
@@ -298,7 +321,7 @@ fn roster_row(
         valid_until,
         pictures: parts(&row.photos).map(|file| picture(&folder.join(file))).collect::<Result<_, _>>()?,
     };
-    enrol_one(ledger, models, worker, &person, notice_sha256, compared)
+    enrol_one(ledger, engine, &person, notice_sha256, compared)
 }
 
 /// The parts of a field that holds several values.
@@ -389,10 +412,16 @@ pub(crate) fn paper(
         witnesses: known_witnesses(ledger, witnesses)?,
         signed_by,
         statement: String::new(),
+        signed: None,
     })
 }
 
-fn known_witnesses(ledger: &Ledger, references: &[String]) -> Result<Vec<WitnessId>, CommandError> {
+/// The witnesses that these names or beginnings of ids mean.
+///
+/// # Errors
+///
+/// [`CommandError::NoWitness`] if there is none; as the ledger.
+pub(crate) fn known_witnesses(ledger: &Ledger, references: &[String]) -> Result<Vec<WitnessId>, CommandError> {
     let all = witnesses(ledger)?;
     let by_name: BTreeMap<&str, WitnessId> = all.iter().map(|w| (w.name.as_str(), w.id)).collect();
     let find = |reference: &String| {
@@ -404,8 +433,12 @@ fn known_witnesses(ledger: &Ledger, references: &[String]) -> Result<Vec<Witness
     references.iter().map(|r| find(r).ok_or_else(|| CommandError::NoWitness { reference: r.clone() })).collect()
 }
 
+/// A picture by its whole path: it may be read again later, from another folder.
 fn picture(path: &Path) -> Result<(String, Vec<u8>), CommandError> {
-    Ok((path.display().to_string(), read(path)?))
+    let bytes = read(path)?;
+    let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let text = whole.to_str().ok_or_else(|| CommandError::PathText { path: path.to_owned() })?;
+    Ok((text.to_owned(), bytes))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {

@@ -33,6 +33,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Enrol(#[from] EnrolError),
     #[error(transparent)]
+    Complete(#[from] assent::pending::CompleteError),
+    #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -89,6 +91,18 @@ pub(crate) enum CommandError {
     /// There is nobody to compare, or no table to compare with.
     #[error("nothing can be measured: it takes two people who are enrolled, and models with a score-to-FMR table")]
     NothingToCalibrate,
+    /// Some enrolments that were signed by both go on waiting.
+    #[error("{people} signed by both witnesses still wait, see above; put it right, then: assent enrol --complete")]
+    StillWaiting {
+        /// How many, with their noun.
+        people: String,
+    },
+    /// A file's path cannot be kept.
+    #[error("the path {} is not UTF-8; copy the file to a path that is", path.display())]
+    PathText {
+        /// Which.
+        path: PathBuf,
+    },
     /// A date is not written as a date.
     #[error("{text} is not a date such as 2027-07-31")]
     Date {

@@ -32,6 +32,7 @@ mod notice_cmd;
 mod output;
 mod packs_cmd;
 mod passphrase;
+mod pending_cmd;
 mod places;
 mod progress;
 mod record;
@@ -45,6 +46,7 @@ mod search_args;
 mod sheet;
 mod vault;
 mod wheel;
+mod witness_cmd;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -106,8 +108,8 @@ enum Command {
     Notice(notice_cmd::NoticeArgs),
     /// People on the roster
     Subject(roster_cmd::SubjectArgs),
-    /// People who witness signatures
-    Witness(roster_cmd::WitnessArgs),
+    /// People who witness signatures, and sign what they saw
+    Witness(witness_cmd::WitnessArgs),
     /// Record a person's yes and make them findable
     Enrol(enrol_cmd::EnrolArgs),
     /// Who agreed to what: renew, refuse, withdraw; records and receipts
@@ -207,7 +209,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Report(args) => report_cmd::run(args, &vault, &mut out)?,
         Command::Request(args) => request_cmd::run(args, &vault, &mut out)?,
         Command::Subject(args) => roster_cmd::subject(args, &vault, &mut out)?,
-        Command::Witness(args) => roster_cmd::witness(args, &vault, &mut out)?,
+        Command::Witness(args) => witness_cmd::run(args, &vault, &models, &mut out)?,
         Command::Enrol(args) => enrol_cmd::run(args, &vault, &models, &mut out)?,
         Command::Consent(args) => consent_cmd::run(args, &vault, &mut out)?,
         Command::Scan(args) => scan_cmd::run(args, &vault, &models, &mut out)?,

@@ -1,4 +1,5 @@
-//! What opens a locked key ring: a passphrase from a file or from the terminal, or a data key from a command.
+//! What opens a locked key ring: a passphrase from a file or from the terminal, or a data key from a command. And the
+//! passphrases of witnesses.
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -117,12 +118,39 @@ impl Keeper {
     }
 }
 
+/// A new passphrase of a key ring: from a file, or typed twice.
+///
+/// # Errors
+///
+/// As [`new_words`].
+pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<RingSecret, SecretError> {
+    new_words(file).map(RingSecret::Passphrase)
+}
+
+/// A passphrase that somebody has: from a file, or typed; `None` without a file and a terminal.
+///
+/// # Errors
+///
+/// [`SecretError`] if it cannot be read or is empty.
+pub(crate) fn words(file: Option<&Path>, question: &str) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
+    match file {
+        Some(file) => read_line(file).map(Some),
+        None if io::stdin().is_terminal() => typed(question).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Whether somebody can be asked.
+pub(crate) fn at_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// A new passphrase: from a file, or typed twice.
 ///
 /// # Errors
 ///
 /// [`SecretError`] if there is none, it is too short, or the two differ.
-pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<RingSecret, SecretError> {
+pub(crate) fn new_words(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let passphrase = if let Some(file) = file {
         read_line(file)?
     } else {
@@ -135,7 +163,7 @@ pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<RingSecret, SecretEr
     if String::from_utf8_lossy(&passphrase).chars().count() < CHARACTERS_AT_LEAST {
         return Err(SecretError::Short);
     }
-    Ok(RingSecret::Passphrase(passphrase))
+    Ok(passphrase)
 }
 
 /// The data key that `command` makes of `wrapped`. The command is a line for the shell.

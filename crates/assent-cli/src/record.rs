@@ -365,6 +365,7 @@ mod tests {
                     witnesses: vec![WitnessId::from_bytes([6; 16]), WitnessId::from_bytes([7; 16])],
                     signed_by: Signer::Both,
                     statement: String::new(),
+                    signed: None,
                 },
                 rules: "EU 1".into(),
                 renews: Some(GrantId::from_bytes([8; 16])),

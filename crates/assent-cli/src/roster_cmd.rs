@@ -1,6 +1,6 @@
-//! `assent subject` and `witness`: the people of a vault.
+//! `assent subject`: the people of a vault.
 
-use assent::ledger::{Age, Correction, Jurisdiction, Ledger, NewSubject, TxError, Witness};
+use assent::ledger::{Age, Correction, Jurisdiction, NewSubject};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -67,23 +67,6 @@ enum SubjectCommand {
         /// Id, the beginning of it, handle, or unique name
         subject: String,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WitnessArgs {
-    #[command(subcommand)]
-    command: WitnessCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum WitnessCommand {
-    /// Register a person who may witness signatures
-    Add {
-        /// Their name
-        name: String,
-    },
-    /// Show all witnesses
-    List,
 }
 
 /// # Errors
@@ -174,43 +157,4 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
         }
     }
     Ok(())
-}
-
-/// # Errors
-///
-/// [`CommandError`], as the ledger says.
-pub(crate) fn witness(args: &WitnessArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
-    match &args.command {
-        WitnessCommand::Add { name } => {
-            let id = ledger.run_tx("add a witness", now(), |tx| tx.add_witness(name))?.into_inner();
-            out.answer(&json!({ "witness": id.to_string(), "name": name }), |out| {
-                writeln!(out, "Registered {name} ({id}).")
-            })?;
-        }
-        WitnessCommand::List => {
-            let all = witnesses(&ledger)?;
-            let objects: Vec<_> = all
-                .iter()
-                .map(|w| json!({ "witness": w.id.to_string(), "name": w.name, "registered": date(w.registered) }))
-                .collect();
-            out.answer(&json!({ "witnesses": objects }), |out| {
-                for w in &all {
-                    writeln!(out, "{}\t{}\tsince {}", w.name, w.id, date(w.registered))?;
-                }
-                if all.is_empty() { writeln!(out, "No witness yet. Next: assent witness add NAME") } else { Ok(()) }
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// All registered witnesses.
-///
-/// # Errors
-///
-/// As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn witnesses(ledger: &Ledger) -> Result<Vec<Witness>, TxError> {
-    Ok(ledger.run_tx("list witnesses", now(), |tx| tx.witnesses())?.into_inner())
 }

@@ -267,6 +267,7 @@ value_from! {
     Option<crate::id::CollectionId>: |v| Self::OptBytes(v.map(|id| id.as_bytes().to_vec()));
     Option<crate::id::SubjectId>: |v| Self::OptBytes(v.map(|id| id.as_bytes().to_vec()));
     Option<crate::id::GrantId>: |v| Self::OptBytes(v.map(|id| id.as_bytes().to_vec()));
+    crate::id::PendingId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::RequestId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::VaultId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::PhotoId: |v| Self::Int(Some(v.0));

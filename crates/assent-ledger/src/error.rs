@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::db::DbError;
-use crate::id::{CollectionId, FaceId, GrantId, OrderId, PhotoId, RequestId, SubjectId, WitnessId};
+use crate::id::{CollectionId, FaceId, GrantId, OrderId, PendingId, PhotoId, RequestId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
 use crate::rules::RuleError;
 use crate::seal::SealError;
@@ -251,6 +251,9 @@ pub enum TxError {
     /// The same text is there under another name.
     #[error("this text is a notice already, under another name or in another language; `assent notice list` shows it")]
     NoticeTaken,
+    /// There is nothing to renew.
+    #[error("this person has no such consent in force to renew; a new one is recorded by: assent enrol")]
+    NothingToRenew,
     /// A grant can be renewed by its own subject, collection and purpose alone.
     #[error("a consent is renewed for the same person, collection and purpose; a new purpose needs a new consent")]
     OtherRenewal,
@@ -331,12 +334,83 @@ pub enum TxError {
     )]
     HouseholdPurpose,
     /// The evidence lacks witnesses.
-    #[error("this release needs {needed} distinct registered witness(es) and names {given}")]
+    #[error("R4: this release needs {needed} distinct registered witness(es) and names {given} (--witness)")]
     Witnesses {
         /// How many are needed.
         needed: usize,
         /// How many distinct ones were given.
         given: usize,
+    },
+    /// A witness without a key cannot sign.
+    #[error("R4: the witness {witness:?} has no key to sign with; they make one with: assent witness add NAME")]
+    NoWitnessKey {
+        /// Which.
+        witness: WitnessId,
+    },
+    /// A witness keeps the key that they have.
+    #[error("R4: the witness {witness:?} has a key already; another person is registered under another name")]
+    WitnessHasKey {
+        /// Which.
+        witness: WitnessId,
+    },
+    /// The passphrase does not open the witness's key.
+    #[error("R4: this is not the passphrase of the witness {witness:?}; nothing was signed")]
+    WitnessPassphrase {
+        /// Which.
+        witness: WitnessId,
+    },
+    /// Argon2 needs memory.
+    #[error("a passphrase takes 64 MiB of memory to become a key, and this machine has not so much free")]
+    NoMemoryForKey,
+    /// The signature of a witness is missing.
+    #[error("R4: the witness {witness:?} has not signed; they sign with: assent witness sign NAME")]
+    NotSigned {
+        /// Which.
+        witness: WitnessId,
+    },
+    /// A witness signs once.
+    #[error("R4: the witness {witness:?} has signed this already; the other witness signs, too (witness)")]
+    SignedTwice {
+        /// Which.
+        witness: WitnessId,
+    },
+    /// The consent is none of those that the witnesses signed.
+    #[error("R4: this consent is not among those that the witnesses signed (collection, purpose); record it again")]
+    OtherStatement,
+    /// A signature does not fit: the key is another's, or what was signed was changed.
+    #[error("R4: the signature of the witness {witness:?} does not fit what is recorded (signature); record it again")]
+    WrongSignature {
+        /// Whose.
+        witness: WitnessId,
+    },
+    /// There is nothing to sign.
+    #[error("R4: nothing waits for the witness {witness:?}; enrolments wait after: assent enrol --witness")]
+    NothingToSign {
+        /// Which.
+        witness: WitnessId,
+    },
+    /// Somebody else witnesses this.
+    #[error("R4: the enrolment {pending:?} names other witnesses than {witness:?} (witness)")]
+    OtherWitness {
+        /// Which enrolment.
+        pending: PendingId,
+        /// Who was to sign.
+        witness: WitnessId,
+    },
+    /// No such enrolment waits.
+    #[error("no enrolment {pending:?} waits for witnesses; it is complete or was given up")]
+    NoPending {
+        /// Which.
+        pending: PendingId,
+    },
+    /// The same consent waits already.
+    #[error(
+        "R4: a consent of this person for the same collection and purpose waits for its witnesses already ({pending:?}); \
+         let them sign it, or give it up with: assent consent withdraw"
+    )]
+    PendingExists {
+        /// Which.
+        pending: PendingId,
     },
     /// A statement of one's own counts only for a household's owner.
     #[error(

@@ -85,6 +85,10 @@ random_id! {
     RequestId
 }
 random_id! {
+    /// An enrolment that waits for its witnesses.
+    PendingId
+}
+random_id! {
     /// One vault. The key ring and the database carry the same one.
     VaultId
 }

@@ -45,6 +45,7 @@ mod ledger;
 mod log;
 mod merkle;
 mod note;
+mod passphrase;
 mod proof;
 mod publish;
 mod reader;
@@ -55,6 +56,7 @@ mod seal;
 mod secret;
 mod tx;
 mod uses;
+mod witness;
 mod words;
 
 pub use audit::{Audit, Fault};
@@ -66,8 +68,8 @@ pub use erase::Erasure;
 pub use error::{OpenError, TxError};
 pub use evidence::{EvidenceError, verify_evidence_list, verify_export};
 pub use id::{
-    CollectionId, FaceId, GrantId, IdError, OrderId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp, VaultId,
-    WitnessId,
+    CollectionId, FaceId, GrantId, IdError, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp,
+    VaultId, WitnessId,
 };
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
 pub use keyring::{KeyRingError, RingLock, RingSecret};
@@ -82,10 +84,12 @@ pub use seal::SealError;
 pub use tx::{
     ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due,
     Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition,
-    NewCollection, NewGrant, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order, Outcome,
-    Refusal, Request, Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, Tx, Witness,
+    NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order,
+    Outcome, Pending, Picture, Refusal, Request, Roster, Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto,
+    Subject, Tx, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
+pub use witness::{PendingConsent, Signed, WitnessSignature};
 pub use words::{
     Band, GrantState, OthersBasis, Purpose, RequestKind, RequestOutcome, Signer, VaultKind, Verdict, WordError,
 };

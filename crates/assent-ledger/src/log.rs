@@ -102,6 +102,14 @@ kinds! {
     Objection = 29, "objection";
     /// Who answers for the vault changed.
     Controller = 30, "controller changed";
+    /// An enrolment was recorded and waits for its witnesses.
+    Pending = 31, "enrolment waits";
+    /// A witness signed a roster of enrolments.
+    Signed = 32, "witness signed";
+    /// An enrolment that waited was given up.
+    Discarded = 33, "enrolment given up";
+    /// A witness got a key to sign with.
+    WitnessKey = 34, "witness key made";
 }
 
 /// One entry of the log.
@@ -169,7 +177,11 @@ impl Leaf {
             | EventKind::Controller
             | EventKind::Backup
             | EventKind::Restored
-            | EventKind::Rotation => (None, None),
+            | EventKind::Rotation
+            | EventKind::Pending
+            | EventKind::Signed
+            | EventKind::Discarded
+            | EventKind::WitnessKey => (None, None),
         }
     }
 

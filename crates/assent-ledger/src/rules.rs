@@ -106,6 +106,7 @@ impl Piece {
 
 /// What one law asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule, and stands in the packs under its name")]
 pub struct RulePack {
     /// Its name, such as `EU`.
     pub name: String,
@@ -117,6 +118,8 @@ pub struct RulePack {
     pub alone_from_years: u8,
     /// Whether somebody younger can be enrolled at all, by a holder of parental responsibility.
     pub parent_may_sign: bool,
+    /// Whether the witnesses of a paper release sign with keys of their own.
+    pub witnesses_sign: bool,
     /// The longest that a consent may last, months.
     pub longest_months: u16,
     /// How long after the last interaction with the person a template may be kept, months.
@@ -261,6 +264,11 @@ impl<'a> Rules<'a> {
     /// Whether a parent may sign for somebody younger.
     pub fn parent_may_sign(&self) -> bool {
         self.packs.iter().all(|pack| pack.parent_may_sign)
+    }
+
+    /// Whether witnesses sign: where one of the laws asks for it.
+    pub fn witnesses_sign(&self) -> bool {
+        self.packs.iter().any(|pack| pack.witnesses_sign)
     }
 
     /// The latest end of a consent that is given at `now`, for a collection whose purpose ends when `purpose_ends` says, and
@@ -417,6 +425,7 @@ mod tests {
             covers: covers.iter().map(|c| c.parse().unwrap()).collect(),
             alone_from_years: years,
             parent_may_sign: name != "generic",
+            witnesses_sign: name == "UK",
             longest_months: months,
             after_interaction_months: None,
             after_purpose_months: 0,
@@ -453,6 +462,7 @@ mod tests {
         check("none", &[], "EU 1, UK 1, generic 1", 18, 12, 2);
         let unknown = Jurisdiction::default();
         let all = book.rules(&[&unknown]);
+        assert!(all.witnesses_sign() && !book.rules(&[&code("FR")]).witnesses_sign());
         assert!(!all.parent_may_sign() && !all.pauses() && all.extended(at("2027-01-01T00:00:00Z")).is_none());
         assert_eq!(all.representatives(&code("FR")).map(|p| p.name.as_str()).collect::<Vec<_>>(), ["UK"]);
 

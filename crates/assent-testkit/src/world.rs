@@ -44,6 +44,7 @@ pub fn lenient() -> Rulebook {
         covers: BTreeSet::new(),
         alone_from_years: 0,
         parent_may_sign: true,
+        witnesses_sign: false,
         longest_months: 1200,
         after_interaction_months: None,
         after_purpose_months: 0,
@@ -131,12 +132,25 @@ impl World {
         World::of(VaultKind::Organisation, &OthersBasis::ClosedGroup, photos)
     }
 
+    /// An organisation's vault over these sample photos, under a law that asks for the witnesses' signatures.
+    pub fn signing(photos: &[&str]) -> World {
+        let home = Home::with(photos);
+        let packs = lenient().packs().map(|pack| RulePack { witnesses_sign: true, ..pack.clone() }).collect();
+        let tools = Tools { rules: Rulebook::new(packs).unwrap(), ..home.tools(no_hook()) };
+        World::made(home, tools, VaultKind::Organisation, &OthersBasis::ClosedGroup)
+    }
+
     /// A vault of this kind over these sample photos.
     pub fn of(kind: VaultKind, others: &OthersBasis, photos: &[&str]) -> World {
         let home = Home::with(photos);
+        let tools = home.tools(no_hook());
+        World::made(home, tools, kind, others)
+    }
+
+    fn made(home: Home, tools: Tools, kind: VaultKind, others: &OthersBasis) -> World {
         let settings =
             Settings { controller: "The Rowing Club".into(), jurisdiction: "FR".into(), ..Settings::default() };
-        let ledger = Ledger::create(&home.place, kind, &settings, home.tools(no_hook()), T0).unwrap();
+        let ledger = Ledger::create(&home.place, kind, &settings, tools, T0).unwrap();
         let folder = Folder::open(home.photos.to_str().unwrap()).unwrap();
         let made = ledger.run_tx("furnish", T0, |tx| {
             let new = NewCollection { name: "Regatta", directory: folder.text(), others: others.clone() };
@@ -171,6 +185,7 @@ impl World {
             witnesses: self.witnesses.clone(),
             signed_by: Signer::Subject,
             statement: "signed in the boat house".into(),
+            signed: None,
         }
     }
 

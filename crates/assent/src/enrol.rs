@@ -1,12 +1,12 @@
 //! Enrolment: one or several pictures of a person, and the consent that lets them be found.
 
-use assent_ledger::{CollectionId, Evidence, GrantId, Ledger, NewGrant, Purpose, SubjectId, Timestamp, TxError};
+use assent_ledger::{CollectionId, Evidence, GrantId, Ledger, NewGrant, Purpose, SubjectId, Timestamp, Tx, TxError};
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
 use crate::copies::{CompareError, KnownPhotos};
 use crate::models::{Models, Worker};
-use crate::portrait::{PortraitError, PortraitGate, embed_face, fit_face};
+use crate::portrait::{FitFace, PortraitError, PortraitGate, embed_face, fit_face};
 use crate::template;
 
 /// One consent to be recorded with an enrolment.
@@ -92,7 +92,32 @@ pub fn enrol(
     progress: &mut dyn FnMut(usize, usize),
     now: Timestamp,
 ) -> Result<Vec<GrantId>, EnrolError> {
-    let Enrolment { subject, consents, evidence, .. } = *enrolment;
+    enrol_as(ledger, (models, worker), enrolment, progress, now, &|tx| {
+        let open = |consent: &Consent| {
+            tx.open_grant(&NewGrant {
+                subject: enrolment.subject,
+                collection: consent.collection,
+                purpose: &consent.purpose,
+                evidence: enrolment.evidence,
+                valid_from: now,
+                valid_until: enrolment.valid_until,
+                notice_sha256: enrolment.notice_sha256,
+            })
+        };
+        enrolment.consents.iter().map(open).collect()
+    })
+}
+
+/// Enrols under the grants that `open` records, one for each consent, in their order.
+pub(crate) fn enrol_as(
+    ledger: &Ledger,
+    (models, worker): (&Models, &mut Worker),
+    enrolment: &Enrolment<'_>,
+    progress: &mut dyn FnMut(usize, usize),
+    now: Timestamp,
+    open: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<Vec<GrantId>, TxError>,
+) -> Result<Vec<GrantId>, EnrolError> {
+    let Enrolment { consents, evidence, .. } = *enrolment;
     if consents.is_empty() {
         return Err(EnrolError::NoConsent);
     }
@@ -104,47 +129,48 @@ pub fn enrol(
     let mut templates = Vec::new();
     if to_be_found {
         for (picture, bytes) in enrolment.pictures {
-            let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
             // A household's owner may show a picture of themselves that lies among their photos.
             let known = (!own_word).then_some(KnownPhotos { ledger, model: models.pack().model_sha256, now });
-            if let Some(known) = &known
-                && known.have_file(bytes)?
-            {
-                return Err(EnrolError::CopyOfPhoto { picture: picture.clone() });
-            }
-            let face = fit_face(worker, &PortraitGate::default(), bytes).map_err(unfit)?;
-            if let Some(known) = &known {
-                match known.show(worker, &face, progress) {
-                    Ok(false) => {}
-                    Ok(true) => return Err(EnrolError::CopyOfPhoto { picture: picture.clone() }),
-                    Err(CompareError::Ledger(e)) => return Err(e.into()),
-                    Err(CompareError::Inference(source)) => {
-                        return Err(EnrolError::Comparison { picture: picture.clone(), source });
-                    }
-                }
-            }
+            let face = fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
+            let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
             templates.push(template::encode(&embed_face(worker, face).map_err(unfit)?));
         }
     }
     let plain: Vec<&[u8]> = templates.iter().map(|t| t.as_slice()).collect();
     let grants = ledger.run_tx("enrol", now, |tx| {
-        let mut grants = Vec::new();
-        for consent in consents {
-            let grant = tx.open_grant(&NewGrant {
-                subject,
-                collection: consent.collection,
-                purpose: &consent.purpose,
-                evidence,
-                valid_from: now,
-                valid_until: enrolment.valid_until,
-                notice_sha256: enrolment.notice_sha256,
-            })?;
+        let grants = open(tx)?;
+        for (consent, grant) in consents.iter().zip(&grants) {
             if consent.purpose.is_find() {
-                tx.enrol(&tx.active_grant(grant)?, models.pack().model_sha256, &plain)?;
+                tx.enrol(&tx.active_grant(*grant)?, models.pack().model_sha256, &plain)?;
             }
-            grants.push(grant);
         }
         Ok(grants)
     })?;
     Ok(grants.into_inner())
+}
+
+/// The face in a picture that will do as a portrait and, where there are `known` photos, is a copy of none of them.
+pub(crate) fn fit_picture(
+    worker: &mut Worker,
+    known: Option<&KnownPhotos<'_>>,
+    (picture, bytes): (&str, &[u8]),
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<FitFace, EnrolError> {
+    let name = || picture.to_owned();
+    if let Some(known) = known
+        && known.have_file(bytes)?
+    {
+        return Err(EnrolError::CopyOfPhoto { picture: name() });
+    }
+    let face = fit_face(worker, &PortraitGate::default(), bytes)
+        .map_err(|source| EnrolError::Portrait { picture: name(), source })?;
+    if let Some(known) = known {
+        match known.show(worker, &face, progress) {
+            Ok(false) => {}
+            Ok(true) => return Err(EnrolError::CopyOfPhoto { picture: name() }),
+            Err(CompareError::Ledger(e)) => return Err(e.into()),
+            Err(CompareError::Inference(source)) => return Err(EnrolError::Comparison { picture: name(), source }),
+        }
+    }
+    Ok(face)
 }

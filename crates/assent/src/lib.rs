@@ -18,6 +18,7 @@ pub mod evaluate;
 pub mod find;
 pub mod models;
 pub mod packs;
+pub mod pending;
 pub mod portrait;
 pub mod release;
 pub mod rulepacks;

@@ -23,8 +23,14 @@ const PACKS: [(&str, &str); 7] = [
 ];
 
 const TOP: [&str; 9] = ["format", "name", "version", "law", "covers", "authority", "consent", "requests", "required"];
-const CONSENT: [&str; 5] =
-    ["alone_from_years", "parent_may_sign", "longest_months", "after_interaction_months", "after_purpose_months"];
+const CONSENT: [&str; 6] = [
+    "alone_from_years",
+    "parent_may_sign",
+    "witnesses_sign",
+    "longest_months",
+    "after_interaction_months",
+    "after_purpose_months",
+];
 const REQUESTS: [&str; 4] = ["answer", "extension", "complaint", "pauses"];
 const REQUIRED: [&str; 2] = ["pieces", "representative"];
 
@@ -115,6 +121,7 @@ fn parse(file: &str, text: &str) -> Result<Described, RulePackError> {
         covers: covers.ok_or_else(|| top.bad("covers", "a list of codes of jurisdictions"))?,
         alone_from_years: years.ok_or_else(|| consent.bad("alone_from_years", "a number of years up to 30"))?,
         parent_may_sign: consent.truth("parent_may_sign")?,
+        witnesses_sign: consent.truth("witnesses_sign")?,
         longest_months: consent.number("longest_months")?,
         after_interaction_months: consent.opt("after_interaction_months", Keys::number)?,
         after_purpose_months: consent.number("after_purpose_months")?,
@@ -225,6 +232,7 @@ mod tests {
             assert!(one.pieces.is_subset(&asked), "{}", one.name);
         }
         assert!(!strictest.parent_may_sign() && !strictest.pauses());
+        assert!(all.iter().all(|pack| pack.rules.witnesses_sign), "R4 holds everywhere");
     }
 
     #[test]

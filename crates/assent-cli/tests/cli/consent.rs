@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assent::ledger::{Database, Evidence, Ledger, NewGrant, Purpose, Signer, Timestamp, Tools, VaultPlace, no_hook};
+use assent::ledger::{
+    Database, Evidence, Ledger, NewPending, Picture, Purpose, Signer, Timestamp, Tools, VaultPlace, no_hook,
+};
 use assent::packs::sha256;
 use assent::rulepacks::rulebook;
 use rand::rand_core::UnwrapErr;
@@ -22,9 +24,9 @@ fn club() -> Club {
     club.run(&["notice", "add", &club.file("members.txt"), "--language", "en-GB"]);
     let set = ["subject", "set", "m-1", "--born", "adult", "--jurisdiction", "FR"];
     club.run(&set);
-    for name in ["Wanda", "Wim"] {
-        club.run(&["witness", "add", name]);
-    }
+    let basis = ["--dpia", "7", "--dpia-date", "2026-01-01", "--dpia-review", "2199-01-01", "--necessity", "n"];
+    let more = ["--alternative", "a", "--notice-public", "2026-01-01"];
+    club.run(&[&["collection", "basis", "trip"], &basis[..], &more[..]].concat());
     let refuse = ["consent", "refuse", "m-1", "--collection", "trip", "--purpose", "publish-website"];
     club.run(&[&refuse[..], &["--notice", &club.file("members.txt")]].concat());
     agree(&club);
@@ -41,20 +43,28 @@ fn agree(club: &Club) {
     let now = Timestamp(i64::try_from(now).unwrap());
     let ledger = Ledger::open(&place, tools, now).unwrap();
     let agreed = ledger.run_tx("agree", now, |tx| {
-        tx.open_grant(&NewGrant {
+        let witnesses = vec![tx.add_witness("Wanda")?, tx.add_witness("Wim")?];
+        let evidence = Evidence::Paper {
+            release_sha256: sha256(b"the scanned form"),
+            witnesses: witnesses.clone(),
+            signed_by: Signer::Subject,
+            statement: String::new(),
+            signed: None,
+        };
+        let waiting = tx.add_pending(&NewPending {
             subject: tx.find_subject("m-1")?.id,
-            collection: tx.collections()?[0].id,
-            purpose: &Purpose::find_my_photos(),
-            evidence: &Evidence::Paper {
-                release_sha256: sha256(b"the scanned form"),
-                witnesses: tx.witnesses()?.iter().map(|w| w.id).collect(),
-                signed_by: Signer::Subject,
-                statement: String::new(),
-            },
-            valid_from: now,
-            valid_until: Timestamp(now.0 + 365 * 86_400_000),
+            consents: &[(tx.collections()?[0].id, Purpose::find_my_photos())],
+            evidence: &evidence,
             notice_sha256: sha256(NOTICE.as_bytes()),
-        })
+            valid_until: Timestamp(now.0 + 365 * 86_400_000),
+            pictures: &[Picture { path: "portrait.jpg".into(), sha256: [1; 32] }],
+            renewal: false,
+        })?;
+        for witness in witnesses {
+            tx.give_witness_key(witness, b"three herons by the old lock")?;
+            tx.sign_roster(witness, &[waiting], b"three herons by the old lock")?;
+        }
+        tx.open_pending(waiting)
     });
     agreed.unwrap();
 }

@@ -9,6 +9,7 @@ mod packs;
 mod rights;
 mod runtime;
 mod server;
+mod witnesses;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,5 @@
--- Format 5: notices, refusals, requests and objections; consents that renew others; people and jurisdictions for whom
--- everything stands still. What is sealed is in docs/formats/vault.md.
+-- Format 5: notices, refusals, requests and objections; consents that renew others; enrolments that wait for their
+-- witnesses; people and jurisdictions for whom everything stands still. What is sealed is in docs/formats/vault.md.
 
 CREATE TABLE notices (
     sha256     BLOB    PRIMARY KEY,
@@ -47,6 +47,15 @@ CREATE TABLE objections (
     created_ms    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX objections_by_content ON objections (collection_id, content_tag);
+
+CREATE TABLE pending_enrolments (
+    id             BLOB    PRIMARY KEY,
+    subject_id     BLOB    NOT NULL REFERENCES subjects (id),
+    valid_until_ms INTEGER NOT NULL,
+    sealed         BLOB    NOT NULL,
+    created_ms     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pending_enrolments_by_subject ON pending_enrolments (subject_id);
 
 ALTER TABLE grants ADD COLUMN renews BLOB;
 ALTER TABLE orders ADD COLUMN jurisdiction TEXT;

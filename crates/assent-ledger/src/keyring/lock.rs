@@ -12,7 +12,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -22,6 +21,7 @@ use super::slot::SLOT;
 use crate::cipher::{self, NONCE_BYTES};
 use crate::durable;
 use crate::id::VaultId;
+use crate::passphrase::{ARGON2, bearable, stretch};
 use crate::secret::Key;
 
 const MAGIC: &[u8; 16] = b"assent key ring\n";
@@ -31,11 +31,6 @@ const IN_THE_CLEAR: u32 = 1;
 const LOCKED: u32 = 2;
 const PASSPHRASE: u32 = 1;
 const DATA_KEY: u32 = 2;
-
-/// RFC 9106, section 4, the second recommended option: 64 MiB, 3 passes, 4 lanes, a salt of 16 bytes.
-const ARGON2: [u32; 3] = [1 << 16, 3, 4];
-/// What a header may ask for at most: 4 GiB, 64 passes, 64 lanes.
-const ARGON2_AT_MOST: [u32; 3] = [1 << 22, 64, 64];
 
 /// A sealed key: nonce, key, tag.
 pub(super) const BOX: usize = NONCE_BYTES + 32 + cipher::TAG_BYTES;
@@ -259,13 +254,8 @@ impl Header {
         match secret {
             RingSecret::DataKey { key, .. } => Some(RingKey::of(&Key::from_bytes(key))),
             RingSecret::Passphrase(passphrase) => {
-                let [memory, passes, lanes] = [48, 52, 56].map(|at| number(&self.0, at));
-                let settings = Params::new(memory, passes, lanes, Some(32)).ok()?;
-                let mut key = Zeroizing::new([0; 32]);
-                Argon2::new(Algorithm::Argon2id, Version::V0x13, settings)
-                    .hash_password_into(passphrase, &self.0[64..ABOUT], key.as_mut_slice())
-                    .ok()?;
-                Some(RingKey::of(&Key::from_bytes(&key)))
+                let settings = [48, 52, 56].map(|at| number(&self.0, at));
+                stretch(passphrase, &self.0[64..ABOUT], settings).map(|key| RingKey::of(&key))
             }
         }
     }
@@ -278,7 +268,7 @@ impl Header {
     fn lock_is_known(&self) -> bool {
         let argon2 = [48, 52, 56].map(|at| number(&self.0, at));
         match (number(&self.0, 16), number(&self.0, 44)) {
-            (LOCKED, PASSPHRASE) => argon2.iter().zip(ARGON2_AT_MOST).all(|(asked, most)| *asked <= most),
+            (LOCKED, PASSPHRASE) => bearable(argon2),
             (LOCKED, kind) => kind == DATA_KEY,
             (version, _) => version == IN_THE_CLEAR,
         }

@@ -8,11 +8,12 @@ use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp, WitnessId};
-use crate::jurisdiction::{Age, Jurisdiction};
+use crate::jurisdiction::Age;
 use crate::log::EventKind;
-use crate::rules::{RuleError, day};
+use crate::rules::{RuleError, Rules, day};
 use crate::seal::{self, Place};
 use crate::secret::Key;
+use crate::witness::Signed;
 use crate::words::{GrantState, Purpose, Signer, VaultKind};
 
 pub(super) const GRANTS: &str = "grants";
@@ -48,6 +49,8 @@ pub enum Evidence {
         signed_by: Signer,
         /// What the operator notes; may be empty.
         statement: String,
+        /// What the witnesses signed, where they have to (R4).
+        signed: Option<Signed>,
     },
 }
 
@@ -61,18 +64,22 @@ impl std::fmt::Debug for Evidence {
 }
 
 impl Evidence {
-    fn encode(&self) -> zeroize::Zeroizing<Vec<u8>> {
+    pub(super) fn encode(&self) -> zeroize::Zeroizing<Vec<u8>> {
         match self {
             Self::SelfStatement { statement } => Writer::new().text("self-statement").text(statement).finish(),
-            Self::Paper { release_sha256, witnesses, signed_by, statement } => {
-                let start = Writer::new().text("paper-2").text(statement).bytes(release_sha256);
-                let start = start.text(signed_by.as_str());
-                witnesses.iter().fold(start, |w, id| w.bytes(id.as_bytes())).finish()
+            Self::Paper { release_sha256, witnesses, signed_by, statement, signed } => {
+                let kind = if signed.is_some() { "paper-3" } else { "paper-2" };
+                let start = Writer::new().text(kind).text(statement).bytes(release_sha256).text(signed_by.as_str());
+                let Some(signed) = signed else {
+                    return witnesses.iter().fold(start, |w, id| w.bytes(id.as_bytes())).finish();
+                };
+                let ids: Vec<u8> = witnesses.iter().flat_map(|id| *id.as_bytes()).collect();
+                signed.write(start.bytes(&ids)).finish()
             }
         }
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut fields = Reader::new(bytes);
         let kind = fields.text()?;
         let statement = fields.text()?.to_owned();
@@ -86,7 +93,15 @@ impl Evidence {
                 while !fields.at_end() {
                     witnesses.push(WitnessId::from_bytes(fields.array()?));
                 }
-                Some(Self::Paper { release_sha256, witnesses, signed_by, statement })
+                Some(Self::Paper { release_sha256, witnesses, signed_by, statement, signed: None })
+            }
+            "paper-3" => {
+                let release_sha256 = fields.array()?;
+                let signed_by = Signer::from_word(fields.text()?)?;
+                let (ids, rest) = fields.bytes()?.as_chunks::<16>();
+                let witnesses = ids.iter().map(|id| WitnessId::from_bytes(*id)).collect();
+                let signed = Some(Signed::read(&mut fields)?).filter(|_| rest.is_empty())?;
+                Some(Self::Paper { release_sha256, witnesses, signed_by, statement, signed: Some(signed) })
             }
             _ => None,
         }
@@ -163,34 +178,32 @@ impl Tx<'_> {
     /// - [`TxError::Rule`] for what the law of the person, the collection or the controller forbids, outside households.
     /// - [`TxError::Witnesses`], [`TxError::NoWitness`] if a paper release lacks two distinct registered witnesses (one
     ///   in a household).
+    /// - [`TxError::NotSigned`], [`TxError::SignedTwice`], [`TxError::NoWitnessKey`], [`TxError::OtherStatement`],
+    ///   [`TxError::WrongSignature`] if the rules ask for the witnesses' signatures, or the evidence has some, and one of
+    ///   them is missing or does not hold.
     /// - [`TxError::ReleaseUsed`] if the release served before. Several grants of one subject in one transaction may
     ///   rest on one release: a form often covers several purposes.
     /// - [`TxError::GrantExists`] if one is active for the same subject, collection and purpose.
     /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
     pub fn open_grant(&self, new: &NewGrant<'_>) -> Result<GrantId, TxError> {
-        self.record_grant(new, None)
+        let id = GrantId::random(&mut **self.rng.borrow_mut());
+        self.record_grant(new, id, None)
     }
 
-    pub(super) fn record_grant(&self, new: &NewGrant<'_>, renews: Option<GrantId>) -> Result<GrantId, TxError> {
-        let subject = self.subject(new.subject)?;
-        let collection = self.open_collection(new.collection)?;
-        if self.kind == VaultKind::Household && !new.purpose.is_find() {
-            return Err(TxError::HouseholdPurpose);
+    pub(super) fn record_grant(
+        &self,
+        new: &NewGrant<'_>,
+        id: GrantId,
+        renews: Option<GrantId>,
+    ) -> Result<GrantId, TxError> {
+        let (rules, witnesses_sign) = self.admit(new)?;
+        self.heed_signatures(new, witnesses_sign)?;
+        if let Evidence::Paper { release_sha256, .. } = new.evidence {
+            self.use_release(release_sha256, new.subject)?;
         }
-        if new.valid_until <= new.valid_from || new.valid_until <= self.now {
-            return Err(TxError::Validity);
-        }
-        if new.valid_from < self.now {
-            return Err(TxError::Backdated);
-        }
-        self.heed_stopped_jurisdictions(&subject.jurisdiction)?;
-        self.check_evidence(new, subject.owner)?;
-        let rules = self.heed_rules(new, &subject, &collection)?;
-        let twin = "SELECT COUNT(*) FROM grants WHERE subject_id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active'";
-        if self.count(twin, args![new.subject, new.collection, new.purpose.as_str()])? > 0 {
+        if self.has_active(new)? {
             return Err(TxError::GrantExists);
         }
-        let id = GrantId::random(&mut **self.rng.borrow_mut());
         let plain = Plain { id, subject: new.subject, collection: new.collection, purpose: new.purpose.clone() };
         let record = Writer::new().text(RECORD).bytes(&new.evidence.encode()).text(&rules).finish();
         let sealed = self.seal_with(&self.key(new.subject)?, &plain.place(), &record)?;
@@ -216,18 +229,71 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Refuses what the law of the person, of the collection or of the controller forbids. Returns the rule packs.
-    fn heed_rules(&self, new: &NewGrant<'_>, subject: &Subject, collection: &Collection) -> Result<String, TxError> {
+    /// Whether a consent may be recorded, but for the witnesses' signatures and whether the form served before. Returns the
+    /// rule packs, and whether they ask for signatures.
+    pub(super) fn admit(&self, new: &NewGrant<'_>) -> Result<(String, bool), TxError> {
+        let subject = self.subject(new.subject)?;
+        let collection = self.open_collection(new.collection)?;
+        if self.kind == VaultKind::Household && !new.purpose.is_find() {
+            return Err(TxError::HouseholdPurpose);
+        }
+        if new.valid_until <= new.valid_from || new.valid_until <= self.now {
+            return Err(TxError::Validity);
+        }
+        if new.valid_from < self.now {
+            return Err(TxError::Backdated);
+        }
+        self.heed_stopped_jurisdictions(&subject.jurisdiction)?;
+        self.check_evidence(new, subject.owner)?;
+        self.heed_rules(new, &subject, &collection)
+    }
+
+    /// Whether there is an active grant for the same subject, collection and purpose.
+    pub(super) fn has_active(&self, new: &NewGrant<'_>) -> Result<bool, TxError> {
+        let twin = "SELECT COUNT(*) FROM grants WHERE subject_id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active'";
+        Ok(self.count(twin, args![new.subject, new.collection, new.purpose.as_str()])? > 0)
+    }
+
+    /// The rules for a consent of this person in this collection: those of the person, the collection and the controller.
+    fn rules_between(&self, subject: &Subject, collection: &Collection) -> Rules<'_> {
+        let seat = self.settings.seat();
+        let place = collection.basis.jurisdiction.as_ref().unwrap_or(&seat);
+        self.rules.rules(&[&subject.jurisdiction, place, &seat])
+    }
+
+    /// Whether a consent of this person in one of these collections waits until its witnesses signed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::subject`] and [`Self::collection`].
+    pub fn witnesses_sign(&self, subject: SubjectId, collections: &[CollectionId]) -> Result<bool, TxError> {
+        let subject = self.subject(subject)?;
+        for id in collections {
+            if self.kind == VaultKind::Organisation
+                && self.rules_between(&subject, &self.collection(*id)?).witnesses_sign()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Refuses what the law of the person, of the collection or of the controller forbids. Returns the rule packs, and
+    /// whether they ask for the witnesses' signatures.
+    fn heed_rules(
+        &self,
+        new: &NewGrant<'_>,
+        subject: &Subject,
+        collection: &Collection,
+    ) -> Result<(String, bool), TxError> {
         if self.kind == VaultKind::Household {
-            return Ok("household".to_owned());
+            return Ok(("household".to_owned(), false));
         }
         if self.notice(new.notice_sha256)?.is_none() {
             return Err(TxError::NoNotice);
         }
         let seat = self.settings.seat();
-        let place = collection.basis.jurisdiction.as_ref().unwrap_or(&seat);
-        let apply: [&Jurisdiction; 3] = [&subject.jurisdiction, place, &seat];
-        let rules = self.rules.rules(&apply);
+        let rules = self.rules_between(subject, collection);
         for pack in rules.representatives(&seat) {
             if !self.settings.representatives.contains_key(&pack.name) {
                 return Err(RuleError::NoRepresentative { pack: pack.name.clone() }.into());
@@ -262,16 +328,16 @@ impl Tx<'_> {
         if new.valid_until > latest {
             return Err(RuleError::TooLong { latest: day(latest), pack: why }.into());
         }
-        Ok(rules.labels())
+        Ok((rules.labels(), rules.witnesses_sign()))
     }
 
     fn check_evidence(&self, new: &NewGrant<'_>, owner: bool) -> Result<(), TxError> {
-        let (release, witnesses) = match new.evidence {
+        let witnesses = match new.evidence {
             Evidence::SelfStatement { .. } if self.kind == VaultKind::Household && owner => {
                 return Ok(());
             }
             Evidence::SelfStatement { .. } => return Err(TxError::SelfStatement),
-            Evidence::Paper { release_sha256, witnesses, .. } => (release_sha256, witnesses),
+            Evidence::Paper { witnesses, .. } => witnesses,
         };
         let needed = if self.kind == VaultKind::Household { 1 } else { 2 };
         let distinct: BTreeSet<WitnessId> = witnesses.iter().copied().collect();
@@ -283,16 +349,25 @@ impl Tx<'_> {
                 return Err(TxError::NoWitness { witness });
             }
         }
-        let tag = self.master_mac("assent release v1", release);
-        if self.releases.borrow().get(&tag) == Some(&new.subject) {
+        Ok(())
+    }
+
+    /// A form is used once, for one person.
+    pub(super) fn use_release(&self, sha256: &[u8; 32], subject: SubjectId) -> Result<(), TxError> {
+        let tag = self.release_tag(sha256);
+        if self.releases.borrow().get(&tag) == Some(&subject) {
             return Ok(());
         }
         if self.count("SELECT COUNT(*) FROM used_releases WHERE tag = $1", args![tag])? > 0 {
             return Err(TxError::ReleaseUsed);
         }
         self.exec("INSERT INTO used_releases (tag) VALUES ($1)", args![tag])?;
-        self.releases.borrow_mut().insert(tag, new.subject);
+        self.releases.borrow_mut().insert(tag, subject);
         Ok(())
+    }
+
+    pub(super) fn release_tag(&self, sha256: &[u8; 32]) -> [u8; 32] {
+        self.master_mac("assent release v1", sha256)
     }
 
     /// All grants of a person, oldest first, ended ones too.
@@ -422,6 +497,7 @@ impl Tx<'_> {
             self.end_grant(&plain, &self.key(plain.subject)?, GrantState::Expired)?;
             ended.push(plain.id);
         }
+        self.discard_overdue()?;
         Ok(ended)
     }
 
@@ -469,8 +545,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends those of these grants that are active, as withdrawn.
+    /// Ends those of these grants that are active, as withdrawn, and gives up those that wait for their witnesses.
     pub(crate) fn withdraw_again(&self, grants: &[GrantId]) -> Result<(), TxError> {
+        self.discard_again(grants)?;
         for grant in grants {
             if let Some(row) = self.row(select_grants!("WHERE id = $1 AND state = 'active'"), args![*grant])? {
                 let plain = Plain::read(&row)?;

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
+use super::pending::PENDING;
 use super::photos::{path_place, read_box};
 use super::sightings::{DECISIONS, SIGHTINGS, open_verdict};
 use super::templates::TEMPLATES;
 use super::tiles::read_leaf;
-use super::{FaceBox, Grant, LeafPosition, OPENINGS, Refusal, Request, Subject, Tx, opening_row};
+use super::{FaceBox, Grant, LeafPosition, OPENINGS, Pending, Refusal, Request, Subject, Tx, opening_row};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::Reader;
@@ -32,6 +33,8 @@ pub struct Held {
     pub refusals: Vec<Refusal>,
     /// What they asked for.
     pub requests: Vec<Request>,
+    /// What waits for its witnesses.
+    pub pending: Vec<Pending>,
     /// What they are looked for by.
     pub templates: Vec<HeldTemplate>,
     /// Where they were seen, and what people said of it.
@@ -108,6 +111,7 @@ impl Held {
             ("grants", self.grants.len()),
             ("refusals", self.refusals.len()),
             ("requests", self.requests.len()),
+            (PENDING, self.pending.len()),
             (TEMPLATES, self.templates.len()),
             (SIGHTINGS, self.sightings.len()),
             (DECISIONS, count(&|s| s.verdict.is_some())),
@@ -132,6 +136,7 @@ impl Tx<'_> {
             grants: self.grants_of(subject)?,
             refusals: self.refusals_of(subject)?,
             requests: self.requests_of(subject)?,
+            pending: self.pending_of(subject)?,
             templates: self.held_templates(subject, &key)?,
             sightings: self.held_sightings(subject, &key)?,
             events: self.held_events(subject, &key)?,

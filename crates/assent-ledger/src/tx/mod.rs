@@ -1,7 +1,7 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `grants`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
+//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
 //! `events` (and their `tiles`), everything `held` about one person, and how it is sealed again (`reseal`).
 
 mod basis;
@@ -15,6 +15,7 @@ mod notices;
 mod objections;
 mod opening;
 mod orders;
+mod pending;
 mod photos;
 mod renewals;
 mod requests;
@@ -23,6 +24,7 @@ mod roster;
 mod sightings;
 mod templates;
 mod tiles;
+mod witnesses;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,14 +53,16 @@ pub use held::{ConsentEvent, Held, HeldEvent, HeldSighting, HeldTemplate};
 pub use notices::Notice;
 pub use opening::{OpenTemplate, Searchable};
 pub use orders::{Order, Scope};
+pub use pending::{NewPending, Pending, Picture, Roster};
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
 pub use renewals::Refusal;
 pub use requests::{Album, NewRequest, Request};
 pub(crate) use reseal::Reseal;
-pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject, Witness};
+pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject};
 pub use sightings::{NewSighting, Sighting};
 pub use templates::{Gallery, SearchableTemplate};
 pub(crate) use tiles::TILE_BITS;
+pub use witnesses::Witness;
 
 /// Invariant in `'tx`: neither a longer nor a shorter transaction will do.
 pub(crate) type Brand<'tx> = PhantomData<fn(&'tx ()) -> &'tx ()>;

@@ -38,8 +38,14 @@ impl<'tx> Tx<'tx> {
     /// - [`TxError::NotActive`] if the old one ended in this transaction.
     /// - [`TxError::OtherRenewal`] if `new` is of another subject, collection or purpose.
     /// - As [`Tx::open_grant`].
-    #[expect(clippy::needless_pass_by_value, reason = "the old proof is worth nothing afterwards")]
     pub fn renew(&self, old: ActiveGrant<'tx>, new: &NewGrant<'_>) -> Result<GrantId, TxError> {
+        let id = GrantId::random(&mut **self.rng.borrow_mut());
+        self.renew_as(id, old, new)
+    }
+
+    /// The same, under an id that was chosen before.
+    #[expect(clippy::needless_pass_by_value, reason = "the old proof is worth nothing afterwards")]
+    pub(super) fn renew_as(&self, id: GrantId, old: ActiveGrant<'tx>, new: &NewGrant<'_>) -> Result<GrantId, TxError> {
         self.still_active(&old)?;
         let same = (old.subject, old.collection, &old.purpose) == (new.subject, new.collection, new.purpose);
         if !same {
@@ -59,7 +65,7 @@ impl<'tx> Tx<'tx> {
         let plain =
             Plain { id: old.grant, subject: old.subject, collection: old.collection, purpose: old.purpose.clone() };
         self.close_grant(&plain, GrantState::Expired)?;
-        let grant = self.record_grant(new, Some(old.grant))?;
+        let grant = self.record_grant(new, id, Some(old.grant))?;
         let proof = self.active_grant(grant)?;
         for (id, model, epoch, plain) in templates {
             let sealed =

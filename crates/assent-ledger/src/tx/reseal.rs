@@ -1,6 +1,7 @@
 //! Sealing everything of one person again, under another key.
 
 use super::grants::GRANTS;
+use super::pending::place as pending_place;
 use super::requests::place as request_place;
 use super::roster::SUBJECTS;
 use super::sightings::{DECISIONS, SIGHTINGS};
@@ -8,7 +9,7 @@ use super::templates::TEMPLATES;
 use super::{OPENINGS, Tx, opening_row};
 use crate::db::{Row, args};
 use crate::error::TxError;
-use crate::id::{CollectionId, GrantId, RequestId, SubjectId};
+use crate::id::{CollectionId, GrantId, PendingId, RequestId, SubjectId};
 use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::Purpose;
@@ -33,6 +34,7 @@ impl Tx<'_> {
         self.reseal_grants(keys)?;
         self.reseal_templates(keys)?;
         self.reseal_requests(keys)?;
+        self.reseal_pending(keys)?;
         for row in self.rows("SELECT id FROM collections", args![])? {
             self.reseal_seen(keys, CollectionId::from_bytes(row.array(0)?))?;
         }
@@ -96,6 +98,17 @@ impl Tx<'_> {
             let (id, Some(sealed)) = (RequestId::from_bytes(row.array(0)?), row.opt_bytes(1)?) else { continue };
             let sealed = self.again(keys, &request_place(&id, Some(keys.subject)), &sealed)?;
             self.exec("UPDATE requests SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        }
+        Ok(())
+    }
+
+    /// What waits for its witnesses.
+    fn reseal_pending(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        let sql = "SELECT id, valid_until_ms, sealed FROM pending_enrolments WHERE subject_id = $1";
+        for row in self.rows(sql, args![keys.subject])? {
+            let (id, until) = (PendingId::from_bytes(row.array(0)?), row.int(1)?);
+            let sealed = self.again(keys, &pending_place(keys.subject, &id, until), &row.bytes(2)?)?;
+            self.exec("UPDATE pending_enrolments SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         }
         Ok(())
     }

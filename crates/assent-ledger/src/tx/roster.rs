@@ -1,4 +1,4 @@
-//! Collections, witnesses and subjects.
+//! Collections and subjects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::basis::Basis;
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
-use crate::id::{CollectionId, SubjectId, Timestamp, WitnessId};
+use crate::id::{CollectionId, SubjectId, Timestamp};
 use crate::jurisdiction::{Age, Jurisdiction};
 use crate::log::EventKind;
 use crate::seal::{self, Place};
@@ -18,7 +18,6 @@ use crate::words::{OthersBasis, VaultKind};
 pub(crate) const HOUSEHOLD_SUBJECTS: i64 = 25;
 
 const COLLECTIONS: &str = "collections";
-const WITNESSES: &str = "witnesses";
 pub(super) const SUBJECTS: &str = "subjects";
 
 /// A collection to be added.
@@ -53,17 +52,6 @@ pub struct Collection {
     pub face_epoch: i64,
     /// What the operator states about it.
     pub basis: Basis,
-}
-
-/// A registered witness.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Witness {
-    /// Their id.
-    pub id: WitnessId,
-    /// Their name.
-    pub name: String,
-    /// When they were registered.
-    pub registered: Timestamp,
 }
 
 /// A person to be added to the roster.
@@ -132,7 +120,7 @@ macro_rules! debug_by_id {
         }
     })+ };
 }
-debug_by_id! { Collection Witness Subject }
+debug_by_id! { Collection Subject }
 
 impl std::fmt::Debug for NewSubject<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -249,40 +237,6 @@ impl Tx<'_> {
         self.exec("UPDATE collections SET state = 'frozen' WHERE id = $1", args![id])?;
         self.append_leaf(EventKind::Frozen, id.as_bytes(), &[])?;
         Ok(())
-    }
-
-    /// Registers a witness.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`], [`TxError::Seal`] as everywhere.
-    pub fn add_witness(&self, name: &str) -> Result<WitnessId, TxError> {
-        let id = WitnessId::random(&mut **self.rng.borrow_mut());
-        let place = Place { table: WITNESSES, row: Some(id.as_bytes()), ..Place::default() };
-        let sealed = self.seal_master(&place, &Writer::new().text(name).finish())?;
-        self.exec(
-            "INSERT INTO witnesses (id, sealed, registered_ms) VALUES ($1, $2, $3)",
-            args![id, sealed, self.now],
-        )?;
-        Ok(id)
-    }
-
-    /// All witnesses, by name.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::collections`].
-    pub fn witnesses(&self) -> Result<Vec<Witness>, TxError> {
-        let mut all = Vec::new();
-        for row in self.rows("SELECT id, sealed, registered_ms FROM witnesses", args![])? {
-            let id = WitnessId::from_bytes(row.array(0)?);
-            let place = Place { table: WITNESSES, row: Some(id.as_bytes()), ..Place::default() };
-            let plain = self.open_master(&place, &row.bytes(1)?)?;
-            let name = Reader::new(&plain).text().ok_or(TxError::Damaged { table: WITNESSES })?.to_owned();
-            all.push(Witness { id, name, registered: Timestamp(row.int(2)?) });
-        }
-        all.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
-        Ok(all)
     }
 
     /// Adds a person to the roster and gives them a key, which is in the key ring before this returns.

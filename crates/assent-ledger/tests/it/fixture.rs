@@ -27,6 +27,9 @@ const REASON: &str = "order 7";
 /// What is stated about the collection, from format 5 on.
 const NECESSITY: &str = "too many to look through";
 
+/// Where the picture of an enrolment lies that waits for its second witness, from format 5 on.
+const PORTRAIT: &str = "/portraits/ada.jpg";
+
 fn wanted() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
     let set = std::env::var_os("ASSENT_WRITE_FIXTURE");
@@ -74,6 +77,9 @@ fn fixture_writer() {
         tx.open_request(&new).map(drop)
     })
     .unwrap();
+    give_keys(&w);
+    let waits = wait(&w, ada, &Purpose::publish_print(), PORTRAIT);
+    w.tx(T0, |tx| tx.sign_roster(w.witnesses[0], &[waits], PASSPHRASE)).unwrap();
     w.ledger.erase(bob, T0, |_| {}).unwrap();
     let World { ledger, home, .. } = w;
     drop(ledger);
@@ -103,9 +109,10 @@ fn opens(format: i64) {
     // From format 2 on, that crops are kept is a leaf, too; from format 3 on, a calibration.
     let (crops, calibrated) = (format >= 2, format >= 3);
     // From format 4 on, a consent that was given and withdrawn, and an order that was given and lifted.
-    // From format 5 on, a refusal, a basis, an objection and a request.
+    // From format 5 on, a refusal, a basis, an objection and a request; the keys of two witnesses, an enrolment that waits
+    // for them, and what the first of them signed.
     let (more, openings) = match format {
-        5.. => (8, 7),
+        5.. => (12, 9),
         4 => (4, 5),
         _ => (0, 3),
     };
@@ -121,6 +128,9 @@ fn opens(format: i64) {
             let held = tx.everything_about(people[0].id)?;
             assert_eq!(held.refusals.len(), usize::from(latest));
             assert_eq!(held.requests.iter().find_map(|r| r.words.as_deref()), latest.then_some(REASON));
+            assert_eq!(held.pending.first().map(|p| p.pictures[0].path.as_str()), latest.then_some(PORTRAIT));
+            assert_eq!(held.pending.first().map(|p| p.missing().len()), latest.then_some(1));
+            assert!(tx.witnesses()?.iter().all(|witness| witness.public_key.is_some() == latest));
             assert_eq!(people[0].jurisdiction == seat(), latest);
             assert_eq!(held.grants[0].rules, if latest { "generic 1" } else { "" });
             assert_eq!((people.len(), people[0].contact.as_str()), (1, "ada@example.org"));

@@ -1,6 +1,6 @@
 //! Everything that is held about a person is told, and nothing is forgotten when a table is added.
 
-use assent_ledger::EventKind::{Access, Decision, Enrolment, Grant, Refusal, Request, Search, Withdrawal};
+use assent_ledger::EventKind::{Access, Decision, Enrolment, Grant, Pending, Refusal, Request, Search, Withdrawal};
 use assent_ledger::*;
 
 use crate::support::*;
@@ -52,6 +52,8 @@ pub(crate) fn world(backend: Backend) -> (World, SubjectId) {
         tx.open_request(&new).map(drop)
     })
     .unwrap();
+    give_keys(&w);
+    wait(&w, ada, &Purpose::publish_website(), "/portraits/ada.jpg");
     (w, ada)
 }
 
@@ -89,7 +91,7 @@ fn i4_a_person_is_told_all_also_without_a_grant() {
         assert_eq!(seen.crop.as_deref(), Some(b"hers".as_slice()), "and no crop of anybody else");
         assert_eq!(seen.verdict, Some((Verdict::Confirmed, T0)));
         let kinds: Vec<_> = held.events.iter().map(|event| event.leaf.kind).collect();
-        assert_eq!(kinds, [Grant, Withdrawal, Grant, Enrolment, Decision, Search, Refusal, Request]);
+        assert_eq!(kinds, [Grant, Withdrawal, Grant, Enrolment, Decision, Search, Refusal, Request, Pending]);
         for HeldEvent { leaf, opening } in &held.events {
             let (salt, detail) = opening.split_first_chunk().unwrap();
             assert_eq!(leaf.commitments, [commitment(salt, detail)]);

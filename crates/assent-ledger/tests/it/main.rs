@@ -23,3 +23,4 @@ mod rotation;
 mod sentences;
 mod sightings;
 mod support;
+mod witnesses;

@@ -95,6 +95,7 @@ pub(crate) fn lenient_pack() -> RulePack {
         covers: BTreeSet::new(),
         alone_from_years: 0,
         parent_may_sign: true,
+        witnesses_sign: false,
         longest_months: 1200,
         after_interaction_months: None,
         after_purpose_months: 0,
@@ -375,7 +376,32 @@ pub(crate) fn paper(witnesses: &[WitnessId]) -> Evidence {
         witnesses: witnesses.to_vec(),
         signed_by: Signer::Subject,
         statement: "signed in the boat house".into(),
+        signed: None,
     }
+}
+
+/// What every witness types in these tests.
+pub(crate) const PASSPHRASE: &[u8] = b"three herons by the old lock";
+
+/// Gives each witness a key.
+pub(crate) fn give_keys(w: &World) {
+    w.tx(T0, |tx| w.witnesses.iter().try_for_each(|id| tx.give_witness_key(*id, PASSPHRASE))).unwrap();
+}
+
+/// An enrolment that waits for both witnesses, with a picture at this path.
+pub(crate) fn wait(w: &World, subject: SubjectId, purpose: &Purpose, path: &str) -> PendingId {
+    let pictures = [Picture { path: path.into(), sha256: Sha256::digest(path).into() }];
+    let consents = [(w.collection, purpose.clone())];
+    let new = NewPending {
+        subject,
+        consents: &consents,
+        evidence: &paper(&w.witnesses),
+        notice_sha256: notice(),
+        valid_until: at(9),
+        pictures: &pictures,
+        renewal: false,
+    };
+    w.tx(T0, |tx| tx.add_pending(&new)).unwrap()
 }
 
 pub(crate) fn give(

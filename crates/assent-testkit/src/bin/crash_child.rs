@@ -132,6 +132,7 @@ impl Child {
             witnesses,
             signed_by: Signer::Subject,
             statement: String::new(),
+            signed: None,
         };
         let purpose = Purpose::find_my_photos();
         if self.real {

@@ -3,10 +3,13 @@
 use assent::Frame;
 use assent::enrol::{EnrolError, Enrolment, enrol};
 use assent::ledger::{Evidence, GrantState, NewSubject, OthersBasis, Signer, SubjectId, TxError, VaultKind};
+use assent::packs::sha256;
+use assent::pending::{CompleteError, complete, record};
 use assent::portrait::PortraitError;
 use assent::release::{ReleaseError, open_release};
 use assent_testkit::{
-    T0, World, at, blurred, darkened, jpeg, mirrored, models, open, pdf, release, shrunk, side_by_side, with_worker,
+    NOTICE, T0, World, at, blurred, darkened, jpeg, mirrored, models, open, pdf, release, shrunk, side_by_side,
+    with_worker,
 };
 
 use crate::{DESERT, TRIO, WALZ, photo, portrait};
@@ -68,6 +71,7 @@ fn evidence_that_is_not_enough_is_refused() {
         witnesses: witnesses.iter().map(|i| w.witnesses[*i]).collect(),
         signed_by: Signer::Subject,
         statement: String::new(),
+        signed: None,
     };
     let spoken = Evidence::SelfStatement { statement: "It is me".into() };
     check("no witness", walz, &paper(&[]), |e| matches!(e, TxError::Witnesses { needed: 2, given: 0 }));
@@ -121,6 +125,50 @@ fn several_pictures_make_several_templates_of_one_person() {
     w.withdraw(grant);
     assert_eq!(w.gallery().templates.len(), 0);
     assert_eq!(w.tx(|tx| tx.grants_of(subject)).unwrap()[0].state, GrantState::Withdrawn);
+}
+
+#[test]
+fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_signed() {
+    let w = World::signing(&[WALZ]);
+    let pass = b"three herons by the old lock";
+    w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.give_witness_key(*id, pass))).unwrap();
+    let subject = w.subject("walz");
+    let path = w.home.dir.path().join("walz.jpg");
+    std::fs::write(&path, portrait("carl-walz")).unwrap();
+    let file = path.to_str().unwrap().to_owned();
+    let (paper, both) = (w.paper(), [w.to_be_found()]);
+    let record = |name: &str, picture: Vec<u8>| {
+        let enrolment = Enrolment {
+            subject,
+            consents: &both,
+            evidence: &paper,
+            notice_sha256: sha256(NOTICE.as_bytes()),
+            valid_until: at(30),
+            pictures: &[(name.to_owned(), picture)],
+        };
+        with_worker(|worker| record(&w.ledger, Some((models(), worker)), &enrolment, &mut |_, _| {}, T0))
+    };
+    let unfit = refused(&w, subject, || record("bad.jpg", jpeg(&darkened(&walz(), 0.15))).map(drop));
+    assert!(matches!(unfit, EnrolError::Portrait { .. }), "{unfit}");
+    let id = record(&file, portrait("carl-walz")).unwrap();
+    let complete = || {
+        let pending = w.tx(|tx| tx.pending(id)).unwrap();
+        with_worker(|worker| complete(&w.ledger, Some((models(), worker)), &pending, &mut |_, _| {}, T0))
+    };
+    let sign = |n: usize| w.tx(|tx| tx.sign_roster(w.witnesses[n], &[id], pass)).unwrap();
+    sign(0);
+    let early = complete().unwrap_err();
+    assert!(matches!(&early, CompleteError::Enrol(EnrolError::Ledger(TxError::NotSigned { .. }))), "{early}");
+    sign(1);
+    std::fs::write(&path, portrait("julie-payette")).unwrap();
+    let changed = complete().unwrap_err();
+    assert!(matches!(&changed, CompleteError::Changed { picture } if *picture == file), "{changed}");
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(complete().unwrap_err(), CompleteError::Unreadable { .. }));
+    assert!(w.gallery().templates.is_empty() && w.tx(|tx| tx.grants_of(subject)).unwrap().is_empty());
+    std::fs::write(&path, portrait("carl-walz")).unwrap();
+    complete().unwrap();
+    assert_eq!((w.gallery().templates.len(), w.scan().matches), (1, 1));
 }
 
 #[test]

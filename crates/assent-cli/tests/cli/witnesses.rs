@@ -1,0 +1,136 @@
+//! R4 from the command line: two witnesses with keys of their own, and enrolments that wait for them. There are no models
+//! here, and nobody sits at a terminal.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::rights::Club;
+
+/// A club with two witnesses, a notice, and portraits and forms that are pictures of one colour each.
+fn club() -> Club {
+    let club = Club::new();
+    club.run(&["subject", "set", "m-1", "--born", "adult", "--jurisdiction", "EU"]);
+    club.run(&["subject", "add", "m-2", "--name", "Max", "--born", "adult", "--jurisdiction", "EU"]);
+    fs::write(club.file("notice.txt"), "You will be looked for.").unwrap();
+    fs::write(club.file("wanda"), "three herons by the old lock\n").unwrap();
+    fs::write(club.file("wim"), "seven boats and a tin whistle\n").unwrap();
+    for n in 1..9 {
+        let picture = assent::encode::jpeg(&assent::Frame::filled(64 + n, 64, [n as u8 * 20; 3]), 80).unwrap();
+        fs::write(club.file(&format!("{n}.jpg")), picture).unwrap();
+    }
+    for (name, file) in [("Wanda", "wanda"), ("Wim", "wim")] {
+        let added = club.run(&["witness", "add", name, "--witness-passphrase-file", &club.file(file)]);
+        assert_eq!(added["key"], true);
+    }
+    club
+}
+
+/// What follows `enrol SUBJECT` for a form and two witnesses.
+fn form(club: &Club, release: u32, witnesses: [&str; 2]) -> Vec<String> {
+    let [one, two] = witnesses;
+    let (release, notice) = (club.file(&format!("{release}.jpg")), club.file("notice.txt"));
+    let args = ["--release", &release, "--witness", one, "--witness", two, "--notice", &notice];
+    args.map(str::to_owned).to_vec()
+}
+
+fn with<'a>(start: &[&'a str], rest: &'a [String]) -> Vec<&'a str> {
+    start.iter().copied().chain(rest.iter().map(String::as_str)).collect()
+}
+
+fn sign(club: &Club, name: &str, file: &str) -> Value {
+    club.run(&["witness", "sign", name, "--witness-passphrase-file", &club.file(file)])
+}
+
+fn length(value: &Value) -> usize {
+    value.as_array().unwrap().len()
+}
+
+#[test]
+fn r4_a_witness_has_a_key_under_a_passphrase_of_their_own() {
+    let club = club();
+    let refused = club.refused(&["witness", "add", "Walt"]);
+    assert!(refused.contains("--witness-passphrase-file is missing"), "{refused}");
+    fs::write(club.file("short"), "short\n").unwrap();
+    let refused = club.refused(&["witness", "add", "Walt", "--witness-passphrase-file", &club.file("short")]);
+    assert!(refused.contains("at least 12 characters"), "{refused}");
+    let refused = club.refused(&["witness", "add", "Wanda", "--witness-passphrase-file", &club.file("wim")]);
+    assert!(refused.contains("R4") && refused.contains("has a key already"), "{refused}");
+    let listed = club.run(&["witness", "list"]);
+    assert!(listed["witnesses"].as_array().unwrap().iter().all(|w| w["public_key"].as_str().unwrap().len() == 64));
+    let refused = club.refused(&["witness", "sign", "Wanda"]);
+    assert!(refused.contains("R4") && refused.contains("nothing waits"), "{refused}");
+}
+
+#[test]
+fn r4_an_enrolment_waits_until_both_have_signed_and_the_models_are_there() {
+    let club = club();
+    let portrait = club.file("8.jpg");
+    let enrol = ["enrol", "m-1", "--photo", &portrait];
+    let refused = club.refused(&with(&enrol, &form(&club, 1, ["Wanda", "Wim"])));
+    assert!(refused.contains("R17"), "what would stop it later stops it now: {refused}");
+    let (dpia, public) = (["--dpia", "D-1", "--dpia-date", "2020-01-01"], ["--notice-public", "2020-01-01"]);
+    let said = ["--dpia-review", "2999-01-01", "--necessity", "many photos", "--alternative", "ask the office"];
+    club.run(&[&["collection", "basis", "trip"], &dpia[..], &public[..], &said[..]].concat());
+    let refused = club.refused(&with(&enrol, &form(&club, 1, ["Wanda", "Wanda"])));
+    assert!(refused.contains("R4") && refused.contains("--witness"), "one who is both: {refused}");
+    let waits = club.run(&with(&enrol, &form(&club, 1, ["Wanda", "Wim"])));
+    assert_eq!((length(&waits["waits_for"]), length(&waits["pictures_sha256"])), (2, 1));
+    let again = club.refused(&with(&enrol, &form(&club, 2, ["Wanda", "Wim"])));
+    assert!(again.contains("waits for its witnesses already"), "{again}");
+    assert!(
+        club.refused(&with(&["enrol", "m-2", "--photo", &portrait], &form(&club, 1, ["Wanda", "Wim"])))
+            .contains("used before")
+    );
+
+    let shown = club.run(&["witness", "sign", "Wanda", "--dry-run"]);
+    assert_eq!((length(&shown["waits"]), &shown["waits"][0]["handle"]), (1, &Value::from("m-1")));
+    let refused = club.refused(&["witness", "sign", "Wanda", "--witness-passphrase-file", &club.file("wim")]);
+    assert!(refused.contains("R4") && refused.contains("not the passphrase"), "{refused}");
+    let first = sign(&club, "Wanda", "wanda");
+    assert_eq!((length(&first["signed"]), length(&first["enrolled"]), length(&first["still_waiting"])), (1, 0, 0));
+    let twice = club.refused(&["witness", "sign", "Wanda", "--witness-passphrase-file", &club.file("wanda")]);
+    assert!(twice.contains("R4") && twice.contains("has signed this already"), "{twice}");
+    let second = sign(&club, "Wim", "wim");
+    assert_eq!((length(&second["enrolled"]), length(&second["still_waiting"])), (0, 1));
+    let because = second["still_waiting"][0]["because"].as_str().unwrap();
+    assert!(because.contains("model"), "{because}");
+    let refused = club.refused(&["enrol", "--complete"]);
+    assert!(refused.contains("1 enrolment signed by both witnesses still wait"), "{refused}");
+    let listed = club.run(&["consent", "list", "m-1"]);
+    assert_eq!((length(&listed["consents"]), length(&listed["waiting"])), (0, 1), "no grant before it is complete");
+    club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+
+    let withdrawn = club.run(&["consent", "withdraw", "m-1"]);
+    assert_eq!((length(&withdrawn["withdrawn"]), length(&withdrawn["given_up"])), (0, 1));
+    assert_eq!(length(&club.run(&["consent", "list", "m-1"])["waiting"]), 0);
+    assert_eq!(length(&club.run(&["audit", "show", "--kind", "witness-signed"])["entries"]), 2);
+    assert_eq!(club.run(&["audit", "verify"])["whole"], true);
+}
+
+#[test]
+fn r4_one_signature_covers_a_whole_table_and_a_renewal_waits_too() {
+    let club = club();
+    let table = "id,name,photos,release,witnesses,purposes,born,jurisdiction\n\
+                 m-1,Mia,,1.jpg,Wanda;Wim,publish-website,adult,EU\n\
+                 m-2,Max,,2.jpg,Wanda;Wim,publish-website,adult,EU\n\
+                 m-3,Moe,,3.jpg,Wim;Wanda,publish-website;publish-print,adult,EU\n";
+    fs::write(club.file("people.csv"), table).unwrap();
+    let recorded = club.run(&["enrol", "--roster", &club.file("people.csv"), "--notice", &club.file("notice.txt")]);
+    assert_eq!((&recorded["waiting"], &recorded["enrolled"]), (&Value::from(3), &Value::from(0)));
+    let first = sign(&club, "Wim", "wim");
+    assert_eq!((length(&first["signed"]), first["signature"].is_string()), (3, true));
+    let second = sign(&club, "Wanda", "wanda");
+    assert_eq!((length(&second["enrolled"]), length(&second["still_waiting"])), (3, 0), "nobody is to be found here");
+    assert_eq!(length(&club.run(&["consent", "list", "m-3"])["consents"]), 2);
+    club.run(&["consent", "receipt", "m-3", "--to", &club.file("receipts")]);
+
+    let renew = ["consent", "renew", "m-2", "--collection", "trip", "--purpose", "publish-website"];
+    club.run(&with(&renew, &form(&club, 4, ["Wanda", "Wim"])));
+    assert_eq!(length(&club.run(&["consent", "list", "m-2"])["consents"]), 1, "the old one holds meanwhile");
+    sign(&club, "Wanda", "wanda");
+    sign(&club, "Wim", "wim");
+    let states: Vec<Value> = club.run(&["consent", "list", "m-2"])["consents"].as_array().unwrap().clone();
+    let states: Vec<&str> = states.iter().map(|c| c["state"].as_str().unwrap()).collect();
+    assert!(states.len() == 2 && states.contains(&"active") && states.contains(&"expired"), "{states:?}");
+}

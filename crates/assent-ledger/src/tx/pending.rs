@@ -1,0 +1,450 @@
+//! Enrolments that wait until both witnesses have signed (R4). Nothing biometric is stored for them: no template without a
+//! grant in force, and no grant without the signatures.
+
+use std::collections::BTreeSet;
+
+use super::{Evidence, NewGrant, Tx};
+use crate::db::{Row, args};
+use crate::error::TxError;
+use crate::fields::{Reader, Writer};
+use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp, WitnessId};
+use crate::log::EventKind;
+use crate::merkle::Hash;
+use crate::seal::{self, Place};
+use crate::secret::Key;
+use crate::witness::{PendingConsent, Signed, Statement, WitnessSignature, sign_roster};
+use crate::words::{Purpose, Signer};
+
+pub(super) const PENDING: &str = "pending_enrolments";
+
+/// How many people one entry of the log names: far fewer than it has room for.
+const PEOPLE_PER_LEAF: usize = 1000;
+
+/// A picture that a person will be found by.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Where the file lies.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+}
+
+/// An enrolment, or a renewal, to be recorded until its witnesses have signed.
+#[derive(Clone, Debug)]
+pub struct NewPending<'a> {
+    /// Who consents.
+    pub subject: SubjectId,
+    /// Everything that the form covers.
+    pub consents: &'a [(CollectionId, Purpose)],
+    /// The form: [`Evidence::Paper`], with nothing signed by witnesses yet.
+    pub evidence: &'a Evidence,
+    /// SHA-256 of the notice that the person was given.
+    pub notice_sha256: [u8; 32],
+    /// When the consents end.
+    pub valid_until: Timestamp,
+    /// What the person will be found by; none for a renewal.
+    pub pictures: &'a [Picture],
+    /// Whether the consents renew those in force.
+    pub renewal: bool,
+}
+
+/// An enrolment that waits for its witnesses, or was signed by both and is not complete.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Its id.
+    pub id: PendingId,
+    /// Who consents.
+    pub subject: SubjectId,
+    /// SHA-256 of the file with the signed form.
+    pub release_sha256: [u8; 32],
+    /// Who signed it.
+    pub signed_by: Signer,
+    /// What the operator noted.
+    pub statement: String,
+    /// Who saw it signed.
+    pub witnesses: Vec<WitnessId>,
+    /// What the witnesses sign beyond that, and their signatures.
+    pub signed: Signed,
+    /// SHA-256 of the notice.
+    pub notice_sha256: [u8; 32],
+    /// When the consents end.
+    pub valid_until: Timestamp,
+    /// What the person will be found by.
+    pub pictures: Vec<Picture>,
+    /// When it was recorded.
+    pub created: Timestamp,
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Picture { .. }")
+    }
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Pending {
+    /// Who has not signed yet.
+    pub fn missing(&self) -> Vec<WitnessId> {
+        let signed: BTreeSet<WitnessId> = self.signed.signatures.iter().map(|one| one.witness).collect();
+        let named: BTreeSet<WitnessId> = self.witnesses.iter().copied().collect();
+        named.difference(&signed).copied().collect()
+    }
+
+    /// The evidence that its consents will carry, with the signatures that there are.
+    pub fn evidence(&self) -> Evidence {
+        Evidence::Paper {
+            release_sha256: self.release_sha256,
+            witnesses: self.witnesses.clone(),
+            signed_by: self.signed_by,
+            statement: self.statement.clone(),
+            signed: Some(self.signed.clone()),
+        }
+    }
+
+    /// The hash of all that a witness vouches for.
+    pub fn statement_hash(&self) -> Hash {
+        let statement = Statement {
+            subject: self.subject,
+            release_sha256: self.release_sha256,
+            signed_by: self.signed_by,
+            note: &self.statement,
+            witnesses: &self.witnesses,
+            notice_sha256: self.notice_sha256,
+            valid_until: self.valid_until,
+            signed: &self.signed,
+        };
+        statement.hash()
+    }
+}
+
+/// What a witness signed at once.
+#[derive(Clone, Debug)]
+pub struct Roster {
+    /// The root of the statements' tree.
+    pub root: Hash,
+    /// The Ed25519 signature over the root, their number, the witness and the time.
+    pub signature: [u8; 64],
+    /// Each enrolment, with the hash of its statement, in the order of the tree.
+    pub statements: Vec<(PendingId, Hash)>,
+    /// Those of them that nobody's signature is missing from any more.
+    pub complete: Vec<PendingId>,
+}
+
+impl Tx<'_> {
+    /// Records an enrolment that waits for its witnesses. Its form is used up by it.
+    ///
+    /// # Errors
+    ///
+    /// - As [`Tx::open_grant`] for each consent, but for the witnesses' signatures; [`TxError::NotActive`] if one is to be
+    ///   renewed and not in force.
+    /// - As [`Tx::enrol`] for a collection in which nobody may be looked for.
+    /// - [`TxError::SelfStatement`] if the evidence is no form.
+    /// - [`TxError::NoWitnessKey`] if a witness has nothing to sign with.
+    /// - [`TxError::PendingExists`] if one of the consents waits already.
+    pub fn add_pending(&self, new: &NewPending<'_>) -> Result<PendingId, TxError> {
+        let Evidence::Paper { release_sha256, witnesses, signed_by, statement, .. } = new.evidence else {
+            return Err(TxError::SelfStatement);
+        };
+        let waiting = self.pending_of(new.subject)?;
+        let mut consents = Vec::with_capacity(new.consents.len());
+        for (collection, purpose) in new.consents {
+            let twin = |p: &&Pending| p.covers(*collection, purpose);
+            if let Some(twin) = waiting.iter().find(twin) {
+                return Err(TxError::PendingExists { pending: twin.id });
+            }
+            let grant = new.grant(*collection, purpose, self.now);
+            self.admit(&grant)?;
+            if purpose.is_find() && !new.renewal {
+                // Templates could not be stored when it is complete: it is better to know now.
+                self.matched_collection(*collection)?;
+            }
+            let in_force = self.active_grant_for(new.subject, *collection, purpose)?.map(|proof| proof.grant);
+            let renews = match (in_force, new.renewal) {
+                (_, false) if self.has_active(&grant)? => return Err(TxError::GrantExists),
+                (None, true) => return Err(TxError::NothingToRenew),
+                (renews, _) => renews,
+            };
+            let grant = GrantId::random(&mut **self.rng.borrow_mut());
+            consents.push(PendingConsent { grant, collection: *collection, purpose: purpose.clone(), renews });
+        }
+        for witness in witnesses {
+            self.witness_key(*witness)?;
+        }
+        self.use_release(release_sha256, new.subject)?;
+        let id = PendingId::random(&mut **self.rng.borrow_mut());
+        let hashes = new.pictures.iter().map(|picture| picture.sha256).collect();
+        let pending = Pending {
+            id,
+            subject: new.subject,
+            release_sha256: *release_sha256,
+            signed_by: *signed_by,
+            statement: statement.clone(),
+            witnesses: witnesses.clone(),
+            signed: Signed { pending: id, consents, pictures: hashes, signatures: Vec::new() },
+            notice_sha256: new.notice_sha256,
+            valid_until: new.valid_until,
+            pictures: new.pictures.to_vec(),
+            created: self.now,
+        };
+        let sealed = self.seal_pending(&self.key(new.subject)?, &pending)?;
+        self.exec(
+            "INSERT INTO pending_enrolments (id, subject_id, valid_until_ms, sealed, created_ms) VALUES ($1, $2, $3, $4, $5)",
+            args![id, new.subject, new.valid_until, sealed, self.now],
+        )?;
+        self.pending_leaf(EventKind::Pending, &pending)?;
+        Ok(id)
+    }
+
+    /// Makes one signature of a witness over these enrolments, all at once.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NothingToSign`] if there are none.
+    /// - [`TxError::NoPending`] if one does not wait, [`TxError::OtherWitness`] if it names others.
+    /// - [`TxError::SignedTwice`] if the witness signed one of them before, or it is named twice.
+    /// - [`TxError::NoWitness`], [`TxError::NoWitnessKey`] if there is nobody or nothing to sign with.
+    /// - [`TxError::WitnessPassphrase`] if the passphrase does not open their key.
+    /// - As [`Self::pending`].
+    pub fn sign_roster(&self, witness: WitnessId, these: &[PendingId], passphrase: &[u8]) -> Result<Roster, TxError> {
+        let mut all: Vec<Pending> = these.iter().map(|id| self.pending(*id)).collect::<Result<_, _>>()?;
+        let mut seen = BTreeSet::new();
+        for pending in &all {
+            if !pending.witnesses.contains(&witness) {
+                return Err(TxError::OtherWitness { pending: pending.id, witness });
+            }
+            if !pending.missing().contains(&witness) || !seen.insert(pending.id) {
+                return Err(TxError::SignedTwice { witness });
+            }
+        }
+        let key = self.witness_key(witness)?.unlock(witness, passphrase);
+        let key = key.ok_or(TxError::WitnessPassphrase { witness })?;
+        let hashes: Vec<Hash> = all.iter().map(Pending::statement_hash).collect();
+        let signatures = sign_roster(witness, &key, self.now, &hashes);
+        let Some(WitnessSignature { root, signature, .. }) = signatures.first().cloned() else {
+            return Err(TxError::NothingToSign { witness });
+        };
+        for (pending, one) in all.iter_mut().zip(signatures) {
+            pending.signed.signatures.push(one);
+            let sealed = self.seal_pending(&self.key(pending.subject)?, pending)?;
+            self.exec("UPDATE pending_enrolments SET sealed = $1 WHERE id = $2", args![sealed, pending.id])?;
+        }
+        let public = Writer::new().bytes(witness.as_bytes()).bytes(&root).int(all.len() as i64).finish();
+        for part in all.chunks(PEOPLE_PER_LEAF) {
+            let details: Vec<_> = part.iter().map(|pending| (pending.subject, pending.detail())).collect();
+            let concerned: Vec<(SubjectId, &[u8])> =
+                details.iter().map(|(who, said)| (*who, said.as_slice())).collect();
+            self.append_leaf(EventKind::Signed, &public, &concerned)?;
+        }
+        let complete = all.iter().filter(|pending| pending.missing().is_empty()).map(|pending| pending.id).collect();
+        let statements = all.iter().map(|pending| pending.id).zip(hashes).collect();
+        Ok(Roster { root, signature, statements, complete })
+    }
+
+    /// Records the consents of an enrolment that all its witnesses signed, on evidence that carries their signatures. It
+    /// waits no more.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPending`] if it does not wait.
+    /// - As [`Tx::open_grant`] and [`Tx::renew`]; [`TxError::NotSigned`] if a signature is missing.
+    pub fn open_pending(&self, id: PendingId) -> Result<Vec<GrantId>, TxError> {
+        let pending = self.pending(id)?;
+        // Its form was used up when it was recorded, by itself.
+        self.releases.borrow_mut().insert(self.release_tag(&pending.release_sha256), pending.subject);
+        self.exec("DELETE FROM pending_enrolments WHERE id = $1", args![id])?;
+        let evidence = pending.evidence();
+        let open = |consent: &PendingConsent| {
+            let new = NewGrant {
+                subject: pending.subject,
+                collection: consent.collection,
+                purpose: &consent.purpose,
+                evidence: &evidence,
+                valid_from: self.now,
+                valid_until: pending.valid_until,
+                notice_sha256: pending.notice_sha256,
+            };
+            match consent.renews {
+                Some(old) => self.renew_as(consent.grant, self.active_grant(old)?, &new),
+                None => self.record_grant(&new, consent.grant, None),
+            }
+        };
+        pending.signed.consents.iter().map(open).collect()
+    }
+
+    /// Gives up an enrolment that waits, because the person changed their mind or it is past its end. An old backup does not
+    /// bring it back.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::NoPending`] if it does not wait; as [`Self::pending`].
+    pub fn discard_pending(&self, id: PendingId) -> Result<(), TxError> {
+        let pending = self.pending(id)?;
+        self.exec("DELETE FROM pending_enrolments WHERE id = $1", args![id])?;
+        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
+        self.scrub.set(true);
+        let position = self.pending_leaf(EventKind::Discarded, &pending)?;
+        let grants = pending.signed.consents.iter().map(|consent| (consent.grant, position));
+        self.withdrawn.borrow_mut().extend(grants);
+        Ok(())
+    }
+
+    /// One enrolment that waits.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPending`] if there is none with this id.
+    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Damaged`], [`TxError::Database`] as everywhere.
+    pub fn pending(&self, id: PendingId) -> Result<Pending, TxError> {
+        let sql = "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments WHERE id = $1";
+        let row = self.row(sql, args![id])?;
+        self.read_pending(&row.ok_or(TxError::NoPending { pending: id })?)
+    }
+
+    /// Every enrolment that waits, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pending`].
+    pub fn all_pending(&self) -> Result<Vec<Pending>, TxError> {
+        let sql =
+            "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments ORDER BY created_ms, id";
+        self.rows(sql, args![])?.iter().map(|row| self.read_pending(row)).collect()
+    }
+
+    /// What of one person waits, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pending`].
+    pub fn pending_of(&self, subject: SubjectId) -> Result<Vec<Pending>, TxError> {
+        let sql = "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments \
+                   WHERE subject_id = $1 ORDER BY created_ms, id";
+        self.rows(sql, args![subject])?.iter().map(|row| self.read_pending(row)).collect()
+    }
+
+    /// Gives up what would be past its end before it began.
+    pub(super) fn discard_overdue(&self) -> Result<(), TxError> {
+        let sql = "SELECT id FROM pending_enrolments WHERE valid_until_ms <= $1 ORDER BY valid_until_ms, id";
+        for row in self.rows(sql, args![self.now])? {
+            self.discard_pending(PendingId::from_bytes(row.array(0)?))?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what would become one of these consents.
+    pub(super) fn discard_again(&self, grants: &[GrantId]) -> Result<(), TxError> {
+        for pending in self.all_pending()? {
+            if pending.signed.consents.iter().any(|consent| grants.contains(&consent.grant)) {
+                self.discard_pending(pending.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses evidence that its witnesses did not sign as it is, where they have to, or somebody says that they did.
+    pub(super) fn heed_signatures(&self, new: &NewGrant<'_>, asked: bool) -> Result<(), TxError> {
+        let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed } = new.evidence else {
+            return Ok(());
+        };
+        let Some(signed) = signed else {
+            let first = witnesses.first().filter(|_| asked);
+            return first.map_or(Ok(()), |witness| Err(TxError::NotSigned { witness: *witness }));
+        };
+        if !signed.consents.iter().any(|c| c.collection == new.collection && c.purpose == *new.purpose) {
+            return Err(TxError::OtherStatement);
+        }
+        let hash = Statement {
+            subject: new.subject,
+            release_sha256: *release_sha256,
+            signed_by: *signed_by,
+            note: statement,
+            witnesses,
+            notice_sha256: new.notice_sha256,
+            valid_until: new.valid_until,
+            signed,
+        }
+        .hash();
+        for witness in witnesses.iter().copied() {
+            let mut by_them = signed.signatures.iter().filter(|one| one.witness == witness);
+            let signature = by_them.next().ok_or(TxError::NotSigned { witness })?;
+            if by_them.next().is_some() {
+                return Err(TxError::SignedTwice { witness });
+            }
+            if !signature.holds(&self.witness_key(witness)?.public(), hash) {
+                return Err(TxError::WrongSignature { witness });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_pending(&self, row: &Row) -> Result<Pending, TxError> {
+        let damaged = || TxError::Damaged { table: PENDING };
+        let (id, subject) = (PendingId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?));
+        let until = row.int(2)?;
+        let plain = seal::open(&self.key(subject)?, &place(subject, &id, until), &row.bytes(3)?)?;
+        let mut fields = Reader::new(&plain);
+        let evidence = fields.bytes().and_then(Evidence::decode).ok_or_else(damaged)?;
+        let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed: Some(signed) } = evidence else {
+            return Err(damaged());
+        };
+        let notice_sha256 = fields.array().ok_or_else(damaged)?;
+        let mut pictures = Vec::with_capacity(signed.pictures.len());
+        for sha256 in &signed.pictures {
+            pictures.push(Picture { path: fields.text().ok_or_else(damaged)?.to_owned(), sha256: *sha256 });
+        }
+        Ok(Pending {
+            id,
+            subject,
+            release_sha256,
+            signed_by,
+            statement,
+            witnesses,
+            signed,
+            notice_sha256,
+            valid_until: Timestamp(until),
+            pictures,
+            created: Timestamp(row.int(4)?),
+        })
+    }
+
+    fn seal_pending(&self, key: &Key, pending: &Pending) -> Result<Vec<u8>, TxError> {
+        let start = Writer::new().bytes(&pending.evidence().encode()).bytes(&pending.notice_sha256);
+        let plain = pending.pictures.iter().fold(start, |w, picture| w.text(&picture.path)).finish();
+        self.seal_with(key, &place(pending.subject, &pending.id, pending.valid_until.0), &plain)
+    }
+
+    fn pending_leaf(&self, kind: EventKind, pending: &Pending) -> Result<super::LeafPosition, TxError> {
+        self.append_leaf(kind, &[], &[(pending.subject, &pending.detail())])
+    }
+}
+
+impl Pending {
+    /// Whether one of its consents is for this collection and purpose.
+    pub fn covers(&self, collection: CollectionId, purpose: &Purpose) -> bool {
+        self.signed.consents.iter().any(|c| c.collection == collection && c.purpose == *purpose)
+    }
+
+    /// What an entry of the log says to the person alone.
+    fn detail(&self) -> Vec<u8> {
+        let start = Writer::new().bytes(self.subject.as_bytes()).bytes(self.id.as_bytes());
+        start.bytes(&self.statement_hash()).finish().to_vec()
+    }
+}
+
+impl<'a> NewPending<'a> {
+    /// One of its consents.
+    fn grant(&self, collection: CollectionId, purpose: &'a Purpose, valid_from: Timestamp) -> NewGrant<'a> {
+        let NewPending { subject, evidence, notice_sha256, valid_until, .. } = *self;
+        NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 }
+    }
+}
+
+/// A record belongs to the end that stands beside it, in the place of an epoch: that is not changed without the key.
+pub(super) fn place(subject: SubjectId, id: &PendingId, until: i64) -> Place<'_> {
+    Place { table: PENDING, subject: Some(subject), epoch: Some(until), row: Some(id.as_bytes()), ..Place::default() }
+}
