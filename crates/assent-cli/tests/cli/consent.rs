@@ -43,7 +43,9 @@ fn agree(club: &Club) {
     let now = Timestamp(i64::try_from(now).unwrap());
     let ledger = Ledger::open(&place, tools, now).unwrap();
     let agreed = ledger.run_tx("agree", now, |tx| {
+        const PASSPHRASE: &[u8] = b"three herons by the old lock";
         let witnesses = vec![tx.add_witness("Wanda")?, tx.add_witness("Wim")?];
+        witnesses.iter().try_for_each(|witness| tx.give_witness_key(*witness, PASSPHRASE))?;
         let evidence = Evidence::Paper {
             release_sha256: sha256(b"the scanned form"),
             witnesses: witnesses.clone(),
@@ -61,8 +63,7 @@ fn agree(club: &Club) {
             renewal: false,
         })?;
         for witness in witnesses {
-            tx.give_witness_key(witness, b"three herons by the old lock")?;
-            tx.sign_roster(witness, &[waiting], b"three herons by the old lock")?;
+            tx.sign_roster(witness, &[waiting], PASSPHRASE)?;
         }
         tx.open_pending(waiting)
     });

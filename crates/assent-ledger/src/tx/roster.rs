@@ -368,13 +368,16 @@ impl Tx<'_> {
     /// - [`TxError::AmbiguousSubject`] if several share the name or the digits.
     /// - As [`Self::subjects`].
     pub fn find_subject(&self, reference: &str) -> Result<Subject, TxError> {
-        let all = self.subjects()?;
         let digits = reference.to_ascii_lowercase();
+        if let Ok(id) = digits.parse() {
+            // The whole id: nobody else has to be opened for it.
+            return self.subject(id);
+        }
+        let all = self.subjects()?;
         let prefix = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        let ways: [&dyn Fn(&Subject) -> bool; 4] =
-            [&|s| s.id.to_string() == digits, &|s| s.handle == reference, &|s| s.name == reference, &|s| {
-                prefix && s.id.to_string().starts_with(&digits)
-            }];
+        let ways: [&dyn Fn(&Subject) -> bool; 3] = [&|s| s.handle == reference, &|s| s.name == reference, &|s| {
+            prefix && s.id.to_string().starts_with(&digits)
+        }];
         for way in ways {
             let mut found = all.iter().filter(|s| way(s));
             if let Some(first) = found.next() {
