@@ -24,7 +24,7 @@ demo: build      ## enrol, scan, find, withdraw and verify on sample photos, in 
 test: runtime    ## every test; the store's ones run on SQLite and PostgreSQL
 	scripts/install-tools postgres
 	mkdir -p target
-	set -o pipefail; scripts/with-postgres cargo test --workspace --locked 2>&1 | tee target/tests.log
+	set -o pipefail; scripts/with-postgres cargo test --workspace --locked | tee target/tests.log
 	cargo test --locked --package assent-gallery --features model --lib model::
 	cargo run --quiet --locked --package assent-testkit --bin compliance -- check < target/tests.log
 

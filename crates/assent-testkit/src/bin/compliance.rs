@@ -2,7 +2,7 @@
 //! reads from its standard input:
 //!
 //! ```text
-//! cargo test --workspace 2>&1 | tee target/tests.log
+//! cargo test --workspace | tee target/tests.log
 //! cargo run -p assent-testkit --bin compliance -- write < target/tests.log
 //! cargo run -p assent-testkit --bin compliance -- check < target/tests.log
 //! ```
