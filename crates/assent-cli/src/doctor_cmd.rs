@@ -47,6 +47,22 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                 Some((position, _)) => format!("not whole from leaf {position}: assent audit verify"),
             };
             findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
+            let now_open = ledger.run_tx("look for what waits", now(), |tx| {
+                let overdue = tx.requests()?.iter().filter(|r| r.days_overdue(now()) > 0).count();
+                Ok((tx.all_pending()?.len(), overdue))
+            })?;
+            let (waiting, overdue) = now_open.into_inner();
+            if waiting > 0 {
+                let says = format!("{} for witnesses: assent witness sign NAME", waits(waiting));
+                findings.push(Finding { what: "enrolments", good: false, says });
+            }
+            if overdue > 0 {
+                let says = format!(
+                    "{} overdue, and nothing new is done until then: assent request list",
+                    count(overdue, "request")
+                );
+                findings.push(Finding { what: "requests", good: false, says });
+            }
             let collections = vault::collections(&ledger)?;
             if collections.is_empty() {
                 let says = "none yet: assent collection add NAME FOLDER".to_owned();
@@ -123,4 +139,8 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = c.source();
     }
     text
+}
+
+fn waits(n: usize) -> String {
+    if n == 1 { "1 enrolment waits".to_owned() } else { format!("{n} enrolments wait") }
 }

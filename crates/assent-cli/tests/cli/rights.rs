@@ -57,7 +57,7 @@ impl Club {
         stdout(&output)
     }
 
-    fn try_run(&self, args: &[&str]) -> std::process::Output {
+    pub(crate) fn try_run(&self, args: &[&str]) -> std::process::Output {
         let vault = self.vault();
         assent(self.home.path(), &[&["--vault", &vault, "--json"], args].concat())
     }

@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::rights::Club;
+use super::stdout;
 
 /// A club with two witnesses, a notice, and portraits and forms that are pictures of one colour each.
 fn club() -> Club {
@@ -133,4 +134,16 @@ fn r4_one_signature_covers_a_whole_table_and_a_renewal_waits_too() {
     let states: Vec<Value> = club.run(&["consent", "list", "m-2"])["consents"].as_array().unwrap().clone();
     let states: Vec<&str> = states.iter().map(|c| c["state"].as_str().unwrap()).collect();
     assert!(states.len() == 2 && states.contains(&"active") && states.contains(&"expired"), "{states:?}");
+}
+
+#[test]
+fn the_doctor_names_what_waits_and_what_is_overdue() {
+    let club = club();
+    let says = || stdout(&club.try_run(&["doctor"]));
+    assert!(!says().contains("witness sign") && !says().contains("overdue"));
+    let form = form(&club, 1, ["Wanda", "Wim"]);
+    club.run(&with(&["enrol", "m-1", "--purpose", "publish-print"], &form));
+    club.run(&["request", "open", "access", "--received", "2026-01-01"]);
+    assert!(says().contains("1 enrolment waits for witnesses: assent witness sign"), "{}", says());
+    assert!(says().contains("1 request overdue"), "{}", says());
 }
