@@ -1,6 +1,6 @@
 //! `assent doctor`: what is missing, each with the next command.
 
-use assent::ledger::{OthersBasis, Purpose};
+use assent::ledger::{Ledger, OthersBasis, Purpose, TxError};
 use serde_json::json;
 
 use crate::collection_cmd::lock_says;
@@ -47,22 +47,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                 Some((position, _)) => format!("not whole from leaf {position}: assent audit verify"),
             };
             findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
-            let now_open = ledger.run_tx("look for what waits", now(), |tx| {
-                let overdue = tx.requests()?.iter().filter(|r| r.days_overdue(now()) > 0).count();
-                Ok((tx.all_pending()?.len(), overdue))
-            })?;
-            let (waiting, overdue) = now_open.into_inner();
-            if waiting > 0 {
-                let says = format!("{} for witnesses: assent witness sign NAME", waits(waiting));
-                findings.push(Finding { what: "enrolments", good: false, says });
-            }
-            if overdue > 0 {
-                let says = format!(
-                    "{} overdue, and nothing new is done until then: assent request list",
-                    count(overdue, "request")
-                );
-                findings.push(Finding { what: "requests", good: false, says });
-            }
+            findings.extend(undone(&ledger)?);
             let collections = vault::collections(&ledger)?;
             if collections.is_empty() {
                 let says = "none yet: assent collection add NAME FOLDER".to_owned();
@@ -141,6 +126,24 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn waits(n: usize) -> String {
-    if n == 1 { "1 enrolment waits".to_owned() } else { format!("{n} enrolments wait") }
+/// What people wait for.
+fn undone(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
+    let now = now();
+    let found = ledger.run_tx("look for what waits", now, |tx| {
+        let overdue = tx.requests()?.iter().filter(|request| request.days_overdue(now) > 0).count();
+        Ok((tx.all_pending()?.len(), overdue))
+    })?;
+    let (waiting, overdue) = found.into_inner();
+    let mut findings = Vec::new();
+    if waiting > 0 {
+        let wait = if waiting == 1 { "1 enrolment waits".to_owned() } else { format!("{waiting} enrolments wait") };
+        let says = format!("{wait} for witnesses: assent witness sign NAME");
+        findings.push(Finding { what: "enrolments", good: false, says });
+    }
+    if overdue > 0 {
+        let number = count(overdue, "request");
+        let says = format!("{number} overdue, and nothing new is done until then: assent request list");
+        findings.push(Finding { what: "requests", good: false, says });
+    }
+    Ok(findings)
 }
