@@ -107,7 +107,7 @@ impl Names<'_> {
                 let witnesses: Vec<&str> = witnesses.iter().map(|id| name(*id)).collect();
                 let note = if statement.is_empty() { String::new() } else { format!("; {statement}") };
                 let who = match signed_by {
-                    Signer::Subject => "",
+                    Signer::Subject => " by them",
                     Signer::Parent => " by a parent",
                     Signer::Both => " by them and a parent",
                 };
