@@ -39,19 +39,7 @@ enum ConsentCommand {
     /// Record that a person agrees again, before the consent that they gave ends
     Renew(Box<RenewArgs>),
     /// Record that a person was asked and said no: they are not looked for, and nobody asks again by mistake
-    Refuse {
-        /// Id, the beginning of it, handle, or unique name
-        subject: String,
-        /// In which collection
-        #[arg(long, value_name = "NAME")]
-        collection: String,
-        /// For what
-        #[arg(long, default_value = Purpose::FIND)]
-        purpose: Purpose,
-        /// The notice that they were given: a text file
-        #[arg(long, value_name = "FILE")]
-        notice: PathBuf,
-    },
+    Refuse(AskedArgs),
     /// The records of a person's consents, by the field names of ISO/IEC TS 27560, as JSON
     Record {
         /// Id, the beginning of it, handle, or unique name
@@ -81,8 +69,9 @@ enum ConsentCommand {
     },
 }
 
+/// Who was asked for what.
 #[derive(Debug, Args)]
-struct RenewArgs {
+struct AskedArgs {
     /// Id, the beginning of it, handle, or unique name
     subject: String,
     /// In which collection
@@ -91,6 +80,15 @@ struct RenewArgs {
     /// For what
     #[arg(long, default_value = Purpose::FIND)]
     purpose: Purpose,
+    /// The notice that they were given: a text file
+    #[arg(long, value_name = "FILE")]
+    notice: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RenewArgs {
+    #[command(flatten)]
+    asked: AskedArgs,
     /// The scanned, signed form: a picture or a PDF, used once
     #[arg(long, value_name = "FILE")]
     release: PathBuf,
@@ -100,10 +98,7 @@ struct RenewArgs {
     /// Who signed it: subject, parent or both
     #[arg(long, default_value = "subject", value_name = "WHO")]
     signed_by: Signer,
-    /// The notice that they were given: a text file
-    #[arg(long, value_name = "FILE")]
-    notice: PathBuf,
-    /// Its language
+    /// The notice's language
     #[arg(long, default_value = "en", value_name = "TAG")]
     language: String,
     /// The last day before which the consent ends [default: a year from now]
@@ -144,7 +139,7 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             })?;
         }
         ConsentCommand::Renew(args) => renew(args, &ledger, out)?,
-        ConsentCommand::Refuse { subject, collection, purpose, notice } => {
+        ConsentCommand::Refuse(AskedArgs { subject, collection, purpose, notice }) => {
             let (id, of) = (vault::subject(&ledger, subject)?.id, vault::collection(&ledger, collection)?.id);
             let notice = sha256(read_text(notice)?.as_bytes());
             ledger.run_tx("refuse", now(), |tx| tx.refuse(id, of, purpose, notice))?;
@@ -214,13 +209,13 @@ fn gone(dry_run: bool) -> &'static str {
 }
 
 fn renew(args: &RenewArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let subject = vault::subject(ledger, &args.subject)?.id;
-    let collection = vault::collection(ledger, &args.collection)?.id;
+    let AskedArgs { subject, collection, purpose, notice } = &args.asked;
+    let (subject, collection) = (vault::subject(ledger, subject)?.id, vault::collection(ledger, collection)?.id);
     let evidence = paper(ledger, &args.release, &args.witnesses, args.signed_by)?;
-    let notice_sha256 = given_notice(ledger, &args.notice, &args.language)?;
+    let notice_sha256 = given_notice(ledger, notice, &args.language)?;
     let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
     if ledger.run_tx("look for rules", now(), |tx| tx.witnesses_sign(subject, &[collection]))?.into_inner() {
-        let consents = [(collection, args.purpose.clone())];
+        let consents = [(collection, purpose.clone())];
         let (evidence, pictures) = (&evidence, [].as_slice());
         let new =
             NewPending { subject, consents: &consents, evidence, notice_sha256, valid_until, pictures, renewal: true };
@@ -228,8 +223,8 @@ fn renew(args: &RenewArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
         return tell_waiting(ledger, id, out);
     }
     let renewed = ledger.run_tx("renew", now(), |tx| {
-        let Some(old) = tx.active_grant_for(subject, collection, &args.purpose)? else { return Ok(None) };
-        let (purpose, evidence, valid_from) = (&args.purpose, &evidence, tx.now());
+        let Some(old) = tx.active_grant_for(subject, collection, purpose)? else { return Ok(None) };
+        let (evidence, valid_from) = (&evidence, tx.now());
         let new = NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
         tx.renew(old, &new).map(Some)
     })?;

@@ -7,6 +7,7 @@ use crate::collection_cmd::lock_says;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
+use crate::pending_cmd::enrolments_wait;
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
 
@@ -55,10 +56,10 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
             }
             for c in &collections {
                 let folder = assent::source::Folder::open(&c.directory);
-                let locked = ledger.run_tx("look for locks", now(), |tx| Ok(tx.locks(c.id)?.len()))?.into_inner();
+                let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
                 let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
                 let unopened = match model {
-                    Some(model) if locked == 0 && !c.frozen => {
+                    Some(model) if locks.is_empty() && !c.frozen => {
                         let find = Purpose::find_my_photos();
                         let opened = ledger.run_tx("open templates", now(), |tx| {
                             let what = tx.searchable(c.id, &find, model)?;
@@ -68,7 +69,6 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                     }
                     _ => 0,
                 };
-                let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
                 for lock in &locks {
                     let says = format!("{}: {}", c.name, lock_says(lock, &c.name));
                     findings.push(Finding { what: "basis", good: c.others == OthersBasis::None, says });
@@ -136,8 +136,7 @@ fn undone(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
     let (waiting, overdue) = found.into_inner();
     let mut findings = Vec::new();
     if waiting > 0 {
-        let wait = if waiting == 1 { "1 enrolment waits".to_owned() } else { format!("{waiting} enrolments wait") };
-        let says = format!("{wait} for witnesses: assent witness sign NAME");
+        let says = format!("{} for witnesses: assent witness sign NAME", enrolments_wait(waiting));
         findings.push(Finding { what: "enrolments", good: false, says });
     }
     if overdue > 0 {

@@ -41,6 +41,11 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// "1 enrolment waits", "2 enrolments wait".
+pub(crate) fn enrolments_wait(n: usize) -> String {
+    if n == 1 { "1 enrolment waits".to_owned() } else { format!("{n} enrolments wait") }
+}
+
 /// Says that an enrolment or a renewal waits, and what comes next.
 ///
 /// # Errors

@@ -329,6 +329,7 @@ mod tests {
                 template_epoch: 0,
                 face_epoch: 0,
                 basis: Basis::default(),
+                created: T0,
             };
             let notice = Notice {
                 sha256: [3; 32],

@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date};
 use crate::passphrase;
-use crate::pending_cmd::{Engine, Names, complete_these};
+use crate::pending_cmd::{Engine, Names, complete_these, enrolments_wait};
 use crate::vault::{self, VaultFlags, now};
 
 /// How a script gives a witness's passphrase.
@@ -145,14 +145,10 @@ fn sign(
         writeln!(out, "Signed {} with one signature.", count(ids.len(), "enrolment"))?;
         match ids.len() - roster.complete.len() {
             0 => {}
-            n => writeln!(out, "{} for the other witness: assent witness sign NAME", wait(n))?,
+            n => writeln!(out, "{} for the other witness: assent witness sign NAME", enrolments_wait(n))?,
         }
         completed.tell(out)
     })?)
-}
-
-fn wait(n: usize) -> String {
-    if n == 1 { "1 enrolment waits".to_owned() } else { format!("{n} enrolments wait") }
 }
 
 /// What waits for this witness; at least one.

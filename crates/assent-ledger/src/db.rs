@@ -316,8 +316,16 @@ impl Row {
     }
 
     pub(crate) fn array<const N: usize>(&self, column: usize) -> Result<[u8; N], DbError> {
-        self.bytes(column)?.try_into().map_err(|_| DbError("a value has another length than the format says".into()))
+        exactly(self.bytes(column)?)
     }
+
+    pub(crate) fn opt_array<const N: usize>(&self, column: usize) -> Result<Option<[u8; N]>, DbError> {
+        self.opt_bytes(column)?.map(exactly).transpose()
+    }
+}
+
+fn exactly<const N: usize>(bytes: Vec<u8>) -> Result<[u8; N], DbError> {
+    bytes.try_into().map_err(|_| DbError("a value has another length than the format says".into()))
 }
 
 /// A transaction.

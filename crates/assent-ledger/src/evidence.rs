@@ -10,7 +10,7 @@ use crate::error::TxError;
 use crate::ledger::Ledger;
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::note::{Checkpoint, LogKey, NoteError, hash_of};
-use crate::publish::{signer_of, tile_path};
+use crate::publish::tile_path;
 use crate::tx::TILE_BITS;
 
 const TITLE: &str = "assent evidence v1";
@@ -44,12 +44,11 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn evidence_list(&self, files: &[(String, Hash)]) -> Result<String, TxError> {
-        let signer = self.with_core(|core| Ok(signer_of(core.ring.borrow().master(), self.id())))?;
         let mut text = format!("{TITLE}\n");
         for (name, hash) in files {
             text += &[&STANDARD.encode(hash), " ", name, "\n"].concat();
         }
-        Ok(signer.sign(&text))
+        Ok(self.signer()?.sign(&text))
     }
 }
 

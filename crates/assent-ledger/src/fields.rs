@@ -38,6 +38,10 @@ impl Writer {
         self
     }
 
+    pub(crate) fn opt_int(self, value: Option<i64>) -> Self {
+        self.opt(value.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice))
+    }
+
     pub(crate) fn finish(self) -> Zeroizing<Vec<u8>> {
         self.0
     }
@@ -75,6 +79,23 @@ impl<'a> Reader<'a> {
             return Some(None);
         }
         self.bytes().map(Some)
+    }
+
+    pub(crate) fn int(&mut self) -> Option<i64> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    #[expect(clippy::option_option, reason = "as of `opt`")]
+    pub(crate) fn opt_int(&mut self) -> Option<Option<i64>> {
+        match self.opt()? {
+            Some(bytes) => bytes.try_into().ok().map(|bytes| Some(i64::from_be_bytes(bytes))),
+            None => Some(None),
+        }
+    }
+
+    #[expect(clippy::option_option, reason = "as of `opt`")]
+    pub(crate) fn opt_text(&mut self) -> Option<Option<&'a str>> {
+        self.opt()?.map(std::str::from_utf8).transpose().ok()
     }
 
     pub(crate) fn at_end(&self) -> bool {

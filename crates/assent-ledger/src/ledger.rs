@@ -89,8 +89,8 @@ impl Settings {
 
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let start = Writer::new().text(&self.controller).text(&self.accountable).text(&self.contact);
-        let public = self.retention_policy_public.map(|at| at.0.to_be_bytes());
-        let start = start.text(&self.jurisdiction).text(&self.dpo).opt(public.as_ref().map(<[u8; 8]>::as_slice));
+        let public = self.retention_policy_public.map(|at| at.0);
+        let start = start.text(&self.jurisdiction).text(&self.dpo).opt_int(public);
         self.representatives.iter().fold(start, |w, (pack, who)| w.text(pack).text(who)).finish()
     }
 
@@ -108,9 +108,7 @@ impl Settings {
         if fields.at_end() {
             return Some(settings);
         }
-        if let Some(at) = fields.opt()? {
-            settings.retention_policy_public = Some(Timestamp(i64::from_be_bytes(at.try_into().ok()?)));
-        }
+        settings.retention_policy_public = fields.opt_int()?.map(Timestamp);
         while !fields.at_end() {
             settings.representatives.insert(fields.text()?.to_owned(), fields.text()?.to_owned());
         }

@@ -110,7 +110,7 @@ pub enum ExportError {
 }
 
 impl Ledger {
-    fn signer(&self) -> Result<LogSigner, TxError> {
+    pub(crate) fn signer(&self) -> Result<LogSigner, TxError> {
         self.with_core(|core| Ok(signer_of(core.ring.borrow().master(), self.id())))
     }
 

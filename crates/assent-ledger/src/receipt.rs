@@ -8,7 +8,6 @@ use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
 use crate::ledger::Ledger;
 use crate::note::{LogKey, NoteError};
-use crate::publish::signer_of;
 
 const TITLE: &str = "assent consent receipt v1";
 
@@ -49,20 +48,16 @@ impl Ledger {
     pub fn receipt(&self, record: &str, now: Timestamp) -> Result<String, TxError> {
         let line: String = record.chars().filter(|c| !c.is_control()).collect();
         let (at, _) = self.run_tx("sign a receipt", now, |tx| tx.log_head())?.into_inner();
-        let signer = self.with_core(|core| Ok(signer_of(core.ring.borrow().master(), self.id())))?;
-        Ok(signer.sign(&format!("{TITLE}\nlog-size {at}\n{line}\n")))
+        Ok(self.signer()?.sign(&format!("{TITLE}\nlog-size {at}\n{line}\n")))
     }
-}
 
-impl Ledger {
     /// Signs a list of erasures, one id on each line: it goes with their certificates.
     ///
     /// # Errors
     ///
     /// As [`Self::run_tx`].
     pub fn erasure_list(&self, subjects: &BTreeSet<SubjectId>) -> Result<String, TxError> {
-        let signer = self.with_core(|core| Ok(signer_of(core.ring.borrow().master(), self.id())))?;
-        Ok(signer.sign(&list_of(subjects)))
+        Ok(self.signer()?.sign(&list_of(subjects)))
     }
 }
 

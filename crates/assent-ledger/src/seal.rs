@@ -142,11 +142,11 @@ pub(crate) fn open_into(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// Counts up: enough where only the place is in question.
-    struct Counter(u8);
+    /// Counts up: enough where only the place or the form is in question.
+    pub(crate) struct Counter(pub(crate) u8);
 
     impl rand_core::TryRng for Counter {
         type Error = rand_core::Infallible;

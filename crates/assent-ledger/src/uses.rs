@@ -112,7 +112,7 @@ impl FindUse {
         let purpose = Purpose::new(fields.text()?).ok()?;
         let mut collections = Vec::new();
         while !fields.at_end() {
-            collections.push((CollectionId::from_bytes(fields.array()?), i64::from_be_bytes(fields.array()?)));
+            collections.push((CollectionId::from_bytes(fields.array()?), fields.int()?));
         }
         Some(Self { found, purpose, collections })
     }

@@ -134,7 +134,7 @@ impl WitnessSignature {
         let mut fields = Reader::new(bytes);
         Some(Self {
             witness: WitnessId::from_bytes(fields.array()?),
-            signed: Timestamp(i64::from_be_bytes(fields.array()?)),
+            signed: Timestamp(fields.int()?),
             place: u64::from_be_bytes(fields.array()?),
             of: u64::from_be_bytes(fields.array()?),
             root: fields.array()?,

@@ -179,6 +179,17 @@ impl FromStr for OthersBasis {
 }
 
 macro_rules! closed_words {
+    ($(#[$doc:meta])* $name:ident or $form:ident { $($words:tt)+ }) => {
+        closed_words! { $(#[$doc])* $name { $($words)+ } }
+
+        impl FromStr for $name {
+            type Err = WordError;
+
+            fn from_str(text: &str) -> Result<Self, WordError> {
+                Self::from_word(text).ok_or(WordError::$form)
+            }
+        }
+    };
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -205,19 +216,11 @@ macro_rules! closed_words {
 
 closed_words! {
     /// Whom a vault belongs to.
-    VaultKind {
+    VaultKind or KindForm {
         /// A natural person: at most 25 subjects, `find-my-photos` alone.
         Household = "household",
         /// Everybody else.
         Organisation = "organisation",
-    }
-}
-
-impl FromStr for VaultKind {
-    type Err = WordError;
-
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        Self::from_word(text).ok_or(WordError::KindForm)
     }
 }
 
@@ -243,7 +246,7 @@ closed_words! {
 
 closed_words! {
     /// What somebody asks for.
-    RequestKind {
+    RequestKind or RequestForm {
         /// What is held about me?
         Access = "access",
         /// Put it right.
@@ -265,17 +268,9 @@ closed_words! {
     }
 }
 
-impl FromStr for RequestKind {
-    type Err = WordError;
-
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        Self::from_word(text).ok_or(WordError::RequestForm)
-    }
-}
-
 closed_words! {
     /// How a request was answered.
-    RequestOutcome {
+    RequestOutcome or OutcomeForm {
         /// It was done.
         Granted = "granted",
         /// It was refused, and the person was told why and where to complain.
@@ -285,31 +280,15 @@ closed_words! {
     }
 }
 
-impl FromStr for RequestOutcome {
-    type Err = WordError;
-
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        Self::from_word(text).ok_or(WordError::OutcomeForm)
-    }
-}
-
 closed_words! {
     /// Who signed a release.
-    Signer {
+    Signer or SignerForm {
         /// The person alone.
         Subject = "subject",
         /// A holder of parental responsibility.
         Parent = "parent",
         /// Both.
         Both = "both",
-    }
-}
-
-impl FromStr for Signer {
-    type Err = WordError;
-
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        Self::from_word(text).ok_or(WordError::SignerForm)
     }
 }
 

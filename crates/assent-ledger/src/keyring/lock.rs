@@ -327,31 +327,9 @@ mod tests {
     use super::*;
     use crate::durable::no_hook;
     use crate::id::SubjectId;
+    use crate::seal::tests::Counter;
 
     const ADA: SubjectId = SubjectId::from_bytes([1; 16]);
-
-    /// Counts up: enough where only the form is in question.
-    struct Counter(u8);
-
-    impl rand_core::TryRng for Counter {
-        type Error = rand_core::Infallible;
-
-        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-            Ok(7)
-        }
-
-        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-            Ok(7)
-        }
-
-        fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-            self.0 += 1;
-            out.fill(self.0);
-            Ok(())
-        }
-    }
-
-    impl rand_core::TryCryptoRng for Counter {}
 
     fn data_key(byte: u8) -> RingSecret {
         RingSecret::DataKey { key: Zeroizing::new([byte; 32]), wrapped: b"what the service knows it as".to_vec() }

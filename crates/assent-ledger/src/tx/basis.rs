@@ -42,20 +42,12 @@ pub struct Basis {
 
 impl Basis {
     pub(super) fn write(&self, start: Writer) -> Writer {
-        let text = |value: &Option<String>| value.as_ref().map(|t| t.as_bytes().to_vec());
-        let time = |value: Option<Timestamp>| value.map(|t| t.0.to_be_bytes().to_vec());
+        let opt = |w: Writer, value: Option<&str>| w.opt(value.map(str::as_bytes));
         let dpia = self.dpia.as_ref();
-        let fields = [
-            self.jurisdiction.as_ref().map(|j| j.as_str().as_bytes().to_vec()),
-            time(self.purpose_ends),
-            dpia.map(|d| d.reference.as_bytes().to_vec()),
-            time(dpia.map(|d| d.made)),
-            time(dpia.map(|d| d.review)),
-            text(&self.necessity),
-            text(&self.alternative),
-            time(self.notice_public),
-        ];
-        fields.iter().fold(start, |w, field| w.opt(field.as_deref()))
+        let w = opt(start, self.jurisdiction.as_ref().map(Jurisdiction::as_str));
+        let w = opt(w.opt_int(self.purpose_ends.map(|at| at.0)), dpia.map(|d| d.reference.as_str()));
+        let w = w.opt_int(dpia.map(|d| d.made.0)).opt_int(dpia.map(|d| d.review.0));
+        opt(opt(w, self.necessity.as_deref()), self.alternative.as_deref()).opt_int(self.notice_public.map(|at| at.0))
     }
 
     /// What follows the collection's folder; nothing in a format before 5. `None` if it is not of this format.
@@ -63,27 +55,22 @@ impl Basis {
         if fields.at_end() {
             return Some(Self::default());
         }
-        let text = |value: Option<&[u8]>| match value {
-            Some(bytes) => std::str::from_utf8(bytes).ok().map(|t| Some(t.to_owned())),
-            None => Some(None),
+        let jurisdiction = fields.opt_text()?.map(str::parse).transpose().ok()?;
+        let purpose_ends = fields.opt_int()?.map(Timestamp);
+        let dpia = (fields.opt_text()?, fields.opt_int()?, fields.opt_int()?);
+        let dpia = match dpia {
+            (Some(reference), Some(made), Some(review)) => {
+                Some(Dpia { reference: reference.to_owned(), made: Timestamp(made), review: Timestamp(review) })
+            }
+            _ => None,
         };
-        let time = |value: Option<&[u8]>| match value {
-            Some(bytes) => bytes.try_into().ok().map(|b| Some(Timestamp(i64::from_be_bytes(b)))),
-            None => Some(None),
-        };
-        let jurisdiction = text(fields.opt()?)?.map(|code| code.parse().ok());
-        let purpose_ends = time(fields.opt()?)?;
-        let dpia = (text(fields.opt()?)?, time(fields.opt()?)?, time(fields.opt()?)?);
         Some(Self {
-            jurisdiction: if let Some(code) = jurisdiction { Some(code?) } else { None },
+            jurisdiction,
             purpose_ends,
-            dpia: match dpia {
-                (Some(reference), Some(made), Some(review)) => Some(Dpia { reference, made, review }),
-                _ => None,
-            },
-            necessity: text(fields.opt()?)?,
-            alternative: text(fields.opt()?)?,
-            notice_public: time(fields.opt()?)?,
+            dpia,
+            necessity: fields.opt_text()?.map(str::to_owned),
+            alternative: fields.opt_text()?.map(str::to_owned),
+            notice_public: fields.opt_int()?.map(Timestamp),
         })
     }
 }
@@ -108,16 +95,6 @@ impl Tx<'_> {
         self.append_leaf(EventKind::Basis, id.as_bytes(), &[]).map(drop)
     }
 
-    /// What is stated about every collection, and since when there is one.
-    pub(super) fn bases(&self) -> Result<Vec<(CollectionId, Basis, Timestamp)>, TxError> {
-        let mut all = Vec::new();
-        for row in self.rows("SELECT id, created_ms FROM collections ORDER BY id", args![])? {
-            let about = self.collection(CollectionId::from_bytes(row.array(0)?))?;
-            all.push((about.id, about.basis, Timestamp(row.int(1)?)));
-        }
-        Ok(all)
-    }
-
     /// The rules that hold in a collection: those of its own jurisdiction and of the controller's.
     pub(super) fn rules_of(&self, about: &Collection) -> Rules<'_> {
         let seat = self.settings.seat();
@@ -131,7 +108,11 @@ impl Tx<'_> {
     ///
     /// As [`Self::collection`].
     pub fn locks(&self, id: CollectionId) -> Result<Vec<TxError>, TxError> {
-        let about = self.collection(id)?;
+        Ok(self.locks_of(&self.collection(id)?))
+    }
+
+    fn locks_of(&self, about: &Collection) -> Vec<TxError> {
+        let id = about.id;
         let mut locks = Vec::new();
         match about.others {
             OthersBasis::None => locks.push(TxError::NoBasis { collection: id }),
@@ -139,9 +120,9 @@ impl Tx<'_> {
             _ => {}
         }
         if self.kind == VaultKind::Household {
-            return Ok(locks);
+            return locks;
         }
-        for (piece, pack) in self.rules_of(&about).pieces() {
+        for (piece, pack) in self.rules_of(about).pieces() {
             let since = match piece {
                 Piece::Dpia => about.basis.dpia.as_ref().map(|d| d.made),
                 Piece::Necessity => about.basis.necessity.as_ref().map(|_| self.now),
@@ -153,17 +134,17 @@ impl Tx<'_> {
                 locks.push(RuleError::Missing { piece, collection: id, pack: pack.label() }.into());
             }
         }
-        if let Some(dpia) = about.basis.dpia.filter(|d| d.review <= self.now) {
+        if let Some(dpia) = about.basis.dpia.as_ref().filter(|d| d.review <= self.now) {
             let since = day(dpia.review);
             locks.push(RuleError::ReviewOverdue { piece: Piece::Dpia, collection: id, since }.into());
         }
-        Ok(locks)
+        locks
     }
 
     /// A collection in which faces may be compared: always, or when somebody asks.
     pub(super) fn matched_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
         let about = self.open_collection(id)?;
-        match self.locks(id)?.into_iter().find(|lock| !matches!(lock, TxError::OnRequest { .. })) {
+        match self.locks_of(&about).into_iter().find(|lock| !matches!(lock, TxError::OnRequest { .. })) {
             Some(lock) => Err(lock),
             None => Ok(about),
         }

@@ -1,6 +1,6 @@
 //! What has an end, and how near it is, in one list: consents, requests, reviews, purposes, orders.
 
-use super::Tx;
+use super::{Collection, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, OrderId, RequestId, SubjectId, Timestamp};
@@ -108,7 +108,7 @@ impl Tx<'_> {
         let mut all = consents.collect::<Result<Vec<_>, TxError>>()?;
         let open = self.requests()?.into_iter().filter(|r| r.answered.is_none() && r.paused.is_none());
         all.extend(open.map(|r| Deadline { what: Due::Request(r.id), from: r.received, until: r.due }));
-        for (id, basis, created) in self.bases()? {
+        for Collection { id, basis, created, .. } in self.collections()? {
             if let Some(dpia) = basis.dpia {
                 all.push(Deadline { what: Due::Review(id), from: dpia.made, until: dpia.review });
             }

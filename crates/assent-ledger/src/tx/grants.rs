@@ -403,7 +403,6 @@ impl Tx<'_> {
         } else {
             (record.as_slice(), String::new())
         };
-        let renews = row.opt_bytes(9)?.map(<[u8; 16]>::try_from).transpose().map_err(|_| damaged())?;
         Ok(Grant {
             id: plain.id,
             subject: plain.subject,
@@ -414,7 +413,7 @@ impl Tx<'_> {
             valid_until: Timestamp(row.int(7)?),
             evidence: Evidence::decode(evidence).ok_or_else(damaged)?,
             rules,
-            renews: renews.map(GrantId::from_bytes),
+            renews: row.opt_array(9)?.map(GrantId::from_bytes),
             created: Timestamp(row.int(10)?),
             purpose: plain.purpose,
         })
@@ -523,8 +522,7 @@ impl Tx<'_> {
     /// Which earlier grant this one renews.
     fn renewed_by(&self, grant: GrantId) -> Result<Option<GrantId>, TxError> {
         let row = self.row("SELECT renews FROM grants WHERE id = $1", args![grant])?;
-        let renews = row.map(|row| row.opt_bytes(0)).transpose()?.flatten().map(<[u8; 16]>::try_from).transpose();
-        Ok(renews.map_err(|_| TxError::Damaged { table: GRANTS })?.map(GrantId::from_bytes))
+        Ok(row.map(|row| row.opt_array(0)).transpose()?.flatten().map(GrantId::from_bytes))
     }
 
     /// The grant is over, and its templates are gone.

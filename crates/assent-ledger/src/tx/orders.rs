@@ -121,11 +121,10 @@ impl Tx<'_> {
         let read = |row: &Row| -> Result<Order, TxError> {
             let id = OrderId::from_bytes(row.array(0)?);
             let damaged = || TxError::Damaged { table: ORDERS };
-            let collection = row.opt_bytes(1)?.map(|id| id.try_into().map(CollectionId::from_bytes)).transpose();
             let plain = self.open_master(&place(&id), &row.bytes(2)?)?;
             Ok(Order {
                 id,
-                collection: collection.map_err(|_| damaged())?,
+                collection: row.opt_array(1)?.map(CollectionId::from_bytes),
                 jurisdiction: row.opt_text(6)?.map(|code| code.parse()).transpose().map_err(|_| damaged())?,
                 reason: Reader::new(&plain).text().ok_or_else(damaged)?.to_owned(),
                 from: Timestamp(row.int(3)?),
@@ -144,11 +143,12 @@ impl Tx<'_> {
         if let Some(row) = self.row(sql, args![collection, self.now])? {
             return Err(TxError::Stopped { order: OrderId::from_bytes(row.array(0)?) });
         }
-        if self.stopped_jurisdictions()?.is_empty() {
+        let stopped = self.stopped_jurisdictions()?;
+        if stopped.is_empty() {
             return Ok(());
         }
         let seat = self.settings.seat();
-        self.heed_stopped_jurisdictions(self.collection(collection)?.basis.jurisdiction.as_ref().unwrap_or(&seat))
+        self.heed(&stopped, self.collection(collection)?.basis.jurisdiction.as_ref().unwrap_or(&seat))
     }
 
     /// The jurisdictions that an order in force stops.
@@ -164,9 +164,12 @@ impl Tx<'_> {
 
     /// Refuses what concerns somebody, or something, of a jurisdiction that is stopped.
     pub(super) fn heed_stopped_jurisdictions(&self, jurisdiction: &Jurisdiction) -> Result<(), TxError> {
-        let hit = |code: &Jurisdiction| self.rules.may_be_in(jurisdiction, code);
-        match self.stopped_jurisdictions()?.into_iter().find(|(code, _)| hit(code)) {
-            Some((_, order)) => Err(TxError::Stopped { order }),
+        self.heed(&self.stopped_jurisdictions()?, jurisdiction)
+    }
+
+    fn heed(&self, stopped: &[(Jurisdiction, OrderId)], jurisdiction: &Jurisdiction) -> Result<(), TxError> {
+        match stopped.iter().find(|(code, _)| self.rules.may_be_in(jurisdiction, code)) {
+            Some((_, order)) => Err(TxError::Stopped { order: *order }),
             None => Ok(()),
         }
     }
@@ -177,10 +180,11 @@ impl Tx<'_> {
         if self.count(sql, args![subject])? > 0 {
             return Err(TxError::Restricted { subject });
         }
-        if self.stopped_jurisdictions()?.is_empty() {
+        let stopped = self.stopped_jurisdictions()?;
+        if stopped.is_empty() {
             return Ok(());
         }
-        self.heed_stopped_jurisdictions(&self.subject(subject)?.jurisdiction)
+        self.heed(&stopped, &self.subject(subject)?.jurisdiction)
     }
 
     /// Those of these grants whose people no order stops.

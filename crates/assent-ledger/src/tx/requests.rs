@@ -132,11 +132,9 @@ impl Tx<'_> {
             return Err(TxError::RequestDates);
         }
         let id = RequestId::random(&mut **self.rng.borrow_mut());
-        let time = |at: Option<Timestamp>| at.map(|at| at.0.to_be_bytes());
-        let (from, until) = (time(new.album.from), time(new.album.until));
-        let start = Writer::new().text(new.words).text(&new.album.prefix);
-        let plain = start.opt(from.as_ref().map(<[u8; 8]>::as_slice)).opt(until.as_ref().map(<[u8; 8]>::as_slice));
-        let plain = plain.finish();
+        let Album { prefix, from, until } = &new.album;
+        let start = Writer::new().text(new.words).text(prefix);
+        let plain = start.opt_int(from.map(|at| at.0)).opt_int(until.map(|at| at.0)).finish();
         let sealed = match new.subject {
             Some(subject) => self.seal_with(&self.key(subject)?, &place(&id, new.subject), &plain)?,
             None => self.seal_master(&place(&id, None), &plain)?,
@@ -302,7 +300,7 @@ impl Tx<'_> {
     fn read_request(&self, row: &Row) -> Result<Request, TxError> {
         let damaged = || TxError::Damaged { table: REQUESTS };
         let id = RequestId::from_bytes(row.array(0)?);
-        let subject = opt_id(row, 2)?.map(SubjectId::from_bytes);
+        let subject = row.opt_array(2)?.map(SubjectId::from_bytes);
         let plain = match (row.opt_bytes(4)?, subject) {
             (Some(sealed), Some(of)) => Some(seal::open(&self.key(of)?, &place(&id, subject), &sealed)?),
             (Some(sealed), None) => Some(self.open_master(&place(&id, None), &sealed)?),
@@ -320,7 +318,7 @@ impl Tx<'_> {
             id,
             kind: RequestKind::from_word(&row.text(1)?).ok_or_else(damaged)?,
             subject,
-            collection: opt_id(row, 3)?.map(CollectionId::from_bytes),
+            collection: row.opt_array(3)?.map(CollectionId::from_bytes),
             words,
             album,
             received: Timestamp(row.int(5)?),
@@ -336,17 +334,8 @@ impl Tx<'_> {
 fn read_words(plain: &[u8]) -> Option<(String, Album)> {
     let mut fields = Reader::new(plain);
     let (words, prefix) = (fields.text()?.to_owned(), fields.text()?.to_owned());
-    let mut time = || match fields.opt()? {
-        Some(bytes) => Some(Some(Timestamp(i64::from_be_bytes(bytes.try_into().ok()?)))),
-        None => Some(None),
-    };
-    let (from, until) = (time()?, time()?);
+    let (from, until) = (fields.opt_int()?.map(Timestamp), fields.opt_int()?.map(Timestamp));
     Some((words, Album { prefix, from, until }))
-}
-
-fn opt_id(row: &Row, column: usize) -> Result<Option<[u8; 16]>, TxError> {
-    let bytes = row.opt_bytes(column)?.map(<[u8; 16]>::try_from).transpose();
-    bytes.map_err(|_| TxError::Damaged { table: REQUESTS })
 }
 
 pub(super) fn place(id: &RequestId, subject: Option<SubjectId>) -> Place<'_> {

@@ -20,6 +20,15 @@ pub(crate) const HOUSEHOLD_SUBJECTS: i64 = 25;
 const COLLECTIONS: &str = "collections";
 pub(super) const SUBJECTS: &str = "subjects";
 
+macro_rules! select_collections {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, state, others, template_epoch, face_epoch, sealed, keep_crops, created_ms FROM collections ",
+            $rest
+        )
+    };
+}
+
 /// A collection to be added.
 #[derive(Clone, Debug)]
 pub struct NewCollection<'a> {
@@ -52,6 +61,8 @@ pub struct Collection {
     pub face_epoch: i64,
     /// What the operator states about it.
     pub basis: Basis,
+    /// When it was added.
+    pub created: Timestamp,
 }
 
 /// A person to be added to the roster.
@@ -162,10 +173,7 @@ impl Tx<'_> {
     /// - [`TxError::Damaged`] if a record is not of this format.
     /// - [`TxError::Database`] if the database refuses.
     pub fn collections(&self) -> Result<Vec<Collection>, TxError> {
-        let rows = self.rows(
-            "SELECT id, state, others, template_epoch, face_epoch, sealed, keep_crops FROM collections",
-            args![],
-        )?;
+        let rows = self.rows(select_collections!(""), args![])?;
         let mut all = rows.iter().map(|row| self.read_collection(row)).collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
@@ -178,9 +186,7 @@ impl Tx<'_> {
     /// - [`TxError::NoCollection`] if there is none with this id.
     /// - As [`Self::collections`].
     pub fn collection(&self, id: CollectionId) -> Result<Collection, TxError> {
-        let sql =
-            "SELECT id, state, others, template_epoch, face_epoch, sealed, keep_crops FROM collections WHERE id = $1";
-        match self.row(sql, args![id])? {
+        match self.row(select_collections!("WHERE id = $1"), args![id])? {
             Some(row) => self.read_collection(&row),
             None => Err(TxError::NoCollection { collection: id }),
         }
@@ -202,6 +208,7 @@ impl Tx<'_> {
             template_epoch: row.int(3)?,
             face_epoch: row.int(4)?,
             basis: Basis::read(&mut fields).ok_or_else(damaged)?,
+            created: Timestamp(row.int(7)?),
         })
     }
 

@@ -276,8 +276,7 @@ pub(super) fn open_verdict(
     let plain = seal::open(key, &place, sealed)?;
     let mut fields = Reader::new(&plain);
     let verdict = fields.text().and_then(Verdict::from_word);
-    let time = fields.array().map(i64::from_be_bytes);
-    verdict.zip(time.map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
+    verdict.zip(fields.int().map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
 }
 
 pub(super) fn place<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> Place<'a> {

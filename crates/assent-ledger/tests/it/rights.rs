@@ -248,30 +248,14 @@ fn r3_a_changed_notice_or_a_new_purpose_is_not_covered_by_an_old_yes() {
             assert!(matches!(w.tx(T0, |tx| tx.add_notice(name, language, text)), Err(TxError::NoticeForm)));
         }
         assert!(matches!(w.tx(T0, |tx| tx.add_notice("others", "en", NOTICE)), Err(TxError::NoticeTaken)));
-        let unknown = w.tx(T0, |tx| {
-            tx.open_grant(&NewGrant {
-                subject: ada,
-                collection: w.collection,
-                purpose: &print,
-                evidence: &paper(&w.witnesses),
-                valid_from: T0,
-                valid_until: at(9),
-                notice_sha256: [7; 32],
-            })
-        });
-        assert!(matches!(unknown, Err(TxError::NoNotice)));
-        let backdated = w.tx(at(1), |tx| {
-            tx.open_grant(&NewGrant {
-                subject: ada,
-                collection: w.collection,
-                purpose: &print,
-                evidence: &paper(&w.witnesses),
-                valid_from: T0,
-                valid_until: at(9),
-                notice_sha256: notice(),
-            })
-        });
-        assert!(matches!(backdated, Err(TxError::Backdated)));
+        let given = |now, notice_sha256| {
+            let (subject, collection, evidence) = (ada, w.collection, &paper(&w.witnesses));
+            let (purpose, valid_from, valid_until) = (&print, T0, at(9));
+            let new = NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
+            w.tx(now, |tx| tx.open_grant(&new))
+        };
+        assert!(matches!(given(T0, [7; 32]), Err(TxError::NoNotice)));
+        assert!(matches!(given(at(1), notice()), Err(TxError::Backdated)));
     });
 }
 
