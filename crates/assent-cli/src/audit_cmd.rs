@@ -1,6 +1,5 @@
 //! `assent audit`: is the log whole, what is in it, and what others can check without the vault.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use crate::audit_show_cmd::{self, ShowArgs};
 use crate::erase_cmd::{ERASURE_LIST, people};
 use crate::error::CommandError;
+use crate::files::{read_text, write_text};
 use crate::output::{Output, date};
 use crate::progress;
 use crate::report_cmd;
@@ -257,20 +257,6 @@ fn give(text: &str, what: &'static str, to: Option<&Path>, out: &mut Output<'_>)
     };
     write_text(path, text)?;
     Ok(out.answer(&json!({ "file": path }), |out| writeln!(out, "The {what} is in {}", path.display()))?)
-}
-
-/// # Errors
-///
-/// [`CommandError::Io`] if the file cannot be written.
-pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
-    fs::write(path, text).map_err(|source| CommandError::Io { op: "write", path: path.to_owned(), source })
-}
-
-/// # Errors
-///
-/// [`CommandError::Io`] if the file cannot be read as text.
-pub(crate) fn read_text(path: &Path) -> Result<String, CommandError> {
-    fs::read_to_string(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
 }
 
 /// The key, or that in a file.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use crate::audit_cmd::read_text;
 use crate::error::CommandError;
+use crate::files::read_text;
 use crate::output::Output;
 use crate::vault::{self, VaultFlags, now};
 

@@ -15,9 +15,9 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
-use crate::audit_cmd::{read_text, write_text};
 use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
+use crate::files::{make_folder, read_text, write_text};
 use crate::output::{Output, count, date, day};
 use crate::pending_cmd::{Names, tell_waiting};
 use crate::record::{Record, RecordError, receipt};
@@ -298,8 +298,7 @@ struct ReceiptPage<'a> {
 
 fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
     let (collections, key) = (vault::collections(ledger)?, ledger.log_key()?.to_string());
-    let io = |source| CommandError::Io { op: "make the folder", path: to.to_owned(), source };
-    std::fs::create_dir_all(to).map_err(io)?;
+    make_folder(to)?;
     let mut written = Vec::new();
     for (grant, record) in records(ledger, subject)? {
         let Some(grant) = grant.filter(|grant| grant.state == GrantState::Active) else { continue };

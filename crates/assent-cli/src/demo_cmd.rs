@@ -1,6 +1,5 @@
 //! `assent demo`: the whole way on the sample photos, in a vault that is gone afterwards.
 
-use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -24,6 +23,7 @@ use serde_json::{Value, json};
 
 use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
+use crate::files::read_bytes;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::output::{Output, count};
 use crate::scan_cmd::{Expected, lines};
@@ -256,7 +256,7 @@ fn enrol_everybody(
             statement: "demonstration".to_owned(),
             signed: None,
         };
-        let bytes = fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.clone(), source })?;
+        let bytes = read_bytes(path)?;
         let enrolment = Enrolment {
             subject,
             consents: &consents,

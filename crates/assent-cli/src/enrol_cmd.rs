@@ -18,8 +18,8 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::audit_cmd::read_text;
 use crate::error::CommandError;
+use crate::files::{read_bytes, read_text};
 use crate::models_arg::ModelPlaces;
 use crate::notice_cmd::name_of;
 use crate::output::{Output, ask, count, date, day};
@@ -408,7 +408,7 @@ pub(crate) fn paper(
     signed_by: Signer,
 ) -> Result<Evidence, CommandError> {
     Ok(Evidence::Paper {
-        release_sha256: open_release(&read(release)?)?,
+        release_sha256: open_release(&read_bytes(release)?)?,
         witnesses: known_witnesses(ledger, witnesses)?,
         signed_by,
         statement: String::new(),
@@ -435,12 +435,8 @@ pub(crate) fn known_witnesses(ledger: &Ledger, references: &[String]) -> Result<
 
 /// A picture by its whole path: it may be read again later, from another folder.
 fn picture(path: &Path) -> Result<(String, Vec<u8>), CommandError> {
-    let bytes = read(path)?;
+    let bytes = read_bytes(path)?;
     let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let text = whole.to_str().ok_or_else(|| CommandError::PathText { path: path.to_owned() })?;
     Ok((text.to_owned(), bytes))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
 }

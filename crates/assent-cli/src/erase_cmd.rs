@@ -1,15 +1,14 @@
 //! `assent erase`: one person, or everybody of a jurisdiction, of a collection, or of an order's list.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use assent::ledger::{Jurisdiction, Ledger, SubjectId};
 use clap::Args;
 use serde_json::json;
 
-use crate::audit_cmd::{read_text, write_text};
 use crate::error::CommandError;
+use crate::files::{make_folder, read_text, write_text};
 use crate::output::{Output, count, date};
 use crate::progress;
 use crate::vault::{self, VaultFlags, now};
@@ -104,18 +103,20 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
         let object = json!({ "erased": [], "certificates": null });
         return Ok(out.answer(&object, |out| writeln!(out, "Nobody on the roster is meant; nothing was erased."))?);
     }
+    // Before anybody is erased: a certificate that cannot be written is no surprise then.
+    args.certificates.as_deref().map_or(Ok(()), make_folder)?;
     let bar = progress::bar(whom.len() as u64, "people");
     for subject in &whom {
         ledger.erase(*subject, now(), |_| ())?;
         if let Some(folder) = &args.certificates {
-            let path = folder_of(folder)?.join(format!("{subject}.txt"));
+            let path = folder.join(format!("{subject}.txt"));
             write_text(&path, &ledger.certificate(*subject, now())?)?;
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     if let Some(folder) = &args.certificates {
-        write_text(&folder_of(folder)?.join(ERASURE_LIST), &ledger.erasure_list(&whom)?)?;
+        write_text(&folder.join(ERASURE_LIST), &ledger.erasure_list(&whom)?)?;
     }
     let ids: Vec<String> = whom.iter().map(ToString::to_string).collect();
     Ok(out.answer(&json!({ "erased": ids, "certificates": args.certificates }), |out| {
@@ -133,13 +134,6 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
 /// "1 person", "2 people".
 pub(crate) fn people(n: usize) -> String {
     if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
-}
-
-/// The folder, made if it is not there.
-fn folder_of(folder: &Path) -> Result<&Path, CommandError> {
-    let io = |source| CommandError::Io { op: "make the folder", path: folder.to_owned(), source };
-    fs::create_dir_all(folder).map_err(io)?;
-    Ok(folder)
 }
 
 /// Who is meant. Everybody who is named is there, or nobody is erased.

@@ -1,6 +1,5 @@
 //! `assent keys`: what the key ring is locked with.
 
-use std::fs;
 use std::path::PathBuf;
 
 use assent::ledger::RingSecret;
@@ -8,6 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
+use crate::files::read_bytes;
 use crate::output::Output;
 use crate::passphrase;
 use crate::vault::{self, VaultFlags};
@@ -77,6 +77,5 @@ fn new_secret(how: &WrapArgs) -> Result<RingSecret, CommandError> {
     let (Some(command), Some(file)) = (&how.command, &how.wrapped_key) else {
         return Ok(passphrase::new_passphrase(how.new_passphrase_file.as_deref())?);
     };
-    let wrapped = fs::read(file).map_err(|source| CommandError::Io { op: "read", path: file.clone(), source })?;
-    Ok(passphrase::data_key(command.as_ref(), wrapped)?)
+    Ok(passphrase::data_key(command.as_ref(), read_bytes(file)?)?)
 }

@@ -21,6 +21,7 @@ mod evaluate_cmd;
 mod evaluate_open_set;
 mod evaluate_verify_cmd;
 mod fetch;
+mod files;
 mod find_cmd;
 mod free_memory;
 mod freeze_cmd;

@@ -7,8 +7,8 @@ use assent::packs::hex;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::audit_cmd::read_text;
 use crate::error::CommandError;
+use crate::files::read_text;
 use crate::output::{Output, date};
 use crate::vault::{self, VaultFlags, now};
 

@@ -14,6 +14,7 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::error::CommandError;
+use crate::files::read_bytes;
 use crate::find_cmd::write_whole;
 use crate::output::{Output, count, date};
 use crate::vault::{self, VaultFlags, collection_name, now};
@@ -165,9 +166,8 @@ fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>,
     below(folder.path(), folder.path(), &mut files)?;
     files.push(("events.json".to_owned(), text(&events(ledger)?)));
     for path in with {
-        let bytes = fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.clone(), source })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.push((format!("with/{name}"), bytes));
+        files.push((format!("with/{name}"), read_bytes(path)?));
     }
     Ok(files)
 }

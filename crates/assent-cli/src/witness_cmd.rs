@@ -80,13 +80,10 @@ fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -
         return Err(TxError::WitnessHasKey { witness }.into());
     }
     let asked = file.is_some() || ledger.kind() == VaultKind::Organisation;
-    let passphrase = match asked {
-        true if file.is_none() && !passphrase::at_terminal() => {
-            return Err(CommandError::Missing { flag: PASSPHRASE_FLAG });
-        }
-        true => Some(passphrase::new_words(file)?),
-        false => None,
-    };
+    if asked && file.is_none() && !passphrase::at_terminal() {
+        return Err(CommandError::Missing { flag: PASSPHRASE_FLAG });
+    }
+    let passphrase = if asked { Some(passphrase::new_words(file)?) } else { None };
     let added = ledger.run_tx("add a witness", now(), |tx| {
         let id = there.as_ref().map_or_else(|| tx.add_witness(name), |witness| Ok(witness.id))?;
         passphrase.as_ref().map_or(Ok(()), |words| tx.give_witness_key(id, words))?;

@@ -35,6 +35,17 @@ pub struct Enrolment<'a> {
     pub pictures: &'a [(String, Vec<u8>)],
 }
 
+impl Enrolment<'_> {
+    /// Whether it is to be found by pictures, which then are there; refused if nothing was agreed to.
+    pub(crate) fn to_be_found(&self) -> Result<bool, EnrolError> {
+        if self.consents.is_empty() {
+            return Err(EnrolError::NoConsent);
+        }
+        let to_be_found = self.consents.iter().any(|c| c.purpose.is_find());
+        if to_be_found && self.pictures.is_empty() { Err(EnrolError::NoPicture) } else { Ok(to_be_found) }
+    }
+}
+
 /// Why nobody was enrolled. Nothing was stored.
 #[derive(Debug, Error)]
 pub enum EnrolError {
@@ -118,13 +129,7 @@ pub(crate) fn enrol_as(
     open: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<Vec<GrantId>, TxError>,
 ) -> Result<Vec<GrantId>, EnrolError> {
     let Enrolment { consents, evidence, .. } = *enrolment;
-    if consents.is_empty() {
-        return Err(EnrolError::NoConsent);
-    }
-    let to_be_found = consents.iter().any(|c| c.purpose.is_find());
-    if to_be_found && enrolment.pictures.is_empty() {
-        return Err(EnrolError::NoPicture);
-    }
+    let to_be_found = enrolment.to_be_found()?;
     let own_word = matches!(evidence, Evidence::SelfStatement { .. });
     let mut templates = Vec::new();
     if to_be_found {

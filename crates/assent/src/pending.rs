@@ -56,15 +56,8 @@ pub fn record(
     now: Timestamp,
 ) -> Result<PendingId, EnrolError> {
     let Enrolment { subject, consents, evidence, notice_sha256, valid_until, pictures } = *enrolment;
-    if consents.is_empty() {
-        return Err(EnrolError::NoConsent);
-    }
-    let to_be_found = consents.iter().any(|c| c.purpose.is_find());
-    if to_be_found && pictures.is_empty() {
-        return Err(EnrolError::NoPicture);
-    }
-    // Whoever is not to be found needs none, and none is noted.
-    let pictures = if to_be_found { pictures } else { &[] };
+    // Whoever is not to be found needs no pictures, and none is noted.
+    let pictures = if enrolment.to_be_found()? { pictures } else { &[] };
     if let Some((models, worker)) = engine {
         let known = KnownPhotos { ledger, model: models.pack().model_sha256, now };
         for (picture, bytes) in pictures {
