@@ -65,7 +65,15 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                             let what = tx.searchable(c.id, &find, model)?;
                             tx.open_templates(&what, all_threads(), &|open| vec![true; open.len()], &mut |_| {})
                         });
-                        opened?.into_inner().len()
+                        match opened {
+                            Ok(unopened) => unopened.into_inner().len(),
+                            // An order to stop, or a request that is overdue: no reason to say nothing of the rest.
+                            Err(refused) => {
+                                let says = format!("{}: {}", c.name, chain(&refused));
+                                findings.push(Finding { what: "search", good: false, says });
+                                0
+                            }
+                        }
                     }
                     _ => 0,
                 };
