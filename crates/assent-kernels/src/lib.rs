@@ -1,17 +1,19 @@
-//! The inner loops: one-to-many search over 8-bit rows, and layers of small convolutional networks.
+//! The inner loops: one-to-many search over 8-bit rows, layers of small convolutional networks, and a picture's samples.
 //!
 //! Each kernel has a scalar twin that says what it must compute, and gives the same number to the bit. The choice
 //! is made at run time: an [`Avx2`] can only be made on a processor that has AVX2 and FMA, so holding one is the proof.
 
 mod layers;
 mod protect;
+mod samples;
 mod search;
 
 pub use layers::{Activation, Dense, Depthwise, largest, normalise, pool, quantise};
 pub use protect::{Protected, protect};
+pub use samples::{PLACE_BITS, Pixels, SAMPLE_ONE, SampleRow};
 pub use search::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, SearchKernel, Step, dot, steps, write_row};
 
-/// The best kernels of this processor for layers.
+/// The best kernels of this processor for layers and pictures.
 #[derive(Debug, Clone, Copy)]
 pub enum Kernel {
     /// Plain Rust.
