@@ -3,7 +3,7 @@
 //! ```text
 //! picture at half the side -> what may be a face, however unsure
 //!   -> large and sure: a face, as it is
-//!   -> else: the part of the full side around it, through the detector again, which decides
+//!   -> else: the part of the full side around it, no larger than need be, through the detector again, which decides
 //! picture at two fifths of the side, turned by one, two, three quarters: the same
 //! ```
 //!
@@ -44,6 +44,9 @@ const TURNED: Look = Look { part: 0.4, side_px_min: 480, least: 0.3 };
 const LARGE_PX: f32 = 64.0;
 /// What a large box must score to be looked at again.
 const LARGE_LEAST: f32 = 0.3;
+/// At the second look, a box need not have more than this many pixels: the larger it would be at the full side, the
+/// smaller is the picture of it, in quarters of the full side.
+const ENOUGH_PX: f32 = 96.0;
 /// A sure face of this many pixels or more at the first look is taken as it is; its landmarks come from a look at it
 /// alone ([`crate::second_look`]).
 const SURE_PX: f32 = 40.0;
@@ -78,6 +81,12 @@ struct Full<'p> {
 }
 
 impl Full<'_> {
+    /// The same at a part of its size.
+    fn smaller(&self, part: f32) -> Full<'_> {
+        let size = ((self.size.0 * part).round().max(1.0), (self.size.1 * part).round().max(1.0));
+        Full { photo: self.photo, size, scale: self.scale / part }
+    }
+
     fn part(&self, part: &Rect) -> Frame {
         let (width, height) = (part.width as u32, part.height as u32);
         if self.scale == 1.0 {
@@ -128,10 +137,19 @@ impl FaceFinder {
         let again = unsure.into_iter().filter(|d| side(d) < LARGE_PX || d.score >= LARGE_LEAST.min(threshold));
         let again = again.map(|d| d.scaled(to_full).bounds);
         let again = again.filter(|b| faces.iter().all(|face| face.bounds.iou(b) <= iou));
-        for part in parts(again.collect(), full.size) {
-            let found = self.upright_faces_turned(&full.part(&part), turn, threshold)?;
-            let found = found.into_iter().map(|d| d.shifted(part.x, part.y));
-            faces.extend(found.filter(|d| is_whole(&d.bounds, &part, full.size)));
+        let mut by_quarters: [Vec<Rect>; 4] = Default::default();
+        for bounds in again {
+            let quarters = (4.0 * ENOUGH_PX / bounds.width.min(bounds.height)).ceil() as usize;
+            by_quarters[quarters.clamp(1, 4) - 1].push(bounds);
+        }
+        for (boxes, part) in by_quarters.into_iter().zip([0.25, 0.5, 0.75, 1.0]) {
+            let full = full.smaller(part);
+            for around in parts(boxes.into_iter().map(|b| b.scaled(part)).collect(), full.size) {
+                let found = self.upright_faces_turned(&full.part(&around), turn, threshold)?;
+                let found = found.into_iter().map(|d| d.shifted(around.x, around.y));
+                let whole = found.filter(|d| is_whole(&d.bounds, &around, full.size));
+                faces.extend(whole.map(|d| d.scaled(1.0 / part)));
+            }
         }
         Ok(faces)
     }
