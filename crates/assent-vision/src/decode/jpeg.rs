@@ -142,7 +142,7 @@ pub(super) fn has_end(bytes: &[u8]) -> bool {
                 let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
                 at += 2 + usize::from(u16::from_be_bytes([high, low]));
             }
-            _ => at += 1,
+            _ => at += memchr::memchr(0xFF, &bytes[at..]).unwrap_or(bytes.len() - at),
         }
     }
     false
