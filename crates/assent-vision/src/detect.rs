@@ -247,7 +247,8 @@ pub(crate) fn cut(frame: &Frame, (x, y): (u32, u32), (width, height): (u32, u32)
     let (w, h) = (width.min(frame.width() - x), height.min(frame.height() - y));
     let stride = frame.width() as usize * 3;
     let rows = frame.rgb().chunks_exact(stride).skip(y as usize).take(h as usize);
-    let rgb = rows.flat_map(|row| &row[x as usize * 3..(x + w) as usize * 3]).copied().collect();
+    let mut rgb = Vec::with_capacity(w as usize * h as usize * 3);
+    rows.for_each(|row| rgb.extend_from_slice(&row[x as usize * 3..(x + w) as usize * 3]));
     Frame::new(w, h, rgb).unwrap_or_else(|| Frame::filled(w, h, [0; 3]))
 }
 

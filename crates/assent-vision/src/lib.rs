@@ -15,6 +15,7 @@
 //! else. Left and right are the viewer's.
 
 pub mod align;
+mod border;
 mod coarse;
 mod colours;
 mod convolution;

@@ -123,7 +123,7 @@ pub fn largest(kernel: Kernel, row: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-fn largest_plain(row: &[f32]) -> f32 {
+pub(super) fn largest_plain(row: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let (groups, rest) = row.as_chunks::<16>();
     let mut most = [0f32; 16];

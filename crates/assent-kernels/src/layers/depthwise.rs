@@ -1,6 +1,6 @@
 //! 3x3 convolutions in each channel alone, and pooling, in 32-bit floats.
 
-use super::{Activation, LANES};
+use super::{Activation, LANES, largest_plain};
 use crate::Kernel;
 
 /// A layer that looks at a neighbourhood of 3 x 3 pixels in each channel alone.
@@ -41,12 +41,13 @@ impl Depthwise {
     }
 
     /// Computes `out` (`[pixel][channel]`) from the rows above, at and below it. Output `p` looks at pixels `p * stride`
-    /// to `p * stride + 2` of each row, so that rows have one more pixel at either end.
+    /// to `p * stride + 2` of each row, so that rows have one more pixel at either end. Returns the largest number of
+    /// `out` without its sign, as [`largest`](super::largest) does.
     ///
     /// # Panics
     ///
     /// If `out` is not a whole number of pixels, or a row does not hold the last one's neighbours.
-    pub fn row(&self, kernel: Kernel, rows: [&[f32]; 3], out: &mut [f32]) {
+    pub fn row(&self, kernel: Kernel, rows: [&[f32]; 3], out: &mut [f32]) -> f32 {
         let channels = self.channels();
         assert!(out.len().is_multiple_of(channels));
         let needed = if out.is_empty() { 0 } else { (out.len() - channels) * self.stride + 3 * channels };
@@ -59,7 +60,7 @@ impl Depthwise {
         }
     }
 
-    fn row_scalar(&self, rows: [&[f32]; 3], out: &mut [f32]) {
+    fn row_scalar(&self, rows: [&[f32]; 3], out: &mut [f32]) -> f32 {
         let channels = self.channels();
         for (i, value) in out.iter_mut().enumerate() {
             let (p, c) = (i / channels, i % channels);
@@ -69,6 +70,7 @@ impl Depthwise {
             let sum = taps.zip(weights).fold(self.bias[c], |sum, (tap, weight)| tap.mul_add(*weight, sum));
             *value = self.activation.apply(sum);
         }
+        largest_plain(out)
     }
 }
 
@@ -83,7 +85,7 @@ pub fn pool(kernel: Kernel, row: &[f32], channels: usize, join: bool, out: &mut 
     match kernel {
         Kernel::Scalar => pool_plain(row, channels, join, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA.
+        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA; the assert above checked the lengths.
         Kernel::Avx2(_) => unsafe { avx2::pool(row, channels, join, out) },
     }
 }
@@ -105,7 +107,10 @@ fn pool_plain(row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use std::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps};
+    use std::arch::x86_64::{
+        __m256, _mm256_andnot_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_set1_ps, _mm256_setzero_ps,
+        _mm256_storeu_ps,
+    };
 
     use super::super::avx2::end;
     use super::{Depthwise, LANES};
@@ -114,12 +119,12 @@ mod avx2 {
     ///
     /// AVX2 and FMA are there; `out` holds whole pixels and each of `rows` the neighbours of the last one.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn depthwise(layer: &Depthwise, rows: [&[f32]; 3], out: &mut [f32]) {
-        // Sums, taps and weights of a tile are kept in the 16 registers: 4 + 6 + 1, or 3 + 7 + 1.
+    pub(super) unsafe fn depthwise(layer: &Depthwise, rows: [&[f32]; 3], out: &mut [f32]) -> f32 {
+        // Sums, taps and weights of a tile are kept in the 16 registers: 6 + 8 + 1, or 3 + 7 + 1.
         // SAFETY: as the caller promises.
         unsafe {
             match layer.stride {
-                1 => depthwise_by::<4, 6, 1>(layer, rows, out),
+                1 => depthwise_by::<6, 8, 1>(layer, rows, out),
                 _ => depthwise_by::<3, 7, 2>(layer, rows, out),
             }
         }
@@ -134,28 +139,35 @@ mod avx2 {
         layer: &Depthwise,
         rows: [&[f32]; 3],
         out: &mut [f32],
-    ) {
+    ) -> f32 {
         let channels = layer.channels();
         let pixels = out.len() / channels;
+        let mut most = _mm256_setzero_ps();
         let mut p = 0;
         while p + N <= pixels {
             for block in 0..channels / LANES {
                 // SAFETY: pixels `p` to `p + N` and the block's 8 channels lie within what the caller promises.
-                unsafe { depthwise_tile::<N, M, STRIDE>(layer, block, rows, p, out) };
+                most = unsafe { depthwise_tile::<N, M, STRIDE>(layer, block, rows, p, (out, most)) };
             }
             p += N;
         }
         for p in p..pixels {
             for block in 0..channels / LANES {
                 // SAFETY: as above, for one pixel.
-                unsafe { depthwise_tile::<1, 3, STRIDE>(layer, block, rows, p, out) };
+                most = unsafe { depthwise_tile::<1, 3, STRIDE>(layer, block, rows, p, (out, most)) };
             }
         }
+        let mut lanes = [0.0; LANES];
+        // SAFETY: the array has room for eight numbers.
+        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), most) };
+        lanes.into_iter().fold(0.0, f32::max)
     }
 
     /// # Safety
     ///
     /// As [`depthwise_by`], with `first + N` pixels or more, and `block` below `channels / 8`.
+    ///
+    /// Returns `most`, or what is larger, without its sign, of what was written.
     #[target_feature(enable = "avx2,fma")]
     #[inline]
     unsafe fn depthwise_tile<const N: usize, const M: usize, const STRIDE: usize>(
@@ -163,8 +175,8 @@ mod avx2 {
         block: usize,
         rows: [&[f32]; 3],
         first: usize,
-        out: &mut [f32],
-    ) {
+        (out, mut most): (&mut [f32], __m256),
+    ) -> __m256 {
         let channels = layer.bias.len();
         let (from, to) = (first * STRIDE * channels + block * LANES, first * channels + block * LANES);
         // SAFETY: `weights` holds 72 numbers for each block and `bias` 8; the reads of a row end with pixel
@@ -186,15 +198,35 @@ mod avx2 {
                 }
             }
             for (n, sum) in sums.iter().enumerate() {
-                _mm256_storeu_ps(out.as_mut_ptr().add(to + n * channels), end(layer.activation, *sum));
+                let value = end(layer.activation, *sum);
+                _mm256_storeu_ps(out.as_mut_ptr().add(to + n * channels), value);
+                // Of a NaN and a number, it takes the second.
+                most = _mm256_max_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0), value), most);
             }
         }
+        most
     }
 
-    /// The scalar twin, translated for this processor.
+    /// # Safety
+    ///
+    /// AVX2 and FMA are there; `row` holds whole pairs of pixels, `out` as many pixels, and `channels` are a multiple of 8.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn pool(row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
-        super::pool_plain(row, channels, join, out);
+    pub(super) unsafe fn pool(row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
+        for p in 0..out.len() / channels {
+            for c in (0..channels).step_by(LANES) {
+                // SAFETY: eight channels of pixels `2 p` and `2 p + 1` of `row`, and of pixel `p` of `out`.
+                unsafe {
+                    let left = row.as_ptr().add(2 * p * channels + c);
+                    let to = out.as_mut_ptr().add(p * channels + c);
+                    // Of a NaN and a number, it takes the second, as the twin does.
+                    let mut largest = _mm256_max_ps(_mm256_loadu_ps(left), _mm256_loadu_ps(left.add(channels)));
+                    if join {
+                        largest = _mm256_max_ps(_mm256_loadu_ps(to), largest);
+                    }
+                    _mm256_storeu_ps(to, largest);
+                }
+            }
+        }
     }
 }
 
@@ -215,8 +247,22 @@ mod tests {
             let rows: Vec<Vec<f32>> = (0..3).map(|r| numbers((pixels * stride + 2) * channels, seed ^ r)).collect();
             let rows = [rows[0].as_slice(), &rows[1], &rows[2]];
             let (mut fast, mut plain) = (vec![f32::NAN; pixels * channels], vec![f32::NAN; pixels * channels]);
-            layer.row(Kernel::detect(), rows, &mut fast);
-            layer.row(Kernel::Scalar, rows, &mut plain);
+            let most = [layer.row(Kernel::detect(), rows, &mut fast), layer.row(Kernel::Scalar, rows, &mut plain)];
+            prop_assert_eq!(bits(&fast), bits(&plain));
+            let expected = plain.iter().fold(0f32, |most, v| most.max(v.abs()));
+            prop_assert_eq!(bits(&most), bits(&[expected; 2]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pools_equal_their_scalar_twin(pixels in 0usize..20, blocks in 1usize..9, seed in any::<u32>(), join: bool) {
+            let channels = blocks * LANES;
+            let row = numbers(2 * pixels * channels, seed);
+            let mut fast = numbers(pixels * channels, !seed);
+            let mut plain = fast.clone();
+            pool(Kernel::detect(), &row, channels, join, &mut fast);
+            pool(Kernel::Scalar, &row, channels, join, &mut plain);
             prop_assert_eq!(bits(&fast), bits(&plain));
         }
     }

@@ -7,6 +7,7 @@
 mod dense;
 mod depthwise;
 
+use dense::largest_plain;
 pub use dense::{Dense, largest, normalise, quantise};
 pub use depthwise::{Depthwise, pool};
 

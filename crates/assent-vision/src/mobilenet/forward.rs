@@ -1,9 +1,11 @@
 //! One run of the network: a row goes through the three layers of a block as soon as there are enough rows above it.
 
+use std::sync::atomic::{Ordering, compiler_fence};
+
 use assent_kernels::{Dense, Depthwise, Kernel, largest, quantise};
-use zeroize::Zeroize;
 
 use super::weights::{Block, Excite, Small, Weights};
+use crate::border::clear_border;
 use crate::colours::Colours;
 use crate::frame::Frame;
 use crate::model::EmbedderSpec;
@@ -50,12 +52,12 @@ impl Forward {
 
     /// Overwrites what the last crop left.
     pub(crate) fn forget(&mut self) {
-        self.maps.iter_mut().for_each(|map| map.numbers.zeroize());
-        self.lines.ring.iter_mut().for_each(Zeroize::zeroize);
-        self.lines.out.zeroize();
-        self.steps.iter_mut().for_each(Zeroize::zeroize);
-        self.sums.zeroize();
-        self.row.zeroize();
+        self.maps.iter_mut().for_each(|map| wipe(&mut map.numbers));
+        self.lines.ring.iter_mut().for_each(wipe);
+        wipe(&mut self.lines.out);
+        self.steps.iter_mut().for_each(wipe);
+        wipe(&mut self.sums);
+        wipe(&mut self.row);
     }
 
     /// The crop through the first two layers, into the first map.
@@ -75,7 +77,8 @@ impl Forward {
             colours.fill(kernel, 2 * y + 1, below);
             weights.stem.row(kernel, &[above, here, below], 6, colours.step(), to);
         };
-        self.lines.through(kernel, &weights.stem_depthwise, size, give, |y, row| map.row_mut(y).copy_from_slice(row));
+        self.lines
+            .through(kernel, &weights.stem_depthwise, size, give, |y, row, _| map.row_mut(y).copy_from_slice(row));
     }
 
     /// From the first map to the embedding.
@@ -86,15 +89,25 @@ impl Forward {
         self.sums.extend_from_slice(&pool.bias);
         self.row.resize(map.width * wide, 0.0);
         for (y, factors) in (0..map.height).zip(pool.weights.chunks_exact(map.width * wide)) {
-            dense(kernel, &weights.widen, map.row(y), &mut self.steps[0], &mut self.row);
+            let row = map.row(y);
+            dense(kernel, &weights.widen, (row, largest(kernel, row)), &mut self.steps[0], &mut self.row);
             for (pixel, factors) in self.row.chunks_exact(wide).zip(factors.chunks_exact(wide)) {
                 for ((sum, number), factor) in self.sums.iter_mut().zip(pixel).zip(factors) {
                     *sum += number * factor;
                 }
             }
         }
-        dense(kernel, &weights.last, &self.sums, &mut self.steps[0], embedding);
+        dense(kernel, &weights.last, (&self.sums, largest(kernel, &self.sums)), &mut self.steps[0], embedding);
     }
+}
+
+/// Overwrites a buffer, also what lies beyond its end from an earlier use; volatile writes, one by one, would take a
+/// hundredth of a scan. The memory stays in use, and the compiler does not see by whom: it cannot leave these writes out.
+#[inline(never)]
+fn wipe<T: Copy + Default>(numbers: &mut Vec<T>) {
+    numbers.clear();
+    numbers.resize(numbers.capacity(), T::default());
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// One block, from one map to the other.
@@ -114,10 +127,10 @@ fn block(
         kernel,
         &block.depthwise,
         (from.width, from.height),
-        |y, wide| dense(kernel, &block.expand, from.row(y), steps_in, wide),
-        |y, wide| {
+        |y, wide| dense(kernel, &block.expand, (from.row(y), largest(kernel, from.row(y))), steps_in, wide),
+        |y, wide, most| {
             let row = to.row_mut(y);
-            dense(kernel, &block.project, wide, steps_out, row);
+            dense(kernel, &block.project, (wide, most), steps_out, row);
             for pixel in row.chunks_exact(channels) {
                 sums.iter_mut().zip(pixel).for_each(|(sum, number)| *sum += number);
             }
@@ -137,10 +150,11 @@ fn block(
     }
 }
 
-/// A layer in which every output depends on all channels of its pixel.
-fn dense(kernel: Kernel, layer: &Dense, row: &[f32], steps: &mut Vec<i16>, out: &mut [f32]) {
+/// A layer in which every output depends on all channels of its pixel; no number of `row` is larger than `most` without
+/// its sign.
+fn dense(kernel: Kernel, layer: &Dense, (row, most): (&[f32], f32), steps: &mut Vec<i16>, out: &mut [f32]) {
     steps.resize(row.len().next_multiple_of(2), 0);
-    let scale = quantise(kernel, row, largest(kernel, row), steps);
+    let scale = quantise(kernel, row, most, steps);
     layer.row(kernel, &[steps], layer.share(), scale, out);
 }
 
@@ -201,20 +215,17 @@ struct Lines {
 
 impl Lines {
     /// Runs `layer` over a map of `(width, height)` whose rows `give` writes one after the other; `take` gets the rows
-    /// that come out.
+    /// that come out, each with its largest number without its sign.
     fn through(
         &mut self,
         kernel: Kernel,
         layer: &Depthwise,
         (width, height): (usize, usize),
         mut give: impl FnMut(usize, &mut [f32]),
-        mut take: impl FnMut(usize, &[f32]),
+        mut take: impl FnMut(usize, &[f32], f32),
     ) {
         let (channels, stride) = (layer.channels(), layer.stride());
-        for line in &mut self.ring {
-            line.clear();
-            line.resize((width + 2) * channels, 0.0);
-        }
+        clear_border(&mut self.ring, (width + 2) * channels, channels);
         self.out.resize(width / stride * channels, 0.0);
         let inner = channels..(width + 1) * channels;
         let mut given = 0;
@@ -228,8 +239,8 @@ impl Lines {
                 self.ring[height % 3].fill(0.0); // Below the last row.
             }
             let line = |i: usize| self.ring[i % 3].as_slice();
-            layer.row(kernel, [line(centre + 2), line(centre), line(centre + 1)], &mut self.out);
-            take(y, &self.out);
+            let most = layer.row(kernel, [line(centre + 2), line(centre), line(centre + 1)], &mut self.out);
+            take(y, &self.out, most);
         }
     }
 }

@@ -7,6 +7,7 @@
 use assent_kernels::{Dense, Depthwise, Kernel, largest, pool, quantise};
 
 use super::weights::{Layer, UnitWeights, Weights};
+use crate::border::clear_border;
 use crate::colours::Colours;
 use crate::frame::Frame;
 use crate::model::{DetectorSpec, Preprocessing};
@@ -36,7 +37,7 @@ impl Forward {
         let unit = |weights: UnitWeights| vec![Step::Unit(Unit::new(kernel, weights))];
         let step = |layer| match layer {
             Layer::Unit(weights) => Step::Unit(Unit::new(kernel, weights)),
-            Layer::Pool => Step::Pool(Pool { kernel, width: 0, has_upper: false, out: Vec::new() }),
+            Layer::Pool => Step::Pool(Pool { kernel, width: 0, upper: None, out: Vec::new() }),
         };
         Some(Forward {
             kernel,
@@ -57,21 +58,21 @@ impl Forward {
         self.first_map(frame, (width, height));
         for level in 1..3 {
             let [finer, coarser] = &mut self.pyramid[level - 1..=level] else { continue };
-            through(&mut self.backbone[level], finer, coarser);
+            through(self.kernel, &mut self.backbone[level], finer, coarser);
         }
         for level in (0..3).rev() {
-            through(&mut self.lateral[level], &self.pyramid[level], &mut self.features[level]);
+            through(self.kernel, &mut self.lateral[level], &self.pyramid[level], &mut self.features[level]);
             if level > 0 {
                 self.pyramid[level - 1].add_doubled(&self.features[level]);
             }
-            through(&mut self.heads[level], &self.features[level], &mut self.cells[level]);
-            for cell in self.cells[level].numbers.chunks_exact_mut(CELL) {
+            through(self.kernel, &mut self.heads[level], &self.features[level], &mut self.cells[level]);
+            for cell in self.cells[level].numbers_mut().chunks_exact_mut(CELL) {
                 for logit in &mut cell[..2] {
                     *logit = 1.0 / (1.0 + (-*logit).exp());
                 }
             }
         }
-        self.cells.each_ref().map(|map| map.numbers.as_slice())
+        self.cells.each_ref().map(Map::numbers)
     }
 
     /// The rows of the picture through the stem and the first part of the backbone.
@@ -89,9 +90,9 @@ impl Forward {
             colours.fill(self.kernel, 2 * y, here);
             colours.fill(self.kernel, 2 * y + 1, below);
             self.stem.row(self.kernel, &[above, here, below], 6, colours.step(), &mut out);
-            push(steps, &out, &mut |row| map.add(row));
+            push(steps, Row::of(self.kernel, &out), map);
         }
-        finish(steps, &mut |row| map.add(row));
+        finish(steps, map);
     }
 }
 
@@ -100,29 +101,43 @@ impl Forward {
 struct Map {
     width: usize,
     channels: usize,
+    /// Those that the rows fill; what lies beyond is left of a larger picture.
+    filled: usize,
     numbers: Vec<f32>,
 }
 
 impl Map {
     /// Forgets the rows; new ones will have `width` pixels.
     fn begin(&mut self, width: usize) {
-        self.width = width;
-        self.numbers.clear();
+        (self.width, self.filled) = (width, 0);
     }
 
-    fn add(&mut self, row: &[f32]) {
-        self.channels = row.len() / self.width;
-        self.numbers.extend_from_slice(row);
+    /// Room for one row more, to be written all over.
+    fn add(&mut self, channels: usize) -> &mut [f32] {
+        let (start, end) = (self.filled, self.filled + self.width * channels);
+        (self.channels, self.filled) = (channels, end);
+        if self.numbers.len() < end {
+            self.numbers.resize(end.max(2 * start), 0.0);
+        }
+        &mut self.numbers[start..end]
+    }
+
+    fn numbers(&self) -> &[f32] {
+        &self.numbers[..self.filled]
+    }
+
+    fn numbers_mut(&mut self) -> &mut [f32] {
+        &mut self.numbers[..self.filled]
     }
 
     fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.numbers.chunks_exact(self.width * self.channels)
+        self.numbers().chunks_exact(self.width * self.channels)
     }
 
     /// Adds a map of half the sides, each of its pixels to four of this one.
     fn add_doubled(&mut self, upper: &Map) {
         let (row, channels) = (self.width * self.channels, self.channels);
-        for (pair, from) in self.numbers.chunks_mut(2 * row).zip(upper.rows()) {
+        for (pair, from) in self.numbers_mut().chunks_mut(2 * row).zip(upper.rows()) {
             for to in pair.chunks_exact_mut(row) {
                 for (two, one) in to.chunks_exact_mut(2 * channels).zip(from.chunks_exact(channels)) {
                     let (left, right) = two.split_at_mut(channels);
@@ -131,6 +146,19 @@ impl Map {
                 }
             }
         }
+    }
+}
+
+/// Numbers of a row of pixels (`[pixel][channel]`), none of which is larger than `most` without its sign.
+#[derive(Debug, Clone, Copy)]
+struct Row<'r> {
+    numbers: &'r [f32],
+    most: f32,
+}
+
+impl Row<'_> {
+    fn of(kernel: Kernel, numbers: &[f32]) -> Row<'_> {
+        Row { numbers, most: largest(kernel, numbers) }
     }
 }
 
@@ -152,7 +180,7 @@ impl Step {
     }
 
     /// Takes the next row, and gives the one that is complete with it.
-    fn push(&mut self, row: &[f32]) -> Option<&[f32]> {
+    fn push(&mut self, row: Row) -> Option<Row<'_>> {
         match self {
             Step::Unit(unit) => unit.push(row),
             Step::Pool(pool) => pool.push(row),
@@ -160,7 +188,7 @@ impl Step {
     }
 
     /// Gives the row that waited for one below it.
-    fn finish(&mut self) -> Option<&[f32]> {
+    fn finish(&mut self) -> Option<Row<'_>> {
         match self {
             Step::Unit(unit) => unit.finish(),
             Step::Pool(_) => None,
@@ -172,35 +200,48 @@ fn begin(steps: &mut [Step], width: usize) -> usize {
     steps.iter_mut().fold(width, |width, step| step.begin(width))
 }
 
-/// Sends a row through `steps`; what comes out at the end goes to `sink`.
-fn push(steps: &mut [Step], row: &[f32], sink: &mut impl FnMut(&[f32])) {
-    match steps.split_first_mut() {
-        None => sink(row),
-        Some((first, rest)) => {
+/// Sends a row through `steps`; what comes out at the end is added to `map`.
+fn push(steps: &mut [Step], row: Row, map: &mut Map) {
+    match steps {
+        [] => map.add(row.numbers.len() / map.width).copy_from_slice(row.numbers),
+        [Step::Unit(last)] => {
+            if last.take(row) {
+                last.give(map.add(last.depthwise.channels()));
+            }
+        }
+        [first, rest @ ..] => {
             if let Some(out) = first.push(row) {
-                push(rest, out, sink);
+                push(rest, out, map);
             }
         }
     }
 }
 
 /// Sends through what still waits in `steps`, the first step's first.
-fn finish(steps: &mut [Step], sink: &mut impl FnMut(&[f32])) {
-    if let Some((first, rest)) = steps.split_first_mut() {
-        if let Some(out) = first.finish() {
-            push(rest, out, sink);
+fn finish(steps: &mut [Step], map: &mut Map) {
+    match steps {
+        [] => {}
+        [Step::Unit(last)] => {
+            if last.take_zeros() {
+                last.give(map.add(last.depthwise.channels()));
+            }
         }
-        finish(rest, sink);
+        [first, rest @ ..] => {
+            if let Some(out) = first.finish() {
+                push(rest, out, map);
+            }
+            finish(rest, map);
+        }
     }
 }
 
 /// All rows of `from` through `steps`, in place of what `to` held.
-fn through(steps: &mut [Step], from: &Map, to: &mut Map) {
+fn through(kernel: Kernel, steps: &mut [Step], from: &Map, to: &mut Map) {
     to.begin(begin(steps, from.width));
     for row in from.rows() {
-        push(steps, row, &mut |row| to.add(row));
+        push(steps, Row::of(kernel, row), to);
     }
-    finish(steps, &mut |row| to.add(row));
+    finish(steps, to);
 }
 
 /// A 1x1 convolution, the last three rows of what it gave (with a border of zeros), and the 3x3 one over them.
@@ -225,34 +266,47 @@ impl Unit {
         self.rows = 0;
         self.steps.resize(width * self.dense.share(), 0);
         self.out.resize(width * channels, 0.0);
-        for row in &mut self.ring {
-            row.clear();
-            row.resize((width + 2) * channels, 0.0);
-        }
+        clear_border(&mut self.ring, (width + 2) * channels, channels);
         width
     }
 
-    fn push(&mut self, row: &[f32]) -> Option<&[f32]> {
+    fn push(&mut self, row: Row) -> Option<Row<'_>> {
+        self.take(row).then(|| self.row())
+    }
+
+    fn finish(&mut self) -> Option<Row<'_>> {
+        self.take_zeros().then(|| self.row())
+    }
+
+    /// Takes the next row; whether the one before it is complete now.
+    fn take(&mut self, row: Row) -> bool {
         let channels = self.depthwise.channels();
         let to = &mut self.ring[self.rows % 3];
         let inner = channels..to.len() - channels;
-        let scale = quantise(self.kernel, row, largest(self.kernel, row), &mut self.steps);
+        let scale = quantise(self.kernel, row.numbers, row.most, &mut self.steps);
         self.dense.row(self.kernel, &[&self.steps], self.dense.share(), scale, &mut to[inner]);
         self.rows += 1;
-        (self.rows >= 2).then(|| self.row())
+        self.rows >= 2
     }
 
-    fn finish(&mut self) -> Option<&[f32]> {
+    /// The same for what is below the last row.
+    fn take_zeros(&mut self) -> bool {
         self.ring[self.rows % 3].fill(0.0);
         self.rows += 1;
-        (self.rows >= 2).then(|| self.row())
+        self.rows >= 2
     }
 
-    /// The row before the one that came last.
-    fn row(&mut self) -> &[f32] {
+    fn row(&mut self) -> Row<'_> {
+        let mut out = std::mem::take(&mut self.out);
+        let most = self.give(&mut out);
+        self.out = out;
+        Row { numbers: &self.out, most }
+    }
+
+    /// Writes the row before the one that came last. Returns its largest number without its sign.
+    fn give(&self, out: &mut [f32]) -> f32 {
         let row = |back: usize| self.ring[(self.rows + 3 - back) % 3].as_slice();
-        self.depthwise.row(self.kernel, [row(3), row(2), row(1)], &mut self.out);
-        &self.out
+        self.depthwise.row(self.kernel, [row(3), row(2), row(1)], out)
     }
 }
 
@@ -261,21 +315,27 @@ impl Unit {
 struct Pool {
     kernel: Kernel,
     width: usize,
-    has_upper: bool,
+    /// What [`Row::most`] was of the upper row, while that waits for the lower one.
+    upper: Option<f32>,
     out: Vec<f32>,
 }
 
 impl Pool {
     fn begin(&mut self, width: usize) -> usize {
-        (self.width, self.has_upper) = (width, false);
+        (self.width, self.upper) = (width, None);
         width / 2
     }
 
-    fn push(&mut self, row: &[f32]) -> Option<&[f32]> {
-        let channels = row.len() / self.width;
+    fn push(&mut self, row: Row) -> Option<Row<'_>> {
+        let channels = row.numbers.len() / self.width;
         self.out.resize(self.width / 2 * channels, 0.0);
-        pool(self.kernel, row, channels, self.has_upper, &mut self.out);
-        self.has_upper = !self.has_upper;
-        (!self.has_upper).then_some(&self.out)
+        pool(self.kernel, row.numbers, channels, self.upper.is_some(), &mut self.out);
+        match self.upper.take() {
+            None => {
+                self.upper = Some(row.most);
+                None
+            }
+            Some(upper) => Some(Row { numbers: &self.out, most: row.most.max(upper) }),
+        }
     }
 }
