@@ -58,6 +58,11 @@ impl Frame {
         &mut self.rgb
     }
 
+    /// All bytes, without the picture.
+    pub fn into_rgb(self) -> Vec<u8> {
+        self.rgb
+    }
+
     /// One pixel, red first. Coordinates outside are moved to the nearest edge.
     pub fn pixel(&self, x: i64, y: i64) -> [u8; 3] {
         let x = x.clamp(0, i64::from(self.width) - 1) as usize;

@@ -117,6 +117,7 @@ impl Models {
             },
             limits: DecodeLimits::default(),
             search,
+            spare: Vec::new(),
         })
     }
 
@@ -146,7 +147,12 @@ pub struct Worker {
     pub(crate) second_look: Option<SecondLook>,
     pub(crate) limits: DecodeLimits,
     pub(crate) search: SearchOptions,
+    /// Where the last photo's pixels were.
+    spare: Vec<u8>,
 }
+
+/// The most memory, bytes, that a worker keeps for the pixels of the next photo.
+const SPARE_BYTES_MAX: usize = 24 << 20;
 
 /// A photo that was decoded and searched for faces.
 #[derive(Debug)]
@@ -199,7 +205,7 @@ impl Worker {
     ///
     /// [`LookError`] if the file is no photo or the detector fails. A photo without a face is no error.
     pub fn look<'b>(&mut self, bytes: &'b [u8]) -> Result<Looked<'b>, LookError> {
-        let decoded = decode::decode_at_least(bytes, self.limits, self.search.side_px)?;
+        let decoded = self.decode(bytes)?;
         let mut detected = self.finder.find(&decoded.frame, self.search)?.in_larger(decoded.scale());
         for face in &mut detected.faces {
             if let Some(landmarks) = self.landmarks(&decoded, face.bounds, face.turn)? {
@@ -207,6 +213,19 @@ impl Worker {
             }
         }
         Ok(Looked { bytes, decoded, detected })
+    }
+
+    /// Decodes a photo at the size that a search needs, where the last one was.
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, DecodeError> {
+        decode::decode_into(bytes, self.limits, self.search.side_px, std::mem::take(&mut self.spare))
+    }
+
+    /// Takes the memory of a photo that is done with, for the next one.
+    pub fn reuse(&mut self, looked: Looked) {
+        self.spare = looked.decoded.frame.into_rgb();
+        if self.spare.capacity() > SPARE_BYTES_MAX {
+            self.spare = Vec::new();
+        }
     }
 
     /// The landmarks of a face whose box (photo pixels) and quarter turn are known, by a second look at it; `None` if it

@@ -80,8 +80,8 @@ impl Header {
 
 /// Decodes a JPEG of `size` at the smallest of its scales whose longest side is `side_px` or more, at full size if none
 /// is. `None` if libjpeg-turbo does not decode it without a complaint: damaged files, kinds that it does not know. Those
-/// are left to the slower decoder, which says what is wrong.
-pub(super) fn decode(bytes: &[u8], size: (u32, u32), side_px: u32) -> Option<Frame> {
+/// are left to the slower decoder, which says what is wrong. The frame takes the memory of `spare`.
+pub(super) fn decode(bytes: &[u8], size: (u32, u32), side_px: u32, spare: Vec<u8>) -> Option<Frame> {
     let scale = scale(size, side_px);
     let mut decompressor = Decompressor::new().ok()?;
     let header = decompressor.read_header(bytes).ok()?;
@@ -93,7 +93,8 @@ pub(super) fn decode(bytes: &[u8], size: (u32, u32), side_px: u32) -> Option<Fra
     decompressor.set_scan_limit(SCANS_MAX).ok()?;
     decompressor.set_scaling_factor(scale).ok()?;
     let (width, height) = (scale.scale(header.width), scale.scale(header.height));
-    let mut pixels = vec![0; width * height * samples];
+    let mut pixels = spare;
+    pixels.resize(width * height * samples, 0);
     let image = Image { pixels: pixels.as_mut_slice(), width, pitch: width * samples, height, format };
     decompressor.decompress(bytes, image).ok()?;
     let pixels = if inks { without_inks(&pixels) } else { pixels };

@@ -96,15 +96,25 @@ pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> 
 /// - [`DecodeError::TooLarge`] if the header promises more than `limits`; nothing was decoded then.
 /// - [`DecodeError::Damaged`] if the file is cut off or contradicts itself.
 pub fn decode_at_least(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Decoded, DecodeError> {
+    decode_into(bytes, limits, side_px, Vec::new())
+}
+
+/// The same in the memory of `spare`, what a picture was in that is not needed any more, if the photo is a JPEG: clearing as
+/// much memory anew takes a tenth of the time of decoding.
+///
+/// # Errors
+///
+/// As [`decode_at_least`].
+pub fn decode_into(bytes: &[u8], limits: DecodeLimits, side_px: u32, spare: Vec<u8>) -> Result<Decoded, DecodeError> {
     let (frame, size, exif) = match format::recognise(bytes).ok_or(DecodeError::UnknownFormat)? {
         Format::Other(what) => return Err(DecodeError::NotDecoded { what }),
         Format::Image(format, name) => decode_image(bytes, (format, name), limits)?,
-        Format::Jpeg => decode_jpeg(bytes, limits, side_px)?,
+        Format::Jpeg => decode_jpeg(bytes, limits, side_px, spare)?,
         Format::Raw => {
             let damaged = || DecodeError::Damaged { format: "RAW file", source: None };
             let none = |e: raw::NoPreview| if e.cut_off { damaged() } else { DecodeError::NoPreview };
             let preview = raw::preview(bytes).map_err(none)?;
-            let (frame, size, own) = decode_jpeg(preview.jpeg, limits, side_px)?;
+            let (frame, size, own) = decode_jpeg(preview.jpeg, limits, side_px, spare)?;
             if size.0.max(size.1) < raw::PREVIEW_SIDE_PX_MIN {
                 let needed_px = raw::PREVIEW_SIDE_PX_MIN;
                 return Err(DecodeError::SmallPreview { width: size.0, height: size.1, needed_px });
@@ -120,7 +130,7 @@ pub fn decode_at_least(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Resu
 /// Pixels as they are stored, the size of the whole picture as it is stored, and its orientation as EXIF numbers it.
 type Stored = (Frame, (u32, u32), Option<u8>);
 
-fn decode_jpeg(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Stored, DecodeError> {
+fn decode_jpeg(bytes: &[u8], limits: DecodeLimits, side_px: u32, spare: Vec<u8>) -> Result<Stored, DecodeError> {
     let damaged = || DecodeError::Damaged { format: "JPEG", source: None };
     let header = jpeg::Header::read(bytes).ok_or_else(damaged)?;
     if let Some(what) = header.refusal() {
@@ -131,7 +141,7 @@ fn decode_jpeg(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Store
         return Err(damaged());
     }
     limits.check(header.size)?;
-    let frame = match jpeg::decode(bytes, header.size, side_px) {
+    let frame = match jpeg::decode(bytes, header.size, side_px, spare) {
         Some(frame) => frame,
         None => decode_image(bytes, (ImageFormat::Jpeg, "JPEG"), limits)?.0,
     };

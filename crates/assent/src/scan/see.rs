@@ -3,7 +3,6 @@
 use assent_gallery::calibration::Band;
 use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp, TxError};
 use assent_vision::crop;
-use assent_vision::decode;
 use assent_vision::detect::{Detected, Detection};
 use assent_vision::geometry::{QuarterTurn, Rect};
 use assent_vision::quality::Quality;
@@ -105,6 +104,7 @@ impl Eyes<'_> {
         };
         let answers = self.answers(worker, cuts)?;
         let (width, height) = looked.size();
+        worker.reuse(looked);
         Ok(Seen::Looked(Look { sha256, width, height, outcome, answers, crops }))
     }
 
@@ -120,6 +120,7 @@ impl Eyes<'_> {
             && let Some(looked) = worker.look_again(bytes, known.iter().map(|(_, at)| at))?
         {
             let cuts = worker.cut(&looked);
+            worker.reuse(looked);
             let ids: Vec<FaceId> = known.iter().map(|(id, _)| *id).collect();
             return self.rematched(worker, photo, &ids, cuts);
         }
@@ -178,7 +179,7 @@ impl Worker {
         bytes: &'b [u8],
         known: impl Iterator<Item = &'k FaceBox>,
     ) -> Result<Option<Looked<'b>>, InferenceError> {
-        let Ok(decoded) = decode::decode_at_least(bytes, self.limits, self.search.side_px) else { return Ok(None) };
+        let Ok(decoded) = self.decode(bytes) else { return Ok(None) };
         let mut faces = Vec::new();
         for at in known {
             let bounds = Rect { x: at.x, y: at.y, width: at.w, height: at.h };
