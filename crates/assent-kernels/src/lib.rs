@@ -7,11 +7,13 @@ mod layers;
 mod protect;
 mod samples;
 mod search;
+mod shrink;
 
 pub use layers::{Activation, Dense, Depthwise, largest, normalise, pool, quantise};
 pub use protect::{Protected, protect};
 pub use samples::{PLACE_BITS, Pixels, SAMPLE_ONE, SampleRow};
 pub use search::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, SearchKernel, Step, dot, steps, write_row};
+pub use shrink::{Taps, shrink};
 
 /// The best kernels of this processor for layers and pictures.
 #[derive(Debug, Clone, Copy)]

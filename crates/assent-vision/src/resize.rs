@@ -1,5 +1,6 @@
 //! Making a picture smaller.
 
+use assent_kernels::{Kernel, Taps, shrink};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
@@ -34,18 +35,26 @@ pub(crate) fn resize_part(frame: &Frame, part: Rect, (width, height): (u32, u32)
     let (left, top) = (f64::from(part.x).clamp(0.0, all_x - 1.0), f64::from(part.y).clamp(0.0, all_y - 1.0));
     let (across, down) =
         (f64::from(part.width).clamp(1.0, all_x - left), f64::from(part.height).clamp(1.0, all_y - top));
-    let mut target = Image::new(width.max(1), height.max(1), PixelType::U8x3);
-    // Up to a half, the four nearest pixels see every old pixel; further down, the filter widens.
-    let shrink = across / f64::from(width.max(1));
-    let filter = FilterType::Bilinear;
-    let algorithm = if shrink <= 2.0 { ResizeAlg::Interpolation(filter) } else { ResizeAlg::Convolution(filter) };
-    let options = ResizeOptions::new().resize_alg(algorithm).crop(left, top, across, down);
-    let resized = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
-        .map_err(|_| ())
-        .and_then(|source| Resizer::new().resize(&source, &mut target, &options).map_err(|_| ()));
-    // A `Frame` always has the right number of bytes and the pixel types agree, so nothing is left that could fail.
-    debug_assert!(resized.is_ok());
-    Frame::new(width.max(1), height.max(1), target.into_vec()).unwrap_or_else(|| Frame::filled(width, height, [0; 3]))
+    let (width, height) = (width.max(1), height.max(1));
+    let taps = |old: u32, part, new: u32| Taps::new(old as usize, part, new as usize);
+    let sides = taps(frame.width(), (left, across), width).zip(taps(frame.height(), (top, down), height));
+    let rgb = if let Some((across, down)) = sides {
+        let mut rgb = vec![0; width as usize * height as usize * 3];
+        shrink(Kernel::detect(), frame.rgb(), &across, &down, &mut rgb);
+        rgb
+    } else {
+        // Up to a half, the four nearest pixels see every old pixel.
+        let mut target = Image::new(width, height, PixelType::U8x3);
+        let bilinear = ResizeAlg::Interpolation(FilterType::Bilinear);
+        let options = ResizeOptions::new().resize_alg(bilinear).crop(left, top, across, down);
+        let resized = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
+            .map_err(|_| ())
+            .and_then(|source| Resizer::new().resize(&source, &mut target, &options).map_err(|_| ()));
+        // A `Frame` always has the right number of bytes and the pixel types agree, so nothing is left that could fail.
+        debug_assert!(resized.is_ok());
+        target.into_vec()
+    };
+    Frame::new(width, height, rgb).unwrap_or_else(|| Frame::filled(width, height, [0; 3]))
 }
 
 #[cfg(test)]
@@ -64,12 +73,18 @@ mod tests {
     fn a_part_is_what_the_whole_shows_there() {
         let rgb = (0..64u32 * 48).flat_map(|i| [(i % 64 * 4) as u8, (i / 64 * 5) as u8, 7]).collect();
         let frame = Frame::new(64, 48, rgb).unwrap();
-        let whole = resize(&frame, (32, 24));
-        let part = resize_part(&frame, Rect { x: 16.0, y: 8.0, width: 40.0, height: 30.0 }, (20, 15));
-        for (x, y) in [(1, 1), (10, 7), (18, 13)] {
-            let (expected, got) = (whole.pixel(x + 8, y + 4), part.pixel(x, y));
-            assert!(expected.iter().zip(got).all(|(a, b)| a.abs_diff(b) <= 1), "{x}, {y}: {got:?} for {expected:?}");
-        }
+        let check = |name: &str, shrink: u32, inner: [(u32, u32); 3]| {
+            let whole = resize(&frame, (64 / shrink, 48 / shrink));
+            let part = Rect { x: 16.0, y: 8.0, width: 40.0, height: 32.0 };
+            let part = resize_part(&frame, part, (40 / shrink, 32 / shrink));
+            for (x, y) in inner {
+                let expected = whole.pixel((x + 16 / shrink).into(), (y + 8 / shrink).into());
+                let got = part.pixel(x.into(), y.into());
+                assert!(expected.iter().zip(got).all(|(a, b)| a.abs_diff(b) <= 1), "{name}: {got:?} for {expected:?}");
+            }
+        };
+        check("half", 2, [(1, 1), (10, 7), (18, 13)]);
+        check("an eighth", 8, [(1, 1), (2, 2), (3, 2)]);
         let outside = resize_part(&frame, Rect { x: -9.0, y: 47.5, width: 900.0, height: 9.0 }, (64, 1));
         assert_eq!((outside.width(), outside.height()), (64, 1));
     }
