@@ -152,7 +152,7 @@ pub struct Worker {
 }
 
 /// The most memory, bytes, that a worker keeps for the pixels of the next photo.
-const SPARE_BYTES_MAX: usize = 24 << 20;
+const SPARE_BYTES_MAX: usize = 16 << 20;
 
 /// A photo that was decoded and searched for faces.
 #[derive(Debug)]
