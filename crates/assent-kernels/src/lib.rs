@@ -8,6 +8,8 @@ mod protect;
 mod samples;
 mod search;
 mod shrink;
+#[cfg(test)]
+mod testing;
 
 pub use layers::{Activation, Dense, Depthwise, largest, normalise, pool, quantise};
 pub use protect::{Protected, protect};

@@ -176,11 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn noise(n: usize, seed: u32) -> Vec<u8> {
-        let mix = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed).wrapping_mul(2_246_822_519);
-        (0..n).map(|i| (mix(i) >> 24) as u8).collect()
-    }
+    use crate::testing::noise;
 
     proptest! {
         #[test]
