@@ -43,10 +43,12 @@ pub(crate) fn resize_part(frame: &Frame, part: Rect, (width, height): (u32, u32)
         shrink(Kernel::detect(), frame.rgb(), &across, &down, &mut rgb);
         rgb
     } else {
-        // Up to a half, the four nearest pixels see every old pixel.
         let mut target = Image::new(width, height, PixelType::U8x3);
-        let bilinear = ResizeAlg::Interpolation(FilterType::Bilinear);
-        let options = ResizeOptions::new().resize_alg(bilinear).crop(left, top, across, down);
+        // Up to a half, the four nearest pixels see every old pixel; further down, as a strip is along one side alone, the
+        // filter widens.
+        let (to_half, filter) = (across / f64::from(width) <= 2.0, FilterType::Bilinear);
+        let algorithm = if to_half { ResizeAlg::Interpolation(filter) } else { ResizeAlg::Convolution(filter) };
+        let options = ResizeOptions::new().resize_alg(algorithm).crop(left, top, across, down);
         let resized = ImageRef::new(frame.width(), frame.height(), frame.rgb(), PixelType::U8x3)
             .map_err(|_| ())
             .and_then(|source| Resizer::new().resize(&source, &mut target, &options).map_err(|_| ()));
