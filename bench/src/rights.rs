@@ -98,6 +98,7 @@ fn see(world: &World, subject: SubjectId, photos: usize) -> Result<(), Error> {
         world.tx(|tx| {
             let find = Purpose::find_my_photos();
             let Some(proof) = tx.active_grant_for(subject, world.collection, &find)? else { return Ok(()) };
+            let matching = tx.matching(world.collection)?;
             for n in first..(first + TOGETHER).min(photos) {
                 let path = format!("2027/album-{}/picture-{n:06}.jpg", n / 500);
                 let mut content = [0; 32];
@@ -115,7 +116,7 @@ fn see(world: &World, subject: SubjectId, photos: usize) -> Result<(), Error> {
                     matched_epoch: None,
                 })?;
                 let new = NewSighting { grant: &proof, face: stored.faces[0], band: Band::Match };
-                tx.replace_sightings(stored.id, &[new])?;
+                tx.replace_sightings(&matching, stored.id, &[new])?;
             }
             Ok(())
         })?;

@@ -33,6 +33,7 @@ pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
     let (subject, grant) = world.enrol("somebody", PORTRAIT);
     let started = Instant::now();
     world.tx(|tx| {
+        let matching = tx.matching(world.collection)?;
         let mut seen = Vec::new();
         for (i, photo) in photos.iter().enumerate() {
             let stored = tx.put_photo(&NewPhoto {
@@ -49,7 +50,8 @@ pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
             })?;
             if let Some(&face) = stored.faces.first() {
                 let proof = tx.active_grant(grant)?;
-                tx.replace_sightings(stored.id, &[NewSighting { grant: &proof, face, band: Band::Match }])?;
+                let new = NewSighting { grant: &proof, face, band: Band::Match };
+                tx.replace_sightings(&matching, stored.id, &[new])?;
                 seen.extend(stored.id.0.to_be_bytes());
             }
         }

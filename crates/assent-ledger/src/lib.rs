@@ -83,7 +83,7 @@ pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span
 pub use seal::SealError;
 pub use tx::{
     ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due,
-    Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition,
+    Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, Matching,
     NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order,
     Outcome, Pending, Picture, Refusal, Request, Roster, Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto,
     Subject, Tx, Witness,

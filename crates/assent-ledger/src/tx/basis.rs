@@ -1,7 +1,9 @@
 //! Why the other people in a collection may be looked at, and what must be there before their faces are compared with
 //! anybody's (R10, R16, R17). Covering faces needs none of it.
 
-use super::{Collection, Tx};
+use std::marker::PhantomData;
+
+use super::{Brand, Collection, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -40,6 +42,14 @@ pub struct Basis {
     pub notice_public: Option<Timestamp>,
 }
 
+/// Proof that faces of a collection may be compared with somebody's. [`Tx::matching`] makes it, and it is of no use in
+/// another transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Matching<'tx> {
+    pub(super) collection: CollectionId,
+    brand: Brand<'tx>,
+}
+
 impl Basis {
     pub(super) fn write(&self, start: Writer) -> Writer {
         let opt = |w: Writer, value: Option<&str>| w.opt(value.map(str::as_bytes));
@@ -75,7 +85,7 @@ impl Basis {
     }
 }
 
-impl Tx<'_> {
+impl<'tx> Tx<'tx> {
     /// Writes down anew why the other people in a collection may be looked at.
     ///
     /// # Errors
@@ -139,6 +149,19 @@ impl Tx<'_> {
             locks.push(RuleError::ReviewOverdue { piece: Piece::Dpia, collection: id, since }.into());
         }
         locks
+    }
+
+    /// Proof that what matching gives may be stored in a collection now.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`] if there is none.
+    /// - [`TxError::Frozen`], [`TxError::Stopped`], [`TxError::ClockSetBack`] and the like if nothing new may be stored in it.
+    /// - The first of [`Self::locks`] if it forbids matching.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn matching(&self, id: CollectionId) -> Result<Matching<'tx>, TxError> {
+        let about = self.matched_collection(id)?;
+        Ok(Matching { collection: about.id, brand: PhantomData })
     }
 
     /// A collection in which faces may be compared: always, or when somebody asks.

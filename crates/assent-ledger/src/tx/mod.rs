@@ -44,7 +44,7 @@ use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::{Purpose, VaultKind};
 
-pub use basis::{Basis, Dpia};
+pub use basis::{Basis, Dpia, Matching};
 pub use deadlines::{Alarm, Deadline, Due};
 pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};

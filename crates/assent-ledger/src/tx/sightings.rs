@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::photos::read_box;
-use super::{ActiveGrant, FaceBox, Tx};
+use super::{ActiveGrant, FaceBox, Matching, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -47,22 +47,33 @@ pub struct Sighting {
 
 impl<'tx> Tx<'tx> {
     /// Replaces what the engine says of a photo. What a person decided stays: a decided pair of face and subject is
-    /// neither removed nor written, and a face that was confirmed for one subject goes to no other, and one that was objected to
-    /// to nobody. Returns how many
-    /// of `new` were stored.
+    /// neither removed nor written, a face that was confirmed for one subject goes to no other, and one that was objected
+    /// to goes to nobody. Returns how many of `new` were stored.
     ///
     /// # Errors
     ///
-    /// - [`TxError::NoPhoto`], [`TxError::NoFace`] if the photo or a face of it does not exist.
-    /// - [`TxError::Frozen`], or the first of [`Self::locks`], if the collection forbids matching.
+    /// - [`TxError::NoPhoto`], [`TxError::NoFace`] if something is new and the collection has no such photo, or the photo
+    ///   no such face.
     /// - [`TxError::Twice`] if a face or a subject occurs twice.
     /// - [`TxError::NotActive`] if a grant was withdrawn in this transaction.
     /// - [`TxError::OtherPurpose`] if a grant is not for `find-my-photos`.
     /// - [`TxError::OtherCollection`] if a grant is for another collection than the photo's.
     /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
-    pub fn replace_sightings(&self, photo: PhotoId, new: &[NewSighting<'_, 'tx>]) -> Result<u64, TxError> {
-        let collection = self.collection_of(photo)?;
-        self.matched_collection(collection)?;
+    pub fn replace_sightings(
+        &self,
+        matching: &Matching<'tx>,
+        photo: PhotoId,
+        new: &[NewSighting<'_, 'tx>],
+    ) -> Result<u64, TxError> {
+        let collection = matching.collection;
+        let undecided = "DELETE FROM sightings WHERE photo_id = $1 AND collection_id = $2 AND NOT EXISTS \
+                         (SELECT 1 FROM decisions d WHERE d.collection_id = sightings.collection_id \
+                         AND d.pseudonym = sightings.pseudonym AND d.face_id = sightings.face_id)";
+        if new.is_empty() {
+            self.exec(undecided, args![photo, collection])?;
+            return Ok(0);
+        }
+        self.check_photo(photo, collection)?;
         let subjects: BTreeSet<SubjectId> = new.iter().map(|s| s.grant.subject).collect();
         let faces: BTreeSet<FaceId> = new.iter().map(|s| s.face).collect();
         if subjects.len() < new.len() || faces.len() < new.len() {
@@ -78,12 +89,7 @@ impl<'tx> Tx<'tx> {
                 return Err(TxError::NoFace { face: sighting.face });
             }
         }
-        self.exec(
-            "DELETE FROM sightings WHERE photo_id = $1 AND NOT EXISTS (SELECT 1 FROM decisions d \
-             WHERE d.collection_id = sightings.collection_id AND d.pseudonym = sightings.pseudonym \
-             AND d.face_id = sightings.face_id)",
-            args![photo],
-        )?;
+        self.exec(undecided, args![photo, collection])?;
         let confirmed = self.confirmed_faces(photo, collection)?;
         let apart = self.objected_faces(photo)?;
         let mut stored = 0;
@@ -105,12 +111,13 @@ impl<'tx> Tx<'tx> {
     /// As [`Self::replace_sightings`].
     pub fn replace_own_sighting(
         &self,
+        matching: &Matching<'tx>,
         photo: PhotoId,
         proof: &ActiveGrant<'tx>,
         seen: Option<(FaceId, Band)>,
     ) -> Result<bool, TxError> {
-        let collection = self.collection_of(photo)?;
-        self.matched_collection(collection)?;
+        let collection = matching.collection;
+        self.check_photo(photo, collection)?;
         self.check_finds(proof)?;
         if proof.collection != collection {
             return Err(TxError::OtherCollection { grant: proof.grant });
@@ -131,6 +138,10 @@ impl<'tx> Tx<'tx> {
             return Ok(false);
         }
         self.store_sighting(photo, proof, face, band)
+    }
+
+    fn check_photo(&self, photo: PhotoId, collection: CollectionId) -> Result<(), TxError> {
+        if self.collection_of(photo)? == collection { Ok(()) } else { Err(TxError::NoPhoto { photo }) }
     }
 
     fn store_sighting(

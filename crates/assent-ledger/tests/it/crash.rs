@@ -36,7 +36,12 @@ fn story(ledger: &Ledger) -> Result<(), TxError> {
         let grant = tx.grants_of(tx.find_subject("ada")?.id)?[0].id;
         let proof = tx.active_grant(grant)?;
         let photo = put_photo(tx, proof.collection(), "a.jpg", &[face(0.0)])?;
-        tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Match }])?;
+        let matching = tx.matching(proof.collection())?;
+        tx.replace_sightings(
+            &matching,
+            photo.id,
+            &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Match }],
+        )?;
         tx.append_leaf(EventKind::Scan, b"1 photo", &[]).map(drop)
     })?;
     let ada = ledger.run_tx("look", T0, |tx| tx.find_subject("ada"))?.into_inner().id;

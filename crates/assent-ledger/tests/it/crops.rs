@@ -89,7 +89,11 @@ fn i5_the_crops_of_a_person_go_when_they_leave() {
         let see = |w: &World, grant: GrantId, photo: &StoredPhoto, face: FaceId| {
             w.tx(T0, |tx| {
                 let proof = tx.active_grant(grant)?;
-                tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face, band: Band::Review }])
+                tx.replace_sightings(
+                    &tx.matching(w.collection)?,
+                    photo.id,
+                    &[NewSighting { grant: &proof, face, band: Band::Review }],
+                )
             })
             .unwrap();
         };

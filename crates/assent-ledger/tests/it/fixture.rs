@@ -51,7 +51,11 @@ fn fixture_writer() {
     w.tx(T0, |tx| tx.keep_crops_of(photo.id, MODEL, &[(photo.faces[0], CROP)])).unwrap();
     w.tx(T0, |tx| {
         let proof = tx.active_grant(ga)?;
-        tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }])?;
+        tx.replace_sightings(
+            &tx.matching(w.collection)?,
+            photo.id,
+            &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }],
+        )?;
         tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)
     })
     .unwrap();

@@ -35,7 +35,11 @@ pub(crate) fn world(backend: Backend) -> (World, SubjectId) {
         .unwrap();
     w.tx(T0, |tx| {
         let proof = tx.active_grant(grant)?;
-        tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[1], band: Band::Review }])?;
+        tx.replace_sightings(
+            &tx.matching(w.collection)?,
+            photo.id,
+            &[NewSighting { grant: &proof, face: photo.faces[1], band: Band::Review }],
+        )?;
         tx.record_decision(&proof, photo.faces[1], Verdict::Confirmed)?;
         tx.append_leaf(EventKind::Search, b"", &[(ada, b"looked for herself")])?;
         tx.refuse(ada, w.collection, &Purpose::publish_print(), notice())?;

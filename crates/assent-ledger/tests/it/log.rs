@@ -32,7 +32,7 @@ fn i6_every_event_is_one_leaf() {
         w.tx(T0, |tx| {
             let proof = tx.active_grant(grant)?;
             let new = NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review };
-            tx.replace_sightings(photo.id, &[new])?;
+            tx.replace_sightings(&tx.matching(w.collection)?, photo.id, &[new])?;
             tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)
         })
         .unwrap();

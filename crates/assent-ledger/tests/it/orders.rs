@@ -21,14 +21,18 @@ fn r38_an_order_stops_all_in_its_scope_and_the_rights_go_on() {
         let photo = w.photo("a.jpg", &[face(0.0)]);
         w.tx(T0, |tx| {
             let proof = tx.active_grant(grant)?;
-            tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }])
+            tx.replace_sightings(
+                &tx.matching(w.collection)?,
+                photo.id,
+                &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }],
+            )
         })
         .unwrap();
         let find = Purpose::find_my_photos();
         let sighting = |tx: &Tx<'_>| {
             let proof = tx.active_grant(grant)?;
             let new = NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review };
-            tx.replace_sightings(photo.id, &[new]).map(drop)
+            tx.replace_sightings(&tx.matching(w.collection)?, photo.id, &[new]).map(drop)
         };
         let acts: Vec<Act<'_>> = vec![
             ("search", Box::new(|tx| tx.searchable(w.collection, &find, MODEL).map(drop))),

@@ -269,7 +269,11 @@ fn r3_a_consent_is_renewed_by_a_new_yes_and_everything_goes_over() {
         let photo = w.photo("a.jpg", &[face(0.0)]);
         w.tx(T0, |tx| {
             let proof = tx.active_grant(old)?;
-            tx.replace_sightings(photo.id, &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Match }])?;
+            tx.replace_sightings(
+                &tx.matching(w.collection)?,
+                photo.id,
+                &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Match }],
+            )?;
             tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)
         })
         .unwrap();
@@ -397,7 +401,7 @@ fn r33_a_face_that_was_objected_to_is_nobodys_for_good() {
             w.tx(T0, |tx| {
                 let proof = tx.active_grant(grant)?;
                 let new = NewSighting { grant: &proof, face: photo.faces[1], band: Band::Match };
-                tx.replace_sightings(photo.id, &[new])
+                tx.replace_sightings(&tx.matching(w.collection)?, photo.id, &[new])
             })
             .unwrap()
         };

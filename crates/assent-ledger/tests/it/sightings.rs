@@ -14,7 +14,7 @@ fn see(w: &World, photo: &StoredPhoto, pairs: &[(GrantId, FaceId)]) -> Result<u6
             .zip(pairs)
             .map(|(grant, (_, face))| NewSighting { grant, face: *face, band: Band::Match })
             .collect();
-        tx.replace_sightings(photo.id, &new)
+        tx.replace_sightings(&tx.matching(w.collection)?, photo.id, &new)
     })
 }
 

@@ -489,7 +489,7 @@ pub(crate) fn full(backend: Backend, handle: &str) -> (World, SubjectId, Vec<Tem
     w.tx(T0, |tx| {
         let (a, b) = (tx.active_grant(ga)?, tx.active_grant(gb)?);
         let new = |grant, n: usize| NewSighting { grant, face: photo.faces[n], band: Band::Review };
-        tx.replace_sightings(photo.id, &[new(&a, 0), new(&b, 1)])?;
+        tx.replace_sightings(&tx.matching(w.collection)?, photo.id, &[new(&a, 0), new(&b, 1)])?;
         tx.record_decision(&a, photo.faces[0], Verdict::Confirmed)?;
         tx.append_leaf(EventKind::Search, b"1 person", &[(ada, b"looked for herself")])?;
         Ok(())

@@ -215,7 +215,7 @@ impl Child {
                     .zip(&photo.faces)
                     .map(|(grant, face)| NewSighting { grant, face: *face, band: Band::Match })
                     .collect();
-                tx.replace_sightings(photo.id, &new)?;
+                tx.replace_sightings(&tx.matching(collection)?, photo.id, &new)?;
                 tx.append_leaf(EventKind::Scan, b"1 photo", &[]).map(drop)
             });
             stored.unwrap();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Collection, EventKind, FaceId, Ledger, NewPhoto, NewSighting, Outcome, PhotoId, Reference, ScanUse, SubjectId,
-    Timestamp, Tx, TxError,
+    Collection, EventKind, FaceId, Ledger, Matching, NewPhoto, NewSighting, Outcome, PhotoId, Reference, ScanUse,
+    SubjectId, Timestamp, Tx, TxError,
 };
 
 use super::ScanSummary;
@@ -95,16 +95,20 @@ impl Store<'_> {
         Ok(())
     }
 
-    fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
+    fn store<'tx>(&self, tx: &Tx<'tx>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
         let mut stored = Stored::default();
+        let searched = match self.searched {
+            Some(searched) => Some((searched, tx.matching(self.about.id)?)),
+            None => None,
+        };
         for (task, seen) in batch {
             match seen {
                 Seen::Looked(look) => {
-                    self.store_look(tx, task.file, task.work.known(), look, &mut stored)?;
+                    self.store_look(tx, searched, (task.file, task.work.known()), look, &mut stored)?;
                 }
                 Seen::Rematched { photo, answers, .. } => {
-                    self.store_sightings(tx, *photo, answers, &mut stored)?;
-                    if let Some(searched) = self.searched {
+                    if let Some((searched, matching)) = searched {
+                        self.store_sightings(tx, (searched, &matching), *photo, answers, &mut stored)?;
                         tx.set_matched(*photo, searched.epoch())?;
                     }
                 }
@@ -115,11 +119,11 @@ impl Store<'_> {
         Ok(stored)
     }
 
-    fn store_look(
+    fn store_look<'tx>(
         &self,
-        tx: &Tx<'_>,
-        file: &PhotoFile,
-        known: Option<PhotoId>,
+        tx: &Tx<'tx>,
+        searched: Option<(&Searched, Matching<'tx>)>,
+        (file, known): (&PhotoFile, Option<PhotoId>),
         look: &Look,
         stored: &mut Stored,
     ) -> Result<(), TxError> {
@@ -145,19 +149,22 @@ impl Store<'_> {
             let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
             tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;
         }
-        let answers: Vec<(FaceId, usize, Band)> =
-            look.answers.iter().map(|&(face, owner, band)| (photo.faces[face], owner, band)).collect();
-        self.store_sightings(tx, photo.id, &answers, stored)
+        if let Some((searched, matching)) = searched {
+            let answers: Vec<(FaceId, usize, Band)> =
+                look.answers.iter().map(|&(face, owner, band)| (photo.faces[face], owner, band)).collect();
+            self.store_sightings(tx, (searched, &matching), photo.id, &answers, stored)?;
+        }
+        Ok(())
     }
 
-    fn store_sightings(
+    fn store_sightings<'tx>(
         &self,
-        tx: &Tx<'_>,
+        tx: &Tx<'tx>,
+        (searched, matching): (&Searched, &Matching<'tx>),
         photo: PhotoId,
         answers: &[(FaceId, usize, Band)],
         stored: &mut Stored,
     ) -> Result<(), TxError> {
-        let Some(searched) = self.searched else { return Ok(()) };
         // Whoever withdrew while the photo was looked at has no proof now, and is not named (I4); nor is their crop kept.
         let mut proofs = Vec::new();
         for &(face, owner, band) in answers {
@@ -168,13 +175,19 @@ impl Store<'_> {
             }
         }
         if self.alone {
-            return store_own(tx, photo, searched, proofs.first().map(|(_, face, band)| (*face, *band)), stored);
+            return store_own(
+                tx,
+                (searched, matching),
+                photo,
+                proofs.first().map(|(_, face, band)| (*face, *band)),
+                stored,
+            );
         }
         let new: Vec<NewSighting<'_, '_>> = proofs
             .iter()
             .map(|(grant, face, band)| NewSighting { grant, face: *face, band: in_ledger(*band) })
             .collect();
-        tx.replace_sightings(photo, &new)?;
+        tx.replace_sightings(matching, photo, &new)?;
         for (proof, _, band) in &proofs {
             match band {
                 Band::Match => stored.matches += 1,
@@ -205,10 +218,10 @@ impl Store<'_> {
 }
 
 /// Where the one person who asked is in a photo; others stay as they are.
-fn store_own(
-    tx: &Tx<'_>,
+fn store_own<'tx>(
+    tx: &Tx<'tx>,
+    (searched, matching): (&Searched, &Matching<'tx>),
     photo: PhotoId,
-    searched: &Searched,
     seen: Option<(FaceId, Band)>,
     stored: &mut Stored,
 ) -> Result<(), TxError> {
@@ -218,7 +231,7 @@ fn store_own(
         Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => return Ok(()),
         Err(e) => return Err(e),
     };
-    if tx.replace_own_sighting(photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
+    if tx.replace_own_sighting(matching, photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
         match seen.map(|(_, band)| band) {
             Some(Band::Match) => stored.matches += 1,
             _ => stored.reviews += 1,
