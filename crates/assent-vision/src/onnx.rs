@@ -22,6 +22,17 @@ struct GraphProto {
     node: Vec<Node>,
     #[prost(message, repeated, tag = "5")]
     initializer: Vec<TensorProto>,
+}
+
+/// A file of which only what comes out is read.
+#[derive(Clone, PartialEq, Message)]
+struct ModelHeads {
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphHeads>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphHeads {
     #[prost(message, repeated, tag = "12")]
     output: Vec<ValueInfoProto>,
 }
@@ -139,7 +150,7 @@ impl Graph {
 /// Refuses a network that gives more than `heads`: what its card does not name, nobody asked for (invariant I8).
 /// A file that is no ONNX model is left for the library to refuse.
 pub(crate) fn refuse_other_heads(onnx: &[u8], role: Role, heads: &[String]) -> Result<(), InferenceError> {
-    let outputs = ModelProto::decode(onnx).ok().and_then(|m| m.graph).map(|g| g.output).unwrap_or_default();
+    let outputs = ModelHeads::decode(onnx).ok().and_then(|m| m.graph).map(|g| g.output).unwrap_or_default();
     match outputs.into_iter().find(|output| !heads.contains(&output.name)) {
         Some(other) => Err(InferenceError::OtherHead { role, name: other.name }),
         None => Ok(()),

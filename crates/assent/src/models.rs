@@ -1,6 +1,8 @@
 //! The two networks of a pack, loaded, and a worker that takes photos through them.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
@@ -121,13 +123,16 @@ impl Models {
         })
     }
 
-    /// As many workers as `threads`, at least one.
+    /// As many workers as `threads`, at least one, each loaded by a thread of its own.
     ///
     /// # Errors
     ///
     /// As [`worker`](Self::worker).
     pub fn workers(&self, search: SearchOptions, threads: usize) -> Result<Vec<Worker>, InferenceError> {
-        (0..threads.max(1)).map(|_| self.worker(search)).collect()
+        thread::scope(|scope| {
+            let loading: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(|| self.worker(search))).collect();
+            loading.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        })
     }
 }
 
