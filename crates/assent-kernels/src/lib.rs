@@ -3,6 +3,7 @@
 //! Each kernel has a scalar twin that says what it must compute, and gives the same number to the bit. The choice
 //! is made at run time: an [`Avx2`] can only be made on a processor that has AVX2 and FMA, so holding one is the proof.
 
+mod buffer;
 mod layers;
 mod protect;
 mod samples;
@@ -11,7 +12,8 @@ mod shrink;
 #[cfg(test)]
 mod testing;
 
-pub use layers::{Activation, Dense, Depthwise, largest, normalise, pool, quantise};
+pub use buffer::Buffer;
+pub use layers::{Activation, Dense, Depthwise, add_pixels, largest, normalise, pool, quantise, scale_pixels};
 pub use protect::{Protected, protect};
 pub use samples::{PLACE_BITS, Pixels, SAMPLE_ONE, SampleRow};
 pub use search::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, SearchKernel, Step, dot, steps, write_row};

@@ -1,13 +1,13 @@
 //! 3x3 convolutions in each channel alone, and pooling, in 32-bit floats.
 
 use super::{Activation, LANES, largest_plain};
-use crate::Kernel;
+use crate::{Buffer, Kernel};
 
 /// A layer that looks at a neighbourhood of 3 x 3 pixels in each channel alone.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Depthwise {
     /// `[channels / 8][9][8]`
-    weights: Vec<f32>,
+    weights: Buffer<f32>,
     bias: Vec<f32>,
     stride: usize,
     activation: Activation,
@@ -27,7 +27,7 @@ impl Depthwise {
         for block in weights.chunks_exact(LANES * 9) {
             packed.extend((0..9).flat_map(|tap| block.iter().skip(tap).step_by(9)));
         }
-        Some(Depthwise { weights: packed, bias: bias.to_vec(), stride, activation })
+        Some(Depthwise { weights: packed.as_slice().into(), bias: bias.to_vec(), stride, activation })
     }
 
     /// Channels in and out.
@@ -120,52 +120,60 @@ mod avx2 {
     /// AVX2 and FMA are there; `out` holds whole pixels and each of `rows` the neighbours of the last one.
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn depthwise(layer: &Depthwise, rows: [&[f32]; 3], out: &mut [f32]) -> f32 {
+        let pixels = out.len() / layer.channels();
+        let most = _mm256_setzero_ps();
         // Sums, taps and weights of a tile are kept in the 16 registers: 6 + 8 + 1, or 3 + 7 + 1.
-        // SAFETY: as the caller promises.
-        unsafe {
-            match layer.stride {
-                1 => depthwise_by::<6, 8, 1>(layer, rows, out),
-                _ => depthwise_by::<3, 7, 2>(layer, rows, out),
+        // SAFETY: as the caller promises; the tiles go on where those before them end.
+        let most = unsafe {
+            if layer.stride == 1 {
+                let (first, most) = tiles::<6, 8, 1>(layer, rows, out, (0, most));
+                match pixels - first {
+                    1 => tiles::<1, 3, 1>(layer, rows, out, (first, most)).1,
+                    2 => tiles::<2, 4, 1>(layer, rows, out, (first, most)).1,
+                    3 => tiles::<3, 5, 1>(layer, rows, out, (first, most)).1,
+                    4 => tiles::<4, 6, 1>(layer, rows, out, (first, most)).1,
+                    5 => tiles::<5, 7, 1>(layer, rows, out, (first, most)).1,
+                    _ => most,
+                }
+            } else {
+                let at = tiles::<3, 7, 2>(layer, rows, out, (0, most));
+                tiles::<1, 3, 2>(layer, rows, out, at).1
             }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// As [`depthwise`], with `STRIDE` the layer's and `M` of `(N - 1) * STRIDE + 3`.
-    #[target_feature(enable = "avx2,fma")]
-    #[inline]
-    unsafe fn depthwise_by<const N: usize, const M: usize, const STRIDE: usize>(
-        layer: &Depthwise,
-        rows: [&[f32]; 3],
-        out: &mut [f32],
-    ) -> f32 {
-        let channels = layer.channels();
-        let pixels = out.len() / channels;
-        let mut most = _mm256_setzero_ps();
-        let mut p = 0;
-        while p + N <= pixels {
-            for block in 0..channels / LANES {
-                // SAFETY: pixels `p` to `p + N` and the block's 8 channels lie within what the caller promises.
-                most = unsafe { depthwise_tile::<N, M, STRIDE>(layer, block, rows, p, (out, most)) };
-            }
-            p += N;
-        }
-        for p in p..pixels {
-            for block in 0..channels / LANES {
-                // SAFETY: as above, for one pixel.
-                most = unsafe { depthwise_tile::<1, 3, STRIDE>(layer, block, rows, p, (out, most)) };
-            }
-        }
+        };
         let mut lanes = [0.0; LANES];
         // SAFETY: the array has room for eight numbers.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), most) };
         lanes.into_iter().fold(0.0, f32::max)
     }
 
+    /// As many tiles of `N` pixels as there is room for, from pixel `first` on. Returns the first pixel after them, and
+    /// `most`, or what is larger, without its sign, of what was written.
+    ///
     /// # Safety
     ///
-    /// As [`depthwise_by`], with `first + N` pixels or more, and `block` below `channels / 8`.
+    /// As [`depthwise`], with `STRIDE` the layer's and `M` of `(N - 1) * STRIDE + 3`.
+    #[target_feature(enable = "avx2,fma")]
+    #[inline]
+    unsafe fn tiles<const N: usize, const M: usize, const STRIDE: usize>(
+        layer: &Depthwise,
+        rows: [&[f32]; 3],
+        out: &mut [f32],
+        (mut first, mut most): (usize, __m256),
+    ) -> (usize, __m256) {
+        let channels = layer.channels();
+        while first + N <= out.len() / channels {
+            for block in 0..channels / LANES {
+                // SAFETY: pixels `first` to `first + N` and the block's 8 channels lie within what the caller promises.
+                most = unsafe { depthwise_tile::<N, M, STRIDE>(layer, block, rows, first, (out, most)) };
+            }
+            first += N;
+        }
+        (first, most)
+    }
+
+    /// # Safety
+    ///
+    /// As [`tiles`], with `first + N` pixels or more, and `block` below `channels / 8`.
     ///
     /// Returns `most`, or what is larger, without its sign, of what was written.
     #[target_feature(enable = "avx2,fma")]

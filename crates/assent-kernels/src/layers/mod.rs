@@ -4,9 +4,11 @@
 //! layers stay in the processor's cache. The order in which an output number is put together is part of the contract:
 //! every kernel's result equals the scalar twin's to the bit, and a network's result is the same on every processor.
 
+mod channels;
 mod dense;
 mod depthwise;
 
+pub use channels::{add_pixels, scale_pixels};
 use dense::largest_plain;
 pub use dense::{Dense, largest, normalise, quantise};
 pub use depthwise::{Depthwise, pool};
@@ -21,7 +23,7 @@ pub enum Activation {
     None,
     /// Negative numbers (and what is not a number) become 0.
     Relu,
-    /// Negative numbers (and what is not a number) are multiplied by this slope.
+    /// What has a minus is multiplied by this slope; what is not a number stays so.
     Leaky(f32),
 }
 
@@ -38,10 +40,10 @@ impl Activation {
                 }
             }
             Activation::Leaky(slope) => {
-                if value > 0.0 {
-                    value
-                } else {
+                if value.is_sign_negative() {
                     value * slope
+                } else {
+                    value
                 }
             }
         }
@@ -51,8 +53,7 @@ impl Activation {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256, _CMP_GT_OQ, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps,
-        _mm256_setzero_ps,
+        __m256, _mm256_blendv_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps,
     };
 
     use super::Activation;
@@ -63,10 +64,8 @@ mod avx2 {
         match activation {
             Activation::None => sum,
             Activation::Relu => _mm256_max_ps(sum, _mm256_setzero_ps()), // Of a NaN and 0, it takes the second.
-            Activation::Leaky(slope) => {
-                let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(sum, _mm256_setzero_ps());
-                _mm256_blendv_ps(_mm256_mul_ps(sum, _mm256_set1_ps(slope)), sum, positive)
-            }
+            // A blend looks at the sign alone.
+            Activation::Leaky(slope) => _mm256_blendv_ps(sum, _mm256_mul_ps(sum, _mm256_set1_ps(slope)), sum),
         }
     }
 }

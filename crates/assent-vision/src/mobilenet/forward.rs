@@ -1,8 +1,6 @@
 //! One run of the network: a row goes through the three layers of a block as soon as there are enough rows above it.
 
-use std::sync::atomic::{Ordering, compiler_fence};
-
-use assent_kernels::{Dense, Depthwise, Kernel, largest, quantise};
+use assent_kernels::{Buffer, Dense, Depthwise, Kernel, add_pixels, largest, quantise, scale_pixels};
 
 use super::weights::{Block, Excite, Small, Weights};
 use crate::border::clear_border;
@@ -15,14 +13,12 @@ use crate::model::EmbedderSpec;
 pub(crate) struct Forward {
     kernel: Kernel,
     weights: Weights,
+    stem: Stem,
+    workspace: Workspace,
     /// What goes into a block, and what comes out of it.
     maps: [Map; 2],
-    lines: Lines,
-    /// A row in whole steps, before and after the neighbours were looked at.
-    steps: [Vec<i16>; 2],
-    /// One number for each channel.
-    sums: Vec<f32>,
-    row: Vec<f32>,
+    /// A row in whole steps.
+    steps: Buffer<i16>,
 }
 
 impl Forward {
@@ -31,20 +27,30 @@ impl Forward {
         Some(Forward {
             kernel,
             weights: Weights::read(onnx, spec)?,
+            stem: Stem::default(),
+            workspace: Workspace::default(),
             maps: Default::default(),
-            lines: Lines::default(),
-            steps: Default::default(),
-            sums: Vec::new(),
-            row: Vec::new(),
+            steps: Buffer::default(),
         })
     }
 
     /// The embedding of a square crop of the card's side, not yet of length 1, into `embedding`.
     pub(crate) fn run(&mut self, crop: &Frame, embedding: &mut [f32]) {
-        self.stem(crop);
-        for i in 0..self.weights.blocks.len() {
+        let (kernel, weights, steps) = (self.kernel, &self.weights, &mut self.steps);
+        let [first, rest @ ..] = weights.blocks.as_slice() else { return };
+        let colours = Colours::new(crop, &weights.preprocessing);
+        let size = (crop.width() as usize / 2, crop.height() as usize / 2);
+        self.stem.begin(weights, size);
+        // The map before the first block is the largest, and never whole.
+        let from_stem = |y, wide: &mut [f32]| {
+            let row = self.stem.row(kernel, weights, &colours, y);
+            dense(kernel, &first.expand, row, steps, wide);
+        };
+        self.workspace.block(kernel, first, size, from_stem, None, &mut self.maps[0]);
+        for block in rest {
             let [from, to] = &mut self.maps;
-            block(self.kernel, &self.weights.blocks[i], from, to, (&mut self.lines, &mut self.steps, &mut self.sums));
+            let from_map = |y, wide: &mut [f32]| dense(kernel, &block.expand, from.row(y), steps, wide);
+            self.workspace.block(kernel, block, from.size, from_map, block.adds.then_some(from), to);
             self.maps.swap(0, 1);
         }
         self.end(embedding);
@@ -52,108 +58,130 @@ impl Forward {
 
     /// Overwrites what the last crop left.
     pub(crate) fn forget(&mut self) {
-        self.maps.iter_mut().for_each(|map| wipe(&mut map.numbers));
-        self.lines.ring.iter_mut().for_each(wipe);
-        wipe(&mut self.lines.out);
-        self.steps.iter_mut().for_each(wipe);
-        wipe(&mut self.sums);
-        wipe(&mut self.row);
+        self.maps.iter_mut().for_each(Map::wipe);
+        self.stem.wipe();
+        self.workspace.wipe();
+        self.steps.wipe();
     }
 
-    /// The crop through the first two layers, into the first map.
-    fn stem(&mut self, crop: &Frame) {
-        let (kernel, weights) = (self.kernel, &self.weights);
-        let size = (crop.width() as usize / 2, crop.height() as usize / 2);
-        let colours = Colours::new(crop, &weights.preprocessing);
-        // One pixel of zeros at the left, as the convolution's border. At the right no output needs one; the layer reads
-        // its taps in pairs, and the last pair ends one number further.
-        let mut rows: [Vec<i16>; 3] = std::array::from_fn(|_| vec![0; (2 * size.0 + 1) * 3 + 1]);
-        let map = &mut self.maps[0];
-        map.begin(size, weights.stem_depthwise.channels());
+    /// From the last block's map to the embedding.
+    fn end(&mut self, embedding: &mut [f32]) {
+        let (kernel, weights, map) = (self.kernel, &self.weights, &self.maps[0]);
+        let (wide, pool) = (weights.widen.outputs(), &weights.pool);
+        let sums = self.workspace.sums.room(wide);
+        sums.copy_from_slice(&pool.bias);
+        let row = self.workspace.row.room(map.size.0 * wide);
+        for (y, factors) in (0..map.size.1).zip(pool.weights.chunks_exact(map.size.0 * wide)) {
+            dense(kernel, &weights.widen, map.row(y), &mut self.steps, row);
+            for (pixel, factors) in row.chunks_exact(wide).zip(factors.chunks_exact(wide)) {
+                for ((sum, number), factor) in sums.iter_mut().zip(pixel).zip(factors) {
+                    *sum += number * factor;
+                }
+            }
+        }
+        dense(kernel, &weights.last, (sums, largest(kernel, sums)), &mut self.steps, embedding);
+    }
+}
+
+/// The first two layers.
+#[derive(Debug, Default)]
+struct Stem {
+    height: usize,
+    /// The last three rows of the crop.
+    colours: [Buffer<i16>; 3],
+    lines: Lines,
+    row: Buffer<f32>,
+}
+
+impl Stem {
+    /// For a map of `width` and `height`.
+    fn begin(&mut self, weights: &Weights, (width, height): (usize, usize)) {
+        let channels = weights.stem_depthwise.channels();
+        self.height = height;
+        for row in &mut self.colours {
+            // One pixel of zeros at the left, as the convolution's border. At the right no output needs one; the layer
+            // reads its taps in pairs, and the last pair ends one number further.
+            row.room((2 * width + 1) * 3 + 1).fill(0);
+        }
+        self.lines.begin((width + 2) * channels, channels);
+        self.row.room(width * channels);
+    }
+
+    /// Row `y`, which follows the last one, and its largest number without its sign.
+    fn row(&mut self, kernel: Kernel, weights: &Weights, colours: &Colours, y: usize) -> (&[f32], f32) {
         let give = |y: usize, to: &mut [f32]| {
-            let [above, here, below] = &mut rows;
+            let [above, here, below] = &mut self.colours;
             std::mem::swap(above, below);
             colours.fill(kernel, 2 * y, here);
             colours.fill(kernel, 2 * y + 1, below);
             weights.stem.row(kernel, &[above, here, below], 6, colours.step(), to);
         };
-        self.lines
-            .through(kernel, &weights.stem_depthwise, size, give, |y, row, _| map.row_mut(y).copy_from_slice(row));
+        let most = self.lines.row(kernel, &weights.stem_depthwise, self.height, give, y, &mut self.row);
+        (&self.row, most)
     }
 
-    /// From the first map to the embedding.
-    fn end(&mut self, embedding: &mut [f32]) {
-        let (kernel, weights, map) = (self.kernel, &self.weights, &self.maps[0]);
-        let (wide, pool) = (weights.widen.outputs(), &weights.pool);
-        self.sums.clear();
-        self.sums.extend_from_slice(&pool.bias);
-        self.row.resize(map.width * wide, 0.0);
-        for (y, factors) in (0..map.height).zip(pool.weights.chunks_exact(map.width * wide)) {
-            let row = map.row(y);
-            dense(kernel, &weights.widen, (row, largest(kernel, row)), &mut self.steps[0], &mut self.row);
-            for (pixel, factors) in self.row.chunks_exact(wide).zip(factors.chunks_exact(wide)) {
-                for ((sum, number), factor) in self.sums.iter_mut().zip(pixel).zip(factors) {
-                    *sum += number * factor;
-                }
-            }
-        }
-        dense(kernel, &weights.last, (&self.sums, largest(kernel, &self.sums)), &mut self.steps[0], embedding);
+    fn wipe(&mut self) {
+        self.colours.iter_mut().for_each(Buffer::wipe);
+        self.lines.ring.iter_mut().for_each(Buffer::wipe);
+        self.row.wipe();
     }
 }
 
-/// Overwrites a buffer, also what lies beyond its end from an earlier use; volatile writes, one by one, would take a
-/// hundredth of a scan. The memory stays in use, and the compiler does not see by whom: it cannot leave these writes out.
-#[inline(never)]
-fn wipe<T: Copy + Default>(numbers: &mut Vec<T>) {
-    numbers.clear();
-    numbers.resize(numbers.capacity(), T::default());
-    compiler_fence(Ordering::SeqCst);
+/// What a block works with.
+#[derive(Debug, Default)]
+struct Workspace {
+    lines: Lines,
+    row: Buffer<f32>,
+    /// The row in whole steps.
+    steps: Buffer<i16>,
+    /// One number for each channel.
+    sums: Buffer<f32>,
 }
 
-/// One block, from one map to the other.
-fn block(
-    kernel: Kernel,
-    block: &Block,
-    from: &Map,
-    to: &mut Map,
-    (lines, steps, sums): (&mut Lines, &mut [Vec<i16>; 2], &mut Vec<f32>),
-) {
-    let (stride, channels) = (block.depthwise.stride(), block.project.outputs());
-    let [steps_in, steps_out] = steps;
-    to.begin((from.width / stride, from.height / stride), channels);
-    sums.clear();
-    sums.resize(channels, 0.0);
-    lines.through(
-        kernel,
-        &block.depthwise,
-        (from.width, from.height),
-        |y, wide| dense(kernel, &block.expand, (from.row(y), largest(kernel, from.row(y))), steps_in, wide),
-        |y, wide, most| {
-            let row = to.row_mut(y);
-            dense(kernel, &block.project, (wide, most), steps_out, row);
-            for pixel in row.chunks_exact(channels) {
-                sums.iter_mut().zip(pixel).for_each(|(sum, number)| *sum += number);
-            }
-        },
-    );
-    let pixels = (to.width * to.height) as f32;
-    for sum in sums.iter_mut() {
-        *sum /= pixels;
-    }
-    let factors = block.excite.factors(sums);
-    for (to, from) in to.numbers.chunks_exact_mut(channels).zip(from.numbers.chunks(channels)) {
-        if block.adds {
-            to.iter_mut().zip(&factors).zip(from).for_each(|((to, factor), from)| *to = *to * factor + from);
-        } else {
-            to.iter_mut().zip(&factors).for_each(|(to, factor)| *to *= factor);
+impl Workspace {
+    /// One block, from a map of `(width, height)`, of which `expand` makes more channels row by row, to another; `joined`
+    /// is added to it.
+    fn block(
+        &mut self,
+        kernel: Kernel,
+        block: &Block,
+        (width, height): (usize, usize),
+        mut expand: impl FnMut(usize, &mut [f32]),
+        joined: Option<&Map>,
+        to: &mut Map,
+    ) {
+        let (stride, channels) = (block.depthwise.stride(), block.depthwise.channels());
+        to.begin((width / stride, height / stride), block.project.outputs());
+        self.lines.begin((width + 2) * channels, channels);
+        let row = self.row.room(to.size.0 * channels);
+        let sums = self.sums.room(to.channels);
+        sums.fill(0.0);
+        for y in 0..to.size.1 {
+            let most = self.lines.row(kernel, &block.depthwise, height, &mut expand, y, row);
+            dense(kernel, &block.project, (row, most), &mut self.steps, to.row_mut(y));
+            add_pixels(kernel, to.row(y).0, sums);
         }
+        let pixels = (to.size.0 * to.size.1) as f32;
+        sums.iter_mut().for_each(|sum| *sum /= pixels);
+        let factors = block.excite.factors(sums);
+        for y in 0..to.size.1 {
+            let joined = joined.map_or([].as_slice(), |from| from.row(y).0);
+            to.most[y] = scale_pixels(kernel, to.row_mut(y), &factors, joined);
+        }
+    }
+
+    fn wipe(&mut self) {
+        self.lines.ring.iter_mut().for_each(Buffer::wipe);
+        self.row.wipe();
+        self.steps.wipe();
+        self.sums.wipe();
     }
 }
 
 /// A layer in which every output depends on all channels of its pixel; no number of `row` is larger than `most` without
 /// its sign.
-fn dense(kernel: Kernel, layer: &Dense, (row, most): (&[f32], f32), steps: &mut Vec<i16>, out: &mut [f32]) {
-    steps.resize(row.len().next_multiple_of(2), 0);
+fn dense(kernel: Kernel, layer: &Dense, (row, most): (&[f32], f32), steps: &mut Buffer<i16>, out: &mut [f32]) {
+    let steps = steps.room(row.len().next_multiple_of(2));
     let scale = quantise(kernel, row, most, steps);
     layer.row(kernel, &[steps], layer.share(), scale, out);
 }
@@ -182,65 +210,75 @@ impl Small {
 /// Rows of pixels, `[row][pixel][channel]`.
 #[derive(Debug, Default)]
 struct Map {
-    width: usize,
-    height: usize,
+    /// Width and height.
+    size: (usize, usize),
     channels: usize,
-    numbers: Vec<f32>,
+    numbers: Buffer<f32>,
+    /// The largest number of each row without its sign.
+    most: Buffer<f32>,
 }
 
 impl Map {
-    /// Makes room for another map.
-    fn begin(&mut self, (width, height): (usize, usize), channels: usize) {
-        (self.width, self.height, self.channels) = (width, height, channels);
-        self.numbers.resize(width * height * channels, 0.0);
+    /// Makes room for another map, to be written all over.
+    fn begin(&mut self, size: (usize, usize), channels: usize) {
+        (self.size, self.channels) = (size, channels);
+        self.numbers.room(size.0 * size.1 * channels);
+        self.most.room(size.1);
     }
 
-    fn row(&self, y: usize) -> &[f32] {
-        let length = self.width * self.channels;
-        &self.numbers[y * length..][..length]
+    /// A row, and its largest number without its sign.
+    fn row(&self, y: usize) -> (&[f32], f32) {
+        let length = self.size.0 * self.channels;
+        (&self.numbers[y * length..][..length], self.most[y])
     }
 
     fn row_mut(&mut self, y: usize) -> &mut [f32] {
-        let length = self.width * self.channels;
+        let length = self.size.0 * self.channels;
         &mut self.numbers[y * length..][..length]
+    }
+
+    fn wipe(&mut self) {
+        self.numbers.wipe();
+        self.most.wipe();
     }
 }
 
 /// The last three rows before a layer that looks at neighbours, each with a pixel of zeros at either end.
 #[derive(Debug, Default)]
 struct Lines {
-    ring: [Vec<f32>; 3],
-    out: Vec<f32>,
+    ring: [Buffer<f32>; 3],
+    given: usize,
 }
 
 impl Lines {
-    /// Runs `layer` over a map of `(width, height)` whose rows `give` writes one after the other; `take` gets the rows
-    /// that come out, each with its largest number without its sign.
-    fn through(
+    /// For the rows of another map, of `length` with both borders.
+    fn begin(&mut self, length: usize, channels: usize) {
+        clear_border(&mut self.ring, length, channels);
+        self.given = 0;
+    }
+
+    /// Row `y` of what `layer` makes of a map of `height` rows, into `out`; `give` writes those rows, one after the other.
+    /// Returns the largest number of `out` without its sign.
+    fn row(
         &mut self,
         kernel: Kernel,
         layer: &Depthwise,
-        (width, height): (usize, usize),
+        height: usize,
         mut give: impl FnMut(usize, &mut [f32]),
-        mut take: impl FnMut(usize, &[f32], f32),
-    ) {
-        let (channels, stride) = (layer.channels(), layer.stride());
-        clear_border(&mut self.ring, (width + 2) * channels, channels);
-        self.out.resize(width / stride * channels, 0.0);
-        let inner = channels..(width + 1) * channels;
-        let mut given = 0;
-        for y in 0..height / stride {
-            let centre = y * stride;
-            while given < (centre + 2).min(height) {
-                give(given, &mut self.ring[given % 3][inner.clone()]);
-                given += 1;
-            }
-            if centre + 1 == height {
-                self.ring[height % 3].fill(0.0); // Below the last row.
-            }
-            let line = |i: usize| self.ring[i % 3].as_slice();
-            let most = layer.row(kernel, [line(centre + 2), line(centre), line(centre + 1)], &mut self.out);
-            take(y, &self.out, most);
+        y: usize,
+        out: &mut [f32],
+    ) -> f32 {
+        let (channels, centre) = (layer.channels(), y * layer.stride());
+        while self.given < (centre + 2).min(height) {
+            let line = &mut self.ring[self.given % 3];
+            let inner = channels..line.len() - channels;
+            give(self.given, &mut line[inner]);
+            self.given += 1;
         }
+        if centre + 1 == height {
+            self.ring[height % 3].fill(0.0); // Below the last row.
+        }
+        let line = |i: usize| &*self.ring[i % 3];
+        layer.row(kernel, [line(centre + 2), line(centre), line(centre + 1)], out)
     }
 }

@@ -104,6 +104,8 @@ impl Weights {
         let mut channels = self.stem.outputs();
         let mut side = spec.side_px as usize / 2;
         let mut fits = spec.side_px.is_multiple_of(2) && self.stem_depthwise.channels() == channels;
+        // What comes into the first block is never whole, and cannot be added.
+        fits &= self.blocks.first().is_some_and(|first| !first.adds);
         for block in &self.blocks {
             let (wide, narrow) = (block.expand.outputs(), block.project.outputs());
             fits &= block.expand.share() == channels

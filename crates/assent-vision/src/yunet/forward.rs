@@ -4,7 +4,7 @@
 //! layer runs over the whole picture before the next begins. Here a row goes through all layers as soon as there are
 //! enough rows above it, and only the three maps of the pyramid are ever whole.
 
-use assent_kernels::{Dense, Depthwise, Kernel, largest, pool, quantise};
+use assent_kernels::{Buffer, Dense, Depthwise, Kernel, largest, pool, quantise};
 
 use super::weights::{Layer, UnitWeights, Weights};
 use crate::border::clear_border;
@@ -37,7 +37,7 @@ impl Forward {
         let unit = |weights: UnitWeights| vec![Step::Unit(Unit::new(kernel, weights))];
         let step = |layer| match layer {
             Layer::Unit(weights) => Step::Unit(Unit::new(kernel, weights)),
-            Layer::Pool => Step::Pool(Pool { kernel, width: 0, upper: None, out: Vec::new() }),
+            Layer::Pool => Step::Pool(Pool { kernel, width: 0, upper: None, out: Buffer::default() }),
         };
         Some(Forward {
             kernel,
@@ -81,7 +81,8 @@ impl Forward {
         // One pixel of zeros at the left, as the convolution's border. At the right no output needs one; the layer reads
         // its taps in pairs, and the last pair ends one number further.
         let mut rows: [Vec<i16>; 3] = std::array::from_fn(|_| vec![0; (width + 1) * 3 + 1]);
-        let mut out = vec![0.0; width / 2 * self.stem.outputs()];
+        let mut out = Buffer::default();
+        out.room(width / 2 * self.stem.outputs());
         let (steps, map) = (&mut self.backbone[0], &mut self.pyramid[0]);
         map.begin(begin(steps, width / 2));
         for y in 0..height / 2 {
@@ -103,7 +104,7 @@ struct Map {
     channels: usize,
     /// Those that the rows fill; what lies beyond is left of a larger picture.
     filled: usize,
-    numbers: Vec<f32>,
+    numbers: Buffer<f32>,
 }
 
 impl Map {
@@ -117,7 +118,7 @@ impl Map {
         let (start, end) = (self.filled, self.filled + self.width * channels);
         (self.channels, self.filled) = (channels, end);
         if self.numbers.len() < end {
-            self.numbers.resize(end.max(2 * start), 0.0);
+            self.numbers.room(end.max(2 * start));
         }
         &mut self.numbers[start..end]
     }
@@ -250,22 +251,30 @@ struct Unit {
     kernel: Kernel,
     dense: Dense,
     depthwise: Depthwise,
-    steps: Vec<i16>,
-    ring: [Vec<f32>; 3],
+    steps: Buffer<i16>,
+    ring: [Buffer<f32>; 3],
     rows: usize,
-    out: Vec<f32>,
+    out: Buffer<f32>,
 }
 
 impl Unit {
     fn new(kernel: Kernel, (dense, depthwise): UnitWeights) -> Unit {
-        Unit { kernel, dense, depthwise, steps: Vec::new(), ring: Default::default(), rows: 0, out: Vec::new() }
+        Unit {
+            kernel,
+            dense,
+            depthwise,
+            steps: Buffer::default(),
+            ring: Default::default(),
+            rows: 0,
+            out: Buffer::default(),
+        }
     }
 
     fn begin(&mut self, width: usize) -> usize {
         let channels = self.depthwise.channels();
         self.rows = 0;
-        self.steps.resize(width * self.dense.share(), 0);
-        self.out.resize(width * channels, 0.0);
+        self.steps.room(width * self.dense.share());
+        self.out.room(width * channels);
         clear_border(&mut self.ring, (width + 2) * channels, channels);
         width
     }
@@ -305,7 +314,7 @@ impl Unit {
 
     /// Writes the row before the one that came last. Returns its largest number without its sign.
     fn give(&self, out: &mut [f32]) -> f32 {
-        let row = |back: usize| self.ring[(self.rows + 3 - back) % 3].as_slice();
+        let row = |back: usize| &*self.ring[(self.rows + 3 - back) % 3];
         self.depthwise.row(self.kernel, [row(3), row(2), row(1)], out)
     }
 }
@@ -317,7 +326,7 @@ struct Pool {
     width: usize,
     /// What [`Row::most`] was of the upper row, while that waits for the lower one.
     upper: Option<f32>,
-    out: Vec<f32>,
+    out: Buffer<f32>,
 }
 
 impl Pool {
@@ -328,7 +337,7 @@ impl Pool {
 
     fn push(&mut self, row: Row) -> Option<Row<'_>> {
         let channels = row.numbers.len() / self.width;
-        self.out.resize(self.width / 2 * channels, 0.0);
+        self.out.room(self.width / 2 * channels);
         pool(self.kernel, row.numbers, channels, self.upper.is_some(), &mut self.out);
         match self.upper.take() {
             None => {

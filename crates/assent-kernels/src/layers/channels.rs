@@ -1,0 +1,124 @@
+//! Each channel as a whole: its sum over many pixels, and a factor for all of its numbers (squeeze and excitation).
+
+use super::LANES;
+use crate::Kernel;
+
+/// Adds the pixels of `row` (`[pixel][channel]`) to `sums`, one for each channel.
+///
+/// # Panics
+///
+/// If `row` is not a whole number of pixels.
+pub fn add_pixels(kernel: Kernel, row: &[f32], sums: &mut [f32]) {
+    assert!(row.len().is_multiple_of(sums.len()));
+    match kernel {
+        Kernel::Scalar => add_pixels_plain(row, sums),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA.
+        Kernel::Avx2(_) => unsafe { avx2::add_pixels(row, sums) },
+    }
+}
+
+#[inline(always)]
+fn add_pixels_plain(row: &[f32], sums: &mut [f32]) {
+    for pixel in row.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(pixel).for_each(|(sum, number)| *sum += number);
+    }
+}
+
+/// Multiplies the pixels of `row` (`[pixel][channel]`) by `factors`, one for each channel, and adds `joined`, which is as
+/// long as `row` or empty. Returns the largest number of the result without its sign.
+///
+/// # Panics
+///
+/// If there is not a multiple of 8 channels, `row` is not a whole number of pixels, or `joined` of another length.
+pub fn scale_pixels(kernel: Kernel, row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
+    assert!(factors.len().is_multiple_of(LANES) && row.len().is_multiple_of(factors.len()));
+    assert!(joined.is_empty() || joined.len() == row.len());
+    match kernel {
+        Kernel::Scalar => scale_pixels_plain(row, factors, joined),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA.
+        Kernel::Avx2(_) => unsafe { avx2::scale_pixels(row, factors, joined) },
+    }
+}
+
+#[inline(always)]
+fn scale_pixels_plain(row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut most = [0f32; LANES];
+    let (factors, joined) = (factors.as_chunks::<LANES>().0, joined.as_chunks::<LANES>().0);
+    for (p, pixel) in row.as_chunks_mut::<LANES>().0.chunks_exact_mut(factors.len()).enumerate() {
+        let joined = joined.get(p * factors.len()..).unwrap_or_default();
+        for (i, (numbers, factors)) in pixel.iter_mut().zip(factors).enumerate() {
+            let joined = joined.get(i);
+            for lane in 0..LANES {
+                let scaled = numbers[lane] * factors[lane];
+                numbers[lane] = joined.map_or(scaled, |joined| scaled + joined[lane]);
+                most[lane] = larger(numbers[lane].abs(), most[lane]);
+            }
+        }
+    }
+    most.into_iter().fold(0.0, larger)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    /// # Safety
+    ///
+    /// AVX2 and FMA are there.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn add_pixels(row: &[f32], sums: &mut [f32]) {
+        super::add_pixels_plain(row, sums);
+    }
+
+    /// # Safety
+    ///
+    /// AVX2 and FMA are there.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn scale_pixels(row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
+        super::scale_pixels_plain(row, factors, joined)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{bits, numbers};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sums_and_factors_equal_their_scalar_twins(
+            pixels in 0usize..20, blocks in 1usize..9, seed in any::<u32>(), joins: bool,
+        ) {
+            let channels = blocks * LANES;
+            let (row, factors) = (numbers(pixels * channels, seed), numbers(channels, !seed));
+            let joined = if joins { numbers(pixels * channels, seed ^ 5) } else { Vec::new() };
+            let run = |kernel| {
+                let (mut sums, mut scaled) = (factors.clone(), row.clone());
+                add_pixels(kernel, &row, &mut sums);
+                let most = scale_pixels(kernel, &mut scaled, &factors, &joined);
+                (bits(&sums), bits(&scaled), most.to_bits())
+            };
+            prop_assert_eq!(run(Kernel::detect()), run(Kernel::Scalar));
+        }
+    }
+
+    #[test]
+    fn each_channel_has_its_sum_and_its_factor() {
+        let row: Vec<f32> = (0..16u8).map(f32::from).collect();
+        let factors = [0.0, 1.0, 2.0, 0.5, 1.0, 1.0, 1.0, -1.0];
+        for kernel in [Kernel::Scalar, Kernel::detect()] {
+            let mut sums = [100.0; 8];
+            add_pixels(kernel, &row, &mut sums);
+            assert_eq!(bits(&sums), bits(&[108.0, 110.0, 112.0, 114.0, 116.0, 118.0, 120.0, 122.0]));
+            let mut scaled = row.clone();
+            let most = scale_pixels(kernel, &mut scaled, &factors, &[]);
+            assert_eq!(bits(&[scaled[2], scaled[11], scaled[15], most]), bits(&[4.0, 5.5, -15.0, 20.0]));
+            let mut added = row.clone();
+            let most = scale_pixels(kernel, &mut added, &factors, &[-100.0; 16]);
+            assert_eq!(bits(&[added[2], added[11], added[15], most]), bits(&[-96.0, -94.5, -115.0, 115.0]));
+        }
+    }
+}
