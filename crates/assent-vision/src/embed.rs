@@ -117,6 +117,14 @@ impl Embedder {
         Ok(Embedder { engine, spec, template_px })
     }
 
+    /// Another one with the same weights, for another thread; `None` where the library runs the network, which shares
+    /// none.
+    pub fn sharing(&self) -> Option<Embedder> {
+        let Engine::Own(forward) = &self.engine else { return None };
+        let engine = Engine::Own(Box::new(forward.another()));
+        Some(Embedder { engine, spec: self.spec.clone(), template_px: self.template_px })
+    }
+
     /// The engine that runs the network.
     pub fn execution(&self) -> Execution {
         match &self.engine {

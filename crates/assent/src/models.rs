@@ -1,8 +1,7 @@
 //! The two networks of a pack, loaded, and a worker that takes photos through them.
 
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
@@ -35,6 +34,8 @@ pub struct Models {
     rewrite: Rewrite,
     /// The embedder as its engine is fast at it, where that is not the pack's own file.
     rewritten: Option<Vec<u8>>,
+    /// Whose weights the embedders of all threads share, once there was one.
+    shared: Mutex<Option<Embedder>>,
 }
 
 /// Why the models could not be loaded.
@@ -65,7 +66,7 @@ impl Models {
         let pack = ModelPack::load(pack_dir, terms)?;
         let runtime = Runtime::load(runtime_dir)?;
         let (rewrite, rewritten) = packs::rewritten(&runtime, &pack, keep_in);
-        Ok(Models { runtime, pack, rewrite, rewritten })
+        Ok(Models { runtime, pack, rewrite, rewritten, shared: Mutex::new(None) })
     }
 
     /// What became of the embedder's `PReLU` layers.
@@ -109,10 +110,9 @@ impl Models {
     ///
     /// [`InferenceError::Load`] if the library refuses a network.
     pub fn worker(&self, search: SearchOptions) -> Result<Worker, InferenceError> {
-        let embedder = self.rewritten.as_ref().unwrap_or(&self.pack.embedder_bytes);
         Ok(Worker {
             finder: FaceFinder::new(&self.runtime, self.pack.detector().clone(), &self.pack.detector_bytes)?,
-            embedder: Embedder::new(&self.runtime, self.pack.embedder().clone(), embedder)?,
+            embedder: self.embedder()?,
             second_look: match self.pack.detector().input {
                 DetectorInput::MultipleOf { .. } => Some(SecondLook::new(&self.pack.embedder().template)),
                 DetectorInput::Fixed { .. } => None,
@@ -123,16 +123,24 @@ impl Models {
         })
     }
 
-    /// As many workers as `threads`, at least one, each loaded by a thread of its own.
+    /// As many workers as `threads`, at least one.
     ///
     /// # Errors
     ///
     /// As [`worker`](Self::worker).
     pub fn workers(&self, search: SearchOptions, threads: usize) -> Result<Vec<Worker>, InferenceError> {
-        thread::scope(|scope| {
-            let loading: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(|| self.worker(search))).collect();
-            loading.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        })
+        (0..threads.max(1)).map(|_| self.worker(search)).collect()
+    }
+
+    fn embedder(&self) -> Result<Embedder, InferenceError> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(embedder) = shared.as_ref().and_then(Embedder::sharing) {
+            return Ok(embedder);
+        }
+        let onnx = self.rewritten.as_ref().unwrap_or(&self.pack.embedder_bytes);
+        let embedder = Embedder::new(&self.runtime, self.pack.embedder().clone(), onnx)?;
+        *shared = embedder.sharing();
+        Ok(embedder)
     }
 }
 

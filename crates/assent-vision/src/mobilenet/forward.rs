@@ -1,5 +1,7 @@
 //! One run of the network: a row goes through the three layers of a block as soon as there are enough rows above it.
 
+use std::sync::Arc;
+
 use assent_kernels::{Buffer, Dense, Depthwise, Kernel, add_pixels, largest, quantise, scale_pixels};
 
 use super::weights::{Block, Excite, Small, Weights};
@@ -12,7 +14,7 @@ use crate::model::EmbedderSpec;
 #[derive(Debug)]
 pub(crate) struct Forward {
     kernel: Kernel,
-    weights: Weights,
+    weights: Arc<Weights>,
     stem: Stem,
     workspace: Workspace,
     /// What goes into a block, and what comes out of it.
@@ -24,14 +26,23 @@ pub(crate) struct Forward {
 impl Forward {
     /// `None` unless `onnx` is a network of the known architecture.
     pub(crate) fn read(kernel: Kernel, onnx: &[u8], spec: &EmbedderSpec) -> Option<Forward> {
-        Some(Forward {
+        Some(Forward::with(kernel, Arc::new(Weights::read(onnx, spec)?)))
+    }
+
+    /// The same network with buffers of its own, for another thread.
+    pub(crate) fn another(&self) -> Forward {
+        Forward::with(self.kernel, Arc::clone(&self.weights))
+    }
+
+    fn with(kernel: Kernel, weights: Arc<Weights>) -> Forward {
+        Forward {
             kernel,
-            weights: Weights::read(onnx, spec)?,
+            weights,
             stem: Stem::default(),
             workspace: Workspace::default(),
             maps: Default::default(),
             steps: Buffer::default(),
-        })
+        }
     }
 
     /// The embedding of a square crop of the card's side, not yet of length 1, into `embedding`.
@@ -162,7 +173,9 @@ impl Workspace {
             add_pixels(kernel, to.row(y).0, sums);
         }
         let pixels = (to.size.0 * to.size.1) as f32;
-        sums.iter_mut().for_each(|sum| *sum /= pixels);
+        for sum in sums.iter_mut() {
+            *sum /= pixels;
+        }
         let factors = block.excite.factors(sums);
         for y in 0..to.size.1 {
             let joined = joined.map_or([].as_slice(), |from| from.row(y).0);

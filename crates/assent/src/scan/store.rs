@@ -95,7 +95,7 @@ impl Store<'_> {
         Ok(())
     }
 
-    fn store<'tx>(&self, tx: &Tx<'tx>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
+    fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
         let mut stored = Stored::default();
         let searched = match self.searched {
             Some(searched) => Some((searched, tx.matching(self.about.id)?)),
