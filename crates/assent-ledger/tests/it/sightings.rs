@@ -7,6 +7,10 @@ use assent_ledger::*;
 use crate::support::*;
 
 fn see(w: &World, photo: &StoredPhoto, pairs: &[(GrantId, FaceId)]) -> Result<u64, TxError> {
+    see_in(w, w.collection, photo, pairs)
+}
+
+fn see_in(w: &World, c: CollectionId, photo: &StoredPhoto, pairs: &[(GrantId, FaceId)]) -> Result<u64, TxError> {
     w.tx(T0, |tx| {
         let proofs = pairs.iter().map(|(g, _)| tx.active_grant(*g)).collect::<Result<Vec<_>, _>>()?;
         let new: Vec<_> = proofs
@@ -14,7 +18,7 @@ fn see(w: &World, photo: &StoredPhoto, pairs: &[(GrantId, FaceId)]) -> Result<u6
             .zip(pairs)
             .map(|(grant, (_, face))| NewSighting { grant, face: *face, band: Band::Match })
             .collect();
-        tx.replace_sightings(&tx.matching(w.collection)?, photo.id, &new)
+        tx.replace_sightings(&tx.matching(c)?, photo.id, &new)
     })
 }
 
@@ -64,12 +68,17 @@ fn i4_other_purposes_collections_and_photos_are_refused() {
         let there = w.tx(T0, |tx| put_photo(tx, other, "a.jpg", &[face(0.0)])).unwrap();
         let gb = w.grant(w.subject("bob"), 9);
         assert!(matches!(see(&w, &here, &[(publish, here.faces[0])]), Err(TxError::OtherPurpose { .. })));
-        assert!(matches!(see(&w, &there, &[(find, there.faces[0])]), Err(TxError::OtherCollection { .. })));
+        assert!(matches!(see(&w, &there, &[(find, there.faces[0])]), Err(TxError::NoPhoto { .. })));
+        let elsewhere = see_in(&w, other, &there, &[(find, there.faces[0])]);
+        assert!(matches!(elsewhere, Err(TxError::OtherCollection { .. })));
         assert!(matches!(see(&w, &here, &[(find, there.faces[0])]), Err(TxError::NoFace { .. })));
         assert!(matches!(see(&w, &here, &[(find, here.faces[0]), (find, here.faces[1])]), Err(TxError::Twice { .. })));
         assert!(matches!(see(&w, &here, &[(find, here.faces[0]), (gb, here.faces[0])]), Err(TxError::Twice { .. })));
         let by_hand = w.tx(T0, |tx| tx.record_decision(&tx.active_grant(find)?, here.faces[0], Verdict::Confirmed));
         assert!(matches!(by_hand, Err(TxError::NotProposed { .. })), "nobody names a face by hand");
+        see(&w, &here, &[(find, here.faces[0])]).unwrap();
+        see_in(&w, other, &here, &[]).unwrap();
+        assert_eq!(seen(&w, find), [(here.faces[0], None)], "another collection's search takes nothing away");
     });
 }
 
