@@ -1,6 +1,6 @@
 //! Each channel as a whole: its sum over many pixels, and a factor for all of its numbers (squeeze and excitation).
 
-use super::LANES;
+use super::{LANES, larger};
 use crate::Kernel;
 
 /// Adds the pixels of `row` (`[pixel][channel]`) to `sums`, one for each channel.
@@ -44,7 +44,6 @@ pub fn scale_pixels(kernel: Kernel, row: &mut [f32], factors: &[f32], joined: &[
 
 #[inline(always)]
 fn scale_pixels_plain(row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut most = [0f32; LANES];
     let (factors, joined) = (factors.as_chunks::<LANES>().0, joined.as_chunks::<LANES>().0);
     for (p, pixel) in row.as_chunks_mut::<LANES>().0.chunks_exact_mut(factors.len()).enumerate() {

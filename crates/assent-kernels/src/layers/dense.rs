@@ -1,6 +1,6 @@
 //! 1x1 convolutions and their like, in whole numbers of 16 bits, and how numbers become whole.
 
-use super::{Activation, LANES};
+use super::{Activation, LANES, larger};
 use crate::{Buffer, Kernel};
 
 /// Output channels that are computed together.
@@ -121,7 +121,6 @@ pub fn largest(kernel: Kernel, row: &[f32]) -> f32 {
 
 #[inline(always)]
 pub(super) fn largest_plain(row: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
     let (groups, rest) = row.as_chunks::<16>();
     let mut most = [0f32; 16];
     for group in groups {
@@ -213,14 +212,14 @@ mod avx2 {
     /// AVX2 and FMA are there; there are as many runs as the layer has, each of `(pixels - 1) * step` numbers and an
     /// even share more; `out` holds whole pixels.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn dense(layer: &Dense, runs: &[&[i16]], how: (usize, f32), out: &mut [f32]) {
+    pub(super) unsafe fn dense(layer: &Dense, runs: &[&[i16]], (step, scale): (usize, f32), out: &mut [f32]) {
         let outputs = layer.outputs();
         let pixels = out.len() / outputs;
         let mut p = 0;
         while p + PIXELS <= pixels {
             for block in 0..outputs / BLOCK {
                 // SAFETY: pixels `p` to `p + PIXELS` and the block's 16 outputs lie within what the caller promises.
-                unsafe { finish(layer, block, &sums_of_six(layer, block, runs, how.0, p), how.1, p, out) };
+                unsafe { finish(layer, block, &sums_of_six(layer, block, runs, step, p), scale, p, out) };
             }
             p += PIXELS;
         }
@@ -228,11 +227,11 @@ mod avx2 {
             // SAFETY: as above, for the pixels that are left.
             unsafe {
                 match pixels - p {
-                    1 => finish(layer, block, &sums_of::<1>(layer, block, runs, how.0, p), how.1, p, out),
-                    2 => finish(layer, block, &sums_of::<2>(layer, block, runs, how.0, p), how.1, p, out),
-                    3 => finish(layer, block, &sums_of::<3>(layer, block, runs, how.0, p), how.1, p, out),
-                    4 => finish(layer, block, &sums_of::<4>(layer, block, runs, how.0, p), how.1, p, out),
-                    5 => finish(layer, block, &sums_of::<5>(layer, block, runs, how.0, p), how.1, p, out),
+                    1 => finish(layer, block, &sums_of::<1>(layer, block, runs, step, p), scale, p, out),
+                    2 => finish(layer, block, &sums_of::<2>(layer, block, runs, step, p), scale, p, out),
+                    3 => finish(layer, block, &sums_of::<3>(layer, block, runs, step, p), scale, p, out),
+                    4 => finish(layer, block, &sums_of::<4>(layer, block, runs, step, p), scale, p, out),
+                    5 => finish(layer, block, &sums_of::<5>(layer, block, runs, step, p), scale, p, out),
                     _ => {}
                 }
             }

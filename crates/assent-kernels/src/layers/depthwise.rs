@@ -1,6 +1,6 @@
 //! 3x3 convolutions in each channel alone, and pooling, in 32-bit floats.
 
-use super::{Activation, LANES, largest_plain};
+use super::{Activation, LANES, larger, largest_plain};
 use crate::{Buffer, Kernel};
 
 /// A layer that looks at a neighbourhood of 3 x 3 pixels in each channel alone.
@@ -92,7 +92,6 @@ pub fn pool(kernel: Kernel, row: &[f32], channels: usize, join: bool, out: &mut 
 
 #[inline(always)]
 fn pool_plain(row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
     for (to, pair) in out.chunks_exact_mut(channels).zip(row.chunks_exact(2 * channels)) {
         let (left, right) = pair.split_at(channels);
         let pixels = left.as_chunks::<LANES>().0.iter().zip(right.as_chunks::<LANES>().0);
@@ -120,24 +119,21 @@ mod avx2 {
     /// AVX2 and FMA are there; `out` holds whole pixels and each of `rows` the neighbours of the last one.
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn depthwise(layer: &Depthwise, rows: [&[f32]; 3], out: &mut [f32]) -> f32 {
-        let pixels = out.len() / layer.channels();
-        let most = _mm256_setzero_ps();
+        let at = (0, _mm256_setzero_ps());
         // Sums, taps and weights of a tile are kept in the 16 registers: 6 + 8 + 1, or 3 + 7 + 1.
         // SAFETY: as the caller promises; the tiles go on where those before them end.
-        let most = unsafe {
+        let (_, most) = unsafe {
             if layer.stride == 1 {
-                let (first, most) = tiles::<6, 8, 1>(layer, rows, out, (0, most));
-                match pixels - first {
-                    1 => tiles::<1, 3, 1>(layer, rows, out, (first, most)).1,
-                    2 => tiles::<2, 4, 1>(layer, rows, out, (first, most)).1,
-                    3 => tiles::<3, 5, 1>(layer, rows, out, (first, most)).1,
-                    4 => tiles::<4, 6, 1>(layer, rows, out, (first, most)).1,
-                    5 => tiles::<5, 7, 1>(layer, rows, out, (first, most)).1,
-                    _ => most,
-                }
+                // One tile for all that is left of six.
+                let at = tiles::<6, 8, 1>(layer, rows, out, at);
+                let at = tiles::<5, 7, 1>(layer, rows, out, at);
+                let at = tiles::<4, 6, 1>(layer, rows, out, at);
+                let at = tiles::<3, 5, 1>(layer, rows, out, at);
+                let at = tiles::<2, 4, 1>(layer, rows, out, at);
+                tiles::<1, 3, 1>(layer, rows, out, at)
             } else {
-                let at = tiles::<3, 7, 2>(layer, rows, out, (0, most));
-                tiles::<1, 3, 2>(layer, rows, out, at).1
+                let at = tiles::<3, 7, 2>(layer, rows, out, at);
+                tiles::<1, 3, 2>(layer, rows, out, at)
             }
         };
         let mut lanes = [0.0; LANES];

@@ -16,6 +16,12 @@ pub use depthwise::{Depthwise, pool};
 /// Channels of one vector of 256 bits.
 const LANES: usize = 8;
 
+/// The larger number; of a NaN and a number the second, as the vectors have it.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
 /// What is done to a layer's numbers at its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {

@@ -97,7 +97,6 @@ impl Forward {
 /// The first two layers.
 #[derive(Debug, Default)]
 struct Stem {
-    height: usize,
     /// The last three rows of the crop.
     colours: [Buffer<i16>; 3],
     lines: Lines,
@@ -107,15 +106,13 @@ struct Stem {
 impl Stem {
     /// For a map of `width` and `height`.
     fn begin(&mut self, weights: &Weights, (width, height): (usize, usize)) {
-        let channels = weights.stem_depthwise.channels();
-        self.height = height;
         for row in &mut self.colours {
             // One pixel of zeros at the left, as the convolution's border. At the right no output needs one; the layer
             // reads its taps in pairs, and the last pair ends one number further.
             row.room((2 * width + 1) * 3 + 1).fill(0);
         }
-        self.lines.begin((width + 2) * channels, channels);
-        self.row.room(width * channels);
+        self.lines.begin(&weights.stem_depthwise, (width, height));
+        self.row.room(width * weights.stem_depthwise.channels());
     }
 
     /// Row `y`, which follows the last one, and its largest number without its sign.
@@ -127,13 +124,13 @@ impl Stem {
             colours.fill(kernel, 2 * y + 1, below);
             weights.stem.row(kernel, &[above, here, below], 6, colours.step(), to);
         };
-        let most = self.lines.row(kernel, &weights.stem_depthwise, self.height, give, y, &mut self.row);
+        let most = self.lines.row(kernel, &weights.stem_depthwise, give, y, &mut self.row);
         (&self.row, most)
     }
 
     fn wipe(&mut self) {
         self.colours.iter_mut().for_each(Buffer::wipe);
-        self.lines.ring.iter_mut().for_each(Buffer::wipe);
+        self.lines.wipe();
         self.row.wipe();
     }
 }
@@ -161,14 +158,14 @@ impl Workspace {
         joined: Option<&Map>,
         to: &mut Map,
     ) {
-        let (stride, channels) = (block.depthwise.stride(), block.depthwise.channels());
+        let stride = block.depthwise.stride();
         to.begin((width / stride, height / stride), block.project.outputs());
-        self.lines.begin((width + 2) * channels, channels);
-        let row = self.row.room(to.size.0 * channels);
+        self.lines.begin(&block.depthwise, (width, height));
+        let row = self.row.room(to.size.0 * block.depthwise.channels());
         let sums = self.sums.room(to.channels);
         sums.fill(0.0);
         for y in 0..to.size.1 {
-            let most = self.lines.row(kernel, &block.depthwise, height, &mut expand, y, row);
+            let most = self.lines.row(kernel, &block.depthwise, &mut expand, y, row);
             dense(kernel, &block.project, (row, most), &mut self.steps, to.row_mut(y));
             add_pixels(kernel, to.row(y).0, sums);
         }
@@ -184,7 +181,7 @@ impl Workspace {
     }
 
     fn wipe(&mut self) {
-        self.lines.ring.iter_mut().for_each(Buffer::wipe);
+        self.lines.wipe();
         self.row.wipe();
         self.steps.wipe();
         self.sums.wipe();
@@ -260,38 +257,44 @@ impl Map {
 #[derive(Debug, Default)]
 struct Lines {
     ring: [Buffer<f32>; 3],
+    /// Rows of the map.
+    height: usize,
+    /// Those that came.
     given: usize,
 }
 
 impl Lines {
-    /// For the rows of another map, of `length` with both borders.
-    fn begin(&mut self, length: usize, channels: usize) {
-        clear_border(&mut self.ring, length, channels);
-        self.given = 0;
+    /// For another map of `(width, height)`, which `layer` looks at.
+    fn begin(&mut self, layer: &Depthwise, (width, height): (usize, usize)) {
+        clear_border(&mut self.ring, (width + 2) * layer.channels(), layer.channels());
+        (self.height, self.given) = (height, 0);
     }
 
-    /// Row `y` of what `layer` makes of a map of `height` rows, into `out`; `give` writes those rows, one after the other.
-    /// Returns the largest number of `out` without its sign.
+    /// Row `y` of what `layer` makes of the map, into `out`; `give` writes the map's rows, one after the other. Returns
+    /// the largest number of `out` without its sign.
     fn row(
         &mut self,
         kernel: Kernel,
         layer: &Depthwise,
-        height: usize,
         mut give: impl FnMut(usize, &mut [f32]),
         y: usize,
         out: &mut [f32],
     ) -> f32 {
         let (channels, centre) = (layer.channels(), y * layer.stride());
-        while self.given < (centre + 2).min(height) {
+        while self.given < (centre + 2).min(self.height) {
             let line = &mut self.ring[self.given % 3];
             let inner = channels..line.len() - channels;
             give(self.given, &mut line[inner]);
             self.given += 1;
         }
-        if centre + 1 == height {
-            self.ring[height % 3].fill(0.0); // Below the last row.
+        if centre + 1 == self.height {
+            self.ring[self.height % 3].fill(0.0); // Below the last row.
         }
         let line = |i: usize| &*self.ring[i % 3];
         layer.row(kernel, [line(centre + 2), line(centre), line(centre + 1)], out)
+    }
+
+    fn wipe(&mut self) {
+        self.ring.iter_mut().for_each(Buffer::wipe);
     }
 }

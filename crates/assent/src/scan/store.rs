@@ -108,7 +108,7 @@ impl Store<'_> {
                 }
                 Seen::Rematched { photo, answers, .. } => {
                     if let Some((searched, matching)) = searched {
-                        self.store_sightings(tx, (searched, &matching), *photo, answers, &mut stored)?;
+                        self.store_sightings(tx, (searched, matching), *photo, answers, &mut stored)?;
                         tx.set_matched(*photo, searched.epoch())?;
                     }
                 }
@@ -152,7 +152,7 @@ impl Store<'_> {
         if let Some((searched, matching)) = searched {
             let answers: Vec<(FaceId, usize, Band)> =
                 look.answers.iter().map(|&(face, owner, band)| (photo.faces[face], owner, band)).collect();
-            self.store_sightings(tx, (searched, &matching), photo.id, &answers, stored)?;
+            self.store_sightings(tx, (searched, matching), photo.id, &answers, stored)?;
         }
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Store<'_> {
     fn store_sightings<'tx>(
         &self,
         tx: &Tx<'tx>,
-        (searched, matching): (&Searched, &Matching<'tx>),
+        (searched, matching): (&Searched, Matching<'tx>),
         photo: PhotoId,
         answers: &[(FaceId, usize, Band)],
         stored: &mut Stored,
@@ -175,19 +175,14 @@ impl Store<'_> {
             }
         }
         if self.alone {
-            return store_own(
-                tx,
-                (searched, matching),
-                photo,
-                proofs.first().map(|(_, face, band)| (*face, *band)),
-                stored,
-            );
+            let seen = proofs.first().map(|(_, face, band)| (*face, *band));
+            return store_own(tx, (searched, matching), photo, seen, stored);
         }
         let new: Vec<NewSighting<'_, '_>> = proofs
             .iter()
             .map(|(grant, face, band)| NewSighting { grant, face: *face, band: in_ledger(*band) })
             .collect();
-        tx.replace_sightings(matching, photo, &new)?;
+        tx.replace_sightings(&matching, photo, &new)?;
         for (proof, _, band) in &proofs {
             match band {
                 Band::Match => stored.matches += 1,
@@ -220,7 +215,7 @@ impl Store<'_> {
 /// Where the one person who asked is in a photo; others stay as they are.
 fn store_own<'tx>(
     tx: &Tx<'tx>,
-    (searched, matching): (&Searched, &Matching<'tx>),
+    (searched, matching): (&Searched, Matching<'tx>),
     photo: PhotoId,
     seen: Option<(FaceId, Band)>,
     stored: &mut Stored,
@@ -231,7 +226,7 @@ fn store_own<'tx>(
         Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => return Ok(()),
         Err(e) => return Err(e),
     };
-    if tx.replace_own_sighting(matching, photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
+    if tx.replace_own_sighting(&matching, photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
         match seen.map(|(_, band)| band) {
             Some(Band::Match) => stored.matches += 1,
             _ => stored.reviews += 1,
