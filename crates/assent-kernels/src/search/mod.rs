@@ -20,7 +20,7 @@ mod neon;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 #[cfg(target_arch = "aarch64")]
 use crate::Neon;
@@ -150,55 +150,31 @@ pub struct RowHit {
 
 /// Probes, packed for a kernel. Wiped when dropped.
 pub struct Probes {
-    kernel: SearchKernel,
     steps: usize,
     least: i32,
     /// `[probe][4 * steps]`
-    numbers: Vec<i8>,
+    numbers: Zeroizing<Vec<i8>>,
     packed: Packed,
 }
 
-/// Probes side by side, as a vector kernel reads them.
-#[derive(Default)]
-struct Packed {
-    /// In tiles of `TILE` probes, the last one narrower: `[tile][step][probe of the tile]`, four 8-bit numbers each.
-    quads: Vec<[i8; STEP_DIMENSIONS]>,
-    /// For each probe, the least sum of the kernel that can be a hit.
-    limits: Vec<i32>,
+/// Probes as a kernel reads them, with the proof that the processor has it.
+enum Packed {
+    Scalar,
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2, avx2::Packed),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(Avx512Vnni, vnni::Packed),
 }
 
 /// Probes that a kernel takes at once: with two vectors of rows, 12 sums fill the registers.
+#[cfg(target_arch = "x86_64")]
 const TILE: usize = 6;
-
-impl Packed {
-    /// Lays `numbers` (`[probe][4 * steps]`) side by side.
-    fn new(numbers: &[i8], steps: usize, limits: Vec<i32>) -> Packed {
-        let (all, _) = numbers.as_chunks::<STEP_DIMENSIONS>();
-        let mut quads = Vec::with_capacity(all.len());
-        for tile in all.chunks(TILE * steps) {
-            for step in 0..steps {
-                quads.extend(tile.iter().skip(step).step_by(steps));
-            }
-        }
-        Packed { quads, limits }
-    }
-
-    /// The tiles: their first probe and their quads.
-    fn tiles(&self, steps: usize) -> impl Iterator<Item = (usize, &[[i8; STEP_DIMENSIONS]])> {
-        self.quads.chunks(TILE * steps).enumerate().map(|(i, quads)| (i * TILE, quads))
-    }
-}
 
 impl std::fmt::Debug for Probes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Probes({} of {} steps)", self.len(), self.steps)
-    }
-}
-
-impl Drop for Probes {
-    fn drop(&mut self) {
-        self.numbers.zeroize();
-        self.packed.quads.as_flattened_mut().zeroize();
     }
 }
 
@@ -219,21 +195,20 @@ impl Probes {
     ) -> Probes {
         assert!(dimensions > 0);
         let steps = steps(dimensions);
-        let mut numbers = vec![0; probes.len() * steps * STEP_DIMENSIONS];
+        let mut numbers = Zeroizing::new(vec![0; probes.len() * steps * STEP_DIMENSIONS]);
         for (to, probe) in numbers.chunks_exact_mut(steps * STEP_DIMENSIONS).zip(probes) {
             to[..dimensions].copy_from_slice(probe.as_ref());
         }
         let packed = match kernel {
-            SearchKernel::Scalar => Packed::default(),
-            // It takes the probes one by one.
+            SearchKernel::Scalar => Packed::Scalar,
             #[cfg(target_arch = "aarch64")]
-            SearchKernel::Neon(_) => Packed::default(),
+            SearchKernel::Neon(neon) => Packed::Neon(neon),
             #[cfg(target_arch = "x86_64")]
-            SearchKernel::Avx2(_) => avx2::pack(&numbers, steps, least, longest_row),
+            SearchKernel::Avx2(avx2) => Packed::Avx2(avx2, avx2::pack(&numbers, steps, least, longest_row)),
             #[cfg(target_arch = "x86_64")]
-            SearchKernel::Avx512Vnni(_) => vnni::pack(&numbers, steps, least),
+            SearchKernel::Avx512Vnni(vnni) => Packed::Avx512Vnni(vnni, vnni::pack(&numbers, steps, least)),
         };
-        Probes { kernel, steps, least, numbers, packed }
+        Probes { steps, least, numbers, packed }
     }
 
     /// How many there are.
@@ -253,17 +228,18 @@ impl Probes {
     /// If `groups` is not a whole number of groups.
     pub fn scan(&self, groups: &[Step], mut hit: impl FnMut(RowHit)) {
         assert!(groups.len().is_multiple_of(self.steps));
-        match self.kernel {
-            SearchKernel::Scalar => self.scan_scalar(groups, &mut hit),
+        match &self.packed {
+            Packed::Scalar => self.scan_scalar(groups, &mut hit),
             #[cfg(target_arch = "aarch64")]
             // SAFETY: a `Neon` exists, so `is_aarch64_feature_detected!("neon")` was true.
-            SearchKernel::Neon(_) => unsafe { neon::scan(self, groups, &mut hit) },
+            Packed::Neon(_) => unsafe { neon::scan(self, groups, &mut hit) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Avx2` exists, so `is_x86_feature_detected!("avx2")` was true; `pack` made whole tiles.
-            SearchKernel::Avx2(_) => unsafe { avx2::scan(self, groups, &mut hit) },
+            // SAFETY: an `Avx2` exists, so `is_x86_feature_detected!("avx2")` was true; `pack` made `packed` of these probes.
+            Packed::Avx2(_, packed) => unsafe { avx2::scan(self, packed, groups, &mut hit) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Avx512Vnni` exists, so the processor has the features of `scan`; `pack` made whole tiles.
-            SearchKernel::Avx512Vnni(_) => unsafe { vnni::scan(self, groups, &mut hit) },
+            // SAFETY: an `Avx512Vnni` exists, so the processor has the features of `scan`; `pack` made `packed` of these
+            // probes.
+            Packed::Avx512Vnni(_, packed) => unsafe { vnni::scan(self, packed, groups, &mut hit) },
         }
     }
 
@@ -335,8 +311,19 @@ mod tests {
             seed in any::<u32>(),
             most in 1_i8..=127,
             part in 0.0_f64..1.0,
+            silent_percent in 0_usize..=100,
         ) {
-            let row = |i: usize| numbers(dimensions, seed.wrapping_add(i as u32 * 7919), most);
+            // Some rows say nothing in their first dimensions, and some nothing in their last.
+            let row = |i: usize| {
+                let mut row = numbers(dimensions, seed.wrapping_add(i as u32 * 7919), most);
+                let (first, last) = row.split_at_mut(silent_percent * dimensions / 100);
+                match i % 4 {
+                    2 => first.fill(0),
+                    3 => last.fill(0),
+                    _ => {}
+                }
+                row
+            };
             let rows: Vec<Vec<i8>> = (0..rows).map(row).collect();
             // Half of the probes are rows turned away a little, so that there is something to be found.
             let probe = |i: usize| match rows.get(i * 3).filter(|_| i.is_multiple_of(2)) {
@@ -346,7 +333,13 @@ mod tests {
             let probes: Vec<Vec<i8>> = (0..probes).map(probe).collect();
             let groups = groups(&rows, dimensions);
             let square = f64::from(most).powi(2) * dimensions as f64;
-            for least in [(part * square) as i32, (part * square / 30.0) as i32, -((part * square / 9.0) as i32), i32::MIN] {
+            // The products of some probes and the rows that they are of, so that a hit is one by nothing.
+            let of_own = (0..probes.len()).step_by(2).filter(|i| i * 3 < rows.len()).map(|i| {
+                let row = i * 3;
+                dot(&groups[row / GROUP_ROWS * steps(dimensions)..][..steps(dimensions)], row % GROUP_ROWS, &probes[i])
+            });
+            let parts = [part * square, part * square / 30.0, -part * square / 9.0].map(|least| least as i32);
+            for least in of_own.chain(parts).chain([i32::MIN]) {
                 let expected = hits(SearchKernel::Scalar, &groups, dimensions, &probes, least);
                 for kernel in SearchKernel::all() {
                     let got = hits(kernel, &groups, dimensions, &probes, least);

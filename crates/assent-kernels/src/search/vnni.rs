@@ -8,14 +8,39 @@ use std::arch::x86_64::{
     _mm512_setzero_si512, _mm512_xor_si512,
 };
 
-use super::{Packed, Probes, RowHit, STEP_DIMENSIONS, Step, TILE};
+use zeroize::Zeroize;
+
+use super::{Probes, RowHit, STEP_DIMENSIONS, Step, TILE};
 
 /// Groups that are worked on at once: with six probes, 24 sums, which hide the four cycles that a product takes.
 const GROUPS: usize = 4;
 
+/// Probes side by side.
+pub(super) struct Packed {
+    /// In tiles of `TILE` probes, the last one narrower: `[tile][step][probe of the tile]`, four 8-bit numbers each.
+    quads: Vec<[i8; STEP_DIMENSIONS]>,
+    /// For each probe, the least sum that is a hit.
+    limits: Vec<i32>,
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        self.quads.as_flattened_mut().zeroize();
+    }
+}
+
+/// Lays `numbers` (`[probe][4 * steps]`) side by side.
 pub(super) fn pack(numbers: &[i8], steps: usize, least: i32) -> Packed {
     let limit = |probe: &[i8]| least.saturating_add(128 * probe.iter().map(|v| i32::from(*v)).sum::<i32>());
-    Packed::new(numbers, steps, numbers.chunks_exact(steps * STEP_DIMENSIONS).map(limit).collect())
+    let limits = numbers.chunks_exact(steps * STEP_DIMENSIONS).map(limit).collect();
+    let (all, _) = numbers.as_chunks::<STEP_DIMENSIONS>();
+    let mut quads = Vec::with_capacity(all.len());
+    for tile in all.chunks(TILE * steps) {
+        for step in 0..steps {
+            quads.extend(tile.iter().skip(step).step_by(steps));
+        }
+    }
+    Packed { quads, limits }
 }
 
 /// # Safety
@@ -23,17 +48,17 @@ pub(super) fn pack(numbers: &[i8], steps: usize, least: i32) -> Packed {
 /// The processor has AVX-512 F and VNNI. `groups` holds whole groups of the probes' steps, and `probes` was packed by
 /// [`pack`].
 #[target_feature(enable = "avx512f,avx512vnni")]
-pub(super) unsafe fn scan(probes: &Probes, groups: &[Step], hit: &mut impl FnMut(RowHit)) {
+pub(super) unsafe fn scan(probes: &Probes, packed: &Packed, groups: &[Step], hit: &mut impl FnMut(RowHit)) {
     let steps = probes.steps;
     let whole = groups.len() / (GROUPS * steps) * GROUPS * steps;
     let (together, alone) = groups.split_at(whole);
     for (i, four) in together.chunks_exact(GROUPS * steps).enumerate() {
         // SAFETY: as the caller; `four` holds 4 groups.
-        unsafe { several::<GROUPS>(probes, i * GROUPS, four, hit) };
+        unsafe { several::<GROUPS>(probes, packed, i * GROUPS, four, hit) };
     }
     for (i, one) in alone.chunks_exact(steps).enumerate() {
         // SAFETY: as the caller; `one` holds a group.
-        unsafe { several::<1>(probes, whole / steps + i, one, hit) };
+        unsafe { several::<1>(probes, packed, whole / steps + i, one, hit) };
     }
 }
 
@@ -44,14 +69,18 @@ pub(super) unsafe fn scan(probes: &Probes, groups: &[Step], hit: &mut impl FnMut
 /// As [`scan`]; `groups` holds `G` groups.
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
-unsafe fn several<const G: usize>(probes: &Probes, first_group: usize, groups: &[Step], hit: &mut impl FnMut(RowHit)) {
+unsafe fn several<const G: usize>(
+    probes: &Probes,
+    packed: &Packed,
+    first_group: usize,
+    groups: &[Step],
+    hit: &mut impl FnMut(RowHit),
+) {
     let steps = probes.steps;
-    for (first, quads) in probes.packed.tiles(steps) {
-        let width = quads.len() / steps;
-        let limits = &probes.packed.limits[first..first + width];
+    for (t, (quads, limits)) in packed.quads.chunks(TILE * steps).zip(packed.limits.chunks(TILE)).enumerate() {
         // SAFETY: as the caller; `quads` holds `steps` times as many quads as the tile is wide.
         let masks = unsafe {
-            match width {
+            match limits.len() {
                 1 => tile::<G, 1>(groups, quads, limits),
                 2 => tile::<G, 2>(groups, quads, limits),
                 3 => tile::<G, 3>(groups, quads, limits),
@@ -65,7 +94,7 @@ unsafe fn several<const G: usize>(probes: &Probes, first_group: usize, groups: &
                 while mask != 0 {
                     let lane = mask.trailing_zeros() as usize;
                     mask &= mask - 1;
-                    probes.check(first_group + g, &groups[g * steps..][..steps], first + p, lane, hit);
+                    probes.check(first_group + g, &groups[g * steps..][..steps], t * TILE + p, lane, hit);
                 }
             }
         }
