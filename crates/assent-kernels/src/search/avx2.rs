@@ -137,7 +137,9 @@ fn lanes(chunk: &[i8], of: impl Fn(i32) -> i32) -> [i32; 2] {
 }
 
 fn side_by_side(probes: &[Zeroizing<Vec<i8>>], first: usize) -> Vec<[i8; STEP_DIMENSIONS]> {
-    let mut quads = Vec::new();
+    // All at once: what a vector leaves behind when it grows would not be wiped.
+    let each = probes.first().map_or(0, |numbers| numbers.len() / STEP_DIMENSIONS + chunks(numbers, first).count());
+    let mut quads = Vec::with_capacity(probes.len() * each);
     for tile in probes.chunks(TILE) {
         let mut tile: Vec<_> = tile.iter().map(|numbers| chunks(numbers, first)).collect();
         loop {

@@ -234,7 +234,7 @@ impl Probes {
             // SAFETY: a `Neon` exists, so `is_aarch64_feature_detected!("neon")` was true.
             Packed::Neon(_) => unsafe { neon::scan(self, groups, &mut hit) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Avx2` exists, so `is_x86_feature_detected!("avx2")` was true; `pack` made `packed` of these probes.
+            // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA; `pack` made `packed` of these probes.
             Packed::Avx2(_, packed) => unsafe { avx2::scan(self, packed, groups, &mut hit) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Avx512Vnni` exists, so the processor has the features of `scan`; `pack` made `packed` of these
