@@ -35,7 +35,7 @@ test:            ## every test; the store's ones run on SQLite and PostgreSQL
 	$(TARGET)/debug/compliance check < target/tests.log
 
 compliance:      ## docs/compliance.md anew, of the last run of the tests
-	cargo run --quiet --locked --package assent-testkit --bin compliance -- write < target/tests.log
+	$(TARGET)/debug/compliance write < target/tests.log
 
 lint:            ## formatting, clippy, the dependency graph, the documentation
 	scripts/install-tools compile

@@ -214,7 +214,7 @@ struct Rows<'a> {
 ///
 /// # Safety
 ///
-/// The processor has AVX2.
+/// The processor has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 unsafe fn add_offset(group: &[Step], to: &mut [Step]) {
@@ -237,7 +237,7 @@ fn with_offset(rows: __m256i) -> __m256i {
 ///
 /// # Safety
 ///
-/// The processor has AVX2.
+/// The processor has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 unsafe fn lengths(group: &[Step]) -> [__m256; 2] {
