@@ -11,7 +11,7 @@
 //! Pictures are compared and not people: no embedding is made of anybody in the photos (I3), and another photo of the
 //! same person is another picture.
 
-use assent_ledger::{Collection, FaceBox, FaceId, KnownPhoto, Ledger, Timestamp, TxError};
+use assent_ledger::{Collection, FaceBox, FaceId, KnownPhoto, Ledger, Timestamp, Tx, TxError};
 use assent_vision::crop;
 use assent_vision::decode;
 use assent_vision::detect::Detection;
@@ -151,8 +151,8 @@ impl KnownPhotos<'_> {
         if !about.keep_crops {
             return Ok(None);
         }
-        let kept = self.ledger.run_tx("open crops", self.now, |tx| tx.crops_of(candidate.photo.id, self.model))?;
-        let kept = kept.into_inner();
+        let open = |tx: &Tx<'_>| tx.crops_of(about.id, candidate.photo.id, self.model);
+        let kept = self.ledger.run_tx("open crops", self.now, open)?.into_inner();
         let one = |(face, _): &(FaceId, FaceBox)| {
             let (_, bytes) = kept.iter().find(|(id, _)| id == face)?;
             crop::decode(bytes).ok()

@@ -56,7 +56,7 @@ pub struct Reading<'b, S, F> {
     pub budget: &'b Budget,
     /// How much an item will be, bytes.
     pub size: S,
-    /// Reads it.
+    /// Reads the item of this number; called once for each, in their order.
     pub read: F,
 }
 
@@ -71,7 +71,7 @@ impl<S, F> std::fmt::Debug for Reading<'_, S, F> {
 pub fn walk_ahead<T, B, W, R>(
     items: &[T],
     workers: &mut [W],
-    reading: Reading<'_, impl Fn(&T) -> u64 + Send, impl Fn(&T) -> B + Send>,
+    mut reading: Reading<'_, impl Fn(&T) -> u64 + Send, impl FnMut(usize) -> B + Send>,
     work: impl Fn(&mut W, &T, B) -> R + Sync,
     each: impl FnMut(usize, R) -> ControlFlow<()>,
 ) where
@@ -102,20 +102,20 @@ pub fn walk_ahead<T, B, W, R>(
         }
         drop((results, waiting));
         let stopped = &stopped;
-        scope.spawn(move || read_ahead(items, &reading, stopped, &read));
+        scope.spawn(move || read_ahead(items, &mut reading, stopped, &read));
         hand_out(incoming, stopped, each);
     });
 }
 
 fn read_ahead<'b, T, B>(
     items: &[T],
-    reading: &Reading<'b, impl Fn(&T) -> u64, impl Fn(&T) -> B>,
+    reading: &mut Reading<'b, impl Fn(&T) -> u64, impl FnMut(usize) -> B>,
     stopped: &AtomicBool,
     read: &SyncSender<(usize, B, crate::budget::Share<'b>)>,
 ) {
     for (i, item) in items.iter().enumerate() {
         let share = reading.budget.take((reading.size)(item));
-        if stopped.load(Ordering::Relaxed) || read.send((i, (reading.read)(item), share)).is_err() {
+        if stopped.load(Ordering::Relaxed) || read.send((i, (reading.read)(i), share)).is_err() {
             break;
         }
     }
@@ -157,7 +157,7 @@ mod tests {
     ) {
         walk(items, &mut workers.to_vec(), |_, i| work(*i), |i, result| each("walk", i, result));
         let budget = Budget::new(budget_bytes);
-        let reading = Reading { budget: &budget, size: |i: &usize| *i as u64 % 7, read: |i: &usize| *i };
+        let reading = Reading { budget: &budget, size: |i: &usize| *i as u64 % 7, read: |i| items[i] };
         walk_ahead(items, &mut workers.to_vec(), reading, |_, _, i| work(i), |i, result| each("ahead", i, result));
     }
 
@@ -205,7 +205,7 @@ mod tests {
         let budget = Budget::new(100);
         let (read, reads) = channel();
         let reads = Mutex::new(reads);
-        let reading = Reading { budget: &budget, size: |_: &usize| 1, read: move |i: &usize| read.send(*i).unwrap() };
+        let reading = Reading { budget: &budget, size: |_: &usize| 1, read: move |i| read.send(i).unwrap() };
         let mut overlapped = false;
         walk_ahead(
             &[0, 1],
@@ -238,8 +238,9 @@ mod tests {
             let reading = Reading {
                 budget: &budget,
                 size: |size: &u64| *size,
-                read: |size: &u64| {
-                    let now = held.fetch_add(counted(*size), Ordering::SeqCst) + counted(*size);
+                read: |i| {
+                    let size = counted(sizes[i]);
+                    let now = held.fetch_add(size, Ordering::SeqCst) + size;
                     most.fetch_max(now, Ordering::SeqCst);
                 },
             };

@@ -68,16 +68,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The crops of a photo that were kept for these networks, by face. One that does not open is left out: it can be
-    /// made again from the photo.
+    /// The crops of a photo of this collection that were kept for these networks, by face. One that does not open is
+    /// left out: it can be made again from the photo.
     ///
     /// # Errors
     ///
-    /// - [`TxError::NoPhoto`] if there is no such photo.
-    /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
-    pub fn crops_of(&self, photo: PhotoId, model_sha256: [u8; 32]) -> Result<Vec<(FaceId, Vec<u8>)>, TxError> {
+    /// [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
+    pub fn crops_of(
+        &self,
+        collection: CollectionId,
+        photo: PhotoId,
+        model_sha256: [u8; 32],
+    ) -> Result<Vec<(FaceId, Vec<u8>)>, TxError> {
         let sql = "SELECT face_id, sealed FROM crops WHERE photo_id = $1 AND model_sha256 = $2 ORDER BY face_id";
-        let collection = self.collection_of(photo)?;
         let rows = self.rows(sql, args![photo, model_sha256])?;
         if rows.is_empty() {
             return Ok(Vec::new());

@@ -14,7 +14,7 @@ fn keep(w: &World, photo: &StoredPhoto) -> Result<(), TxError> {
 }
 
 fn kept(w: &World, photo: &StoredPhoto) -> Vec<FaceId> {
-    let crops = w.tx(T0, |tx| tx.crops_of(photo.id, MODEL)).unwrap();
+    let crops = w.tx(T0, |tx| tx.crops_of(w.collection, photo.id, MODEL)).unwrap();
     assert!(crops.iter().all(|(_, plain)| plain == PIXELS));
     crops.into_iter().map(|(face, _)| face).collect()
 }
@@ -75,7 +75,7 @@ fn crops_go_with_their_photo_and_with_every_new_look_at_it() {
         w.tx(T0, |tx| tx.remove_photos(w.collection, &BTreeSet::from([a.id]))).unwrap();
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM crops"), 1, "only the other photo's");
         assert_eq!(w.tx(T0, |tx| tx.counts(w.collection)).unwrap().crops, 1);
-        let other_model = w.tx(T0, |tx| tx.crops_of(b.id, [9; 32])).unwrap();
+        let other_model = w.tx(T0, |tx| tx.crops_of(w.collection, b.id, [9; 32])).unwrap();
         assert!(other_model.is_empty(), "made for other networks");
     });
 }

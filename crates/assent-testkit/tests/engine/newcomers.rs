@@ -289,7 +289,7 @@ fn crops_are_kept_where_that_was_declared_and_go_with_photo_person_and_look() {
     let photo = w.known()[0].id;
     w.withdraw(grant);
     let model = models().pack().model_sha256;
-    let left = w.tx(|tx| tx.crops_of(photo, model)).unwrap();
+    let left = w.tx(|tx| tx.crops_of(w.collection, photo, model)).unwrap();
     assert_eq!((left.len(), left.iter().any(|(face, _)| *face == own)), (2, false), "gone with the consent");
 
     // The photo is read again for the next one, and no crop comes back.

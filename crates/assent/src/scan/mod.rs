@@ -15,6 +15,7 @@
 //! While nobody in the collection asks to be found, no embedding is computed (invariant I3). Embeddings of photos live
 //! in the worker that made them and are gone when it takes the next photo (I2).
 
+mod ahead;
 mod plan;
 mod see;
 mod store;
@@ -36,7 +37,8 @@ use crate::models::Models;
 use crate::searched::{NoRoom, Opening, Searched};
 use crate::source::{Folder, SourceError};
 use crate::walk::{Reading, walk_ahead};
-use plan::{Plan, Task};
+use ahead::Ahead;
+use plan::Plan;
 use see::Eyes;
 use store::{Batch, Store};
 
@@ -282,16 +284,13 @@ fn look_at(
     let mut done = 0;
     let mut failed: Option<ScanError> = None;
     let memory = PhotoMemory::of(options.memory_mb);
-    let reading = Reading {
-        budget: &memory.files,
-        size: |task: &Task<'_>| if task.needs_file() { task.file.bytes } else { 0 },
-        read: |task: &Task<'_>| task.needs_file().then(|| eyes.folder.read(task.file)),
-    };
+    let mut ahead = Ahead::new(eyes, todo);
+    let reading = Reading { budget: &memory.files, size: Ahead::size, read: |i: usize| ahead.read(i) };
     walk_ahead(
         todo,
         &mut workers,
         reading,
-        |worker, task, bytes| eyes.see(worker, task, bytes, &memory.pictures),
+        |worker, task, content| eyes.see(worker, task, content?, &memory.pictures),
         |i, seen| {
             let step = || -> Result<(), ScanError> {
                 batch.push((&todo[i], seen?));

@@ -29,13 +29,6 @@ pub(super) enum Work {
     RematchCrops { photo: PhotoId, faces: usize },
 }
 
-impl Task<'_> {
-    /// Whether a worker needs what is in the file.
-    pub(super) fn needs_file(&self) -> bool {
-        !matches!(self.work, Work::RematchCrops { .. })
-    }
-}
-
 impl Work {
     /// The photo that is known under this path.
     pub(super) fn known(self) -> Option<PhotoId> {

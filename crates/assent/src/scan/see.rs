@@ -1,7 +1,7 @@
 //! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
 
 use assent_gallery::calibration::Band;
-use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp, TxError};
+use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp};
 use assent_vision::crop;
 use assent_vision::detect::{Detected, Detection};
 use assent_vision::geometry::{QuarterTurn, Rect};
@@ -9,12 +9,13 @@ use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 
 use super::ScanError;
+use super::ahead::Content;
 use super::plan::{Task, Work};
 use crate::budget::Budget;
 use crate::models::{Cut, LookError, Looked, Worker};
 use crate::packs::sha256;
 use crate::searched::Searched;
-use crate::source::{Folder, Unread};
+use crate::source::Folder;
 
 /// What a worker made of a photo.
 pub(super) enum Seen {
@@ -57,8 +58,7 @@ pub(super) struct Eyes<'a> {
 }
 
 impl Eyes<'_> {
-    /// Does what is to be done with one photo; `bytes` is its file, if it was read ahead, and `memory` what pictures may
-    /// take.
+    /// Does what is to be done with one photo; `content` is what was read of it, and `memory` what pictures may take.
     ///
     /// # Errors
     ///
@@ -67,15 +67,21 @@ impl Eyes<'_> {
         &self,
         worker: &mut Worker,
         task: &Task<'_>,
-        bytes: Option<Result<Vec<u8>, Unread>>,
+        content: Content,
         memory: &Budget,
     ) -> Result<Seen, ScanError> {
-        if let Work::RematchCrops { photo, faces } = task.work
-            && let Some(crops) = self.open_crops(photo, faces)?
-        {
-            return self.rematch_crops(worker, photo, crops);
-        }
-        let bytes = match (bytes.unwrap_or_else(|| self.folder.read(task.file)), task.work) {
+        let file = match content {
+            Content::File(file) => file,
+            Content::Crops(kept) => {
+                if let Work::RematchCrops { photo, faces } = task.work
+                    && let Some((ids, cuts)) = decode_crops(kept).filter(|(ids, _)| ids.len() == faces)
+                {
+                    return self.rematched(worker, photo, &ids, cuts);
+                }
+                self.folder.read(task.file)
+            }
+        };
+        let bytes = match (file, task.work) {
             (Ok(bytes), _) => bytes,
             (Err(why), Work::Look { .. }) => return Ok(Seen::Looked(failed([0; 32], why.code()))),
             (Err(_), _) => return Ok(Seen::Unread),
@@ -127,11 +133,6 @@ impl Eyes<'_> {
         self.look(worker, bytes, sha256)
     }
 
-    fn rematch_crops(&self, worker: &mut Worker, photo: PhotoId, crops: Vec<(FaceId, Cut)>) -> Result<Seen, ScanError> {
-        let (ids, cuts): (Vec<FaceId>, Vec<Cut>) = crops.into_iter().unzip();
-        self.rematched(worker, photo, &ids, cuts)
-    }
-
     fn rematched(
         &self,
         worker: &mut Worker,
@@ -142,18 +143,6 @@ impl Eyes<'_> {
         let answers = self.answers(worker, cuts)?;
         let answers = answers.into_iter().map(|(face, owner, band)| (ids[face], owner, band)).collect();
         Ok(Seen::Rematched { photo, faces: ids.len(), answers })
-    }
-
-    /// The kept crops of a photo; `None` unless there is one of each of its `faces`. A crop can always be made again, so
-    /// one that does not open is no error.
-    fn open_crops(&self, photo: PhotoId, faces: usize) -> Result<Option<Vec<(FaceId, Cut)>>, TxError> {
-        let kept = self.ledger.run_tx("open crops", self.now, |tx| tx.crops_of(photo, self.model))?.into_inner();
-        let cut = |(id, bytes): (FaceId, Vec<u8>)| {
-            let aligned = crop::decode(&bytes).ok()?;
-            Some((id, Cut { aligned: Some(aligned), quality: None }))
-        };
-        let cuts: Option<Vec<(FaceId, Cut)>> = kept.into_iter().map(cut).collect();
-        Ok(cuts.filter(|cuts| cuts.len() == faces))
     }
 
     /// Which of the faces are whose. I3: without anybody to search for, the walk ends before the embedding.
@@ -189,6 +178,16 @@ impl Worker {
         }
         Ok(Some(Looked { bytes, detected: Detected { faces }, decoded }))
     }
+}
+
+/// Kept crops, as the embedder takes them, and whose they are. A crop can always be made again, so one that does not
+/// decode is no error: then there is none.
+fn decode_crops(kept: Vec<(FaceId, Vec<u8>)>) -> Option<(Vec<FaceId>, Vec<Cut>)> {
+    let cut = |(id, bytes): (FaceId, Vec<u8>)| {
+        let aligned = crop::decode(&bytes).ok()?;
+        Some((id, Cut { aligned: Some(aligned), quality: None }))
+    };
+    kept.into_iter().map(cut).collect()
 }
 
 fn failed(sha256: [u8; 32], code: &str) -> Look {

@@ -1,0 +1,110 @@
+//! What workers take next, read before they ask for it.
+
+use std::collections::BTreeMap;
+
+use assent_ledger::{Committed, FaceId, PhotoId, Tx, TxError};
+
+use super::plan::{Task, Work};
+use super::see::Eyes;
+use crate::source::Unread;
+
+/// Faces whose crops are opened in one transaction at most, unless a single photo has more: about 2 MB.
+const FACES_AT_ONCE: usize = 64;
+
+/// What a kept crop may take, bytes, sealed or open: 128 x 128 pixels of three colours, which a PNG rarely exceeds.
+const CROP_BYTES: u64 = 128 * 128 * 3;
+
+/// What was read of one photo.
+pub(super) enum Content {
+    /// Its file.
+    File(Result<Vec<u8>, Unread>),
+    /// The kept crops of its faces, as they were stored.
+    Crops(Vec<(FaceId, Vec<u8>)>),
+}
+
+/// Reads the photos of a scan, in their order.
+pub(super) struct Ahead<'a> {
+    eyes: &'a Eyes<'a>,
+    todo: &'a [Task<'a>],
+    /// Crops that were opened and not yet asked for.
+    opened: BTreeMap<PhotoId, Vec<(FaceId, Vec<u8>)>>,
+}
+
+impl<'a> Ahead<'a> {
+    /// Nothing is read yet of `todo`.
+    pub(super) fn new(eyes: &'a Eyes<'a>, todo: &'a [Task<'a>]) -> Ahead<'a> {
+        Ahead { eyes, todo, opened: BTreeMap::new() }
+    }
+
+    /// What the content of this photo takes until it is looked at, bytes.
+    pub(super) fn size(task: &Task<'_>) -> u64 {
+        match task.work {
+            Work::Look { .. } | Work::Rematch { .. } => task.file.bytes,
+            Work::RematchCrops { faces, .. } => faces as u64 * CROP_BYTES,
+        }
+    }
+
+    /// The content of photo number `i`.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError`] if crops are needed and the ledger refuses to be read; a file that cannot be read is none.
+    pub(super) fn read(&mut self, i: usize) -> Result<Content, TxError> {
+        let task = &self.todo[i];
+        let Work::RematchCrops { photo, .. } = task.work else {
+            return Ok(Content::File(self.eyes.folder.read(task.file)));
+        };
+        if let Some(crops) = self.opened.remove(&photo) {
+            return Ok(Content::Crops(crops));
+        }
+        self.open_crops(i)?;
+        Ok(Content::Crops(self.opened.remove(&photo).unwrap_or_default()))
+    }
+
+    /// Opens the crops of photo number `first`, and in the same transaction those of the photos that come next.
+    fn open_crops(&mut self, first: usize) -> Result<(), TxError> {
+        let photos = together(&self.todo[first..]);
+        let Eyes { ledger, about, model, now, .. } = *self.eyes;
+        let open = |tx: &Tx<'_>| photos.map(|photo| Ok((photo, tx.crops_of(about.id, photo, model)?))).collect();
+        self.opened = ledger.run_tx("open crops", now, open).map(Committed::into_inner)?;
+        Ok(())
+    }
+}
+
+/// The first of these photos and those after it whose crops are opened with its own.
+fn together<'a>(todo: &'a [Task<'_>]) -> impl Iterator<Item = PhotoId> + use<'a> {
+    let mut faces_of_all = 0;
+    todo.iter().enumerate().map_while(move |(i, task)| {
+        let Work::RematchCrops { photo, faces } = task.work else { return None };
+        faces_of_all += faces;
+        (i == 0 || faces_of_all <= FACES_AT_ONCE).then_some(photo)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::PhotoFile;
+
+    #[test]
+    fn crops_are_opened_together_up_to_a_number_of_faces() {
+        let file = PhotoFile { path: "a.jpg".into(), bytes: 1, modified: assent_ledger::Timestamp(0) };
+        // So many faces have kept crops; none means that the file is read.
+        let check = |name: &str, faces: &[Option<usize>], expected: usize| {
+            let task = |(i, faces): (usize, &Option<usize>)| {
+                let photo = PhotoId(i as i64);
+                let work = faces.map_or(Work::Rematch { photo }, |faces| Work::RematchCrops { photo, faces });
+                Task { file: &file, work }
+            };
+            let todo: Vec<Task<'_>> = faces.iter().enumerate().map(task).collect();
+            let photos: Vec<PhotoId> = together(&todo).collect();
+            assert_eq!(photos, (0..expected as i64).map(PhotoId).collect::<Vec<_>>(), "{name}");
+        };
+        check("all of them", &[Some(1), Some(2), Some(3)], 3);
+        check("as many as it may be", &[Some(60), Some(4), Some(1)], 2);
+        check("one more than it may be", &[Some(60), Some(5), Some(1)], 1);
+        check("a crowd alone", &[Some(500), Some(1)], 1);
+        check("up to a photo that is read", &[Some(1), None, Some(1)], 1);
+        check("from a photo that is read", &[None, Some(1)], 0);
+    }
+}
