@@ -1,7 +1,5 @@
 //! Opening the templates of a collection: many records, each under its subject's key, by several threads.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -21,8 +19,11 @@ use crate::words::{OthersBasis, Purpose, RequestKind};
 /// After so many records, somebody is told.
 const SAID_AFTER: u64 = 1024;
 
-/// So many templates are given away together.
+/// So many records are opened and given away together.
 const TAKEN_AT_ONCE: usize = 64;
+
+/// Into so many parts for each thread are the records divided: while the last of them is read, the other threads wait.
+const PARTS_EACH: u64 = 64;
 
 /// Below so many records, one thread is done before another has begun.
 const FEW: u64 = 4096;
@@ -151,9 +152,8 @@ impl Tx<'_> {
         take: &(dyn Fn(&[OpenTemplate<'_>]) -> Vec<bool> + Sync),
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<TemplateId>, TxError> {
-        let by_id = what.grants.iter().enumerate().map(|(i, (grant, _))| (*grant, i)).collect();
         let opens = opens(self.ring.borrow_mut().reader()?, &what.grants, threads);
-        let opener = Opener { what, by_id, opens, take };
+        let opener = Opener { what, by_id: ById::of(&opens), opens, take };
         let mut unopened = match self.db.beside() {
             Some(place) if threads > 1 && what.templates_at_most > FEW => {
                 opener.on_threads(threads, place, progress)?
@@ -193,24 +193,53 @@ fn opens(ring: KeyReader<'_>, grants: &[(GrantId, SubjectId)], threads: usize) -
     all
 }
 
-/// Grants' ids are random, so that their first bytes are a hash of them already.
-#[derive(Default)]
-struct FirstBytes(u64);
+/// Where a grant stands among others. Ids are random, so that hardly any two of them begin with the same bits, as many as
+/// tell so many grants apart.
+struct ById {
+    bits: u32,
+    /// By those bits: where in `places` the grants begin that have them.
+    first: Vec<u32>,
+    places: Vec<u32>,
+}
 
-impl Hasher for FirstBytes {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_ne_bytes(*first));
+impl ById {
+    fn of(opens: &[Opens]) -> Self {
+        let bits = opens.len().max(2).ilog2();
+        let mut first = vec![0; (1 << bits) + 1];
+        for opens in opens {
+            first[begin(opens.grant, bits) + 1] += 1;
+        }
+        let mut before = 0;
+        for first in &mut first {
+            before += *first;
+            *first = before;
+        }
+        let (mut next, mut places) = (first.clone(), vec![0; opens.len()]);
+        for (i, opens) in opens.iter().enumerate() {
+            let next = &mut next[begin(opens.grant, bits)];
+            places[*next as usize] = i as u32;
+            *next += 1;
+        }
+        Self { bits, first, places }
     }
 
-    fn finish(&self) -> u64 {
-        self.0
+    fn find(&self, opens: &[Opens], grant: GrantId) -> Option<usize> {
+        let begin = begin(grant, self.bits);
+        let places = &self.places[self.first[begin] as usize..self.first[begin + 1] as usize];
+        places.iter().map(|&i| i as usize).find(|&i| opens[i].grant == grant)
     }
+}
+
+/// The first bits of an id, 1 to 64 of them, as a number.
+fn begin(grant: GrantId, bits: u32) -> usize {
+    let [first @ .., _, _, _, _, _, _, _, _] = *grant.as_bytes();
+    (u64::from_be_bytes(first) >> (64 - bits)) as usize
 }
 
 /// Opens records.
 struct Opener<'a> {
     what: &'a Searchable,
-    by_id: HashMap<GrantId, usize, BuildHasherDefault<FirstBytes>>,
+    by_id: ById,
     /// By grant.
     opens: Vec<Opens>,
     take: &'a (dyn Fn(&[OpenTemplate<'_>]) -> Vec<bool> + Sync),
@@ -224,7 +253,7 @@ impl Opener<'_> {
         place: reader::Place<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<TemplateId>, DbError> {
-        let parts = threads as u64 * 8;
+        let parts = threads as u64 * PARTS_EACH;
         let next = AtomicU64::new(0);
         let (said, heard): (Sender<u64>, Receiver<u64>) = channel();
         let work = |said: Sender<u64>| -> Result<Vec<TemplateId>, DbError> {
@@ -259,43 +288,49 @@ impl Opener<'_> {
         })
     }
 
-    /// Looks at one record: whose grant is not in force, or for another collection or purpose, is passed by.
+    /// Takes a copy of one record, and opens those that wait if it is the last of them.
     fn take(&self, record: &Record<'_>, done: &mut Done<'_>) {
         done.records += 1;
         if done.records == SAID_AFTER {
             (done.progress)(std::mem::take(&mut done.records));
         }
-        let grant = record.grant.try_into().ok().and_then(|id| self.by_id.get(&GrantId::from_bytes(id)));
-        let Some(&grant) = grant else { return };
-        let template = TemplateId(record.id);
-        if done.plain.len() == done.open.len() {
-            done.plain.push(Zeroizing::default());
+        let Ok(grant) = record.grant.try_into() else { return };
+        if done.waiting.len() == done.count {
+            done.waiting.push(Waiting::default());
         }
-        if !self.open(grant, record, &mut done.plain[done.open.len()]) {
-            done.unopened.push(template);
-            return;
-        }
-        done.open.push((template, grant));
-        if done.open.len() == TAKEN_AT_ONCE {
+        let waiting = &mut done.waiting[done.count];
+        (waiting.id, waiting.grant, waiting.epoch) = (record.id, grant, record.epoch);
+        waiting.sealed.clear();
+        waiting.sealed.extend_from_slice(record.sealed);
+        done.count += 1;
+        if done.count == TAKEN_AT_ONCE {
             self.give(done);
         }
     }
 
-    /// Gives away what is open.
+    /// Opens what waits, and gives it away. Whose grant is not in force, or for another collection or purpose, is passed
+    /// by.
     fn give(&self, done: &mut Done<'_>) {
-        let open: Vec<OpenTemplate<'_>> = done
-            .open
-            .iter()
-            .zip(&done.plain)
-            .map(|(&(template, grant), plain)| OpenTemplate { template, grant, plain })
-            .collect();
+        let waiting = &mut done.waiting[..std::mem::take(&mut done.count)];
+        // All at once: they lie far apart in memory, and a processor waits for many places no longer than for one.
+        let grants: Vec<Option<usize>> =
+            waiting.iter().map(|w| self.by_id.find(&self.opens, GrantId::from_bytes(w.grant))).collect();
+        let mut open = Vec::with_capacity(waiting.len());
+        for (waiting, grant) in waiting.iter_mut().zip(grants) {
+            let Some(grant) = grant else { continue };
+            let template = TemplateId(waiting.id);
+            if self.open(&self.opens[grant], waiting) {
+                open.push(OpenTemplate { template, grant, plain: &waiting.plain });
+            } else {
+                done.unopened.push(template);
+            }
+        }
         let used = (self.take)(&open);
         let unused = open.iter().zip(used).filter(|(_, used)| !used).map(|(open, _)| open.template);
         done.unopened.extend(unused);
-        done.open.clear();
     }
 
-    /// Gives away what is open still, and says what did not open.
+    /// Gives away what waits still, and says what did not open.
     fn end(&self, mut done: Done<'_>) -> Vec<TemplateId> {
         self.give(&mut done);
         (done.progress)(done.records);
@@ -303,30 +338,40 @@ impl Opener<'_> {
     }
 
     /// Whether the record opened.
-    fn open(&self, grant: usize, record: &Record<'_>, plain: &mut Zeroizing<Vec<u8>>) -> bool {
-        let Opens { grant: id, subject, key: Some(key) } = &self.opens[grant] else { return false };
-        let row_key = record.id.to_be_bytes();
+    fn open(&self, opens: &Opens, waiting: &mut Waiting) -> bool {
+        let Opens { grant, subject, key: Some(key) } = opens else { return false };
+        let row_key = waiting.id.to_be_bytes();
         let place = Place {
             table: TEMPLATES,
             subject: Some(*subject),
             collection: Some(self.what.collection),
             purpose: Some(&self.what.purpose),
-            grant: Some(*id),
+            grant: Some(*grant),
             model: Some(self.what.model_sha256),
-            epoch: Some(record.epoch),
+            epoch: Some(waiting.epoch),
             row: Some(&row_key),
         };
-        seal::open_into(key, &place, record.sealed, plain).is_ok()
+        seal::open_into(key, &place, &waiting.sealed, &mut waiting.plain).is_ok()
     }
+}
+
+/// A record that waits for others.
+#[derive(Default)]
+struct Waiting {
+    id: i64,
+    grant: [u8; 16],
+    epoch: i64,
+    sealed: Vec<u8>,
+    /// What it says, once it is open.
+    plain: Zeroizing<Vec<u8>>,
 }
 
 /// What a thread did.
 struct Done<'a> {
     unopened: Vec<TemplateId>,
-    /// What is open and was not given away yet, with the grants' indices.
-    open: Vec<(TemplateId, usize)>,
-    /// What they say. Their memory is used again.
-    plain: Vec<Zeroizing<Vec<u8>>>,
+    /// Records, of which the first `count` wait. The memory of the others is used again.
+    waiting: Vec<Waiting>,
+    count: usize,
     /// Records since `progress` was told.
     records: u64,
     progress: &'a mut dyn FnMut(u64),
@@ -334,6 +379,37 @@ struct Done<'a> {
 
 impl<'a> Done<'a> {
     fn nothing(progress: &'a mut dyn FnMut(u64)) -> Self {
-        Self { unopened: Vec::new(), open: Vec::new(), plain: Vec::new(), records: 0, progress }
+        Self { unopened: Vec::new(), waiting: Vec::new(), count: 0, records: 0, progress }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever their order, and also where many ids begin alike.
+        #[test]
+        fn each_grant_is_found_where_it_stands_and_no_other_is(
+            ids in prop::collection::hash_set((any::<[u8; 3]>(), any::<bool>()), 0..300), absent: [u8; 16],
+        ) {
+            let id = |(some, alike): &([u8; 3], bool)| {
+                let mut id = [7; 16];
+                let at = if *alike { 9 } else { 0 };
+                id[at..at + 3].copy_from_slice(some);
+                GrantId::from_bytes(id)
+            };
+            let ids: Vec<GrantId> = ids.iter().map(id).collect::<std::collections::BTreeSet<_>>().into_iter().rev().collect();
+            let opens: Vec<Opens> =
+                ids.iter().map(|&grant| Opens { grant, subject: SubjectId::from_bytes([0; 16]), key: None }).collect();
+            let by_id = ById::of(&opens);
+            for (i, grant) in ids.iter().enumerate() {
+                prop_assert_eq!(by_id.find(&opens, *grant), Some(i));
+            }
+            let absent = GrantId::from_bytes(absent);
+            prop_assert_eq!(by_id.find(&opens, absent), ids.iter().position(|id| *id == absent));
+        }
     }
 }
