@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use assent_kernels::Protected;
+pub use assent_kernels::{Buffer, Protected};
 use assent_kernels::{Probes, SearchKernel, Step, steps};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -173,9 +173,15 @@ impl Gallery {
     /// [`insert`](Self::insert) for several rows at once, which stand side by side: threads that fill a gallery together
     /// wait for each other less. What became of each, in their order.
     pub fn insert_all(&self, rows: &[(Owner, Scope, &[f32])]) -> Vec<Result<(), InsertError>> {
-        let numbers: Vec<_> = rows.iter().map(|(.., vector)| self.scale.row(vector).map(Zeroizing::new)).collect();
+        let mut numbers = Buffer::<i8>::default();
+        let places = numbers.room(rows.len() * self.scale.dimensions).chunks_exact_mut(self.scale.dimensions);
+        let made: Vec<_> = rows.iter().zip(places).map(|((.., vector), to)| self.scale.write_row(vector, to)).collect();
         let mut owners = lock(&self.owners);
-        rows.iter().zip(numbers).map(|(&(owner, scope, _), row)| self.add(&mut owners, owner, scope, &row?)).collect()
+        let each = rows.iter().zip(made);
+        let added = each.map(|(&(owner, scope, _), row)| self.add(&mut owners, owner, scope, row?)).collect();
+        drop(owners);
+        numbers.wipe();
+        added
     }
 
     fn add(&self, owners: &mut OwnerRows, owner: Owner, scope: Scope, numbers: &[i8]) -> Result<(), InsertError> {

@@ -61,8 +61,19 @@ impl Scale {
     ///
     /// # Errors
     ///
-    /// [`VectorError`], each variant as it says.
+    /// As [`write_row`](Self::write_row).
     pub(crate) fn row(self, vector: &[f32]) -> Result<Vec<i8>, VectorError> {
+        let mut row = vec![0; self.dimensions];
+        self.write_row(vector, &mut row)?;
+        Ok(row)
+    }
+
+    /// A vector's row, in `row`, which has room for as many numbers as there are dimensions.
+    ///
+    /// # Errors
+    ///
+    /// [`VectorError`], each variant as it says.
+    pub(crate) fn write_row<'r>(self, vector: &[f32], row: &'r mut [i8]) -> Result<&'r [i8], VectorError> {
         if vector.len() != self.dimensions {
             return Err(VectorError::Dimensions { expected: self.dimensions, got: vector.len() });
         }
@@ -87,7 +98,8 @@ impl Scale {
         // what no integer holds, takes several times as long.
         let rounding = 12_582_912.0_f32;
         let number = |v: f32| (v * factor).clamp(-127.0, 127.0) + rounding;
-        Ok(vector.iter().map(|v| number(*v).to_bits() as i8).collect())
+        row.iter_mut().zip(vector).for_each(|(to, v)| *to = number(*v).to_bits() as i8);
+        Ok(row)
     }
 }
 

@@ -45,6 +45,11 @@ impl Writer {
     pub(crate) fn finish(self) -> Zeroizing<Vec<u8>> {
         self.0
     }
+
+    /// The same where the fields are no secret: they are not wiped.
+    pub(crate) fn finish_public(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
 }
 
 /// Reads fields back in the order in which they were written; `None` at the first that is not there as asked.

@@ -34,7 +34,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn encode(&self) -> Zeroizing<Vec<u8>> {
+    fn encode(&self) -> Vec<u8> {
         let epoch = self.epoch.map(i64::to_be_bytes);
         Writer::new()
             .bytes(&[VERSION])
@@ -46,7 +46,7 @@ impl Place<'_> {
             .opt(self.model.as_ref().map(<[u8; 32]>::as_slice))
             .opt(epoch.as_ref().map(<[u8; 8]>::as_slice))
             .opt(self.row)
-            .finish()
+            .finish_public()
     }
 }
 

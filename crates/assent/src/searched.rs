@@ -11,11 +11,10 @@ use assent_ledger::{
     Album, CollectionId, GrantId, OpenTemplate, Purpose, RequestId, Searchable, SubjectId, TemplateId, Tx, TxError,
 };
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::calibrate;
 use crate::models::{Models, thresholds};
-use crate::template;
+use crate::template::Decoder;
 
 /// The gallery of one collection, for [`Purpose::find_my_photos`].
 #[derive(Debug)]
@@ -128,14 +127,10 @@ impl Searched {
         }
         let gallery = Gallery::new(dimensions);
         let take = |open: &[OpenTemplate<'_>]| {
-            // What is no vector of this dimension is refused like any other that is not.
-            let vectors: Vec<Zeroizing<Vec<f32>>> =
-                open.iter().map(|open| template::decode(open.plain, dimensions).unwrap_or_default()).collect();
-            let rows: Vec<_> = open
-                .iter()
-                .zip(&vectors)
-                .map(|(open, vector)| (Owner(open.grant as u32), Scope::default(), vector.as_slice()))
-                .collect();
+            let mut decoder = Decoder::new(dimensions);
+            let vectors = decoder.decode(open.iter().map(|open| open.plain));
+            let row = |(open, vector): (&OpenTemplate<'_>, _)| (Owner(open.grant as u32), Scope::default(), vector);
+            let rows: Vec<_> = open.iter().zip(vectors).map(row).collect();
             gallery.insert_all(&rows).iter().map(Result::is_ok).collect()
         };
         let mut read = 0;

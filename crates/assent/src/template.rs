@@ -1,6 +1,7 @@
 //! The bytes of a template before they are sealed: `dimensions` little-endian 16-bit floats, of length 1 together. What was
 //! enrolled before they were halved has 32-bit floats.
 
+use assent_gallery::gallery::Buffer;
 use assent_vision::embed::Embedding;
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
@@ -15,20 +16,46 @@ pub(crate) fn encode(embedding: &Embedding) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// The numbers of a template; `None` if the bytes are not whole numbers, or not so many.
-pub(crate) fn decode(bytes: &[u8], dimensions: usize) -> Option<Zeroizing<Vec<f32>>> {
-    let mut numbers = Zeroizing::new(vec![0.0; dimensions]);
-    if bytes.len() == dimensions * 2 {
-        let halves: Zeroizing<Vec<u16>> =
-            Zeroizing::new(bytes.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b)).collect());
-        halves.reinterpret_cast::<f16>().convert_to_f32_slice(&mut numbers);
-        return Some(numbers);
+/// Reads templates. What it read is wiped at its end.
+pub(crate) struct Decoder {
+    dimensions: usize,
+    halves: Buffer<u16>,
+    numbers: Buffer<f32>,
+}
+
+impl Decoder {
+    /// For templates of so many numbers.
+    pub(crate) fn new(dimensions: usize) -> Decoder {
+        Decoder { dimensions, halves: Buffer::default(), numbers: Buffer::default() }
     }
-    if bytes.len() == dimensions * 4 {
-        numbers.iter_mut().zip(bytes.as_chunks().0).for_each(|(number, b)| *number = f32::from_le_bytes(*b));
-        return Some(numbers);
+
+    /// The numbers of each template. Bytes that are not whole numbers, or not so many, are read as zeros, which are no
+    /// vector of length 1 either.
+    pub(crate) fn decode<'t>(
+        &mut self,
+        templates: impl ExactSizeIterator<Item = &'t [u8]>,
+    ) -> std::slice::ChunksExact<'_, f32> {
+        let numbers = self.numbers.room(templates.len() * self.dimensions);
+        let halves = self.halves.room(self.dimensions);
+        for (bytes, numbers) in templates.zip(numbers.chunks_exact_mut(self.dimensions)) {
+            if bytes.len() == self.dimensions * 2 {
+                halves.iter_mut().zip(bytes.as_chunks().0).for_each(|(half, b)| *half = u16::from_le_bytes(*b));
+                halves.reinterpret_cast::<f16>().convert_to_f32_slice(numbers);
+            } else if bytes.len() == self.dimensions * 4 {
+                numbers.iter_mut().zip(bytes.as_chunks().0).for_each(|(number, b)| *number = f32::from_le_bytes(*b));
+            } else {
+                numbers.fill(0.0);
+            }
+        }
+        self.numbers.chunks_exact(self.dimensions)
     }
-    None
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        self.halves.wipe();
+        self.numbers.wipe();
+    }
 }
 
 #[cfg(test)]
@@ -37,21 +64,18 @@ mod tests {
 
     #[test]
     fn a_template_of_either_form_is_read_and_one_of_another_length_is_not() {
-        let check = |name: &str, bytes: &[u8], expected: Option<[f32; 2]>| {
-            let got = decode(bytes, 2);
-            assert_eq!(
-                got.as_ref().map(|numbers| numbers.as_slice()),
-                expected.as_ref().map(<[f32; 2]>::as_slice),
-                "{name}"
-            );
+        let mut decoder = Decoder::new(2);
+        let mut check = |name: &str, bytes: &[u8], expected: [f32; 2]| {
+            let got: Vec<&[f32]> = decoder.decode([bytes; 2].into_iter()).collect();
+            assert_eq!(got, [expected; 2], "{name}");
         };
         let wide: Vec<u8> = [0.6f32, -0.8].iter().flat_map(|v| v.to_le_bytes()).collect();
         let half: Vec<u8> = [0.6f32, -0.8].iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect();
-        check("32-bit", &wide, Some([0.6, -0.8]));
-        check("16-bit", &half, Some([0.600_097_66, -0.799_804_7]));
-        check("none", &[], None);
-        check("cut", &half[..3], None);
-        check("between", &wide[..6], None);
-        check("one more", &[wide.clone(), half].concat(), None);
+        check("32-bit", &wide, [0.6, -0.8]);
+        check("16-bit", &half, [0.600_097_66, -0.799_804_7]);
+        check("none", &[], [0.0; 2]);
+        check("cut", &half[..3], [0.0; 2]);
+        check("between", &wide[..6], [0.0; 2]);
+        check("one more", &[wide.clone(), half].concat(), [0.0; 2]);
     }
 }
