@@ -1,5 +1,7 @@
 //! Each channel as a whole: its sum over many pixels, and a factor for all of its numbers (squeeze and excitation).
 
+use std::array::from_fn;
+
 use super::{LANES, larger};
 use crate::Kernel;
 
@@ -45,16 +47,15 @@ pub fn scale_pixels(kernel: Kernel, row: &mut [f32], factors: &[f32], joined: &[
 #[inline(always)]
 fn scale_pixels_plain(row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
     let mut most = [0f32; LANES];
-    let (factors, joined) = (factors.as_chunks::<LANES>().0, joined.as_chunks::<LANES>().0);
-    for (p, pixel) in row.as_chunks_mut::<LANES>().0.chunks_exact_mut(factors.len()).enumerate() {
-        let joined = joined.get(p * factors.len()..).unwrap_or_default();
-        for (i, (numbers, factors)) in pixel.iter_mut().zip(factors).enumerate() {
-            let joined = joined.get(i);
-            for lane in 0..LANES {
-                let scaled = numbers[lane] * factors[lane];
-                numbers[lane] = joined.map_or(scaled, |joined| scaled + joined[lane]);
-                most[lane] = larger(numbers[lane].abs(), most[lane]);
+    let (factors, mut joined) = (factors.as_chunks::<LANES>().0, joined.as_chunks::<LANES>().0.iter());
+    for pixel in row.as_chunks_mut::<LANES>().0.chunks_exact_mut(factors.len()) {
+        for (numbers, factors) in pixel.iter_mut().zip(factors) {
+            let mut scaled: [f32; LANES] = from_fn(|lane| numbers[lane] * factors[lane]);
+            if let Some(joined) = joined.next() {
+                scaled = from_fn(|lane| scaled[lane] + joined[lane]);
             }
+            most = from_fn(|lane| larger(scaled[lane].abs(), most[lane]));
+            *numbers = scaled;
         }
     }
     most.into_iter().fold(0.0, larger)

@@ -209,11 +209,14 @@ impl Excite {
 
 impl Small {
     fn run(&self, inputs: &[f32]) -> Vec<f32> {
-        let outputs = self.weights.chunks_exact(inputs.len()).zip(&self.bias);
-        let sum = |(weights, bias): (&[f32], &f32)| {
-            weights.iter().zip(inputs).fold(*bias, |sum, (weight, input)| sum + weight * input)
-        };
-        outputs.map(|output| self.activation.apply(sum(output))).collect()
+        let mut outputs = self.bias.clone();
+        for (input, weights) in inputs.iter().zip(self.weights.chunks_exact(outputs.len())) {
+            outputs.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight * input);
+        }
+        for output in &mut outputs {
+            *output = self.activation.apply(*output);
+        }
+        outputs
     }
 }
 

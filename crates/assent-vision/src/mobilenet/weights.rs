@@ -43,7 +43,7 @@ pub(super) struct Excite {
     pub(super) up: Small,
 }
 
-/// A layer of a few numbers, in 32-bit floats: `[output][input]` and a bias for each output.
+/// A layer of a few numbers, in 32-bit floats: `[input][output]` and a bias for each output.
 #[derive(Debug)]
 pub(super) struct Small {
     pub(super) weights: Vec<f32>,
@@ -129,8 +129,17 @@ impl Weights {
 
 impl Excite {
     fn fits(&self, channels: usize) -> bool {
-        let fits = |layer: &Small, inputs: usize| layer.weights.len() == inputs * layer.bias.len();
+        let fits = |layer: &Small, inputs: usize| inputs > 0 && layer.weights.len() == inputs * layer.bias.len();
         self.up.bias.len() == channels && fits(&self.down, channels) && fits(&self.up, self.down.bias.len())
+    }
+}
+
+impl Small {
+    /// From weights of the order `[output][input]`.
+    fn new(weights: &[f32], bias: &[f32], activation: Activation) -> Small {
+        let inputs = weights.len() / bias.len().max(1);
+        let of_input = |i| weights.iter().skip(i).step_by(inputs).copied();
+        Small { weights: (0..inputs).flat_map(of_input).collect(), bias: bias.to_vec(), activation }
     }
 }
 
@@ -163,8 +172,8 @@ fn excite(graph: &Graph, factors: &str, projected: &str) -> Option<Excite> {
         return None;
     }
     Some(Excite {
-        down: Small { weights: down.weights.to_vec(), bias: down.bias.to_vec(), activation: slope },
-        up: Small { weights: up.weights.to_vec(), bias: up.bias.to_vec(), activation: Activation::None },
+        down: Small::new(down.weights, &down.bias, slope),
+        up: Small::new(up.weights, &up.bias, Activation::None),
     })
 }
 
