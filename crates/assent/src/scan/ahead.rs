@@ -54,10 +54,9 @@ impl<'a> Ahead<'a> {
         let Work::RematchCrops { photo, .. } = task.work else {
             return Ok(Content::File(self.eyes.folder.read(task.file)));
         };
-        if let Some(crops) = self.opened.remove(&photo) {
-            return Ok(Content::Crops(crops));
+        if !self.opened.contains_key(&photo) {
+            self.open_crops(i)?;
         }
-        self.open_crops(i)?;
         Ok(Content::Crops(self.opened.remove(&photo).unwrap_or_default()))
     }
 
