@@ -197,36 +197,30 @@ fn opens(ring: KeyReader<'_>, grants: &[(GrantId, SubjectId)], threads: usize) -
 /// tell so many grants apart.
 struct ById {
     bits: u32,
-    /// By those bits: where in `places` the grants begin that have them.
-    first: Vec<u32>,
-    places: Vec<u32>,
+    /// By those bits: a grant whose id begins with them, or [`NONE`].
+    heads: Vec<u32>,
+    /// By grant: another one whose id begins alike, or [`NONE`].
+    links: Vec<u32>,
 }
+
+/// No grant.
+const NONE: u32 = u32::MAX;
 
 impl ById {
     fn of(opens: &[Opens]) -> Self {
         let bits = opens.len().max(2).ilog2();
-        let mut first = vec![0; (1 << bits) + 1];
-        for opens in opens {
-            first[begin(opens.grant, bits) + 1] += 1;
-        }
-        let mut before = 0;
-        for first in &mut first {
-            before += *first;
-            *first = before;
-        }
-        let (mut next, mut places) = (first.clone(), vec![0; opens.len()]);
-        for (i, opens) in opens.iter().enumerate() {
-            let next = &mut next[begin(opens.grant, bits)];
-            places[*next as usize] = i as u32;
-            *next += 1;
-        }
-        Self { bits, first, places }
+        let mut heads = vec![NONE; 1 << bits];
+        let link = |(i, opens): (usize, &Opens)| std::mem::replace(&mut heads[begin(opens.grant, bits)], i as u32);
+        let links = opens.iter().enumerate().map(link).collect();
+        Self { bits, heads, links }
     }
 
     fn find(&self, opens: &[Opens], grant: GrantId) -> Option<usize> {
-        let begin = begin(grant, self.bits);
-        let places = &self.places[self.first[begin] as usize..self.first[begin + 1] as usize];
-        places.iter().map(|&i| i as usize).find(|&i| opens[i].grant == grant)
+        let mut at = self.heads[begin(grant, self.bits)];
+        while at != NONE && opens[at as usize].grant != grant {
+            at = self.links[at as usize];
+        }
+        (at != NONE).then_some(at as usize)
     }
 }
 
@@ -385,6 +379,8 @@ impl<'a> Done<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -401,7 +397,7 @@ mod tests {
                 id[at..at + 3].copy_from_slice(some);
                 GrantId::from_bytes(id)
             };
-            let ids: Vec<GrantId> = ids.iter().map(id).collect::<std::collections::BTreeSet<_>>().into_iter().rev().collect();
+            let ids: Vec<GrantId> = ids.iter().map(id).collect::<BTreeSet<_>>().into_iter().rev().collect();
             let opens: Vec<Opens> =
                 ids.iter().map(|&grant| Opens { grant, subject: SubjectId::from_bytes([0; 16]), key: None }).collect();
             let by_id = ById::of(&opens);
