@@ -1,7 +1,8 @@
 //! The inner loops: one-to-many search over 8-bit rows, layers of small convolutional networks, and a picture's samples.
 //!
 //! Each kernel has a scalar twin that says what it must compute, and gives the same number to the bit. The choice
-//! is made at run time: an [`Avx2`] can only be made on a processor that has AVX2 and FMA, so holding one is the proof.
+//! is made at run time: an [`Avx2`] can only be made on a processor that has AVX2 and FMA, so holding one is the proof; an
+//! [`Avx512Vnni`] likewise.
 
 mod buffer;
 mod layers;
@@ -27,16 +28,38 @@ pub enum Kernel {
     /// 256-bit vectors.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    /// 512-bit vectors, and products that are added up at once.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(Avx512Vnni),
 }
 
 impl Kernel {
-    /// Looks at the processor once.
-    pub fn detect() -> Kernel {
+    /// Those that this processor has, the best first.
+    pub fn all() -> Vec<Kernel> {
+        let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
-        if let Some(avx2) = Avx2::detect() {
-            return Kernel::Avx2(avx2);
+        {
+            all.extend(Avx512Vnni::detect().map(Kernel::Avx512Vnni));
+            all.extend(Avx2::detect().map(Kernel::Avx2));
         }
-        Kernel::Scalar
+        all.push(Kernel::Scalar);
+        all
+    }
+
+    /// The best of this processor.
+    pub fn detect() -> Kernel {
+        Kernel::all()[0]
+    }
+
+    /// Its name, as figures state it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kernel::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512Vnni(_) => "avx512-vnni",
+        }
     }
 
     /// Whether these kernels use vectors; without them the layers are correct and very slow.
@@ -72,7 +95,7 @@ impl Neon {
     }
 }
 
-/// Proof that the processor has AVX-512 F and VNNI.
+/// Proof that the processor has AVX2, FMA, and of AVX-512 F, BW, DQ, VL and VNNI.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub struct Avx512Vnni(());
@@ -81,7 +104,12 @@ pub struct Avx512Vnni(());
 impl Avx512Vnni {
     /// `None` on a processor without them.
     pub fn detect() -> Option<Avx512Vnni> {
-        let found = std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vnni");
+        let found = Avx2::detect().is_some()
+            && std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("avx512vnni");
         found.then_some(Avx512Vnni(()))
     }
 }

@@ -67,8 +67,8 @@ impl<'p> Pixels<'p> {
         match kernel {
             Kernel::Scalar => self.add_samples_scalar(row, each, sums),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Avx2` exists, so the processor has AVX2.
-            Kernel::Avx2(_) => unsafe { self.add_samples_avx2(row, each, sums) },
+            // SAFETY: either proof says that the processor has AVX2.
+            Kernel::Avx2(_) | Kernel::Avx512Vnni(_) => unsafe { self.add_samples_avx2(row, each, sums) },
         }
     }
 

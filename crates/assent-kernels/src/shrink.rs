@@ -85,8 +85,8 @@ pub fn shrink(kernel: Kernel, rgb: &[u8], across: &Taps, down: &Taps, out: &mut 
                 across_scalar(&row, across, out);
             }
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: an `Avx2` exists, so the processor has AVX2; `row` goes on for what is read beyond its end.
-            Kernel::Avx2(_) => unsafe {
+            // SAFETY: either proof says that the processor has AVX2; `row` goes on for what is read beyond its end.
+            Kernel::Avx2(_) | Kernel::Avx512Vnni(_) => unsafe {
                 avx2::mix(&old, &mut row[..stride]);
                 avx2::across(&row, across, out);
             },

@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use super::{LANES, larger};
+use super::{BLOCK, larger};
 use crate::Kernel;
 
 /// Adds the pixels of `row` (`[pixel][channel]`) to `sums`, one for each channel.
@@ -15,8 +15,8 @@ pub fn add_pixels(kernel: Kernel, row: &[f32], sums: &mut [f32]) {
     match kernel {
         Kernel::Scalar => add_pixels_plain(row, sums),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA.
-        Kernel::Avx2(_) => unsafe { avx2::add_pixels(row, sums) },
+        // SAFETY: either proof says that the processor has AVX2 and FMA.
+        Kernel::Avx2(_) | Kernel::Avx512Vnni(_) => unsafe { avx2::add_pixels(row, sums) },
     }
 }
 
@@ -32,25 +32,25 @@ fn add_pixels_plain(row: &[f32], sums: &mut [f32]) {
 ///
 /// # Panics
 ///
-/// If there is not a multiple of 8 channels, `row` is not a whole number of pixels, or `joined` of another length.
+/// If there is not a multiple of 16 channels, `row` is not a whole number of pixels, or `joined` of another length.
 pub fn scale_pixels(kernel: Kernel, row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
-    assert!(factors.len().is_multiple_of(LANES) && row.len().is_multiple_of(factors.len()));
+    assert!(factors.len().is_multiple_of(BLOCK) && row.len().is_multiple_of(factors.len()));
     assert!(joined.is_empty() || joined.len() == row.len());
     match kernel {
         Kernel::Scalar => scale_pixels_plain(row, factors, joined),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA.
-        Kernel::Avx2(_) => unsafe { avx2::scale_pixels(row, factors, joined) },
+        // SAFETY: either proof says that the processor has AVX2 and FMA.
+        Kernel::Avx2(_) | Kernel::Avx512Vnni(_) => unsafe { avx2::scale_pixels(row, factors, joined) },
     }
 }
 
 #[inline(always)]
 fn scale_pixels_plain(row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
-    let mut most = [0f32; LANES];
-    let (factors, mut joined) = (factors.as_chunks::<LANES>().0, joined.as_chunks::<LANES>().0.iter());
-    for pixel in row.as_chunks_mut::<LANES>().0.chunks_exact_mut(factors.len()) {
+    let mut most = [0f32; BLOCK];
+    let (factors, mut joined) = (factors.as_chunks::<BLOCK>().0, joined.as_chunks::<BLOCK>().0.iter());
+    for pixel in row.as_chunks_mut::<BLOCK>().0.chunks_exact_mut(factors.len()) {
         for (numbers, factors) in pixel.iter_mut().zip(factors) {
-            let mut scaled: [f32; LANES] = from_fn(|lane| numbers[lane] * factors[lane]);
+            let mut scaled: [f32; BLOCK] = from_fn(|lane| numbers[lane] * factors[lane]);
             if let Some(joined) = joined.next() {
                 scaled = from_fn(|lane| scaled[lane] + joined[lane]);
             }
@@ -92,7 +92,7 @@ mod tests {
         fn sums_and_factors_equal_their_scalar_twins(
             pixels in 0usize..20, blocks in 1usize..9, seed in any::<u32>(), joins: bool,
         ) {
-            let channels = blocks * LANES;
+            let channels = blocks * BLOCK;
             let (row, factors) = (numbers(pixels * channels, seed), numbers(channels, !seed));
             let joined = if joins { numbers(pixels * channels, seed ^ 5) } else { Vec::new() };
             let run = |kernel| {
@@ -101,24 +101,28 @@ mod tests {
                 let most = scale_pixels(kernel, &mut scaled, &factors, &joined);
                 (bits(&sums), bits(&scaled), most.to_bits())
             };
-            prop_assert_eq!(run(Kernel::detect()), run(Kernel::Scalar));
+            for kernel in Kernel::all() {
+                prop_assert_eq!(run(kernel), run(Kernel::Scalar), "{}", kernel.name());
+            }
         }
     }
 
     #[test]
     fn each_channel_has_its_sum_and_its_factor() {
-        let row: Vec<f32> = (0..16u8).map(f32::from).collect();
-        let factors = [0.0, 1.0, 2.0, 0.5, 1.0, 1.0, 1.0, -1.0];
-        for kernel in [Kernel::Scalar, Kernel::detect()] {
-            let mut sums = [100.0; 8];
+        // Two pixels; the second is greater by 16.
+        let row: Vec<f32> = (0..32u8).map(f32::from).collect();
+        let mut factors = [1.0; 16];
+        (factors[0], factors[2], factors[15]) = (0.0, 2.0, -1.0);
+        for kernel in Kernel::all() {
+            let mut sums = [100.0; 16];
             add_pixels(kernel, &row, &mut sums);
-            assert_eq!(bits(&sums), bits(&[108.0, 110.0, 112.0, 114.0, 116.0, 118.0, 120.0, 122.0]));
+            assert_eq!(bits(&[sums[0], sums[1], sums[15]]), bits(&[116.0, 118.0, 146.0]));
             let mut scaled = row.clone();
             let most = scale_pixels(kernel, &mut scaled, &factors, &[]);
-            assert_eq!(bits(&[scaled[2], scaled[11], scaled[15], most]), bits(&[4.0, 5.5, -15.0, 20.0]));
+            assert_eq!(bits(&[scaled[2], scaled[18], scaled[31], most]), bits(&[4.0, 36.0, -31.0, 36.0]));
             let mut added = row.clone();
-            let most = scale_pixels(kernel, &mut added, &factors, &[-100.0; 16]);
-            assert_eq!(bits(&[added[2], added[11], added[15], most]), bits(&[-96.0, -94.5, -115.0, 115.0]));
+            let most = scale_pixels(kernel, &mut added, &factors, &[-100.0; 32]);
+            assert_eq!(bits(&[added[2], added[18], added[31], most]), bits(&[-96.0, -64.0, -131.0, 131.0]));
         }
     }
 }

@@ -7,13 +7,17 @@
 mod channels;
 mod dense;
 mod depthwise;
+mod steps;
 
 pub use channels::{add_pixels, scale_pixels};
-use dense::largest_plain;
-pub use dense::{Dense, largest, normalise, quantise};
+pub use dense::Dense;
 pub use depthwise::{Depthwise, pool};
+use steps::largest_plain;
+pub use steps::{largest, normalise, quantise};
 
-/// Channels of one vector of 256 bits.
+/// Channels come in multiples of so many, a vector of 512 bits.
+const BLOCK: usize = 16;
+/// Channels of a vector of 256 bits.
 const LANES: usize = 8;
 
 /// The larger number; of a NaN and a number the second, as the vectors have it.
@@ -72,6 +76,29 @@ mod avx2 {
             Activation::Relu => _mm256_max_ps(sum, _mm256_setzero_ps()), // Of a NaN and 0, it takes the second.
             // A blend looks at the sign alone.
             Activation::Leaky(slope) => _mm256_blendv_ps(sum, _mm256_mul_ps(sum, _mm256_set1_ps(slope)), sum),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::{
+        __m512, _mm512_castps_si512, _mm512_mask_mul_ps, _mm512_max_ps, _mm512_movepi32_mask, _mm512_set1_ps,
+        _mm512_setzero_ps,
+    };
+
+    use super::Activation;
+
+    #[target_feature(enable = "avx512f,avx512dq")]
+    #[inline]
+    pub(super) fn end(activation: Activation, sum: __m512) -> __m512 {
+        match activation {
+            Activation::None => sum,
+            Activation::Relu => _mm512_max_ps(sum, _mm512_setzero_ps()), // Of a NaN and 0, it takes the second.
+            Activation::Leaky(slope) => {
+                let negative = _mm512_movepi32_mask(_mm512_castps_si512(sum));
+                _mm512_mask_mul_ps(sum, negative, sum, _mm512_set1_ps(slope))
+            }
         }
     }
 }
