@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use assent_kernels::Kernel;
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider as _};
 use ort::memory::Allocator;
@@ -20,7 +21,7 @@ use crate::wire;
 /// Which engine of the library runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
-    /// Assent's own kernels, 32-bit floats; detectors alone.
+    /// Assent's own kernels, the best that the processor has; the same bits with each.
     Own,
     /// ONNX Runtime's own CPU code, 32-bit floats.
     Cpu,
@@ -34,14 +35,15 @@ pub enum Execution {
 
 impl Execution {
     /// Its name as `assent runtime status` prints it.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Execution::Own => "assent-avx2-f32",
+            Execution::Own => return format!("assent-{}", Kernel::detect().name()),
             Execution::Cpu => "onnxruntime-cpu-f32",
             Execution::OpenVinoF32 => "openvino-cpu-f32",
             Execution::OpenVinoBf16 => "openvino-cpu-bf16",
             Execution::Cuda => "onnxruntime-cuda-f32",
         }
+        .to_owned()
     }
 }
 
