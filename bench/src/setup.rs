@@ -162,6 +162,7 @@ pub(crate) fn cpu() -> Value {
         "cores": std::thread::available_parallelism().ok().map(std::num::NonZeroUsize::get),
         "avx2": has("avx2"),
         "avx512f": has("avx512f"),
+        "avx512_vnni": has("avx512_vnni"),
         "amx_bf16": has("amx_bf16"),
     })
 }

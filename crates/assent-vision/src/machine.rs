@@ -61,7 +61,7 @@ impl Machine {
     ///
     /// Measured (`docs/performance.md`): `OpenVINO` is slower than ONNX Runtime for the detector, with AMX too, since a
     /// search looks at pictures of many sizes. It is as fast for an embedder whose `PReLU`s were rewritten
-    /// ([`crate::prelu`]), and three times as fast with AMX. The GPU was not measured.
+    /// ([`crate::prelu`]), and with AMX nearly twice as fast as that. The GPU was not measured.
     pub fn choose_library(self, role: Role) -> (Execution, &'static str) {
         match (self.has_cuda, self.has_openvino, self.processor, role) {
             (true, _, _, _) => (Execution::Cuda, "the library runs networks on an NVIDIA GPU here"),
