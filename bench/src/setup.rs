@@ -10,6 +10,7 @@ use assent_vision::decode::{DecodeLimits, Decoded, decode, decode_at_least};
 use assent_vision::detect::FaceFinder;
 use assent_vision::embed::Embedder;
 use assent_vision::frame::Frame;
+use assent_vision::machine::Kernel;
 use assent_vision::runtime::Role;
 use clap::Args;
 use serde_json::{Value, json};
@@ -30,6 +31,17 @@ pub(crate) struct Places {
     /// Folder of the inference library [default: .runtime in the checkout]
     #[arg(long, value_name = "DIR", env = "ASSENT_RUNTIME")]
     runtime: Option<PathBuf>,
+    /// Other kernels for the networks than the best of this processor; with `scalar`, the inference library runs them
+    #[arg(long, value_name = "NAME", value_parser = kernel)]
+    kernel: Option<Kernel>,
+}
+
+/// One of the processor's kernels, by its name.
+fn kernel(name: &str) -> Result<Kernel, String> {
+    let all = Kernel::all();
+    let names: Vec<&str> = all.iter().map(|kernel| kernel.name()).collect();
+    let found = all.iter().copied().find(|kernel| kernel.name() == name);
+    found.ok_or_else(|| format!("this processor has {}", names.join(", ")))
 }
 
 /// The networks and the sample photos, checked.
@@ -67,7 +79,10 @@ impl Places {
             let packs = packs.display();
             return Err(format!("photos/crew in {packs} is not the sample set; take an untouched copy of it").into());
         }
-        let models = Models::load(&runtime, &models_dir, &AcceptedLicences::none(), &[])?;
+        let mut models = Models::load(&runtime, &models_dir, &AcceptedLicences::none(), &[])?;
+        if let Some(kernel) = self.kernel {
+            models = models.with_kernel(kernel);
+        }
         Ok(Setup { models, sample, packs, photo_pack })
     }
 }

@@ -68,7 +68,8 @@ pub(crate) fn enrol(
 ///
 /// As the scan says.
 pub(crate) fn scan(world: &World, search: SearchOptions, threads: usize, memory_mb: u64) -> Result<ScanSummary, Error> {
-    let options = ScanOptions { search, threads, rates: DeclaredRates::default(), memory_mb, free_bytes: None, request: None };
+    let options =
+        ScanOptions { search, threads, rates: DeclaredRates::default(), memory_mb, free_bytes: None, request: None };
     // The vault's time begins at T0; what passes is real, because batches are committed by it.
     let milliseconds = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let begun = milliseconds();

@@ -21,7 +21,7 @@ pub use search::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, SearchKernel, Step
 pub use shrink::{Taps, shrink};
 
 /// The best kernels of this processor for layers and pictures.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
     /// Plain Rust.
     Scalar,
@@ -70,7 +70,7 @@ impl Kernel {
 
 /// Proof that the processor has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx2(());
 
 #[cfg(target_arch = "x86_64")]
@@ -84,7 +84,7 @@ impl Avx2 {
 
 /// Proof that the processor has NEON.
 #[cfg(target_arch = "aarch64")]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Neon(());
 
 #[cfg(target_arch = "aarch64")]
@@ -97,7 +97,7 @@ impl Neon {
 
 /// Proof that the processor has AVX2, FMA, and of AVX-512 F, BW, DQ, VL and VNNI.
 #[cfg(target_arch = "x86_64")]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx512Vnni(());
 
 #[cfg(target_arch = "x86_64")]

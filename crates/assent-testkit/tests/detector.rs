@@ -8,6 +8,7 @@ use assent_testkit::{crew, default_pack, models};
 use assent_vision::decode::{DecodeLimits, decode};
 use assent_vision::detect::{FaceFinder, Posture, SearchOptions, Thoroughness};
 use assent_vision::embed::Embedder;
+use assent_vision::machine::Kernel;
 use assent_vision::model::{ChannelOrder, DetectorSpec};
 use assent_vision::runtime::{Execution, InferenceError};
 
@@ -17,6 +18,11 @@ fn spec() -> DetectorSpec {
 
 fn detector() -> Vec<u8> {
     fs::read(default_pack().join("yunet_s_dynamic.onnx")).unwrap()
+}
+
+/// Our own kernels, the best of this processor.
+fn own() -> Execution {
+    Execution::Own(Kernel::detect())
 }
 
 fn finder(spec: DetectorSpec, onnx: &[u8], execution: Execution) -> Result<FaceFinder, InferenceError> {
@@ -34,9 +40,9 @@ fn own_kernels_find_what_the_library_finds() {
     other.preprocessing.scale = 0.9;
     let mut found = 0;
     for (name, spec) in [("the card", plain), ("another card", other)] {
-        let mut own = finder(spec.clone(), &detector(), Execution::Own).unwrap();
+        let mut own = finder(spec.clone(), &detector(), own()).unwrap();
         let mut library = finder(spec, &detector(), Execution::Cpu).unwrap();
-        assert_eq!((own.execution(), library.execution()), (Execution::Own, Execution::Cpu));
+        assert_eq!((own.execution(), library.execution()), (self::own(), Execution::Cpu));
         for (file, side_px) in [
             ("photos/carl-walz.jpg", 640),
             ("photos/expedition-1-crew.jpg", 1013),
@@ -70,10 +76,27 @@ fn own_kernels_find_what_the_library_finds() {
     assert!(found >= 12, "only {found} faces were compared");
 }
 
+#[test]
+fn every_kernel_finds_the_same_to_the_bit() {
+    let bytes = fs::read(crew().join("photos/expedition-1-crew.jpg")).unwrap();
+    let photo = decode(&bytes, DecodeLimits::default()).unwrap();
+    let faces = |kernel| {
+        let search = SearchOptions { side_px: 480, ..SearchOptions::default() };
+        let mut finder = finder(spec(), &detector(), Execution::Own(kernel)).unwrap();
+        assert_eq!(finder.execution(), Execution::Own(kernel));
+        finder.find(&photo, search).unwrap().faces
+    };
+    let expected = faces(Kernel::Scalar);
+    assert!(expected.len() > 1);
+    for kernel in Kernel::all() {
+        assert_eq!(faces(kernel), expected, "{}", kernel.name());
+    }
+}
+
 /// One buffer is used for picture after picture: none of them may see what the one before left.
 #[test]
 fn a_picture_gives_the_same_faces_whatever_came_before() {
-    let mut finder = finder(spec(), &detector(), Execution::Own).unwrap();
+    let mut finder = finder(spec(), &detector(), own()).unwrap();
     let mut faces = |file: &str, side_px| {
         let photo = decode(&fs::read(crew().join(file)).unwrap(), DecodeLimits::default()).unwrap();
         finder.find(&photo, SearchOptions { side_px, ..SearchOptions::default() }).unwrap().faces
@@ -90,7 +113,7 @@ fn a_picture_gives_the_same_faces_whatever_came_before() {
 fn a_network_that_is_not_recognised_runs_through_the_library() {
     let mut spec = spec();
     spec.strides_px.swap(0, 2);
-    assert_eq!(finder(spec, &detector(), Execution::Own).unwrap().execution(), Execution::Cpu);
+    assert_eq!(finder(spec, &detector(), own()).unwrap().execution(), Execution::Cpu);
 }
 
 /// In an ONNX file, a message that follows another is added to it: this gives a network one output more.
@@ -106,7 +129,7 @@ fn i8_a_network_with_another_head_is_not_loaded() {
         Err(InferenceError::OtherHead { name, .. }) => name,
         other => format!("{other:?}"),
     };
-    for execution in [Execution::Own, Execution::Cpu] {
+    for execution in [own(), Execution::Cpu] {
         let onnx = with_output(detector(), "age");
         assert_eq!(refused(finder(spec(), &onnx, execution).map(drop)), "age");
         assert_eq!(refused(finder(spec(), &with_output(detector(), "cls_8"), execution).map(drop)), "Ok(())");

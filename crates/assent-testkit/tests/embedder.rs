@@ -6,12 +6,18 @@ use std::fs;
 
 use assent_testkit::{SEARCH, crew, default_pack, models};
 use assent_vision::embed::{Embedder, Embedding};
+use assent_vision::machine::Kernel;
 use assent_vision::model::EmbedderSpec;
 use assent_vision::runtime::Execution;
 
 fn embedder(spec: EmbedderSpec, execution: Execution) -> Embedder {
     let onnx = fs::read(default_pack().join("face-reidentification-retail-0095.onnx")).unwrap();
     Embedder::with_execution(models().runtime(), spec, &onnx, execution).unwrap()
+}
+
+/// Our own kernels, the best of this processor.
+fn own() -> Execution {
+    Execution::Own(Kernel::detect())
 }
 
 fn cosine(a: &Embedding, b: &Embedding) -> f32 {
@@ -21,9 +27,9 @@ fn cosine(a: &Embedding, b: &Embedding) -> f32 {
 #[test]
 fn own_embeddings_are_those_of_the_library() {
     let mut worker = models().worker(SEARCH).unwrap();
-    let mut own = embedder(models().pack().embedder().clone(), Execution::Own);
+    let mut own = embedder(models().pack().embedder().clone(), own());
     let mut library = embedder(models().pack().embedder().clone(), Execution::Cpu);
-    assert_eq!((own.execution(), library.execution()), (Execution::Own, Execution::Cpu));
+    assert_eq!((own.execution(), library.execution()), (self::own(), Execution::Cpu));
     let mut compared = 0;
     for file in ["photos/expedition-1-crew.jpg", "portraits/julie-payette.jpg", "portraits/carl-walz.jpg"] {
         let bytes = fs::read(crew().join(file)).unwrap();
@@ -45,10 +51,28 @@ fn own_embeddings_are_those_of_the_library() {
 }
 
 #[test]
+fn every_kernel_gives_the_same_embedding_to_the_bit() {
+    let mut worker = models().worker(SEARCH).unwrap();
+    let bytes = fs::read(crew().join("portraits/julie-payette.jpg")).unwrap();
+    let looked = worker.look(&bytes).unwrap();
+    let crops: Vec<_> = worker.cut(&looked).into_iter().filter_map(|cut| cut.aligned).collect();
+    let embeddings = |kernel| {
+        let mut embedder = embedder(models().pack().embedder().clone(), Execution::Own(kernel));
+        let embeddings = embedder.embed(&crops).unwrap();
+        embeddings.iter().flatten().flat_map(|e| e.values().iter().map(|v| v.to_bits())).collect::<Vec<_>>()
+    };
+    let expected = embeddings(Kernel::Scalar);
+    assert!(!expected.is_empty());
+    for kernel in Kernel::all() {
+        assert!(embeddings(kernel) == expected, "{}", kernel.name());
+    }
+}
+
+#[test]
 fn a_network_that_is_not_recognised_runs_through_the_library() {
     let known = || models().pack().embedder().clone();
     let check = |name: &str, spec: EmbedderSpec| {
-        assert_ne!(embedder(spec, Execution::Own).execution(), Execution::Own, "{name}");
+        assert_ne!(embedder(spec, own()).execution(), own(), "{name}");
     };
     check("another side", EmbedderSpec { side_px: 112, ..known() });
     check("other dimensions", EmbedderSpec { dimensions: 128, ..known() });

@@ -8,7 +8,6 @@ use crate::mobilenet::Forward;
 use crate::model::{ChannelOrder, EmbedderSpec, Preprocessing};
 use crate::onnx::refuse_other_heads;
 use crate::runtime::{Execution, InferenceError, Network, Role, Runtime};
-use assent_kernels::Kernel;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A face cut out for the embedder, `[side][side][3]` bytes.
@@ -100,13 +99,13 @@ impl Embedder {
     ) -> Result<Embedder, InferenceError> {
         refuse_other_heads(onnx, Role::Embedder, std::slice::from_ref(&spec.output_name))?;
         let own = match execution {
-            Execution::Own => Forward::read(Kernel::detect(), onnx, &spec),
+            Execution::Own(kernel) => Forward::read(kernel, onnx, &spec),
             _ => None,
         };
         let engine = if let Some(forward) = own {
             Engine::Own(Box::new(forward))
         } else {
-            let library = if execution == Execution::Own {
+            let library = if matches!(execution, Execution::Own(_)) {
                 runtime.machine().choose_library(Role::Embedder).0
             } else {
                 execution
@@ -128,7 +127,7 @@ impl Embedder {
     /// The engine that runs the network.
     pub fn execution(&self) -> Execution {
         match &self.engine {
-            Engine::Own(_) => Execution::Own,
+            Engine::Own(forward) => Execution::Own(forward.kernel()),
             Engine::Library { network, .. } => network.execution(),
         }
     }

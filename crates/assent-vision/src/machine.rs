@@ -1,30 +1,8 @@
 //! Which engine runs which network on which machine: a choice from facts, without the machine.
 
-use assent_kernels::Kernel;
+pub use assent_kernels::Kernel;
 
 use crate::runtime::{Execution, Role};
-
-/// What the processor has that the choice of an engine depends on. Each has what the one before it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Processor {
-    /// Nothing of it.
-    Plain,
-    /// The instructions that Assent's own kernels are written for.
-    Vectorised,
-    /// Multiplications of bfloat16 tiles (AMX) as well.
-    Amx,
-}
-
-impl Processor {
-    /// The one that this runs on.
-    pub fn detect() -> Processor {
-        match (has_amx_bf16(), Kernel::detect().is_vectorised()) {
-            (true, _) => Processor::Amx,
-            (_, true) => Processor::Vectorised,
-            _ => Processor::Plain,
-        }
-    }
-}
 
 /// What decides which engine runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +11,10 @@ pub struct Machine {
     pub has_openvino: bool,
     /// Whether the library runs networks on a GPU here.
     pub has_cuda: bool,
-    /// What the processor has.
-    pub processor: Processor,
+    /// Whether the processor multiplies bfloat16 tiles (AMX).
+    pub has_amx: bool,
+    /// Our own kernels that the processor runs.
+    pub kernel: Kernel,
 }
 
 impl Machine {
@@ -46,9 +26,9 @@ impl Machine {
     /// processor has AMX. The GPU was not measured.
     pub fn choose(self, role: Role) -> (Execution, &'static str) {
         let library = self.choose_library(role);
-        if self.processor >= Processor::Vectorised && library.0 != Execution::Cuda {
+        if self.kernel.is_vectorised() && library.0 != Execution::Cuda {
             return (
-                Execution::Own,
+                Execution::Own(self.kernel),
                 "of the engines here, Assent's own kernels are the fastest for networks of the families they know",
             );
         }
@@ -63,12 +43,10 @@ impl Machine {
     /// search looks at pictures of many sizes. It is as fast for an embedder whose `PReLU`s were rewritten
     /// ([`crate::prelu`]), and with AMX nearly twice as fast as that. The GPU was not measured.
     pub fn choose_library(self, role: Role) -> (Execution, &'static str) {
-        match (self.has_cuda, self.has_openvino, self.processor, role) {
+        match (self.has_cuda, self.has_openvino, self.has_amx, role) {
             (true, _, _, _) => (Execution::Cuda, "the library runs networks on an NVIDIA GPU here"),
-            (_, true, Processor::Amx, Role::Embedder) => {
-                (Execution::OpenVinoBf16, "OpenVINO is there and the processor has AMX")
-            }
-            (_, true, _, Role::Embedder) => {
+            (_, true, true, Role::Embedder) => (Execution::OpenVinoBf16, "OpenVINO is there and the processor has AMX"),
+            (_, true, false, Role::Embedder) => {
                 (Execution::OpenVinoF32, "no AMX: OpenVINO is the faster one for embedders in 32-bit floats")
             }
             (_, true, _, Role::Detector) => (Execution::Cpu, "ONNX Runtime's own code is the faster one for detectors"),
@@ -82,7 +60,7 @@ impl Machine {
 /// # Source
 ///
 /// Intel SDM, volume 2A, CPUID leaf 7: EDX bit 22 is AMX-BF16, bit 24 AMX-TILE.
-fn has_amx_bf16() -> bool {
+pub(crate) fn has_amx_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -103,21 +81,24 @@ mod tests {
     #[test]
     fn the_engine_follows_from_library_processor_and_role() {
         use Execution::{Cpu, Cuda, OpenVinoBf16, OpenVinoF32, Own};
-        use Processor::{Amx, Plain, Vectorised};
         let roles = [Role::Detector, Role::Embedder];
-        let check = |name: &str, (has_openvino, has_cuda), processor, expected, of_library| {
-            let machine = Machine { has_openvino, has_cuda, processor };
+        let check = |name: &str, (has_openvino, has_cuda), (has_amx, kernel), expected, of_library| {
+            let machine = Machine { has_openvino, has_cuda, has_amx, kernel };
             assert_eq!(roles.map(|role| machine.choose(role).0), expected, "{name}");
             assert_eq!(roles.map(|role| machine.choose_library(role).0), of_library, "{name}, of the library's");
         };
-        check("the usual wheel, AMX", (true, false), Amx, [Own, Own], [Cpu, OpenVinoBf16]);
-        check("the usual wheel, AVX2", (true, false), Vectorised, [Own, Own], [Cpu, OpenVinoF32]);
-        check("the usual wheel, neither", (true, false), Plain, [Cpu, OpenVinoF32], [Cpu, OpenVinoF32]);
-        check("plain, AMX", (false, false), Amx, [Own, Own], [Cpu, Cpu]);
-        check("plain, AVX2", (false, false), Vectorised, [Own, Own], [Cpu, Cpu]);
-        check("plain, neither", (false, false), Plain, [Cpu, Cpu], [Cpu, Cpu]);
-        check("a GPU", (false, true), Vectorised, [Cuda, Cuda], [Cuda, Cuda]);
-        check("a GPU and AMX", (true, true), Amx, [Cuda, Cuda], [Cuda, Cuda]);
-        check("a GPU, an old processor", (false, true), Plain, [Cuda, Cuda], [Cuda, Cuda]);
+        let plain = (false, Kernel::Scalar);
+        check("the usual wheel", (true, false), plain, [Cpu, OpenVinoF32], [Cpu, OpenVinoF32]);
+        check("a plain library", (false, false), plain, [Cpu, Cpu], [Cpu, Cpu]);
+        check("a GPU", (false, true), plain, [Cuda, Cuda], [Cuda, Cuda]);
+        for kernel in Kernel::all().into_iter().filter(|kernel| kernel.is_vectorised()) {
+            let (own, vectors, amx) = ([Own(kernel); 2], (false, kernel), (true, kernel));
+            check("the usual wheel, vectors", (true, false), vectors, own, [Cpu, OpenVinoF32]);
+            check("the usual wheel, AMX", (true, false), amx, own, [Cpu, OpenVinoBf16]);
+            check("a plain library, vectors", (false, false), vectors, own, [Cpu, Cpu]);
+            check("a plain library, AMX", (false, false), amx, own, [Cpu, Cpu]);
+            check("a GPU, vectors", (false, true), vectors, [Cuda, Cuda], [Cuda, Cuda]);
+            check("a GPU, AMX", (true, true), amx, [Cuda, Cuda], [Cuda, Cuda]);
+        }
     }
 }

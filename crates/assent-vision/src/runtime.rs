@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use assent_kernels::Kernel;
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider as _};
 use ort::memory::Allocator;
@@ -15,14 +14,14 @@ use ort::session::{OutputSelector, RunOptions, Session};
 use ort::value::{Tensor, TensorRef};
 use thiserror::Error;
 
-use crate::machine::{Machine, Processor};
+use crate::machine::{Kernel, Machine, has_amx_bf16};
 use crate::wire;
 
 /// Which engine of the library runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
-    /// Assent's own kernels, the best that the processor has; the same bits with each.
-    Own,
+    /// Assent's own kernels; the same bits with each.
+    Own(Kernel),
     /// ONNX Runtime's own CPU code, 32-bit floats.
     Cpu,
     /// `OpenVINO` on the CPU, 32-bit floats.
@@ -37,7 +36,7 @@ impl Execution {
     /// Its name as `assent runtime status` prints it.
     pub fn name(self) -> String {
         match self {
-            Execution::Own => return format!("assent-{}", Kernel::detect().name()),
+            Execution::Own(kernel) => return format!("assent-{}", kernel.name()),
             Execution::Cpu => "onnxruntime-cpu-f32",
             Execution::OpenVinoF32 => "openvino-cpu-f32",
             Execution::OpenVinoBf16 => "openvino-cpu-bf16",
@@ -152,9 +151,9 @@ impl Runtime {
         // The provider is a library of its own beside the first: without the file there is no OpenVINO.
         let has_openvino =
             library.with_file_name(format!("{DLL_PREFIX}onnxruntime_providers_openvino{DLL_SUFFIX}")).exists();
-        let processor = Processor::detect();
-        let mut runtime =
-            Runtime { environment, library, machine: Machine { has_openvino, has_cuda: false, processor } };
+        let (has_amx, kernel) = (has_amx_bf16(), Kernel::detect());
+        let machine = Machine { has_openvino, has_cuda: false, has_amx, kernel };
+        let mut runtime = Runtime { environment, library, machine };
         // A library made for CUDA also loads where no GPU is.
         runtime.machine.has_cuda = ep::CUDA::is_available().unwrap_or(false) && runtime.can_run(Execution::Cuda);
         Ok(runtime)
@@ -173,6 +172,14 @@ impl Runtime {
     /// What the choice of engines depends on, of this library on this machine.
     pub fn machine(&self) -> Machine {
         self.machine
+    }
+
+    /// The same with another of the processor's kernels; for measuring one against the other. With [`Kernel::Scalar`], the
+    /// library runs the networks.
+    #[must_use]
+    pub fn with_kernel(mut self, kernel: Kernel) -> Runtime {
+        self.machine.kernel = kernel;
+        self
     }
 
     /// Which engine runs `role` on this machine, and why, see [`Machine::choose`].
@@ -206,7 +213,7 @@ impl Runtime {
     pub fn network_with(&self, role: Role, onnx: &[u8], execution: Execution) -> Result<Network, InferenceError> {
         let load = || -> ort::Result<Session> {
             let providers = match execution {
-                Execution::Own | Execution::Cpu => vec![],
+                Execution::Own(_) | Execution::Cpu => vec![],
                 Execution::OpenVinoF32 => vec![openvino("f32")],
                 Execution::OpenVinoBf16 => vec![openvino("bf16")],
                 Execution::Cuda => vec![cuda()],

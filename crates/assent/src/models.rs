@@ -10,6 +10,7 @@ use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
 use assent_vision::frame::Frame;
 use assent_vision::geometry::{Point, QuarterTurn, Rect};
+use assent_vision::machine::Kernel;
 use assent_vision::model::DetectorInput;
 use assent_vision::quality::{self, Quality};
 use assent_vision::runtime::{Execution, InferenceError, Role, Runtime, RuntimeError};
@@ -67,6 +68,12 @@ impl Models {
         let runtime = Runtime::load(runtime_dir)?;
         let (rewrite, rewritten) = packs::rewritten(&runtime, &pack, keep_in);
         Ok(Models { runtime, pack, rewrite, rewritten, shared: Mutex::new(None) })
+    }
+
+    /// The same with another of the processor's kernels, see [`Runtime::with_kernel`].
+    #[must_use]
+    pub fn with_kernel(self, kernel: Kernel) -> Models {
+        Models { runtime: self.runtime.with_kernel(kernel), shared: Mutex::new(None), ..self }
     }
 
     /// What became of the embedder's `PReLU` layers.

@@ -45,6 +45,10 @@ impl Forward {
         }
     }
 
+    pub(crate) fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     /// The embedding of a square crop of the card's side, not yet of length 1, into `embedding`.
     pub(crate) fn run(&mut self, crop: &Frame, embedding: &mut [f32]) {
         let (kernel, weights, steps) = (self.kernel, &self.weights, &mut self.steps);

@@ -52,6 +52,10 @@ impl Forward {
         })
     }
 
+    pub(super) fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     /// Runs the network over `frame`, padded with black to `width` x `height` (multiples of 32). Returns the cells of
     /// every 8th, 16th and 32nd pixel, `[cell][16]`, class and objectness as probabilities.
     pub(super) fn run(&mut self, frame: &Frame, (width, height): (usize, usize)) -> [&[f32]; 3] {

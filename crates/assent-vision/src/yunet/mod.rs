@@ -11,8 +11,6 @@
 mod forward;
 mod weights;
 
-use assent_kernels::Kernel;
-
 use crate::detect::Detection;
 use crate::frame::Frame;
 use crate::geometry::{Point, QuarterTurn, Rect};
@@ -51,13 +49,13 @@ impl Yunet {
             .flat_map(|stride| spec.output_names.iter().map(move |name| name.replace("{stride}", &stride.to_string())));
         refuse_other_heads(onnx, Role::Detector, &heads.collect::<Vec<_>>())?;
         let own = match execution {
-            Execution::Own => Forward::read(Kernel::detect(), onnx, &spec),
+            Execution::Own(kernel) => Forward::read(kernel, onnx, &spec),
             _ => None,
         };
         let engine = if let Some(forward) = own {
             Engine::Own(Box::new(forward))
         } else {
-            let execution = if execution == Execution::Own {
+            let execution = if matches!(execution, Execution::Own(_)) {
                 runtime.machine().choose_library(Role::Detector).0
             } else {
                 execution
@@ -73,7 +71,7 @@ impl Yunet {
 
     pub(crate) fn execution(&self) -> Execution {
         match &self.engine {
-            Engine::Own(_) => Execution::Own,
+            Engine::Own(forward) => Execution::Own(forward.kernel()),
             Engine::Library { network, .. } => network.execution(),
         }
     }
