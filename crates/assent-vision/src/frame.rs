@@ -79,19 +79,24 @@ impl Frame {
         if turn == QuarterTurn::None {
             return self.clone();
         }
+        // Which pixel comes first, and how far it is to the one for its right and for its lower neighbour.
+        let (row, last) = (w as isize, (w * h) as isize - 1);
+        let (first, right, down) = match turn {
+            QuarterTurn::None => (0, 1, row),
+            QuarterTurn::Clockwise => (last + 1 - row, -row, 1),
+            QuarterTurn::Half => (last, -1, -row),
+            QuarterTurn::CounterClockwise => (row - 1, row, -1),
+        };
         let mut out = vec![0; self.rgb.len()];
+        let (from, to) = (self.rgb.as_chunks::<3>().0, out.as_chunks_mut::<3>().0);
         for y0 in (0..nh).step_by(BLOCK) {
             for x0 in (0..nw).step_by(BLOCK) {
+                let width = BLOCK.min(nw - x0);
                 for y in y0..(y0 + BLOCK).min(nh) {
-                    for x in x0..(x0 + BLOCK).min(nw) {
-                        let (sx, sy) = match turn {
-                            QuarterTurn::None => (x, y),
-                            QuarterTurn::Clockwise => (y, h - 1 - x),
-                            QuarterTurn::Half => (w - 1 - x, h - 1 - y),
-                            QuarterTurn::CounterClockwise => (w - 1 - y, x),
-                        };
-                        let (from, to) = ((sy * w + sx) * 3, (y * nw + x) * 3);
-                        out[to..to + 3].copy_from_slice(&self.rgb[from..from + 3]);
+                    let mut pixel = first + x0 as isize * right + y as isize * down;
+                    for to in &mut to[y * nw + x0..][..width] {
+                        *to = from[pixel as usize];
+                        pixel += right;
                     }
                 }
             }
