@@ -95,7 +95,7 @@ impl Neon {
     }
 }
 
-/// Proof that the processor has AVX2, FMA, and of AVX-512 F, BW, DQ, VL and VNNI.
+/// Proof that the processor has AVX2, FMA, and of AVX-512 the parts F, DQ and VNNI.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx512Vnni(());
@@ -106,9 +106,7 @@ impl Avx512Vnni {
     pub fn detect() -> Option<Avx512Vnni> {
         let found = Avx2::detect().is_some()
             && std::arch::is_x86_feature_detected!("avx512f")
-            && std::arch::is_x86_feature_detected!("avx512bw")
             && std::arch::is_x86_feature_detected!("avx512dq")
-            && std::arch::is_x86_feature_detected!("avx512vl")
             && std::arch::is_x86_feature_detected!("avx512vnni");
         found.then_some(Avx512Vnni(()))
     }

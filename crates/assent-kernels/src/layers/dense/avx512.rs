@@ -9,10 +9,10 @@ use super::super::BLOCK;
 use super::super::avx512::end;
 use super::Dense;
 
-/// Pixels whose sums are kept in registers at once.
+/// Pixels that are worked on at once, with 32 outputs each: 16 sums, so that none waits for the product before it.
 const PIXELS: usize = 8;
 
-/// What the pixels of a row are made from.
+/// What the pixels of a row are made from, see [`Dense::row`].
 #[derive(Clone, Copy)]
 struct Source<'r> {
     runs: &'r [&'r [i16]],
@@ -32,6 +32,7 @@ pub(super) unsafe fn dense(layer: &Dense, runs: &[&[i16]], (step, scale): (usize
     // SAFETY: the pixels from `p` on, as many as are named, lie within what the caller promises.
     unsafe {
         if layer.outputs() == BLOCK {
+            // 16 sums here as well: a fifth faster.
             while p + 2 * PIXELS <= pixels {
                 tile::<{ 2 * PIXELS }, 1>(layer, from, 0, p, out);
                 p += 2 * PIXELS;
