@@ -1,9 +1,7 @@
 //! 3x3 convolutions in each channel alone, and pooling, in 32-bit floats.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+mod vectors;
 
 use super::{Activation, BLOCK, larger, largest_plain};
 use crate::{Buffer, Kernel};
@@ -58,10 +56,10 @@ impl Depthwise {
             Kernel::Scalar => self.row_scalar(rows, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA; the asserts above checked the lengths.
-            Kernel::Avx2(_) => unsafe { avx2::depthwise(self, rows, out) },
+            Kernel::Avx2(_) => unsafe { vectors::depthwise_avx2(self, rows, out) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Avx512Vnni` exists, so the processor has AVX-512; the asserts above checked the lengths.
-            Kernel::Avx512Vnni(_) => unsafe { avx512::depthwise(self, rows, out) },
+            Kernel::Avx512Vnni(_) => unsafe { vectors::depthwise_avx512(self, rows, out) },
         }
     }
 
@@ -90,8 +88,11 @@ pub fn pool(kernel: Kernel, row: &[f32], channels: usize, join: bool, out: &mut 
     match kernel {
         Kernel::Scalar => pool_plain(row, channels, join, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: either proof says that the processor has AVX2 and FMA; the assert above checked the lengths.
-        Kernel::Avx2(_) | Kernel::Avx512Vnni(_) => unsafe { avx2::pool(row, channels, join, out) },
+        // SAFETY: an `Avx2` exists, so the processor has AVX2 and FMA; the assert above checked the lengths.
+        Kernel::Avx2(_) => unsafe { vectors::pool_avx2(row, channels, join, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Avx512Vnni` exists, so the processor has AVX-512; the assert above checked the lengths.
+        Kernel::Avx512Vnni(_) => unsafe { vectors::pool_avx512(row, channels, join, out) },
     }
 }
 

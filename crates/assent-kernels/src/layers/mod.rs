@@ -8,6 +8,8 @@ mod channels;
 mod dense;
 mod depthwise;
 mod steps;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 pub use channels::{add_pixels, scale_pixels};
 pub use dense::Dense;
