@@ -24,11 +24,8 @@ pub(super) fn largest_plain(row: &[f32]) -> f32 {
     for group in groups {
         most.iter_mut().zip(group).for_each(|(m, v)| *m = larger(*m, v.abs()));
     }
-    let (groups, rest) = rest.as_chunks::<16>();
-    for group in groups {
-        most.iter_mut().zip(group).for_each(|(m, v)| *m = larger(*m, v.abs()));
-    }
-    most.iter().copied().chain(rest.iter().map(|v| v.abs())).fold(0.0, larger)
+    most.iter_mut().zip(rest).for_each(|(m, v)| *m = larger(*m, v.abs()));
+    most.into_iter().fold(0.0, larger)
 }
 
 /// Writes `row` in whole steps of a size that suits `largest`, its largest number without its sign, and returns the
