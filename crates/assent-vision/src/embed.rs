@@ -105,12 +105,7 @@ impl Embedder {
         let engine = if let Some(forward) = own {
             Engine::Own(Box::new(forward))
         } else {
-            let library = if matches!(execution, Execution::Own(_)) {
-                runtime.machine().choose_library(Role::Embedder).0
-            } else {
-                execution
-            };
-            Engine::Library { network: runtime.network_with(Role::Embedder, onnx, library)?, planes: Vec::new() }
+            Engine::Library { network: runtime.network_with(Role::Embedder, onnx, execution)?, planes: Vec::new() }
         };
         let template_px = align::template_px(&spec.template, spec.side_px);
         Ok(Embedder { engine, spec, template_px })

@@ -39,8 +39,8 @@ impl Machine {
     ///
     /// # Source
     ///
-    /// Measured (`docs/performance.md`): `OpenVINO` is slower than ONNX Runtime for the detector, with AMX too, since a
-    /// search looks at pictures of many sizes. It is as fast for an embedder whose `PReLU`s were rewritten
+    /// Measured (`docs/performance.md`): `OpenVINO` is slower than ONNX Runtime for the detector, with AMX too.
+    /// It is as fast for an embedder whose `PReLU`s were rewritten
     /// ([`crate::prelu`]), and with AMX nearly twice as fast as that. The GPU was not measured.
     pub fn choose_library(self, role: Role) -> (Execution, &'static str) {
         match (self.has_cuda, self.has_openvino, self.has_amx, role) {

@@ -196,21 +196,17 @@ impl Runtime {
         })
     }
 
-    /// Loads a network for `role` with the engine that [`choose`](Self::choose) names.
-    ///
-    /// # Errors
-    ///
-    /// [`InferenceError::Load`] if the library refuses `onnx`.
-    pub fn network(&self, role: Role, onnx: &[u8]) -> Result<Network, InferenceError> {
-        self.network_with(role, onnx, self.choose(role).0)
-    }
-
-    /// Loads a network with a named engine; for measuring one against the other.
+    /// Loads a network with a named engine of the library. In place of [`Execution::Own`], for a network that our own
+    /// kernels do not know, it is the one that [`Machine::choose_library`] names.
     ///
     /// # Errors
     ///
     /// [`InferenceError::Load`] if the library refuses `onnx` or has no such engine.
     pub fn network_with(&self, role: Role, onnx: &[u8], execution: Execution) -> Result<Network, InferenceError> {
+        let execution = match execution {
+            Execution::Own(_) => self.machine.choose_library(role).0,
+            library => library,
+        };
         let load = || -> ort::Result<Session> {
             let providers = match execution {
                 Execution::Own(_) | Execution::Cpu => vec![],

@@ -55,11 +55,6 @@ impl Yunet {
         let engine = if let Some(forward) = own {
             Engine::Own(Box::new(forward))
         } else {
-            let execution = if matches!(execution, Execution::Own(_)) {
-                runtime.machine().choose_library(Role::Detector).0
-            } else {
-                execution
-            };
             Engine::Library { network: runtime.network_with(Role::Detector, onnx, execution)?, planes: Vec::new() }
         };
         Ok(Yunet { engine, spec })
