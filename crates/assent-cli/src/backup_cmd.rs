@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use assent::ledger::TakenUp;
 use clap::Args;
 use serde_json::json;
 
@@ -38,8 +39,8 @@ pub(crate) struct RestoreArgs {
 /// [`CommandError`], as the ledger says.
 pub(crate) fn backup(args: &BackupArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    ledger.backup(&args.to, &args.key_ring_to, now())?;
     vault::keep_ring_name(flags, &args.to)?;
+    ledger.backup(&args.to, &args.key_ring_to, now())?;
     let object = json!({ "data": args.to, "key_ring": args.key_ring_to });
     Ok(out.answer(&object, |out| {
         writeln!(out, "The data is in {}, the keys are in {}.", args.to.display(), args.key_ring_to.display())?;
@@ -57,13 +58,50 @@ pub(crate) fn backup(args: &BackupArgs, flags: &VaultFlags, out: &mut Output<'_>
 pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let newest = args.checkpoint.as_deref().map(read_text).transpose()?;
     let (ledger, place) = vault::restore(flags, &args.from, args.key_ring_from.as_deref(), newest.as_deref())?;
-    ledger.scrub_if_due(now())?;
-    let object = json!({ "vault": place.folder, "key_ring": place.ring });
+    ledger.scrub_if_due(now());
+    let found = ledger.recovered();
+    let TakenUp { restrictions, orders, requests, objections } = found.taken_up;
+    let object = json!({
+        "vault": place.folder, "key_ring": place.ring, "entries_lost": found.entries_lost,
+        "made_good": {
+            "erased": found.erased, "withdrawn": found.withdrawn, "restrictions": restrictions, "orders": orders,
+            "requests": requests, "objections": objections,
+        },
+    });
     Ok(out.answer(&object, |out| {
         writeln!(out, "The vault is restored at {}.", place.folder.display())?;
-        writeln!(
-            out,
-            "Whoever was erased since the backup, and whatever was withdrawn, is so here too: the key ring knows."
-        )
+        let made_good = [
+            (found.erased, "person erased", "people erased"),
+            (found.withdrawn, "consent withdrawn", "consents withdrawn"),
+            (restrictions, "person whose records may only be kept, or may be used again", "restrictions"),
+            (orders, "order to stop", "orders to stop"),
+            (requests, "request", "requests"),
+            (objections, "face set apart", "faces set apart"),
+        ];
+        let made_good: Vec<String> = made_good
+            .iter()
+            .filter(|(n, ..)| *n > 0)
+            .map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many }))
+            .collect();
+        if made_good.is_empty() {
+            writeln!(out, "The key ring knows of nothing that came after the backup.")?;
+        } else {
+            let list = made_good.join(", ");
+            writeln!(out, "From the key ring, which knows what came after the backup: {list}.")?;
+        }
+        if found.entries_lost > 0 {
+            let entries = if found.entries_lost == 1 { "1 entry".into() } else { format!("{} entries", found.entries_lost) };
+            writeln!(
+                out,
+                "At least {entries} of the log came after this backup. What the others were cannot be known: people added, \
+                 consents given, photos scanned. Look through your papers since the backup, and enter them again."
+            )?;
+        } else if args.checkpoint.is_none() {
+            writeln!(
+                out,
+                "What else came after the backup cannot be known without the newest checkpoint (--checkpoint)."
+            )?;
+        }
+        Ok(())
     })?)
 }

@@ -199,6 +199,9 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                     gone(*dry_run)
                 )
             })?;
+            // Whoever withdrew does not wait for that.
+            ledger.scrub_if_due(now());
+            vault::tell_of_notes_due(&ledger);
         }
     }
     Ok(())

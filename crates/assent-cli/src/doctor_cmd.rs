@@ -49,6 +49,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
             };
             findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
             findings.extend(undone(&ledger)?);
+            findings.extend(left_behind(&ledger)?);
             let collections = vault::collections(&ledger)?;
             if collections.is_empty() {
                 let says = "none yet: assent collection add NAME FOLDER".to_owned();
@@ -132,6 +133,37 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = c.source();
     }
     text
+}
+
+/// What an interruption, or a full disk, left to do.
+fn left_behind(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
+    let mut findings = Vec::new();
+    if ledger.scrub_is_due(now())? {
+        let says =
+            "traces of deleted rows are left in the vault's file, because there was no room to write it anew; make as \
+                    much room as the vault takes, then run any command"
+                .to_owned();
+        findings.push(Finding { what: "disk", good: false, says });
+    }
+    if let Some(says) = vault::older_ring(ledger) {
+        findings.push(Finding { what: "key ring", good: false, says });
+    }
+    if ledger.notes_due(now())? > 0 {
+        let says =
+            "what was withdrawn, ordered or asked for lately is not noted in it, so that an old backup of the vault \
+                    would not know it; make room on its disk, then run any command"
+                .to_owned();
+        findings.push(Finding { what: "key ring", good: false, says });
+    }
+    let unfinished = ledger.unfinished_erasures(now())?;
+    if unfinished > 0 {
+        let says = format!(
+            "{} began and could not be finished; make room on the disks of the vault and of the key ring, then run any command",
+            count(unfinished, "erasure")
+        );
+        findings.push(Finding { what: "erasures", good: false, says });
+    }
+    Ok(findings)
 }
 
 /// What people wait for.

@@ -1,7 +1,9 @@
 //! The drafts that a new vault of an organisation gets: the notice, the release form to print, and the impact assessment.
 //! What the program knows is filled in; what only the organisation knows stands in square brackets.
 
-use std::fs;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use askama::Template;
@@ -63,11 +65,12 @@ pub(crate) fn write(vault: &Path, ledger: &Ledger) -> Result<PathBuf, CommandErr
         let path = path.to_owned();
         move |source| CommandError::Io { op: "write", path, source }
     };
-    fs::create_dir_all(&folder).map_err(io(&folder))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io(&folder))?;
     for (name, text) in drafts {
         let path = folder.join(name);
         if !path.exists() {
-            fs::write(&path, text).map_err(io(&path))?;
+            let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(io(&path))?;
         }
     }
     Ok(folder)

@@ -89,7 +89,7 @@ fn describe(
 pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     // Opening ends what is due, and finishes what was interrupted.
     let (ledger, expired) = vault::open_and_expire(flags)?;
-    ledger.scrub_if_due(now())?;
+    ledger.scrub_if_due(now());
     let exported = args.export.as_ref().map(|folder| ledger.export_log(folder, now(), &mut |_, _| {})).transpose()?;
     let near = ledger.run_tx("list deadlines", now(), |tx| {
         Ok(tx.deadlines()?.iter().filter(|deadline| deadline.alarm(now()) >= Alarm::Soon).count())

@@ -1,6 +1,7 @@
 //! Files that a person named: read, written, and what to say when that fails.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::error::CommandError;
@@ -19,11 +20,26 @@ pub(crate) fn read_text(path: &Path) -> Result<String, CommandError> {
     fs::read_to_string(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
 }
 
+/// Writes a file so that it is whole or as it was.
+///
 /// # Errors
 ///
 /// [`CommandError::Io`] if the file cannot be written.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
-    fs::write(path, text).map_err(|source| CommandError::Io { op: "write", path: path.to_owned(), source })
+    write_whole(path, text).map_err(|source| CommandError::Io { op: "write", path: path.to_owned(), source })
+}
+
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    // A link keeps where it leads, and a terminal or a pipe has nothing to be beside.
+    if fs::symlink_metadata(path).is_ok_and(|about| !about.is_file()) {
+        return fs::write(path, text);
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 /// Makes a folder, if it is not there.

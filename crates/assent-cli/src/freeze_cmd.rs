@@ -59,7 +59,9 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             })?)
         }
         Some(FreezeCommand::Lift { order }) => {
-            vault::open(flags)?.run_tx("lift an order", now(), |tx| tx.lift_order(*order))?;
+            let ledger = vault::open(flags)?;
+            ledger.run_tx("lift an order", now(), |tx| tx.lift_order(*order))?;
+            vault::tell_of_notes_due(&ledger);
             Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
         }
         None => {
@@ -71,7 +73,9 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
                     (None, Some(code)) => Scope::Jurisdiction(code.clone()),
                     (None, None) => Scope::Vault,
                 };
-                Ok(ledger.run_tx("stop", now(), |tx| tx.order_stop(&scope, &reason, until))?.into_inner())
+                let order = ledger.run_tx("stop", now(), |tx| tx.order_stop(&scope, &reason, until))?;
+                vault::tell_of_notes_due(ledger);
+                Ok(order.into_inner())
             })?;
             let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));
             let what = args.collection.as_deref().or(place.as_deref()).unwrap_or("the whole vault");

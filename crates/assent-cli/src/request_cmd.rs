@@ -147,6 +147,7 @@ pub(crate) fn run(args: &RequestArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             ledger.run_tx("answer a request", now(), |tx| tx.answer_request(*request, *outcome))?
         }
     };
+    vault::tell_of_notes_due(&ledger);
     let request = request.into_inner();
     let object = describe(&request, &collections);
     Ok(out.answer(&object, |out| {
@@ -218,6 +219,7 @@ fn blur(
         Ok(Some(face))
     })?;
     let face = set.into_inner().ok_or(CommandError::NoFaceThere)?;
+    vault::tell_of_notes_due(ledger);
     Ok(out.answer(&json!({ "face": face.0, "photo": path }), |out| {
         writeln!(out, "That face is never compared again, and covered in every copy.")
     })?)

@@ -101,6 +101,7 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
                 let says = if *lift { "is used again" } else { "is kept and not used: nobody finds them" };
                 writeln!(out, "What is held about {} {says}.", s.handle)
             })?;
+            vault::tell_of_notes_due(&ledger);
         }
         SubjectCommand::Count => {
             let counted = ledger.run_tx("count by jurisdiction", now(), |tx| tx.count_by_jurisdiction())?.into_inner();

@@ -1,7 +1,8 @@
 //! Opening the vault that a command works on: its folder, its key ring, the real clock and the system's randomness.
 
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
@@ -17,6 +18,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
 
+use crate::output::count;
 use crate::passphrase::{Keeper, SecretError};
 use crate::places::{self, PlacesError};
 
@@ -60,6 +62,15 @@ pub(crate) enum VaultError {
         #[source]
         source: io::Error,
     },
+    /// A backup of a vault whose key ring had a place of its own.
+    #[error(
+        "the backup in {} does not say where the vault's key ring belongs; name the key ring with --key-ring FILE",
+        folder.display()
+    )]
+    NoRingName {
+        /// The folder of the backup.
+        folder: PathBuf,
+    },
     /// The ledger refused.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -99,8 +110,46 @@ pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     let ledger = Ledger::open(&place, tools(flags.keeper.secrets(&[&place.ring])?)?, now())?;
+    if let Some(said) = older_ring(&ledger) {
+        tell(&said);
+    }
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
+}
+
+/// What opening the vault found of a key ring that is an older copy, and did about it.
+pub(crate) fn older_ring(ledger: &Ledger) -> Option<String> {
+    let found = ledger.recovered();
+    if !found.older_ring && found.keys_destroyed == 0 {
+        return None;
+    }
+    let mut said =
+        "the key ring is an older copy than the vault; what it has to know is written into it again".to_owned();
+    if found.keys_destroyed > 0 {
+        said.push_str(", and ");
+        said.push_str(&count(found.keys_destroyed, "key"));
+        said.push_str(" of people who were erased had to be destroyed in it again");
+    }
+    said.push_str(
+        ". If the newer key ring is still somewhere, put it back in its place: people who were added since have no key in \
+         this one. Destroy every other copy from that time",
+    );
+    Some(said)
+}
+
+/// Says it if the key ring could not be written: what was asked for counts all the same.
+pub(crate) fn tell_of_notes_due(ledger: &Ledger) {
+    if ledger.notes_due(now()).is_ok_and(|due| due > 0) {
+        tell(
+            "done, but the key ring could not be written; is its disk full? Make room there: the next command notes it then. \
+             Until it is noted, an old backup of the vault would not know it",
+        );
+    }
+}
+
+/// To whoever runs the program, beside its answer.
+fn tell(said: &str) {
+    drop(writeln!(io::stderr(), "assent: {said}"));
 }
 
 /// Opens the vault for work that an order to stop ends, also in the middle: as long as the program runs, somebody looks
@@ -168,18 +217,7 @@ pub(crate) fn create(
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let name_file = folder.join(RING_NAME_FILE);
     if flags.key_ring.is_none() && !name_file.exists() {
-        fs::create_dir_all(&folder).map_err(|source| VaultError::Io {
-            op: "make the folder",
-            path: folder.clone(),
-            source,
-        })?;
-        let stem = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let number = UnwrapErr(SysRng).next_u64();
-        fs::write(&name_file, format!("{stem}-{number:016x}\n")).map_err(|source| VaultError::Io {
-            op: "write",
-            path: name_file,
-            source,
-        })?;
+        put_ring_name(&folder, &fresh_ring_name(&folder))?;
     }
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     Ok((create_at(&place, kind, settings)?, place))
@@ -197,15 +235,29 @@ pub(crate) fn restore(
     newest: Option<&str>,
 ) -> Result<(Ledger, VaultPlace), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
-    // The vault's own name for its key ring, if it is there still, or else the backup's.
-    let named = if folder.join(RING_NAME_FILE).exists() { folder.as_path() } else { data };
-    let place = VaultPlace { ring: ring(flags, named)?, folder, database: Database::Sqlite };
+    if places::key_ring(flags.key_ring.as_deref()).is_none() {
+        // Before anything else, so that whatever interrupts this, the next try finds the same key ring.
+        adopt_ring_name(&folder, data, ring_copy)?;
+    }
+    let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
     let tools = tools(flags.keeper.secrets(&rings)?)?;
     let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now())?;
-    copy_ring_name(data, &place.folder)?;
     ledger.expire_due(now())?;
     Ok((ledger, place))
+}
+
+/// The name of the vault's key ring: the one that it has, if that is there still, or else the backup's.
+fn adopt_ring_name(folder: &Path, data: &Path, ring_copy: Option<&Path>) -> Result<(), VaultError> {
+    if folder.join(RING_NAME_FILE).exists() {
+        return Ok(());
+    }
+    match fs::read_to_string(data.join(RING_NAME_FILE)) {
+        Ok(name) => put_ring_name(folder, &name),
+        Err(_) if !data.join("assent.db").exists() => Err(RestoreError::NoBackup { folder: data.to_owned() }.into()),
+        Err(_) if ring_copy.is_some() => put_ring_name(folder, &fresh_ring_name(folder)),
+        Err(_) => Err(VaultError::NoRingName { folder: data.to_owned() }),
+    }
 }
 
 /// Keeps the name of the vault's key ring with a backup of its data.
@@ -214,15 +266,42 @@ pub(crate) fn restore(
 ///
 /// [`VaultError`] if the file cannot be copied.
 pub(crate) fn keep_ring_name(flags: &VaultFlags, data: &Path) -> Result<(), VaultError> {
-    copy_ring_name(&places::vault_dir(flags.vault.as_deref())?, data)
+    match fs::read_to_string(places::vault_dir(flags.vault.as_deref())?.join(RING_NAME_FILE)) {
+        Ok(name) => put_ring_name(data, &name),
+        Err(_) => Ok(()),
+    }
 }
 
-fn copy_ring_name(from: &Path, to: &Path) -> Result<(), VaultError> {
-    let (from, path) = (from.join(RING_NAME_FILE), to.join(RING_NAME_FILE));
-    if !from.exists() || path.exists() {
-        return Ok(());
+/// A name that no other vault's key ring has.
+fn fresh_ring_name(folder: &Path) -> String {
+    let stem = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("{stem}-{:016x}\n", UnwrapErr(SysRng).next_u64())
+}
+
+/// Writes the name whole or not at all, for the owner alone.
+fn put_ring_name(folder: &Path, name: &str) -> Result<(), VaultError> {
+    let (path, new) = (folder.join(RING_NAME_FILE), folder.join(format!("{RING_NAME_FILE}.new")));
+    let io = |op: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |source| VaultError::Io { op, path, source }
+    };
+    make_private_folder(folder).map_err(io("make the folder", folder))?;
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(name.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)
+    };
+    write().map_err(io("write", &path))
+}
+
+/// A folder for its owner alone; one that is there and empty becomes that.
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if fs::read_dir(folder)?.next().is_none() {
+        fs::set_permissions(folder, Permissions::from_mode(0o700))?;
     }
-    fs::copy(&from, &path).map(drop).map_err(|source| VaultError::Io { op: "write", path, source })
+    Ok(())
 }
 
 /// Makes a vault at a place that the caller chose.

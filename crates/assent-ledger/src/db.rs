@@ -16,10 +16,14 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Any, AnyConnection, Connection, Executor, Row as _, Transaction};
 use tokio::runtime::Runtime;
 
+use crate::durable;
 use crate::reader::Place;
 
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
+
+/// Up to this size, in bytes, a database is rewritten by way of memory.
+const COPIED_IN_MEMORY: i64 = 256 << 20;
 
 /// Where a vault's tables are.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,6 +57,13 @@ impl DbError {
 
     pub(crate) fn earlier_step() -> Self {
         Self("an earlier step of the transaction failed".into())
+    }
+
+    /// Whether the disk, or the quota, is full.
+    pub(crate) fn no_space(&self) -> bool {
+        // SQLITE_FULL, and PostgreSQL's disk_full.
+        let code = self.0.downcast_ref::<sqlx::Error>().and_then(|e| e.as_database_error()?.code());
+        code.is_some_and(|code| code == "13" || code == "53100")
     }
 }
 
@@ -122,6 +133,8 @@ impl Connector {
                         "PRAGMA secure_delete = ON",
                         "PRAGMA journal_mode = TRUNCATE",
                         "PRAGMA synchronous = FULL",
+                        // Nothing of a vault goes to the system's temporary folder, which may be full or another's.
+                        "PRAGMA temp_store = MEMORY",
                     ] {
                         connection.execute(pragma).await?;
                     }
@@ -175,10 +188,18 @@ impl Connector {
     pub(crate) fn scrub(&mut self) -> Result<(), DbError> {
         self.connect()?;
         match &mut self.connection {
-            Some(connection) if self.sqlite => {
-                self.runtime.block_on(connection.execute("VACUUM"))?;
-                Ok(())
-            }
+            Some(connection) if self.sqlite => Ok(self.runtime.block_on(async {
+                // The new copy is made in memory, unless it is too large for that.
+                let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+                let bytes: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+                let large = bytes > COPIED_IN_MEMORY;
+                connection
+                    .execute(if large { "PRAGMA temp_store = FILE" } else { "PRAGMA temp_store = MEMORY" })
+                    .await?;
+                let done = connection.execute("VACUUM").await;
+                connection.execute("PRAGMA temp_store = MEMORY").await?;
+                done.map(drop)
+            })?),
             _ => Ok(()),
         }
     }
@@ -201,6 +222,18 @@ impl Connector {
         }
     }
 
+    /// Gives SQLite's file another name in its folder, over none.
+    pub(crate) fn rename(&mut self, to: &Path) -> Result<(), std::io::Error> {
+        self.disconnect();
+        // Empty, and it would not be found beside the other name.
+        durable::remove_if_there(&journal_of(&self.file))?;
+        std::fs::rename(&self.file, to)?;
+        durable::sync_folder_of(to)?;
+        to.clone_into(&mut self.file);
+        self.url = sqlite_url(to);
+        Ok(())
+    }
+
     /// Forgets the connection; the next transaction makes a new one.
     pub(crate) fn disconnect(&mut self) {
         if let Some(connection) = self.connection.take() {
@@ -217,6 +250,13 @@ impl Drop for Connector {
     fn drop(&mut self) {
         self.disconnect();
     }
+}
+
+/// Where SQLite keeps what a transaction changes in a file.
+pub(crate) fn journal_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-journal");
+    PathBuf::from(name)
 }
 
 /// `sqlite://` and the path, every byte that is not plain written as `%XX`.
@@ -256,6 +296,7 @@ value_from! {
     &str: |v| Self::Text(Some(v.to_owned()));
     Option<&str>: |v| Self::Text(v.map(str::to_owned));
     Vec<u8>: |v| Self::Bytes(v);
+    Option<Vec<u8>>: |v| Self::OptBytes(v);
     &[u8]: |v| Self::Bytes(v.to_vec());
     [u8; 32]: |v| Self::Bytes(v.to_vec());
     [u8; 16]: |v| Self::Bytes(v.to_vec());

@@ -1,8 +1,8 @@
 //! Every durable write, announced before and after, so that a test can stop the program at each.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,10 @@ pub enum WriteKind {
     RingErase,
     /// A step of the whole ring written anew: the new file, its name, and the old file overwritten.
     RingReplace,
+    /// A step of a backup: a file written beside its place, or put in its place.
+    Backup,
+    /// A step of a restore: the copy of the database, or its name.
+    Restore,
     /// The database file rewritten, so that no trace of deleted rows is left in it.
     Scrub,
     /// A database transaction, by the name given to `run_tx`.
@@ -124,7 +128,65 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+/// Writes a file that only its owner may read, whole or not at all, over the one that is there.
+pub(crate) fn put_private(hook: &WriteHook, kind: WriteKind, path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let draft = draft_private(hook, kind, path, content)?;
+    put_in_place(hook, kind, &draft, path)
+}
+
+/// Writes a file beside its place, for [`put_in_place`].
+pub(crate) fn draft_private(
+    hook: &WriteHook,
+    kind: WriteKind,
+    path: &Path,
+    content: &[u8],
+) -> std::io::Result<PathBuf> {
+    let draft = beside(path, DRAFT);
+    announced(hook, kind, || {
+        remove_if_there(&draft)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(content)?;
+        file.sync_all()
+    })?;
+    Ok(draft)
+}
+
+/// Gives a file that is whole and on disk its name, over the file that has it.
+pub(crate) fn put_in_place(hook: &WriteHook, kind: WriteKind, draft: &Path, path: &Path) -> std::io::Result<()> {
+    announced(hook, kind, || {
+        std::fs::rename(draft, path)?;
+        sync_folder_of(path)
+    })
+}
+
+/// Removes a file; that there is none is no error.
+pub(crate) fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Makes an empty file that only its owner may read, if there is none.
+pub(crate) fn begin_private(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
+/// Makes a folder for its owner alone, with those above it that are not there.
+pub(crate) fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The same for a vault; one that is there and empty becomes its owner's alone.
+pub(crate) fn make_vault_folder(path: &Path) -> std::io::Result<()> {
+    make_private_folder(path)?;
+    if std::fs::read_dir(path)?.next().is_none() {
+        std::fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
         _ => File::open(".")?.sync_all(),

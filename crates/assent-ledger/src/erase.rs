@@ -60,9 +60,9 @@ impl Ledger {
     ///
     /// - [`TxError::NoSubject`] if nobody has this id.
     /// - [`TxError::Erased`] if the erasure is complete already.
-    /// - [`TxError::KeyRing`] if the key ring cannot be written: the rows are gone, and the erasure is finished by
-    ///   calling again or by the next opening of the vault.
-    /// - As [`Self::run_tx`].
+    /// - [`TxError::ErasureUnfinished`] if the key ring, or the last leaf, cannot be written: the rows are gone, and the
+    ///   erasure is finished by calling again or by the next opening of the vault.
+    /// - As [`Self::run_tx`]: nothing was erased.
     pub fn erase(
         &self,
         subject: SubjectId,
@@ -76,20 +76,34 @@ impl Ledger {
         })?;
         let (tombstone, templates) = begun.into_inner();
         forget(&templates);
-        self.finish_erasure(&tombstone, now)
+        self.finish_erasure(&tombstone, now).map_err(|cause| TxError::ErasureUnfinished(Box::new(cause)))
     }
 
-    /// Finishes every erasure that was interrupted.
+    /// Finishes every erasure that was interrupted. One that fails, because a disk is full perhaps, keeps nobody from the
+    /// others: the next opening tries again.
     pub(crate) fn finish_erasures(&self, now: Timestamp) -> Result<(), TxError> {
+        for tombstone in self.begun_erasures(now)? {
+            drop(self.finish_erasure(&tombstone, now));
+        }
+        Ok(())
+    }
+
+    /// How many people's erasures began and are not finished: their rows are gone, and their keys may be there still.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn unfinished_erasures(&self, now: Timestamp) -> Result<usize, TxError> {
+        Ok(self.begun_erasures(now)?.len())
+    }
+
+    fn begun_erasures(&self, now: Timestamp) -> Result<Vec<Tombstone>, TxError> {
         let sql = "SELECT subject_id FROM tombstones WHERE done_leaf IS NULL ORDER BY intent_leaf";
         let open = self.run_tx("look for erasures", now, |tx| {
             let rows = tx.rows(sql, args![])?;
             rows.iter().map(|row| tx.tombstone(SubjectId::from_bytes(row.array(0)?))).collect::<Result<Vec<_>, _>>()
         })?;
-        for tombstone in open.into_inner().into_iter().flatten() {
-            self.finish_erasure(&tombstone, now)?;
-        }
-        Ok(())
+        Ok(open.into_inner().into_iter().flatten().collect())
     }
 
     fn finish_erasure(&self, tombstone: &Tombstone, now: Timestamp) -> Result<Erasure, TxError> {

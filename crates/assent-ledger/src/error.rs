@@ -34,6 +34,15 @@ pub enum OpenError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A restore was interrupted here.
+    #[error(
+        "a vault was being restored at {}, and that was interrupted: run the same `assent restore` again, or remove the folder",
+        folder.display()
+    )]
+    HalfRestored {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The database was written by a later version.
     #[error("the vault at {} has format {format}, which this assent cannot read; use a newer assent", folder.display())]
     Newer {
@@ -95,9 +104,15 @@ pub enum OpenError {
 /// Why something in a transaction was refused. Nothing of the transaction was kept, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum TxError {
-    /// The database refused.
-    #[error("the database refused a step; nothing was changed: try again")]
+    /// The database refused. Nothing of the transaction was kept; what was committed before stays.
+    #[error("{}", refusal(.0))]
     Database(#[source] DbError),
+    /// The person's rows are gone, and their key or the last leaf is still to come.
+    #[error(
+        "they are erased here, and nothing of them can be found any more; what comes last, destroying their key and noting \
+         that it is done, did not work yet, and the next command does it"
+    )]
+    ErasureUnfinished(#[source] Box<TxError>),
     /// The commit was sent and its answer lost: it may have happened.
     #[error(
         "whether \"{transaction}\" was kept is not known, because the database stopped answering; open the vault again and look"
@@ -467,6 +482,15 @@ pub enum TxError {
         /// Who.
         subject: SubjectId,
     },
+}
+
+/// What to do about what the database said.
+fn refusal(cause: &DbError) -> &'static str {
+    if cause.no_space() {
+        "the disk that the vault is on is full; make room, then try again"
+    } else {
+        "the database refused a step, and nothing of that step was kept; try again"
+    }
 }
 
 impl From<DbError> for TxError {

@@ -5,14 +5,16 @@
 //! ```
 //!
 //! A slot is live (a subject's key), destroyed (zeros, and the id, for ever), given up (zeros: another slot has the key), or
-//! says that a consent was withdrawn. New keys are appended; a key is destroyed by overwriting its slot in place. Slots are
-//! 128 bytes so that none crosses a 512-byte sector. The bytes are described in `docs/formats/keyring.md`.
+//! part of a note: that a consent was withdrawn, or something else that holds whatever backup is brought back. New keys are
+//! appended; a key is destroyed by overwriting its slot in place. Slots are 128 bytes so that none crosses a 512-byte sector. The
+//! bytes are described in `docs/formats/keyring.md`.
 //!
 //! Keys are read from the file at each use and wiped after it: no list of keys stays in memory but while a collection's
 //! templates are opened, and a key that another process destroyed is gone here too.
 
 mod error;
 mod lock;
+mod notes;
 mod rewrap;
 mod rivals;
 mod slot;
@@ -26,7 +28,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use self::lock::{BOX, Header, RingKey};
-use self::slot::{DESTROYED, LIVE, SLOT, State, WITHDRAWN, id_slot, number_slot, part, stamp, state};
+use self::notes::Begun;
+use self::slot::{DESTROYED, LIVE, SLOT, State, id_slot, part, stamp, state};
 
 use crate::durable::{self, WriteHook, WriteKind};
 use crate::id::{GrantId, SubjectId, VaultId};
@@ -59,6 +62,9 @@ pub(crate) struct KeyRing {
     destroyed: BTreeSet<SubjectId>,
     /// Consents that were withdrawn, each with the position of the leaf that says so.
     withdrawn: Vec<(u64, GrantId)>,
+    /// The other notes, each with the number of the slot in which it ends.
+    notes: Vec<(u64, Vec<u8>)>,
+    begun: Begun,
     /// How many slots are whole; a torn last one lies beyond and is overwritten by the next append.
     whole: u64,
 }
@@ -79,7 +85,7 @@ impl KeyRing {
         }
         let io = |op: &'static str| move |source| KeyRingError::Io { op, path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(io("make the folder of"))?;
+            durable::make_private_folder(folder).map_err(io("make the folder of"))?;
         }
         let header = Header::in_the_clear(vault, master);
         durable::create_private(hook, WriteKind::RingCreate, path, header.bytes()).map_err(io("create"))?;
@@ -115,6 +121,8 @@ impl KeyRing {
             given_up: Vec::new(),
             destroyed: BTreeSet::new(),
             withdrawn: Vec::new(),
+            notes: Vec::new(),
+            begun: Begun::default(),
             whole: 0,
         };
         ring.refresh()?;
@@ -153,7 +161,7 @@ impl KeyRing {
         let bytes = self.read(slot)?;
         match state(&bytes) {
             State::Destroyed => Err(KeyRingError::Destroyed { subject }),
-            State::Live | State::Damaged | State::Withdrawn | State::GivenUp => {
+            State::Live | State::Damaged | State::Withdrawn | State::GivenUp | State::Note => {
                 self.opener().key_in(&bytes).ok_or_else(|| KeyRingError::Damaged { path: self.path.clone(), slot })
             }
         }
@@ -175,7 +183,7 @@ impl KeyRing {
         let slot = match self.slots.get(&subject) {
             Some(&slot) => match state(&*self.read(slot)?) {
                 State::Destroyed => return Err(KeyRingError::Destroyed { subject }),
-                State::Live | State::Damaged | State::Withdrawn | State::GivenUp => slot,
+                State::Live | State::Damaged | State::Withdrawn | State::GivenUp | State::Note => slot,
             },
             None => self.whole,
         };
@@ -183,23 +191,9 @@ impl KeyRing {
         self.write(WriteKind::RingAppend, slot, LIVE, subject, bytes)
     }
 
-    /// Remembers that a consent was withdrawn, by the leaf at `position`, for whoever restores a backup from before.
-    pub(crate) fn withdrawn(&mut self, grant: GrantId, position: u64) -> Result<(), KeyRingError> {
-        self.refresh()?;
-        self.put(WriteKind::RingNote, self.whole, WITHDRAWN, number_slot(grant.as_bytes(), position))?;
-        self.withdrawn.push((position, grant));
-        self.whole += 1;
-        Ok(())
-    }
-
     /// How many withdrawals are noted.
     pub(crate) fn withdrawals(&self) -> u64 {
         self.withdrawn.len() as u64
-    }
-
-    /// The consents that were withdrawn by leaves that a log of `size` leaves does not have.
-    pub(crate) fn withdrawn_after(&self, size: u64) -> Vec<GrantId> {
-        self.withdrawn.iter().filter(|(position, _)| *position >= size).map(|(_, grant)| *grant).collect()
     }
 
     /// Overwrites the subject's key with zeros, for good, wherever it stands. Done twice, it is done once. A subject
@@ -277,6 +271,7 @@ impl KeyRing {
                 match state {
                     State::Withdrawn => self.withdrawn.push((number, GrantId::from_bytes(part(bytes, 8)))),
                     State::GivenUp => self.given_up.push((number, subject)),
+                    State::Note => self.take_part(self.whole, bytes),
                     State::Destroyed => {
                         self.destroyed.insert(subject);
                         // First, so that no other of their slots is taken for their key.

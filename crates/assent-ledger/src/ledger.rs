@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -13,13 +13,14 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::db::{Connector, Database, DbError, SetUpError, args};
-use crate::durable::{WriteHook, WriteKind, announced};
+use crate::durable::{self, WriteHook, WriteKind, announced};
 use crate::error::{OpenError, TxError};
 use crate::fields::{Reader, Writer};
 use crate::id::{GrantId, Timestamp, VaultId};
 use crate::jurisdiction::Jurisdiction;
 use crate::keyring::{KeyRing, KeyRingError, RingSecret};
 use crate::log::EventKind;
+use crate::restore::Recovered;
 use crate::rules::Rulebook;
 use crate::seal::{self, Place};
 use crate::secret::Key;
@@ -30,6 +31,8 @@ use crate::words::VaultKind;
 pub const FORMAT_VERSION: i64 = 6;
 
 pub(crate) const DATABASE_FILE: &str = "assent.db";
+/// The database while a restore works on it: only a whole one gets the name of a vault's.
+pub(crate) const RESTORED_FILE: &str = "assent.db.restoring";
 const LOCK_FILE: &str = "assent.lock";
 const VAULT: &str = "vault";
 
@@ -152,6 +155,7 @@ pub struct Ledger {
     kind: VaultKind,
     settings: Settings,
     rules: Rulebook,
+    pub(crate) recovered: Recovered,
     pub(crate) hook: WriteHook,
     /// Locked as long as the ledger lives; the operating system lets go of it when the process ends.
     _lock: File,
@@ -161,6 +165,8 @@ pub(crate) struct Core {
     pub(crate) connector: Connector,
     pub(crate) ring: RefCell<KeyRing>,
     rng: RefCell<Rng>,
+    /// The ring noted what was not committed: it counts from the next transaction on.
+    unsettled: bool,
 }
 
 impl fmt::Debug for Ledger {
@@ -191,20 +197,23 @@ impl Ledger {
             let path = path.to_owned();
             move |source| OpenError::Io { op, path, source }
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&place.folder)
-            .map_err(io("make the folder", &place.folder))?;
+        durable::make_vault_folder(&place.folder).map_err(io("make the folder", &place.folder))?;
         let lock = lock(place)?;
-        let mut connector = set_up(place)?;
+        let database = place.folder.join(DATABASE_FILE);
+        if place.folder.join(RESTORED_FILE).exists() {
+            return Err(OpenError::HalfRestored { folder: place.folder.clone() });
+        }
+        if place.database == Database::Sqlite {
+            durable::begin_private(&database).map_err(io("write", &database))?;
+        }
+        let mut connector = set_up(place, &database)?;
         if read_vault(place, &mut connector)?.is_some() {
             return Err(OpenError::VaultExists { folder: place.folder.clone() });
         }
         let fresh = (VaultId::random(&mut *tools.rng), Key::random(&mut *tools.rng));
         let ring = KeyRing::create(&place.ring, fresh.0, &fresh.1, &tools.secrets, &tools.hook)?;
         let id = ring.vault();
-        let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
+        let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng), unsettled: false };
         let settings = settings.clone();
         let ledger = Self::assemble(core, lock, id, kind, settings, (tools.hook, tools.rules));
         ledger.run_tx("create vault", now, |tx| tx.put_vault(id, kind, &ledger.settings)).map_err(resume(place))?;
@@ -212,7 +221,7 @@ impl Ledger {
     }
 
     /// Opens a vault, repeats erasures and withdrawals that the key ring knows of and the database does not, and finishes
-    /// rotations, erasures, and the removal of deleted rows, that were interrupted.
+    /// rotations and erasures that were interrupted. Deleted rows are removed for good if there is room for that.
     ///
     /// Grants whose date has come are not ended here: call [`Self::expire_due`].
     ///
@@ -227,41 +236,45 @@ impl Ledger {
     /// - [`OpenError::Resume`] if an interrupted erasure or rotation could not be finished.
     /// - [`OpenError::RingInside`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
     pub fn open(place: &VaultPlace, tools: Tools, now: Timestamp) -> Result<Self, OpenError> {
-        Self::open_checked(place, tools, now, Self::unopened)
+        let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
+        let file = place.folder.join(DATABASE_FILE);
+        let present = match place.database {
+            Database::Sqlite => file.is_file(),
+            Database::Postgres { .. } => place.folder.is_dir(),
+        };
+        if !present {
+            let half = place.folder.join(RESTORED_FILE).exists();
+            return Err(if half { OpenError::HalfRestored { folder: place.folder.clone() } } else { no_vault() });
+        }
+        Self::open_locked(place, (lock(place)?, &file), tools, now, Self::unopened)
     }
 
-    /// Opens a vault; `unopened` counts the people whose records their keys do not open.
-    pub(crate) fn open_checked(
+    /// Opens a vault that is locked, with its tables in `file`; `unopened` counts the people whose records their keys do not
+    /// open.
+    pub(crate) fn open_locked(
         place: &VaultPlace,
+        (lock, file): (File, &Path),
         tools: Tools,
         now: Timestamp,
         unopened: impl FnOnce(&Self, Timestamp) -> Result<usize, TxError>,
     ) -> Result<Self, OpenError> {
         let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
-        let present = match place.database {
-            Database::Sqlite => place.folder.join(DATABASE_FILE).is_file(),
-            Database::Postgres { .. } => place.folder.is_dir(),
-        };
-        if !present {
-            return Err(no_vault());
-        }
-        let lock = lock(place)?;
-        let mut connector = set_up(place)?;
+        let mut connector = set_up(place, file)?;
         let stored = read_vault(place, &mut connector)?.ok_or_else(no_vault)?;
         let ring = KeyRing::open(&place.ring, &tools.secrets, &tools.hook)?;
         if ring.vault() != stored.id || ring_check(&ring) != stored.ring_check {
             return Err(KeyRingError::WrongVault { path: ring.path().to_owned() }.into());
         }
         let settings = read_settings(ring.master(), stored.id, &stored.sealed).map_err(resume(place))?;
-        let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng) };
-        let ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, (tools.hook, tools.rules));
+        let core = Core { connector, ring: RefCell::new(ring), rng: RefCell::new(tools.rng), unsettled: false };
+        let mut ledger = Self::assemble(core, lock, stored.id, stored.kind, settings, (tools.hook, tools.rules));
         let people = unopened(&ledger, now).map_err(resume(place))?;
         if people > 0 {
             return Err(OpenError::OtherKeys { folder: place.folder.clone(), people });
         }
-        ledger.replay(now).map_err(resume(place))?;
+        ledger.recovered = ledger.replay(now).map_err(resume(place))?;
         ledger.finish_erasures(now).map_err(resume(place))?;
-        ledger.scrub_if_due(now).map_err(resume(place))?;
+        ledger.scrub_if_due(now);
         Ok(ledger)
     }
 
@@ -273,7 +286,8 @@ impl Ledger {
         settings: Settings,
         (hook, rules): (WriteHook, Rulebook),
     ) -> Self {
-        Self { core: Mutex::new(core), inside: Mutex::new(None), id, kind, settings, rules, hook, _lock: lock }
+        let (core, inside, recovered) = (Mutex::new(core), Mutex::new(None), Recovered::default());
+        Self { core, inside, id, kind, settings, rules, recovered, hook, _lock: lock }
     }
 
     /// The vault's id.
@@ -289,6 +303,11 @@ impl Ledger {
     /// Who answers for it.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What opening the vault made good: what the database did not know and the key ring did, and the other way round.
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
     }
 
     /// What the law of each place asks, as this program knows it.
@@ -322,7 +341,6 @@ impl Ledger {
     /// - [`TxError::Nested`] if this thread is in a transaction of this ledger already.
     /// - [`TxError::Interrupted`] if an earlier call unwound in the middle.
     /// - [`TxError::Database`] if the transaction cannot begin, or a step of it failed although `body` went on.
-    /// - [`TxError::KeyRing`] if something was withdrawn and the key ring cannot be written.
     /// - [`TxError::CommitUnknown`] if the database stopped answering at the commit.
     pub fn run_tx<T>(
         &self,
@@ -330,19 +348,13 @@ impl Ledger {
         now: Timestamp,
         body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<Committed<T>, TxError> {
-        let mut after = After::default();
-        let outcome = self.with_core(|core| {
-            let outcome = self.attempt(core, name, now, body, &mut after);
-            if after.broken {
-                core.connector.disconnect();
+        self.with_core(|core| {
+            if core.unsettled {
+                self.attempt(core, "replay notes", now, replay_notes)?;
+                core.unsettled = false;
             }
-            outcome
-        });
-        if after.scrub && outcome.is_ok() {
-            // What was asked for is committed. If this fails, the next opening of the vault does it.
-            self.scrub(now).ok();
-        }
-        outcome
+            self.attempt(core, name, now, body)
+        })
     }
 
     fn attempt<T>(
@@ -351,17 +363,35 @@ impl Ledger {
         name: &'static str,
         now: Timestamp,
         body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
+    ) -> Result<Committed<T>, TxError> {
+        let mut after = After::default();
+        let outcome = self.attempt_once(core, name, now, body, &mut after);
+        core.unsettled |= after.noted && outcome.is_err();
+        if after.broken {
+            core.connector.disconnect();
+        }
+        outcome
+    }
+
+    fn attempt_once<T>(
+        &self,
+        core: &mut Core,
+        name: &'static str,
+        now: Timestamp,
+        body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
         after: &mut After,
     ) -> Result<Committed<T>, TxError> {
-        let Core { connector, ring, rng } = core;
+        let Core { connector, ring, rng, .. } = core;
         let db = connector.begin().inspect_err(|_| after.broken = true)?;
         let tx = Tx::new(db, ring, rng, (self.kind, &self.settings, &self.rules), now);
         let answer = tx.settle_keys().and_then(|()| body(&tx));
-        after.scrub = tx.scrub.get();
         let outcome = match answer {
             Ok(_) if tx.db.failed() => Err(TxError::Database(DbError::earlier_step())),
-            // Before the commit: if that fails now, the person's word holds all the same from the next opening on.
-            Ok(value) => tx.note_withdrawals().map(|()| value),
+            // Before the commit: if that fails now, the person's word holds all the same from the next transaction on.
+            Ok(value) => tx.settle_notes().map(|noted| {
+                after.noted = noted;
+                value
+            }),
             Err(refused) => Err(refused),
         };
         match outcome {
@@ -369,6 +399,10 @@ impl Ledger {
                 .map(|()| Committed(value))
                 .map_err(|source| {
                     after.broken = true;
+                    // A commit for which there is no room never was.
+                    if source.no_space() {
+                        return TxError::Database(source);
+                    }
                     TxError::CommitUnknown { transaction: name, source }
                 }),
             Err(refused) => {
@@ -392,25 +426,6 @@ impl Ledger {
     )]
     pub fn expire_due(&self, now: Timestamp) -> Result<Vec<GrantId>, TxError> {
         self.run_tx("expire grants", now, |tx| tx.expire_due()).map(Committed::into_inner)
-    }
-
-    /// Rewrites the database file without what was deleted, and notes that this is done.
-    fn scrub(&self, now: Timestamp) -> Result<(), TxError> {
-        self.with_core(|core| Ok(announced(&self.hook, WriteKind::Scrub, || core.connector.scrub())?))?;
-        let sql = "UPDATE vault SET scrub_due = 0 WHERE one = 1";
-        self.run_tx("note the scrubbing", now, |tx| tx.exec(sql, args![])).map(drop)
-    }
-
-    /// Rewrites the database file without what was deleted, if that is due: after an erasure, whose answer does not wait for
-    /// it. Opening the vault makes up for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run_tx`]; [`TxError::Database`] if the file cannot be rewritten.
-    pub fn scrub_if_due(&self, now: Timestamp) -> Result<(), TxError> {
-        let sql = "SELECT COUNT(*) FROM vault WHERE scrub_due = 1";
-        let due = self.run_tx("look for deleted rows", now, |tx| tx.count(sql, args![]))?.into_inner();
-        if due > 0 { self.scrub(now) } else { Ok(()) }
     }
 
     /// Locks the key ring with `secret` from now on, and with nothing else; `None` leaves the keys in it as they are. The ring
@@ -445,8 +460,8 @@ impl Ledger {
 struct After {
     /// The connection must not be used again.
     broken: bool,
-    /// The file must be rewritten.
-    scrub: bool,
+    /// The key ring noted something.
+    noted: bool,
 }
 
 /// Marks the thread that is in a transaction, also when it unwinds.
@@ -470,8 +485,8 @@ impl Tx<'_> {
         let sealed = self.seal_master(&vault_place(&id), &settings.encode())?;
         let check = ring_check(&self.ring.borrow());
         self.exec(
-            "INSERT INTO vault (one, id, format_version, kind, ring_check, sealed, created_ms) \
-             VALUES (1, $1, $2, $3, $4, $5, $6)",
+            "INSERT INTO vault (one, id, format_version, kind, ring_check, sealed, created_ms, ring_slots) \
+             VALUES (1, $1, $2, $3, $4, $5, $6, 0)",
             args![id, FORMAT_VERSION, kind.as_str(), check, sealed, self.now],
         )?;
         self.append_leaf(EventKind::Created, id.as_bytes(), &[])?;
@@ -498,8 +513,13 @@ fn resume(place: &VaultPlace) -> impl FnOnce(TxError) -> OpenError {
     move |source| OpenError::Resume { folder, source: Box::new(source) }
 }
 
+fn replay_notes(tx: &Tx<'_>) -> Result<(), TxError> {
+    tx.withdraw_again()?;
+    tx.take_up_notes().map(drop)
+}
+
 /// Takes the vault for this process.
-fn lock(place: &VaultPlace) -> Result<File, OpenError> {
+pub(crate) fn lock(place: &VaultPlace) -> Result<File, OpenError> {
     let path = place.folder.join(LOCK_FILE);
     let io = |op: &'static str, path: PathBuf| move |source| OpenError::Io { op, path, source };
     let folder = place.folder.canonicalize().map_err(io("open", place.folder.clone()))?;
@@ -521,9 +541,9 @@ fn lock(place: &VaultPlace) -> Result<File, OpenError> {
     }
 }
 
-fn set_up(place: &VaultPlace) -> Result<Connector, OpenError> {
+fn set_up(place: &VaultPlace, file: &Path) -> Result<Connector, OpenError> {
     let folder = || place.folder.clone();
-    let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(DATABASE_FILE);
+    let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(file.file_name().unwrap_or_default());
     let mut connector = Connector::new(&place.database, &file)
         .map_err(|source| OpenError::Database { folder: folder(), source: source.into() })?;
     connector.set_up().map_err(|cause| match cause {

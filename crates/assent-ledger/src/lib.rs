@@ -50,8 +50,10 @@ mod proof;
 mod publish;
 mod reader;
 mod receipt;
+mod restore;
 mod rotate;
 mod rules;
+mod scrub;
 mod seal;
 mod secret;
 mod tx;
@@ -60,7 +62,7 @@ mod witness;
 mod words;
 
 pub use audit::{Audit, Fault};
-pub use backup::{Backup, BackupError, RestoreError};
+pub use backup::BackupError;
 pub use certificate::{Certificate, CertificateError};
 pub use db::{Database, DbError};
 pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
@@ -79,6 +81,7 @@ pub use merkle::{Hash, leaf_hash};
 pub use note::{Checkpoint, LogKey, NoteError};
 pub use publish::{ExportError, LeafProof, ProofError};
 pub use receipt::{ErasureListError, ReceiptError, verify_erasure_list, verify_receipt};
+pub use restore::{Backup, Recovered, RestoreError};
 pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use tx::{
@@ -86,7 +89,7 @@ pub use tx::{
     Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, Matching,
     NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order,
     Outcome, Pending, Picture, Refusal, Request, Roster, Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto,
-    Subject, Tx, Witness,
+    Subject, TakenUp, Tx, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
 pub use witness::{PendingConsent, Signed, WitnessSignature};

@@ -183,7 +183,7 @@ impl Ledger {
     /// # Errors
     ///
     /// - [`ExportError::OtherLog`] if the checkpoint in the folder is another log's, a longer one's, or of this one as it was
-    ///   before a backup was restored.
+    ///   before a backup was restored; or if an export of such a log was interrupted there.
     /// - [`ExportError::Io`] if a file cannot be written.
     /// - [`ExportError::Ledger`] as [`Self::run_tx`].
     pub fn export_log(
@@ -195,10 +195,21 @@ impl Ledger {
         let signer = self.signer()?;
         let last = folder.join(CHECKPOINT_FILE);
         let there = fs::read_to_string(&last).ok().map(|note| Checkpoint::verify(&note, &signer.public()).ok());
-        let earlier = self.run_tx("compare the log", now, |tx| match &there {
-            None => Ok(true),
-            Some(None) => Ok(false),
-            Some(Some(there)) => Ok(there.size <= tx.log_head()?.0 && tx.root_at(there.size)? == there.root),
+        let tiles = tiles_there(&folder.join("tile/0"), 0);
+        let earlier = self.run_tx("compare the log", now, |tx| {
+            let size = tx.log_head()?.0;
+            let sure = match &there {
+                None => 0,
+                Some(Some(there)) if there.size <= size && tx.root_at(there.size)? == there.root => there.size,
+                Some(_) => return Ok(false),
+            };
+            // What lies beyond that checkpoint, an export left that was interrupted: this log's, or another one's.
+            for (path, first, end) in tiles.iter().filter(|(_, _, end)| *end > sure) {
+                if *end > size || fs::read(path).ok().as_deref() != Some(tx.hashes(0, *first, *end)?.as_flattened()) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         })?;
         if !*earlier {
             return Err(ExportError::OtherLog { folder: folder.to_owned() });
@@ -284,6 +295,31 @@ pub(crate) fn tile_path(folder: &Path, level: &str, number: u64, width: u64) -> 
     }
     let whole = folder.join("tile").join(level).join(&name);
     if width == 1 << TILE_BITS { whole } else { folder.join("tile").join(level).join(format!("{name}.p/{width}")) }
+}
+
+/// The tiles of leaves' hashes that lie in a folder, each with its first leaf and the one after its last; `number` is what the
+/// names of the folders above it say.
+fn tiles_there(folder: &Path, number: u64) -> Vec<(PathBuf, u64, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let Some(name) = name.to_str() else { continue };
+        let (digits, partial) = name.strip_suffix(".p").map_or((name, false), |digits| (digits, true));
+        let above = digits.strip_prefix('x');
+        let Ok(last) = above.unwrap_or(digits).parse::<u64>() else { continue };
+        let Some(number) = number.checked_mul(1000).and_then(|n| n.checked_add(last)) else { continue };
+        let Some(first) = number.checked_mul(1 << TILE_BITS) else { continue };
+        if above.is_some() {
+            found.extend(tiles_there(&path, number));
+        } else if partial {
+            let widths = fs::read_dir(&path).into_iter().flatten().flatten();
+            let width = |name: std::ffi::OsString| name.to_str()?.parse::<u64>().ok();
+            found.extend(widths.filter_map(|w| Some((w.path(), first, first.checked_add(width(w.file_name())?)?))));
+        } else if let Some(end) = first.checked_add(1 << TILE_BITS) {
+            found.push((path, first, end));
+        }
+    }
+    found
 }
 
 /// Writes a file so that it is whole or not there.

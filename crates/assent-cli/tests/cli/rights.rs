@@ -30,6 +30,11 @@ impl Club {
         club
     }
 
+    /// The home folder of whoever runs the program.
+    pub(super) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub(super) fn file(&self, name: &str) -> String {
         self.home.path().join(name).to_str().unwrap().to_owned()
     }

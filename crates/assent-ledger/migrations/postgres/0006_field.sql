@@ -5,4 +5,10 @@ ALTER TABLE photos ADD COLUMN orientation BIGINT CHECK (orientation BETWEEN 1 AN
 ALTER TABLE photos ADD COLUMN changed_ms BIGINT;
 CREATE INDEX photos_by_picture ON photos (collection_id, picture_tag);
 
+ALTER TABLE vault ADD COLUMN ring_slots BIGINT;
+CREATE TABLE ring_notes_due (
+    kind TEXT  NOT NULL,
+    id   BYTEA NOT NULL
+);
+
 UPDATE vault SET format_version = 6;

@@ -46,7 +46,7 @@ impl KeyRing {
                     new[..8].copy_from_slice(&old[..8]);
                     new
                 }
-                State::Destroyed | State::Withdrawn | State::GivenUp => old,
+                State::Destroyed | State::Withdrawn | State::GivenUp | State::Note => old,
                 // As damaged as before, by a state that there is not, and without what is left of a key.
                 State::Damaged => id_slot(&part(&old, 8)),
             };

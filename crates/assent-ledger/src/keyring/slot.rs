@@ -8,6 +8,7 @@ pub(super) const LIVE: u64 = 1;
 pub(super) const DESTROYED: u64 = 2;
 pub(super) const WITHDRAWN: u64 = 3;
 pub(super) const GIVEN_UP: u64 = 4;
+pub(super) const NOTE: u64 = 5;
 /// The last 32 bytes are the SHA-256 of the bytes before them.
 const BODY: usize = SLOT - 32;
 
@@ -22,6 +23,8 @@ pub(super) enum State {
     Withdrawn,
     /// It held a key in whose place another slot's came.
     GivenUp,
+    /// It is a part of a note.
+    Note,
     /// Its checksum does not fit, or its state is none of these.
     Damaged,
 }
@@ -33,6 +36,7 @@ pub(super) fn state(bytes: &[u8; SLOT]) -> State {
         DESTROYED => State::Destroyed,
         WITHDRAWN => State::Withdrawn,
         GIVEN_UP => State::GivenUp,
+        NOTE => State::Note,
         _ => State::Damaged,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use super::{ActiveGrant, Collection, LeafPosition, Subject, Tx};
+use super::{ActiveGrant, Collection, LeafPosition, Noted, Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -507,16 +507,22 @@ impl Tx<'_> {
         }
         self.close_grant(plain, state)?;
         let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
-        let position = self.grant_leaf(kind, plain, &[])?;
+        self.grant_leaf(kind, plain, &[])?;
         if state == GrantState::Withdrawn {
-            // With those that it renews: in an old backup one of them is in force.
-            let mut next = Some(plain.id);
-            while let Some(grant) = next {
-                self.withdrawn.borrow_mut().push((grant, position));
-                next = self.renewed_by(grant)?;
-            }
+            self.chain(plain.id)?.into_iter().for_each(|grant| self.touch(Noted::Withdrawal(grant)));
         }
         Ok(())
+    }
+
+    /// A grant with those that it renews: in an old backup one of them is in force.
+    pub(super) fn chain(&self, grant: GrantId) -> Result<BTreeSet<GrantId>, TxError> {
+        let (mut chain, mut next) = (BTreeSet::new(), Some(grant));
+        while let Some(grant) = next
+            && chain.insert(grant)
+        {
+            next = self.renewed_by(grant)?;
+        }
+        Ok(chain)
     }
 
     /// Which earlier grant this one renews.
@@ -531,28 +537,28 @@ impl Tx<'_> {
         self.exec("UPDATE grants SET state = $1 WHERE id = $2 AND state = 'active'", args![state.as_str(), plain.id])?;
         self.ended.borrow_mut().insert(plain.id);
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
-        self.scrub.set(true);
         Ok(())
     }
 
-    /// Notes in the key ring what was withdrawn in this transaction.
-    pub(crate) fn note_withdrawals(&self) -> Result<(), TxError> {
-        for (grant, position) in self.withdrawn.take() {
-            self.ring.borrow_mut().withdrawn(grant, position)?;
+    /// Ends what the ring notes as withdrawn and this database has in force, whatever the position in the log: no id of a
+    /// grant is ever used again. Enrolments that wait for their witnesses are given up. Returns how many ended.
+    pub(crate) fn withdraw_again(&self) -> Result<usize, TxError> {
+        let noted: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
+        if noted.is_empty() {
+            return Ok(0);
         }
-        Ok(())
-    }
-
-    /// Ends those of these grants that are active, as withdrawn, and gives up those that wait for their witnesses.
-    pub(crate) fn withdraw_again(&self, grants: &[GrantId]) -> Result<(), TxError> {
-        self.discard_again(grants)?;
-        for grant in grants {
-            if let Some(row) = self.row(select_grants!("WHERE id = $1 AND state = 'active'"), args![*grant])? {
+        let mut ended = self.discard_again(&noted)?;
+        for row in self.rows("SELECT id FROM grants WHERE state = 'active' ORDER BY id", args![])? {
+            let grant = GrantId::from_bytes(row.array(0)?);
+            let active =
+                if noted.contains(&grant) { self.row(select_grants!("WHERE id = $1"), args![grant])? } else { None };
+            if let Some(row) = active {
                 let plain = Plain::read(&row)?;
                 self.end_grant(&plain, &self.key(plain.subject)?, GrantState::Withdrawn)?;
+                ended += 1;
             }
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// Public: collection and purpose. Private: subject, grant, and the rest.

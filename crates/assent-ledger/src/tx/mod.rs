@@ -11,6 +11,7 @@ mod deadlines;
 mod events;
 mod grants;
 mod held;
+mod notes;
 mod notices;
 mod objections;
 mod opening;
@@ -26,7 +27,7 @@ mod templates;
 mod tiles;
 mod witnesses;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
@@ -50,6 +51,8 @@ pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use grants::{Evidence, Grant, NewGrant};
 pub use held::{ConsentEvent, Held, HeldEvent, HeldSighting, HeldTemplate};
+pub(crate) use notes::Noted;
+pub use notes::TakenUp;
 pub use notices::Notice;
 pub use opening::{OpenTemplate, Searchable};
 pub use orders::{Order, Scope};
@@ -80,12 +83,10 @@ pub struct Tx<'tx> {
     pub(crate) now: Timestamp,
     /// Grants that ended in this transaction, whatever proofs of them are still about.
     ended: RefCell<BTreeSet<GrantId>>,
-    /// Grants that were withdrawn in this transaction, each with the position of the leaf that says so.
-    pub(crate) withdrawn: RefCell<Vec<(GrantId, LeafPosition)>>,
+    /// What the key ring has to note when this transaction commits.
+    noted: RefCell<BTreeSet<Noted>>,
     /// Release files first used in this transaction, and for whom: one form may cover several purposes.
     releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
-    /// Whether something was deleted of which no trace may stay.
-    pub(crate) scrub: Cell<bool>,
     /// The handles of the roster, read once.
     handles: RefCell<Option<BTreeSet<String>>>,
     brand: Brand<'tx>,
@@ -211,9 +212,8 @@ impl<'tx> Tx<'tx> {
             rules,
             now,
             ended: RefCell::default(),
-            withdrawn: RefCell::default(),
+            noted: RefCell::default(),
             releases: RefCell::default(),
-            scrub: Cell::new(false),
             handles: RefCell::default(),
             brand: PhantomData,
         }

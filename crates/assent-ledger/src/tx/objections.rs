@@ -2,7 +2,7 @@
 //! covered from then on. What is kept is the box and the photo's content, so that it holds after every re-scan and move.
 
 use super::photos::overlap;
-use super::{FaceBox, Tx};
+use super::{FaceBox, Noted, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{FaceId, PhotoId};
@@ -22,19 +22,28 @@ impl Tx<'_> {
         let collection = self.collection_of(photo)?;
         let faces = self.faces_of(photo)?;
         let at = faces.iter().find(|(id, _)| *id == face).map(|(_, at)| *at).ok_or(TxError::NoFace { face })?;
-        self.exec(
+        let row = self.row(
             "INSERT INTO objections (collection_id, content_tag, x, y, w, h, created_ms) \
-             SELECT collection_id, content_tag, $2, $3, $4, $5, $6 FROM photos WHERE id = $1",
+             SELECT collection_id, content_tag, $2, $3, $4, $5, $6 FROM photos WHERE id = $1 RETURNING id",
             args![photo, at.x, at.y, at.w, at.h, self.now],
         )?;
+        if let Some(row) = row {
+            self.touch(Noted::Objection(row.int(0)?));
+        }
         for (id, other) in &faces {
             if overlap(&at, other) >= SAME_FACE_IOU {
-                for sql in ["DELETE FROM sightings WHERE face_id = $1", "DELETE FROM decisions WHERE face_id = $1"] {
-                    self.exec(sql, args![*id])?;
-                }
+                self.forget_face(*id)?;
             }
         }
         self.append_leaf(EventKind::Objection, collection.as_bytes(), &[]).map(drop)
+    }
+
+    /// Deletes what was seen at a face that is set apart, and what people said of it.
+    pub(super) fn forget_face(&self, face: FaceId) -> Result<(), TxError> {
+        for sql in ["DELETE FROM sightings WHERE face_id = $1", "DELETE FROM decisions WHERE face_id = $1"] {
+            self.exec(sql, args![face])?;
+        }
+        Ok(())
     }
 
     /// The faces of a photo that were set apart: those that are there now at the boxes that were pointed at.

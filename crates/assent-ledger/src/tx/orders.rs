@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Subject, Tx};
+use super::{Noted, Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -209,13 +209,14 @@ impl Tx<'_> {
         Err(TxError::ClockSetBack { now: day(self.now), latest: day(latest) })
     }
 
-    fn order_leaf(
+    pub(super) fn order_leaf(
         &self,
         kind: EventKind,
         order: OrderId,
         collection: Option<CollectionId>,
         jurisdiction: Option<&str>,
     ) -> Result<(), TxError> {
+        self.touch(Noted::Order(order));
         let collection = collection.as_ref().map(|id| id.as_bytes().as_slice());
         let public = Writer::new().bytes(order.as_bytes()).opt(collection);
         let public = jurisdiction.into_iter().fold(public, Writer::text).finish();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evidence, NewGrant, Tx};
+use super::{Evidence, NewGrant, Noted, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -286,10 +286,8 @@ impl Tx<'_> {
         let pending = self.pending(id)?;
         self.exec("DELETE FROM pending_enrolments WHERE id = $1", args![id])?;
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
-        self.scrub.set(true);
-        let position = self.pending_leaf(EventKind::Discarded, &pending)?;
-        let grants = pending.signed.consents.iter().map(|consent| (consent.grant, position));
-        self.withdrawn.borrow_mut().extend(grants);
+        self.pending_leaf(EventKind::Discarded, &pending)?;
+        pending.signed.consents.iter().for_each(|consent| self.touch(Noted::Withdrawal(consent.grant)));
         Ok(())
     }
 
@@ -336,14 +334,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives up what would become one of these consents.
-    pub(super) fn discard_again(&self, grants: &[GrantId]) -> Result<(), TxError> {
+    /// Gives up what would become one of these consents. Returns how many.
+    pub(super) fn discard_again(&self, grants: &BTreeSet<GrantId>) -> Result<usize, TxError> {
+        let mut given_up = 0;
         for pending in self.all_pending()? {
             if pending.signed.consents.iter().any(|consent| grants.contains(&consent.grant)) {
                 self.discard_pending(pending.id)?;
+                given_up += 1;
             }
         }
-        Ok(())
+        Ok(given_up)
     }
 
     /// Refuses evidence that its witnesses did not sign as it is, where they have to, or somebody says that they did.

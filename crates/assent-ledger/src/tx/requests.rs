@@ -1,7 +1,7 @@
 //! The register of what people ask for, and of what authorities ask (R30 to R37): received, due, extended, paused, answered.
 //! Whoever asks needs no account and no grant, and need not be on the roster.
 
-use super::Tx;
+use super::{Noted, Tx};
 use crate::db::{Row, Value, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -267,13 +267,14 @@ impl Tx<'_> {
         self.request(now.id)
     }
 
-    fn request_leaf(
+    pub(super) fn request_leaf(
         &self,
         kind: EventKind,
         id: RequestId,
         what: &str,
         subject: Option<SubjectId>,
     ) -> Result<(), TxError> {
+        self.touch(Noted::Request(id));
         let public = Writer::new().bytes(id.as_bytes()).text(what).finish();
         let concerned: Vec<_> = subject.iter().map(|s| (*s, s.as_bytes().as_slice())).collect();
         self.append_leaf(kind, &public, &concerned).map(drop)

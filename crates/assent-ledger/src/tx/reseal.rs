@@ -6,7 +6,7 @@ use super::requests::place as request_place;
 use super::roster::SUBJECTS;
 use super::sightings::{DECISIONS, SIGHTINGS};
 use super::templates::TEMPLATES;
-use super::{OPENINGS, Tx, opening_row};
+use super::{Noted, OPENINGS, Tx, opening_row};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, PendingId, RequestId, SubjectId};
@@ -98,6 +98,7 @@ impl Tx<'_> {
             let (id, Some(sealed)) = (RequestId::from_bytes(row.array(0)?), row.opt_bytes(1)?) else { continue };
             let sealed = self.again(keys, &request_place(&id, Some(keys.subject)), &sealed)?;
             self.exec("UPDATE requests SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+            self.touch(Noted::Request(id));
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Tx;
 use super::basis::Basis;
+use super::{Noted, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -316,9 +316,14 @@ impl Tx<'_> {
     /// - As [`Self::subjects`].
     pub fn restrict(&self, id: SubjectId, restricted: bool) -> Result<(), TxError> {
         self.subject(id)?;
-        let since = restricted.then_some(self.now.0);
+        self.set_restriction(id, restricted.then_some(self.now.0))
+    }
+
+    /// Since when what is held of a person may only be kept.
+    pub(super) fn set_restriction(&self, id: SubjectId, since: Option<i64>) -> Result<(), TxError> {
         self.exec("UPDATE subjects SET restricted_ms = $1 WHERE id = $2", args![since, id])?;
-        let detail = Writer::new().bytes(id.as_bytes()).int(restricted.into()).finish();
+        self.touch(Noted::Restriction(id));
+        let detail = Writer::new().bytes(id.as_bytes()).int(since.is_some().into()).finish();
         self.append_leaf(EventKind::Restricted, &[], &[(id, &detail)]).map(drop)
     }
 

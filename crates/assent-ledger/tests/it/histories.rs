@@ -23,8 +23,8 @@ enum Act {
     Wait { days: i64 },
     Erase { who: usize },
     Rotate { who: usize },
-    BackUp,
-    Restore,
+    BackUp { which: usize },
+    Restore { which: usize },
 }
 
 /// Something that happens, and where the program is killed in it: before or after one of its writes, counted from 1.
@@ -45,8 +45,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1i64..4).prop_map(|days| Act::Wait { days }),
         1 => (0usize..5).prop_map(|who| Act::Erase { who }),
         1 => (0usize..5).prop_map(|who| Act::Rotate { who }),
-        2 => Just(Act::BackUp),
-        2 => Just(Act::Restore),
+        3 => (0..BACKUPS).prop_map(|which| Act::BackUp { which }),
+        3 => (0..BACKUPS).prop_map(|which| Act::Restore { which }),
     ];
     // A transaction has two moments; an erasure and a rotation have more.
     let killed_at = prop_oneof![3 => Just(None), 1 => (1usize..8).prop_map(Some)];
@@ -85,14 +85,16 @@ impl State {
     }
 }
 
-/// What was backed up, and what has to be gone when it comes back.
+/// So many backups are kept, which come back in any order.
+const BACKUPS: usize = 3;
+
+/// What was backed up, and what has to be gone whichever of them comes back.
 #[derive(Default)]
 struct Backups {
-    kept: Option<State>,
+    /// Each with whether keys were exchanged since: PostgreSQL's own means know nothing of that.
+    kept: [Option<(State, bool)>; BACKUPS],
     withdrawn: BTreeSet<GrantId>,
     erased: BTreeSet<SubjectId>,
-    /// PostgreSQL's own means know nothing of keys that were exchanged since.
-    rotated: bool,
 }
 
 struct Run {
@@ -119,9 +121,9 @@ impl Run {
         Self { w, hook, armed, purposes, backups: Backups::default(), day: 0, added: 0 }
     }
 
-    fn places(&self) -> (PathBuf, PathBuf) {
+    fn places(&self, which: usize) -> (PathBuf, PathBuf) {
         let dir = self.w.home.dir.path();
-        (dir.join("backup"), dir.join("elsewhere/ring"))
+        (dir.join(format!("backup {which}")), dir.join(format!("elsewhere/ring {which}")))
     }
 
     /// How things stand by what the vault says.
@@ -182,8 +184,8 @@ impl Run {
                 after.people.retain(|s| Some(*s) != subject);
                 after.grants.retain(|_, fact| Some(fact.0) != subject);
             }
-            Act::Restore => {
-                if let Some(kept) = self.restorable() {
+            Act::Restore { which } => {
+                if let Some(kept) = self.restorable(which) {
                     after = kept.clone();
                     after.people.retain(|s| !self.backups.erased.contains(s));
                     after
@@ -191,14 +193,15 @@ impl Run {
                         .retain(|id, g| !self.backups.withdrawn.contains(id) && !self.backups.erased.contains(&g.0));
                 }
             }
-            Act::Wait { .. } | Act::Rotate { .. } | Act::BackUp => {}
+            Act::Wait { .. } | Act::Rotate { .. } | Act::BackUp { .. } => {}
         }
         after
     }
 
-    fn restorable(&self) -> Option<&State> {
-        let by_own_means = self.w.home.backend == Backend::Postgres && self.backups.rotated;
-        self.backups.kept.as_ref().filter(|_| !by_own_means)
+    fn restorable(&self, which: usize) -> Option<&State> {
+        let by_own_means = self.w.home.backend == Backend::Postgres;
+        let kept = self.backups.kept[which].as_ref();
+        kept.filter(|(_, rotated)| !(by_own_means && *rotated)).map(|(state, _)| state)
     }
 
     fn act(&mut self, before: &State, act: &Act) -> Result<(), TxError> {
@@ -247,12 +250,12 @@ impl Run {
             },
             Act::Rotate { who } => match before.pick(who) {
                 Some(s) => {
-                    self.backups.rotated = true;
+                    self.backups.kept.iter_mut().flatten().for_each(|(_, rotated)| *rotated = true);
                     w.ledger.rotate(s, now)
                 }
                 None => Ok(()),
             },
-            Act::BackUp | Act::Restore => Ok(()),
+            Act::BackUp { .. } | Act::Restore { .. } => Ok(()),
         }
     }
 
@@ -265,18 +268,18 @@ impl Run {
         Self { w: World { ledger, home, collection, witnesses }, hook, armed, purposes, backups, day, added }
     }
 
-    fn back_up(&mut self, before: &State) {
-        let (data, ring) = self.places();
+    fn back_up(&mut self, which: usize, before: &State) {
+        let (data, ring) = self.places(which);
         match self.w.home.backend {
             Backend::Sqlite => self.w.ledger.backup(&data, &ring, at(self.day)).unwrap(),
             Backend::Postgres => self.w.home.dump(&data),
         }
-        self.backups = Backups { kept: Some(before.clone()), ..Backups::default() };
+        self.backups.kept[which] = Some((before.clone(), false));
     }
 
-    fn restore(mut self) -> Self {
-        let (data, ring) = self.places();
-        if self.restorable().is_none() {
+    fn restore(mut self, which: usize) -> Self {
+        let (data, ring) = self.places(which);
+        if self.restorable(which).is_none() {
             return self;
         }
         match self.w.home.backend {
@@ -319,8 +322,8 @@ fn history(backend: Backend, steps: &[Step]) {
     for step in steps {
         let expected = run.expected(&before, &step.act);
         match step.act {
-            Act::BackUp => run.back_up(&before),
-            Act::Restore => run = run.restore(),
+            Act::BackUp { which } => run.back_up(which, &before),
+            Act::Restore { which } => run = run.restore(which),
             _ => {
                 run.armed.store(step.killed_at.unwrap_or(0), Ordering::SeqCst);
                 let outcome = catch_unwind(AssertUnwindSafe(|| run.act(&before, &step.act)));
@@ -372,11 +375,33 @@ fn i1_who_renewed_and_then_withdrew_is_not_found_in_an_old_backup() {
     let story = [
         Act::Grant { who, purpose: 0, days: 20 },
         Act::Enrol { who },
-        Act::BackUp,
+        Act::BackUp { which: 0 },
         Act::Renew { who, days: 30 },
         Act::Renew { who, days: 40 },
         Act::Withdraw { who },
-        Act::Restore,
+        Act::Restore { which: 0 },
+    ];
+    let steps = story.map(|act| Step { act, killed_at: None });
+    on_every_database(|backend| history(backend, &steps));
+}
+
+#[test]
+fn i1_who_withdrew_is_found_in_no_backup_whatever_the_order_they_come_back_in() {
+    let who = 0;
+    // The second backup's log is longer than the first one's was when the person withdrew.
+    let story = [
+        Act::Grant { who, purpose: 0, days: 20 },
+        Act::Enrol { who },
+        Act::BackUp { which: 0 },
+        Act::Add,
+        Act::Add,
+        Act::Add,
+        Act::BackUp { which: 1 },
+        Act::Restore { which: 0 },
+        Act::Withdraw { who },
+        Act::Restore { which: 1 },
+        Act::Restore { which: 0 },
+        Act::Restore { which: 1 },
     ];
     let steps = story.map(|act| Step { act, killed_at: None });
     on_every_database(|backend| history(backend, &steps));

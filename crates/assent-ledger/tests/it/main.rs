@@ -17,6 +17,7 @@ mod log;
 mod opening;
 mod orders;
 mod published;
+mod recovery;
 mod rights;
 mod roster;
 mod rotation;

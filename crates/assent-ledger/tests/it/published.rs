@@ -128,6 +128,27 @@ fn i6_an_exported_log_grows_and_its_leaves_are_those_of_the_vault() {
 }
 
 #[test]
+fn i6_an_export_over_an_interrupted_one_of_another_log_is_refused() {
+    let (mine, other) = (world(Backend::Sqlite, 250), world(Backend::Sqlite, 600));
+    let export = |w: &World, folder: &Path| w.ledger.export_log(folder, T0, &mut |_, _| {}).map(|c| c.size);
+    for (name, first, second) in [("a shorter log's", &mine, &other), ("a longer log's", &other, &mine)] {
+        let folder = mine.home.dir.path().join(name);
+        let size = export(first, &folder).unwrap();
+        // The checkpoint is written last.
+        fs::remove_file(folder.join("checkpoint")).unwrap();
+        let refused = export(second, &folder);
+        assert!(matches!(refused, Err(ExportError::OtherLog { .. })), "{name}: {refused:?}");
+        assert_eq!(export(first, &folder).unwrap(), size, "{name}: its own export goes on");
+    }
+    // Tiles beyond the checkpoint, of a log that was longer once.
+    let folder = mine.home.dir.path().join("went back");
+    export(&mine, &folder).unwrap();
+    fs::create_dir_all(folder.join("tile/0/x001/002.p")).unwrap();
+    fs::write(folder.join("tile/0/x001/002.p/3"), [0; 96]).unwrap();
+    assert!(matches!(export(&mine, &folder), Err(ExportError::OtherLog { .. })));
+}
+
+#[test]
 fn i6_lost_or_wrong_tiles_are_made_again() {
     on_every_database(|backend| {
         let w = world(backend, 600);

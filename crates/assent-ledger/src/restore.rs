@@ -1,0 +1,289 @@
+//! The way back from a backup, and what a vault makes good when it is opened.
+//!
+//! A restored database may be older than an erasure, a withdrawal, an order to stop. The key ring knows of all of them, and
+//! opening a vault makes them good before anything else. It is the other way round too: a key ring that is older than the
+//! database gets back what it has to know, and keys of people who were erased are destroyed again.
+//!
+//! A key ring that is itself older than the newest checkpoint is refused by a restore, because it would bring somebody back. A
+//! database from before a rotation is refused without a backup of the key ring from that time, which has the keys that open it;
+//! those of the erased are not taken from there.
+//!
+//! A restore works on a copy under another name, which becomes a vault's at the end. Interrupted anywhere, it can be run again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::db::{DbError, args, journal_of};
+use crate::durable::{self, WriteHook, WriteKind, announced};
+use crate::error::{OpenError, TxError};
+use crate::id::{CollectionId, SubjectId, Timestamp};
+use crate::keyring::{KeyRing, KeyRingError};
+use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, lock};
+use crate::log::EventKind;
+use crate::note::{Checkpoint, NoteError};
+use crate::publish::signer_of;
+use crate::tx::{TakenUp, Tx};
+
+/// What opening a vault made good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// People who were erased again.
+    pub erased: usize,
+    /// Consents, and enrolments that waited, that were withdrawn again.
+    pub withdrawn: usize,
+    /// What else the key ring noted and the database did not know.
+    pub taken_up: TakenUp,
+    /// Whether the key ring is an older copy than the database.
+    pub older_ring: bool,
+    /// Keys of erased people that were there again, and were destroyed again.
+    pub keys_destroyed: usize,
+    /// After a restore: how many entries the log had at least that came after the backup.
+    pub entries_lost: u64,
+}
+
+/// Why a vault was not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The vault does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The ledger refused.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    /// The key ring refused.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+    /// The folder holds no backup.
+    #[error("{} holds no backup: there is no {DATABASE_FILE} in it", folder.display())]
+    NoBackup {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The checkpoint is none of this vault's.
+    #[error("the checkpoint does not belong to this key ring")]
+    Checkpoint(#[source] NoteError),
+    /// The key ring does not know of everybody who was erased or withdrew.
+    #[error(
+        "this key ring is older than the checkpoint: {signed} erasures and withdrawals were done when that was signed, and \
+         the ring knows of {known}; use a newer backup of the key ring, or it would bring people back"
+    )]
+    OldRing {
+        /// Erasures and withdrawals at the checkpoint.
+        signed: u64,
+        /// Those that the ring knows of.
+        known: u64,
+    },
+    /// The operating system refused.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// A bare verb.
+        op: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// From where a vault is restored.
+#[derive(Clone, Copy, Debug)]
+pub struct Backup<'a> {
+    /// The folder with the data.
+    pub data: &'a Path,
+    /// The backup of the key ring from the same time. It takes the place of a ring that is lost. Where the ring itself is,
+    /// that is used, and takes from the backup the keys alone that were rotated since; it may then be `None`.
+    pub ring: Option<&'a Path>,
+    /// The newest checkpoint that is known, a signed note.
+    pub newest: Option<&'a str>,
+}
+
+impl Ledger {
+    /// Makes a vault at `place` from a backup and opens it. What the key ring knows of and the backup does not is made good
+    /// before anything else ([`Self::recovered`]). That it was restored is an event.
+    ///
+    /// Wherever it is interrupted, it can be run again; until it is done there is no vault at `place`.
+    ///
+    /// # Errors
+    ///
+    /// - [`RestoreError::NoBackup`] if the folder holds none; [`OpenError::VaultExists`] inside if `place` holds a vault.
+    /// - [`RestoreError::OldRing`] if the ring is older than the checkpoint, [`RestoreError::Checkpoint`] if that is
+    ///   another vault's.
+    /// - [`RestoreError::KeyRing`], [`RestoreError::Io`] if a file cannot be read or written.
+    /// - [`RestoreError::Open`] as [`Self::open`], [`OpenError::OtherKeys`] also if the ring is from before a rotation, and the
+    ///   database is not; then nothing is left at `place` but the key ring.
+    pub fn restore(place: &VaultPlace, from: Backup<'_>, tools: Tools, now: Timestamp) -> Result<Self, RestoreError> {
+        let io = |op: &'static str, path: &Path| {
+            let path = path.to_owned();
+            move |source| RestoreError::Io { op, path, source }
+        };
+        let kept = from.data.join(DATABASE_FILE);
+        if !kept.is_file() {
+            return Err(RestoreError::NoBackup { folder: from.data.to_owned() });
+        }
+        durable::make_vault_folder(&place.folder).map_err(io("make the folder", &place.folder))?;
+        let lock = lock(place)?;
+        let (staged, database) = (place.folder.join(RESTORED_FILE), place.folder.join(DATABASE_FILE));
+        // An empty one is of a creation that was killed at once.
+        if fs::metadata(&database).is_ok_and(|about| about.len() > 0) {
+            return Err(OpenError::VaultExists { folder: place.folder.clone() }.into());
+        }
+        let lost = from.ring.filter(|_| !place.ring.exists());
+        let ring = KeyRing::open(lost.unwrap_or(&place.ring), &tools.secrets, &tools.hook)?;
+        let leaves = check_ring(&ring, from.newest)?;
+        let mut copy = from.ring.map(|copy| KeyRing::open(copy, &tools.secrets, &tools.hook)).transpose()?;
+        if let (Some(copy), Some(path)) = (&copy, from.ring)
+            && copy.vault() != ring.vault()
+        {
+            return Err(KeyRingError::WrongVault { path: path.to_owned() }.into());
+        }
+        if let Some(copy) = lost {
+            let bytes = zeroize::Zeroizing::new(fs::read(copy).map_err(io("read", copy))?);
+            put_ring(&place.ring, &bytes, &tools.hook).map_err(io("write", &place.ring))?;
+        }
+        // Of a restore that was interrupted.
+        let clear = || durable::remove_if_there(&staged).and_then(|()| durable::remove_if_there(&journal_of(&staged)));
+        clear().map_err(io("remove", &staged))?;
+        let hook = tools.hook.clone();
+        announced(&hook, WriteKind::Restore, || copy_private(&kept, &staged)).map_err(io("write", &staged))?;
+        let mut size = 0;
+        let unopened = |ledger: &Self, now| {
+            size = ledger.run_tx("look at the log", now, |tx| Ok(tx.log_head()?.0))?.into_inner();
+            ledger.recall(copy.as_mut(), now)
+        };
+        let opened = Self::open_locked(place, (lock, &staged), tools, now, unopened).map_err(RestoreError::from);
+        let restored = opened.and_then(|mut ledger| {
+            ledger.recovered.entries_lost = leaves.saturating_sub(size);
+            ledger.run_tx("note the restore", now, |tx| tx.append_leaf(EventKind::Restored, &[], &[]))?;
+            // Whole now, and under its name the next moment.
+            announced(&hook, WriteKind::Restore, || {
+                let named = ledger.with_core(|core| Ok(core.connector.rename(&database)))?;
+                named.map_err(io("write", &database))
+            })?;
+            Ok(ledger)
+        });
+        if restored.is_err() {
+            // Half a vault is none.
+            clear().ok();
+        }
+        restored
+    }
+
+    /// Makes good what the key ring knows and the database does not: people who were erased, what was withdrawn, and what else
+    /// the ring notes; then what the ring should know. To be followed by `finish_erasures`.
+    pub(crate) fn replay(&self, now: Timestamp) -> Result<Recovered, TxError> {
+        let destroyed: BTreeSet<SubjectId> =
+            self.with_core(|core| Ok(core.ring.borrow().destroyed().into_iter().collect()))?;
+        let compared = self.run_tx("compare with the key ring", now, |tx| {
+            let older = tx.ring_slots()?.is_some_and(|taken| taken > tx.ring.borrow().slots());
+            Ok((tx.buried()?, older))
+        })?;
+        let (buried, older_ring) = compared.into_inner();
+        let again: Vec<SubjectId> = destroyed.iter().filter(|id| !buried.contains_key(id)).copied().collect();
+        if !again.is_empty() {
+            self.run_tx("replay erasures", now, |tx| tx.replay(&again))?;
+        }
+        let (withdrawn, taken_up) =
+            self.run_tx("replay notes", now, |tx| Ok((tx.withdraw_again()?, tx.take_up_notes()?)))?.into_inner();
+        let mut keys_destroyed = 0;
+        for (subject, _) in buried.iter().filter(|(id, done)| **done && !destroyed.contains(id)) {
+            self.destroy_key(*subject)?;
+            keys_destroyed += 1;
+        }
+        // If there is no room for that, the next opening tries again.
+        drop(self.run_tx("catch up the key ring", now, catch_up));
+        Ok(Recovered { erased: again.len(), withdrawn, taken_up, older_ring, keys_destroyed, entries_lost: 0 })
+    }
+
+    /// How much the key ring has to note still, because it could not be written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn notes_due(&self, now: Timestamp) -> Result<usize, TxError> {
+        let sql = "SELECT COUNT(*) FROM ring_notes_due";
+        Ok(self.run_tx("look for notes", now, |tx| tx.count(sql, args![]))?.into_inner() as usize)
+    }
+}
+
+fn catch_up(tx: &Tx<'_>) -> Result<(), TxError> {
+    tx.catch_up()
+}
+
+impl Tx<'_> {
+    fn replay(&self, erased: &[SubjectId]) -> Result<(), TxError> {
+        for subject in erased {
+            self.bury(*subject)?;
+        }
+        self.forget_orphans()
+    }
+
+    /// Who has a tombstone, each with whether their erasure is complete.
+    fn buried(&self) -> Result<BTreeMap<SubjectId, bool>, TxError> {
+        let rows = self.rows("SELECT subject_id, done_leaf FROM tombstones", args![])?;
+        rows.iter().map(|row| Ok((SubjectId::from_bytes(row.array(0)?), row.opt_int(1)?.is_some()))).collect()
+    }
+
+    /// Deletes what stands under a pseudonym of nobody on the roster: whose key is gone cannot be asked for theirs.
+    fn forget_orphans(&self) -> Result<(), TxError> {
+        let collections = self.rows("SELECT id FROM collections", args![])?;
+        let collections: Vec<CollectionId> = collections
+            .iter()
+            .map(|row| Ok(CollectionId::from_bytes(row.array(0)?)))
+            .collect::<Result<_, DbError>>()?;
+        let (mut log, mut seen) = (BTreeSet::new(), vec![BTreeSet::new(); collections.len()]);
+        self.each_key(&self.subject_ids()?, &mut |_, key| {
+            log.insert(key.log_pseudonym());
+            for (seen, collection) in seen.iter_mut().zip(&collections) {
+                seen.insert(key.pseudonym(*collection));
+            }
+        })?;
+        for row in self.rows("SELECT DISTINCT pseudonym FROM log_openings", args![])? {
+            let pseudonym: [u8; 16] = row.array(0)?;
+            if !log.contains(&pseudonym) {
+                self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![pseudonym])?;
+            }
+        }
+        for (collection, living) in collections.into_iter().zip(seen) {
+            let sql = "SELECT pseudonym FROM sightings WHERE collection_id = $1 \
+                       UNION SELECT pseudonym FROM decisions WHERE collection_id = $1";
+            for row in self.rows(sql, args![collection])? {
+                let pseudonym: [u8; 16] = row.array(0)?;
+                if !living.contains(&pseudonym) {
+                    self.forget_seen(collection, pseudonym)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a ring that is older than the newest checkpoint. Returns how many leaves the log had at least.
+fn check_ring(ring: &KeyRing, newest: Option<&str>) -> Result<u64, RestoreError> {
+    let Some(note) = newest else { return Ok(ring.leaves_known()) };
+    let key = signer_of(ring.master(), ring.vault()).public();
+    let newest = Checkpoint::verify(note, &key).map_err(RestoreError::Checkpoint)?;
+    let Checkpoint { size, erasures, withdrawals, .. } = newest;
+    let (erased, withdrawn) = (ring.destroyed().len() as u64, ring.withdrawals());
+    if erased < erasures || withdrawn < withdrawals {
+        return Err(RestoreError::OldRing { signed: erasures + withdrawals, known: erased + withdrawn });
+    }
+    Ok(size.max(ring.leaves_known()))
+}
+
+fn put_ring(path: &Path, bytes: &[u8], hook: &WriteHook) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        durable::make_private_folder(folder)?;
+    }
+    durable::put_private(hook, WriteKind::RingCreate, path, bytes)
+}
+
+/// A copy for the owner alone, on disk.
+fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
+    durable::begin_private(to)?;
+    fs::copy(from, to)?;
+    fs::set_permissions(to, Permissions::from_mode(0o600))?;
+    File::open(to)?.sync_all()
+}

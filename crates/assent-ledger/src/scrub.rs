@@ -1,0 +1,36 @@
+//! Traces of deleted rows: SQLite overwrites a row where it stands, and leaves copies behind when it moves rows between pages.
+//! So the file is written anew after something was deleted of which no trace may stay.
+
+use crate::db::args;
+use crate::durable::{WriteKind, announced};
+use crate::error::TxError;
+use crate::id::Timestamp;
+use crate::ledger::Ledger;
+
+impl Ledger {
+    /// Rewrites the database file without what was deleted, and notes that this is done.
+    fn scrub(&self, now: Timestamp) -> Result<(), TxError> {
+        self.with_core(|core| Ok(announced(&self.hook, WriteKind::Scrub, || core.connector.scrub())?))?;
+        let sql = "UPDATE vault SET scrub_due = 0 WHERE one = 1";
+        self.run_tx("note the scrubbing", now, |tx| tx.exec(sql, args![])).map(drop)
+    }
+
+    /// Rewrites the database file without what was deleted, if that is due: after consents ended, an erasure or a rotation,
+    /// whose answers do not wait for it. Whether nothing is left to be done.
+    ///
+    /// It needs as much free space as the vault has. If there is too little, or anything else is in the way, it stays due:
+    /// the next opening of the vault tries again, and nobody is kept from their work until then.
+    pub fn scrub_if_due(&self, now: Timestamp) -> bool {
+        self.scrub_is_due(now).is_ok_and(|due| !due || self.scrub(now).is_ok())
+    }
+
+    /// Whether the database file holds traces of what was deleted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn scrub_is_due(&self, now: Timestamp) -> Result<bool, TxError> {
+        let sql = "SELECT COUNT(*) FROM vault WHERE scrub_due = 1";
+        Ok(self.run_tx("look for deleted rows", now, |tx| tx.count(sql, args![]))?.into_inner() > 0)
+    }
+}

@@ -1,0 +1,378 @@
+//! What the key ring notes as it happens, so that it holds whatever backup of the database is brought back: consents that were
+//! withdrawn, people whose records may only be kept, orders to stop, requests, and faces that were set apart.
+//!
+//! A transaction says what it touched ([`Noted`]), and how that stands goes to the ring before the commit. Where the ring
+//! cannot be written, because its disk is full perhaps, the transaction counts all the same, and the ring's share waits in
+//! `ring_notes_due` for the next opening of the vault.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Tx;
+use crate::db::{Row, args};
+use crate::error::TxError;
+use crate::fields::{Reader, Writer};
+use crate::id::{CollectionId, GrantId, OrderId, PhotoId, RequestId, SubjectId};
+use crate::keyring::KeyRingError;
+use crate::log::EventKind;
+use crate::seal;
+
+/// One thing that the ring notes, by where it stands in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Noted {
+    Withdrawal(GrantId),
+    Restriction(SubjectId),
+    Order(OrderId),
+    Request(RequestId),
+    Objection(i64),
+}
+
+/// What of the notes was missing in a database, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenUp {
+    /// People whose records may only be kept, or may be used again.
+    pub restrictions: usize,
+    /// Orders to stop, given or lifted.
+    pub orders: usize,
+    /// Requests, received or answered.
+    pub requests: usize,
+    /// Faces that were set apart.
+    pub objections: usize,
+}
+
+const RESTRICTION: &str = "restriction";
+const ORDER: &str = "order";
+const REQUEST: &str = "request";
+const OBJECTION: &str = "objection";
+const WITHDRAWAL: &str = "withdrawal";
+
+impl Noted {
+    /// As it stands in `ring_notes_due`.
+    fn key(self) -> (&'static str, Vec<u8>) {
+        match self {
+            Self::Withdrawal(id) => (WITHDRAWAL, id.as_bytes().to_vec()),
+            Self::Restriction(id) => (RESTRICTION, id.as_bytes().to_vec()),
+            Self::Order(id) => (ORDER, id.as_bytes().to_vec()),
+            Self::Request(id) => (REQUEST, id.as_bytes().to_vec()),
+            Self::Objection(id) => (OBJECTION, id.to_be_bytes().to_vec()),
+        }
+    }
+
+    fn read(row: &Row) -> Result<Self, TxError> {
+        Ok(match row.text(0)?.as_str() {
+            WITHDRAWAL => Self::Withdrawal(GrantId::from_bytes(row.array(1)?)),
+            RESTRICTION => Self::Restriction(SubjectId::from_bytes(row.array(1)?)),
+            ORDER => Self::Order(OrderId::from_bytes(row.array(1)?)),
+            REQUEST => Self::Request(RequestId::from_bytes(row.array(1)?)),
+            _ => Self::Objection(i64::from_be_bytes(row.array(1)?)),
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// What happened to this goes to the ring at commit.
+    pub(super) fn touch(&self, noted: Noted) {
+        self.noted.borrow_mut().insert(noted);
+    }
+
+    /// Notes in the key ring what this transaction touched. Whether there was anything.
+    pub(crate) fn settle_notes(&self) -> Result<bool, TxError> {
+        let noted = self.noted.take();
+        if noted.is_empty() {
+            return Ok(false);
+        }
+        match self.note(&noted) {
+            Err(TxError::KeyRing(KeyRingError::Io { .. })) => {
+                for (kind, id) in noted.into_iter().map(Noted::key) {
+                    self.exec("INSERT INTO ring_notes_due (kind, id) VALUES ($1, $2)", args![kind, id])?;
+                }
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
+    fn note(&self, noted: &BTreeSet<Noted>) -> Result<(), TxError> {
+        let known: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
+        let (leaves, mut withdrawn, mut notes) = (self.log_head()?.0, Vec::new(), Vec::new());
+        for noted in noted {
+            match *noted {
+                Noted::Withdrawal(grant) if known.contains(&grant) => {}
+                Noted::Withdrawal(grant) => withdrawn.push((grant, leaves.saturating_sub(1))),
+                Noted::Restriction(id) => notes.extend(self.note_restriction(id)?),
+                Noted::Order(id) => notes.extend(self.note_order(id)?),
+                Noted::Request(id) => notes.extend(self.note_request(id)?),
+                Noted::Objection(id) => notes.extend(self.note_objection(id)?),
+            }
+        }
+        let mut ring = self.ring.borrow_mut();
+        ring.note(&withdrawn, &notes)?;
+        self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![ring.slots() as i64]).map(drop)
+    }
+
+    /// What the ring has to note still, and what it should know and does not: all of it if it is older than the database, or
+    /// if the database comes from before there were such notes.
+    pub(crate) fn catch_up(&self) -> Result<(), TxError> {
+        let sql = "SELECT DISTINCT kind, id FROM ring_notes_due";
+        let mut due = self.rows(sql, args![])?.iter().map(Noted::read).collect::<Result<BTreeSet<_>, _>>()?;
+        let known: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
+        for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
+            let grant = GrantId::from_bytes(row.array(0)?);
+            if !known.contains(&grant) {
+                due.extend(self.chain(grant)?.into_iter().map(Noted::Withdrawal));
+            }
+        }
+        let taken = self.ring_slots()?;
+        if taken.is_none_or(|taken| taken > self.ring.borrow().slots()) {
+            due.extend(self.everything_noted()?);
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.note(&due)?;
+        self.exec("DELETE FROM ring_notes_due", args![]).map(drop)
+    }
+
+    /// How many slots of the ring this database took up; `None` if it comes from before that was written down.
+    pub(crate) fn ring_slots(&self) -> Result<Option<u64>, TxError> {
+        let row = self.row("SELECT ring_slots FROM vault WHERE one = 1", args![])?;
+        Ok(row.map(|row| row.opt_int(0)).transpose()?.flatten().map(|slots| slots as u64))
+    }
+
+    fn everything_noted(&self) -> Result<Vec<Noted>, TxError> {
+        let mut all = Vec::new();
+        for row in self.rows("SELECT id FROM subjects WHERE restricted_ms IS NOT NULL", args![])? {
+            all.push(Noted::Restriction(SubjectId::from_bytes(row.array(0)?)));
+        }
+        for row in self.rows("SELECT id FROM orders", args![])? {
+            all.push(Noted::Order(OrderId::from_bytes(row.array(0)?)));
+        }
+        for row in self.rows("SELECT id FROM requests", args![])? {
+            all.push(Noted::Request(RequestId::from_bytes(row.array(0)?)));
+        }
+        for row in self.rows("SELECT id FROM objections", args![])? {
+            all.push(Noted::Objection(row.int(0)?));
+        }
+        Ok(all)
+    }
+
+    /// Makes good what the ring noted and this database does not know.
+    pub(crate) fn take_up_notes(&self) -> Result<TakenUp, TxError> {
+        let notes = self.ring.borrow().notes_from(self.ring_slots()?.unwrap_or(0));
+        // How each of them stood last.
+        let mut last = BTreeMap::new();
+        for note in &notes {
+            let mut fields = Reader::new(note);
+            let (Some(kind), Some(id)) = (fields.text(), fields.bytes()) else { continue };
+            last.insert((kind, id), note);
+        }
+        let mut taken = TakenUp::default();
+        for ((kind, _), note) in last {
+            let mut fields = Reader::new(note);
+            fields.text();
+            let (count, changed) = match kind {
+                RESTRICTION => (&mut taken.restrictions, self.take_up_restriction(&mut fields)?),
+                ORDER => (&mut taken.orders, self.take_up_order(&mut fields)?),
+                REQUEST => (&mut taken.requests, self.take_up_request(&mut fields)?),
+                OBJECTION => (&mut taken.objections, self.take_up_objection(&mut fields)?),
+                _ => continue,
+            };
+            *count += usize::from(changed == Some(true));
+        }
+        if !notes.is_empty() {
+            // The ring knows all this.
+            self.noted.borrow_mut().retain(|noted| matches!(noted, Noted::Withdrawal(_)));
+            let slots = self.ring.borrow().slots();
+            self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![slots as i64])?;
+        }
+        Ok(taken)
+    }
+
+    fn there(&self, sql: &'static str, id: &[u8]) -> Result<bool, TxError> {
+        Ok(self.count(sql, args![id])? > 0)
+    }
+
+    fn has_collection(&self, id: CollectionId) -> Result<bool, TxError> {
+        self.there("SELECT COUNT(*) FROM collections WHERE id = $1", id.as_bytes())
+    }
+
+    fn note_restriction(&self, id: SubjectId) -> Result<Option<Vec<u8>>, TxError> {
+        let Some(row) = self.row("SELECT restricted_ms FROM subjects WHERE id = $1", args![id])? else {
+            return Ok(None);
+        };
+        let note = Writer::new().text(RESTRICTION).bytes(id.as_bytes()).opt_int(row.opt_int(0)?);
+        Ok(Some(note.finish_public()))
+    }
+
+    /// `None` if the note is not of this form; whether it changed anything.
+    fn take_up_restriction(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+        let (Some(id), Some(since)) = (fields.array().map(SubjectId::from_bytes), fields.opt_int()) else {
+            return Ok(None);
+        };
+        let Some(row) = self.row("SELECT restricted_ms FROM subjects WHERE id = $1", args![id])? else {
+            return Ok(Some(false));
+        };
+        let other = row.opt_int(0)? != since;
+        if other {
+            self.set_restriction(id, since)?;
+        }
+        Ok(Some(other))
+    }
+
+    fn note_order(&self, id: OrderId) -> Result<Option<Vec<u8>>, TxError> {
+        let sql = "SELECT collection_id, sealed, from_ms, until_ms, lifted_ms, jurisdiction FROM orders WHERE id = $1";
+        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
+        let (collection, code) = (row.opt_bytes(0)?, row.opt_text(5)?);
+        let note = Writer::new().text(ORDER).bytes(id.as_bytes()).opt(collection.as_deref()).bytes(&row.bytes(1)?);
+        let note = note.int(row.int(2)?).opt_int(row.opt_int(3)?).opt_int(row.opt_int(4)?);
+        Ok(Some(note.opt(code.as_deref().map(str::as_bytes)).finish_public()))
+    }
+
+    fn take_up_order(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+        let (Some(id), Some(collection)) = (fields.array().map(OrderId::from_bytes), fields.opt()) else {
+            return Ok(None);
+        };
+        let (Some(sealed), Some(from), Some(until), Some(lifted), Some(code)) =
+            (fields.bytes(), fields.int(), fields.opt_int(), fields.opt_int(), fields.opt())
+        else {
+            return Ok(None);
+        };
+        let collection = collection.and_then(|id| id.try_into().ok()).map(CollectionId::from_bytes);
+        let code = code.and_then(|code| std::str::from_utf8(code).ok());
+        let here = match self.row("SELECT lifted_ms FROM orders WHERE id = $1", args![id])? {
+            Some(row) => Some(row.opt_int(0)?),
+            None => None,
+        };
+        if here == Some(lifted) {
+            return Ok(Some(false));
+        }
+        if here.is_none() {
+            // A collection that came later is not there to be stopped.
+            if let Some(collection) = collection
+                && !self.has_collection(collection)?
+            {
+                return Ok(Some(false));
+            }
+            self.exec(
+                "INSERT INTO orders (id, collection_id, jurisdiction, sealed, from_ms, until_ms) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+                args![id, collection, code, sealed, from, until],
+            )?;
+            self.order_leaf(EventKind::Stopped, id, collection, code)?;
+        }
+        if lifted.is_some() {
+            self.exec("UPDATE orders SET lifted_ms = $1 WHERE id = $2", args![lifted, id])?;
+            self.order_leaf(EventKind::Lifted, id, collection, code)?;
+        }
+        Ok(Some(true))
+    }
+
+    fn note_request(&self, id: RequestId) -> Result<Option<Vec<u8>>, TxError> {
+        let sql = "SELECT kind, subject_id, collection_id, sealed, received_ms, due_ms, first_due_ms, paused_ms, \
+                   answered_ms, outcome FROM requests WHERE id = $1";
+        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
+        let (subject, collection, sealed) = (row.opt_bytes(1)?, row.opt_bytes(2)?, row.opt_bytes(3)?);
+        let note = Writer::new().text(REQUEST).bytes(id.as_bytes()).text(&row.text(0)?);
+        let note = note.opt(subject.as_deref()).opt(collection.as_deref()).opt(sealed.as_deref());
+        let note = note.int(row.int(4)?).int(row.int(5)?).int(row.int(6)?);
+        let note = note.opt_int(row.opt_int(7)?).opt_int(row.opt_int(8)?);
+        Ok(Some(note.opt(row.opt_text(9)?.as_deref().map(str::as_bytes)).finish_public()))
+    }
+
+    fn take_up_request(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+        let (Some(id), Some(kind)) = (fields.array().map(RequestId::from_bytes), fields.text()) else {
+            return Ok(None);
+        };
+        let (Some(subject), Some(collection), Some(sealed)) = (fields.opt(), fields.opt(), fields.opt()) else {
+            return Ok(None);
+        };
+        let (Some(received), Some(due), Some(first_due)) = (fields.int(), fields.int(), fields.int()) else {
+            return Ok(None);
+        };
+        let (Some(paused), Some(answered), Some(outcome)) = (fields.opt_int(), fields.opt_int(), fields.opt()) else {
+            return Ok(None);
+        };
+        let outcome = outcome.and_then(|word| std::str::from_utf8(word).ok());
+        let step = "SELECT COUNT(*) FROM requests WHERE id = $1 AND due_ms = $2 AND COALESCE(paused_ms, -1) = $3 \
+                    AND COALESCE(answered_ms, -1) = $4";
+        let at = args![id, due, paused.unwrap_or(-1), answered.unwrap_or(-1)];
+        if self.count(step, at)? > 0 {
+            return Ok(Some(false));
+        }
+        if !self.there("SELECT COUNT(*) FROM requests WHERE id = $1", id.as_bytes())? {
+            let subject = subject.and_then(|id| id.try_into().ok()).map(SubjectId::from_bytes);
+            let (who, sealed) = self.words_of_note(id, subject, sealed)?;
+            let mut collection = collection.and_then(|id| id.try_into().ok()).map(CollectionId::from_bytes);
+            if let Some(id) = collection
+                && !self.has_collection(id)?
+            {
+                collection = None;
+            }
+            self.exec(
+                "INSERT INTO requests (id, kind, subject_id, collection_id, sealed, received_ms, due_ms, first_due_ms) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                args![id, kind, who, collection, sealed, received, due, first_due],
+            )?;
+            self.request_leaf(EventKind::Request, id, kind, who)?;
+        }
+        let sql = "UPDATE requests SET due_ms = $2, first_due_ms = $3, paused_ms = $4, answered_ms = $5, outcome = $6 \
+                   WHERE id = $1";
+        self.exec(sql, args![id, due, first_due, paused, answered, outcome])?;
+        self.request_leaf(EventKind::RequestStep, id, outcome.unwrap_or("restored"), None)?;
+        Ok(Some(true))
+    }
+
+    /// Who asked, and what they said, as this database can hold it. Of somebody who is not on its roster the words alone stay;
+    /// words that no key opens any more are gone.
+    fn words_of_note(
+        &self,
+        id: RequestId,
+        subject: Option<SubjectId>,
+        sealed: Option<&[u8]>,
+    ) -> Result<(Option<SubjectId>, Option<Vec<u8>>), TxError> {
+        let Some(of) = subject else { return Ok((None, sealed.map(<[u8]>::to_vec))) };
+        let listed = self.there("SELECT COUNT(*) FROM subjects WHERE id = $1", of.as_bytes())?;
+        let key = self.ring.borrow_mut().get(of).ok();
+        let place = super::requests::place(&id, subject);
+        let plain = key.zip(sealed).and_then(|(key, sealed)| seal::open(&key, &place, sealed).ok());
+        match plain {
+            Some(_) if listed => Ok((Some(of), sealed.map(<[u8]>::to_vec))),
+            Some(plain) => Ok((None, Some(self.seal_master(&super::requests::place(&id, None), &plain)?))),
+            None => Ok((Some(of).filter(|_| listed), None)),
+        }
+    }
+
+    fn note_objection(&self, id: i64) -> Result<Option<Vec<u8>>, TxError> {
+        let sql = "SELECT collection_id, content_tag, x, y, w, h, created_ms FROM objections WHERE id = $1";
+        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
+        let at = [row.float(2)?, row.float(3)?, row.float(4)?, row.float(5)?].map(f32::to_be_bytes).concat();
+        let place = Writer::new().bytes(&row.bytes(0)?).bytes(&row.bytes(1)?).bytes(&at).finish_public();
+        Ok(Some(Writer::new().text(OBJECTION).bytes(&place).int(row.int(6)?).finish_public()))
+    }
+
+    fn take_up_objection(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+        let (Some(place), Some(created)) = (fields.bytes(), fields.int()) else { return Ok(None) };
+        let mut place = Reader::new(place);
+        let (collection, tag, at) = (place.array().map(CollectionId::from_bytes), place.bytes(), place.array());
+        let (Some(collection), Some(tag), Some(at)) = (collection, tag, at) else { return Ok(None) };
+        let at: [u8; 16] = at;
+        let [x, y, w, h] = [0, 4, 8, 12].map(|i| f32::from_be_bytes([at[i], at[i + 1], at[i + 2], at[i + 3]]));
+        let twin = "SELECT COUNT(*) FROM objections WHERE collection_id = $1 AND content_tag = $2 \
+                    AND x = $3 AND y = $4 AND w = $5 AND h = $6";
+        if self.count(twin, args![collection, tag, x, y, w, h])? > 0 || !self.has_collection(collection)? {
+            return Ok(Some(false));
+        }
+        self.exec(
+            "INSERT INTO objections (collection_id, content_tag, x, y, w, h, created_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            args![collection, tag, x, y, w, h, created],
+        )?;
+        let photos = "SELECT id FROM photos WHERE collection_id = $1 AND content_tag = $2";
+        for row in self.rows(photos, args![collection, tag])? {
+            for face in self.objected_faces(PhotoId(row.int(0)?))? {
+                self.forget_face(face)?;
+            }
+        }
+        self.append_leaf(EventKind::Objection, collection.as_bytes(), &[])?;
+        Ok(Some(true))
+    }
+}
