@@ -38,6 +38,7 @@ struct Page<'a> {
     handle: &'a str,
     name: &'a str,
     reached: &'a str,
+    group: &'a str,
     id: String,
     since: String,
     age: String,
@@ -200,7 +201,7 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
     json!({
         "written": date(now()),
         "subject": {
-            "id": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "since": date(s.created),
+            "id": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "group": s.group, "since": date(s.created),
             "age": s.age.to_string(), "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date),
         },
         "recipients": [], "retention": "until a consent ends or you are erased", "refusals": refusals,
@@ -222,6 +223,7 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
         handle: &s.handle,
         name: &s.name,
         reached: &s.contact,
+        group: &s.group,
         id: s.id.to_string(),
         since: date(s.created),
         age: s.age.to_string(),

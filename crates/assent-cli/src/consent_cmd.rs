@@ -18,9 +18,11 @@ use serde_json::{Value, json};
 use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, write_text};
+use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, day};
-use crate::pending_cmd::{Names, tell_waiting};
+use crate::pending_cmd::{Engine, Names, tell_waiting};
 use crate::record::{Record, RecordError, receipt};
+use crate::roster::{self, Import};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -87,11 +89,28 @@ struct AskedArgs {
 
 #[derive(Debug, Args)]
 struct RenewArgs {
-    #[command(flatten)]
-    asked: AskedArgs,
-    /// The scanned, signed form: a picture or a PDF, used once
+    /// Id, the beginning of it, handle, or unique name
+    #[arg(required_unless_present = "roster", conflicts_with = "roster")]
+    subject: Option<String>,
+    /// A table of people who agree again, as a spreadsheet saves it as CSV: columns id, release, witnesses, and if you like
+    /// signer, expiry, collections, purposes. Where the last two are missing, all that a person agreed to is renewed
+    #[arg(long, value_name = "FILE.csv")]
+    roster: Option<PathBuf>,
+    /// Check every row of the table, and record nothing
+    #[arg(long, requires = "roster")]
+    dry_run: bool,
+    /// In which collection
+    #[arg(long, value_name = "NAME", required_unless_present = "roster", conflicts_with = "roster")]
+    collection: Option<String>,
+    /// For what
+    #[arg(long, default_value = Purpose::FIND)]
+    purpose: Purpose,
+    /// The notice that they were given: a text file
     #[arg(long, value_name = "FILE")]
-    release: PathBuf,
+    notice: PathBuf,
+    /// The scanned, signed form: a picture or a PDF, used once
+    #[arg(long, value_name = "FILE", required_unless_present = "roster", conflicts_with = "roster")]
+    release: Option<PathBuf>,
     /// Who saw it signed, by id or name: two
     #[arg(long = "witness", value_name = "WITNESS")]
     witnesses: Vec<String>,
@@ -109,7 +128,12 @@ struct RenewArgs {
 /// # Errors
 ///
 /// [`CommandError`], as the ledger says.
-pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+pub(crate) fn run(
+    args: &ConsentArgs,
+    flags: &VaultFlags,
+    models: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let collections = vault::collections(&ledger)?;
     match &args.command {
@@ -138,7 +162,7 @@ pub(crate) fn run(args: &ConsentArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
             })?;
         }
-        ConsentCommand::Renew(args) => renew(args, &ledger, out)?,
+        ConsentCommand::Renew(args) => renew(args, &ledger, models, out)?,
         ConsentCommand::Refuse(AskedArgs { subject, collection, purpose, notice }) => {
             let (id, of) = (vault::subject(&ledger, subject)?.id, vault::collection(&ledger, collection)?.id);
             let notice = sha256(read_text(notice)?.as_bytes());
@@ -211,13 +235,23 @@ fn gone(dry_run: bool) -> &'static str {
     if dry_run { "would be deleted" } else { "are deleted" }
 }
 
-fn renew(args: &RenewArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let AskedArgs { subject, collection, purpose, notice } = &args.asked;
-    let (subject, collection) = (vault::subject(ledger, subject)?.id, vault::collection(ledger, collection)?.id);
-    let evidence = paper(ledger, &args.release, &args.witnesses, args.signed_by)?;
-    let notice_sha256 = given_notice(ledger, notice, &args.language)?;
-    let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
-    if ledger.run_tx("look for rules", now(), |tx| tx.witnesses_sign(subject, &[collection]))?.into_inner() {
+fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let notice_sha256 = given_notice(ledger, &args.notice, &args.language)?;
+    if let Some(table) = &args.roster {
+        let import = Import { table, notice_sha256, renewal: true, dry_run: args.dry_run };
+        return roster::import(ledger, &mut Engine::new(models), &import, out);
+    }
+    let name = |given: &Option<String>| given.clone().unwrap_or_default();
+    let person = vault::subject(ledger, &name(&args.subject))?;
+    let (subject, collection) = (person.id, vault::collection(ledger, &name(&args.collection))?.id);
+    let (purpose, release) = (&args.purpose, args.release.clone().unwrap_or_default());
+    let evidence = paper(ledger, &release, &args.witnesses, args.signed_by)?;
+    let asked = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
+    let rules = ledger.run_tx("look for rules", now(), |tx| {
+        Ok((tx.consent_end(&person, &[collection], asked)?, tx.witnesses_sign(&person, &[collection])?))
+    })?;
+    let (valid_until, witnesses_sign) = rules.into_inner();
+    if witnesses_sign {
         let consents = [(collection, purpose.clone())];
         let (evidence, pictures) = (&evidence, [].as_slice());
         let new =

@@ -171,12 +171,23 @@ fn undone(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
     let now = now();
     let found = ledger.run_tx("look for what waits", now, |tx| {
         let overdue = tx.requests()?.iter().filter(|request| request.days_overdue(now) > 0).count();
-        Ok((tx.all_pending()?.len(), overdue))
+        Ok((tx.all_pending()?, tx.witnesses()?, overdue))
     })?;
-    let (waiting, overdue) = found.into_inner();
+    let (waiting, witnesses, overdue) = found.into_inner();
     let mut findings = Vec::new();
-    if waiting > 0 {
-        let says = format!("{} for witnesses: assent witness sign NAME", enrolments_wait(waiting));
+    let mut wait = |n: usize, command: String| {
+        let says = format!("{} for witnesses: {command}", enrolments_wait(n));
+        findings.push(Finding { what: "enrolments", good: false, says });
+    };
+    for witness in witnesses {
+        let n = waiting.iter().filter(|p| p.missing().contains(&witness.id)).count();
+        if n > 0 {
+            wait(n, format!("assent witness sign \"{}\"", witness.name));
+        }
+    }
+    let signed = waiting.iter().filter(|p| p.missing().is_empty()).count();
+    if signed > 0 {
+        let says = format!("{} although both witnesses have signed: assent enrol --complete", enrolments_wait(signed));
         findings.push(Finding { what: "enrolments", good: false, says });
     }
     if overdue > 0 {

@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 
 use assent::enrol::{Consent, Enrolment, enrol};
 use assent::ledger::{
-    Age, Collection, CollectionId, Correction, Evidence, Jurisdiction, Ledger, NewSubject, PendingId, Purpose, Signer,
-    Subject, Timestamp, TxError, VaultKind, WitnessId,
+    Collection, CollectionId, Evidence, Ledger, PendingId, Purpose, Signer, Subject, Timestamp, TxError, VaultKind,
+    WitnessId,
 };
 use assent::packs::sha256;
 use assent::pending::record;
 use assent::release::open_release;
 use assent::{Posture, SearchOptions, Thoroughness};
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::error::CommandError;
@@ -25,6 +24,7 @@ use crate::notice_cmd::name_of;
 use crate::output::{Output, ask, count, date, day};
 use crate::pending_cmd::{self, Engine};
 use crate::progress;
+use crate::roster::{self, Import};
 use crate::vault::{self, VaultFlags, now};
 use crate::witness_cmd::witnesses;
 
@@ -46,11 +46,15 @@ pub(crate) struct EnrolArgs {
     /// Yourself, the owner of a household vault
     #[arg(long = "self")]
     own: bool,
-    /// A table of people: columns id, name, photos, release, witnesses, and if you like purposes, collections, expiry,
-    /// born, jurisdiction, signer; several values in one field are separated by semicolons, files are named from the
-    /// table's folder
+    /// A table of people, as a spreadsheet saves it as CSV: columns id, name (or first name and last name), photos,
+    /// release, witnesses, and if you like born, jurisdiction, signer, expiry, email, class, collections, purposes. Several
+    /// values in one cell are separated by semicolons; files are named from the table's folder. Can be run again: whoever
+    /// is recorded already is passed over
     #[arg(long, value_name = "FILE.csv")]
     roster: Option<PathBuf>,
+    /// Check every row of the table, and record nobody
+    #[arg(long, requires = "roster")]
+    dry_run: bool,
     /// Try again to complete everything that its witnesses have signed
     #[arg(long)]
     complete: bool,
@@ -112,7 +116,8 @@ pub(crate) fn run(
         (None, VaultKind::Organisation) => return Err(CommandError::NoNotice),
     };
     if let Some(table) = &args.roster {
-        return roster(&ledger, table, notice_sha256, &mut engine, out);
+        let import = Import { table, notice_sha256, renewal: false, dry_run: args.dry_run };
+        return roster::import(&ledger, &mut engine, &import, out);
     }
     let collections = chosen(&ledger, &args.collections)?;
     let until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
@@ -123,6 +128,8 @@ pub(crate) fn run(
         let release = args.release.as_deref().ok_or(CommandError::Missing { flag: "--release" })?;
         (subject, paper(&ledger, release, &args.witnesses, args.signed_by)?)
     };
+    let ids: Vec<CollectionId> = collections.iter().map(|c| c.id).collect();
+    let until = ledger.run_tx("look for rules", now(), |tx| tx.consent_end(&subject, &ids, until))?.into_inner();
     let person = Person {
         subject,
         consents: consents(&collections, &args.purposes),
@@ -174,7 +181,7 @@ fn enrol_one(
         pictures: &person.pictures,
     };
     let collections: Vec<CollectionId> = person.consents.iter().map(|c| c.collection).collect();
-    let waits = ledger.run_tx("look for rules", now(), |tx| tx.witnesses_sign(person.subject.id, &collections))?;
+    let waits = ledger.run_tx("look for rules", now(), |tx| tx.witnesses_sign(&person.subject, &collections))?;
     let on_paper = matches!(person.evidence, Evidence::Paper { .. });
     if on_paper && waits.into_inner() {
         // Without models the pictures are looked at when the enrolment is completed.
@@ -183,154 +190,6 @@ fn enrol_one(
     let (models, worker) = engine.get()?;
     enrol(ledger, models, worker, &enrolment, compared, now())?;
     Ok(None)
-}
-
-/// A row of the table, as it is written.
-#[derive(Debug, Deserialize)]
-struct Row {
-    id: String,
-    name: String,
-    photos: String,
-    release: String,
-    witnesses: String,
-    #[serde(default)]
-    purposes: String,
-    #[serde(default)]
-    collections: String,
-    #[serde(default)]
-    expiry: String,
-    #[serde(default)]
-    born: String,
-    #[serde(default)]
-    jurisdiction: String,
-    #[serde(default)]
-    signer: String,
-}
-
-impl Row {
-    /// How old the person is, whose law protects them, and who signed, where the table says so.
-    fn about(&self) -> Result<(Option<Age>, Option<Jurisdiction>, Signer), CommandError> {
-        fn said<T: std::str::FromStr>(text: &str) -> Result<Option<T>, T::Err> {
-            let text = text.trim();
-            if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
-        }
-        Ok((said(&self.born)?, said(&self.jurisdiction)?, said(&self.signer)?.unwrap_or(Signer::Subject)))
-    }
-}
-
-fn roster(
-    ledger: &Ledger,
-    table: &Path,
-    notice_sha256: [u8; 32],
-    engine: &mut Engine<'_>,
-    out: &mut Output<'_>,
-) -> Result<(), CommandError> {
-    let form = |source| CommandError::RosterForm { path: table.to_owned(), source };
-    let rows: Vec<Row> =
-        csv::Reader::from_path(table).map_err(form)?.deserialize().collect::<Result<_, _>>().map_err(form)?;
-    let folder = table.parent().unwrap_or(Path::new("")).to_owned();
-    // Everything that can be read is read before anybody is enrolled: an error at the start, not after an hour.
-    for (i, row) in rows.iter().enumerate() {
-        let missing = |what| CommandError::Roster { row: i + 1, what };
-        if row.id.trim().is_empty() || row.name.trim().is_empty() {
-            return Err(missing("id and name are needed"));
-        }
-        for file in parts(&row.photos).chain(parts(&row.release)) {
-            if !folder.join(file).is_file() {
-                return Err(missing("a photo or the release is not there"));
-            }
-        }
-        let at_row = |source| CommandError::RosterRow { row: i + 1, source: Box::new(source) };
-        if !row.expiry.trim().is_empty() {
-            day(row.expiry.trim()).map_err(at_row)?;
-        }
-        row.about().map_err(at_row)?;
-        for purpose in parts(&row.purposes) {
-            Purpose::new(purpose).map_err(|e| at_row(e.into()))?;
-        }
-        chosen(ledger, &owned(&row.collections)).map_err(at_row)?;
-        known_witnesses(ledger, &owned(&row.witnesses)).map_err(at_row)?;
-    }
-    let bar = progress::bar(rows.len() as u64, "people");
-    let mut waiting = 0;
-    for (i, row) in rows.iter().enumerate() {
-        let mut compared = |done, of| bar.set_message(format!("; {done}/{of} known photos compared"));
-        let pending = roster_row(ledger, engine, row, &folder, notice_sha256, &mut compared)
-            .map_err(|source| CommandError::RosterRow { row: i + 1, source: Box::new(source) })?;
-        bar.set_message("");
-        waiting += usize::from(pending.is_some());
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    out.answer(&json!({ "enrolled": rows.len() - waiting, "waiting": waiting }), |out| {
-        if waiting > 0 {
-            writeln!(
-                out,
-                "Recorded everybody in the roster: {}. They are enrolled when both witnesses have signed: assent witness sign NAME",
-                count(rows.len(), "row")
-            )
-        } else {
-            writeln!(out, "Enrolled everybody in the roster: {}.", count(rows.len(), "row"))
-        }
-    })?;
-    Ok(())
-}
-
-fn roster_row(
-    ledger: &Ledger,
-    engine: &mut Engine<'_>,
-    row: &Row,
-    folder: &Path,
-    notice_sha256: [u8; 32],
-    compared: &mut dyn FnMut(usize, usize),
-) -> Result<Option<PendingId>, CommandError> {
-    let (age, jurisdiction, signed_by) = row.about()?;
-    let subject = match vault::subject(ledger, row.id.trim()) {
-        Ok(subject) => {
-            // What the table says anew is put right.
-            let same = age.is_none_or(|age| age == subject.age)
-                && jurisdiction.as_ref().is_none_or(|code| *code == subject.jurisdiction);
-            if !same {
-                let right = Correction { age, jurisdiction, ..Correction::default() };
-                ledger.run_tx("rectify", now(), |tx| tx.rectify(subject.id, &right))?;
-            }
-            subject
-        }
-        Err(TxError::NoSubject) => {
-            let new = NewSubject {
-                handle: row.id.trim(),
-                name: row.name.trim(),
-                age: age.unwrap_or_default(),
-                jurisdiction: jurisdiction.unwrap_or_default(),
-                ..NewSubject::default()
-            };
-            let id = ledger.run_tx("add a subject", now(), |tx| tx.add_subject(&new))?.into_inner();
-            ledger.run_tx("read a subject", now(), |tx| tx.subject(id))?.into_inner()
-        }
-        Err(e) => return Err(e.into()),
-    };
-    let purposes = parts(&row.purposes).map(Purpose::new).collect::<Result<Vec<_>, _>>()?;
-    let valid_until = match row.expiry.trim() {
-        "" => a_year_from(now()),
-        text => day(text)?,
-    };
-    let person = Person {
-        subject,
-        consents: consents(&chosen(ledger, &owned(&row.collections))?, &purposes),
-        evidence: paper(ledger, &folder.join(row.release.trim()), &owned(&row.witnesses), signed_by)?,
-        valid_until,
-        pictures: parts(&row.photos).map(|file| picture(&folder.join(file))).collect::<Result<_, _>>()?,
-    };
-    enrol_one(ledger, engine, &person, notice_sha256, compared)
-}
-
-/// The parts of a field that holds several values.
-fn parts(field: &str) -> impl Iterator<Item = &str> {
-    field.split(';').map(str::trim).filter(|part| !part.is_empty())
-}
-
-fn owned(field: &str) -> Vec<String> {
-    parts(field).map(str::to_owned).collect()
 }
 
 /// When a consent that is given now ends if nobody says otherwise.

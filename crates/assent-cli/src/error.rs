@@ -112,31 +112,24 @@ pub(crate) enum CommandError {
     /// An organisation's consents are bound to a notice.
     #[error("name the notice that the person was given: --notice FILE (its hash becomes part of the consent)")]
     NoNotice,
-    /// A roster's row.
-    #[error("row {row} of the roster: {what}")]
-    Roster {
-        /// From 1, below the heading.
-        row: usize,
-        /// What is wrong.
-        what: &'static str,
-    },
-    /// A roster that is no table.
-    #[error("the roster {} cannot be read as a table", path.display())]
-    RosterForm {
-        /// Which.
+    /// A file that is no table.
+    #[error(transparent)]
+    RosterTable(#[from] crate::roster::TableError),
+    /// A table without a column that every row needs.
+    #[error("the table {} has no column for {missing}; its columns are: {columns}", path.display())]
+    RosterColumns {
+        /// Which file.
         path: PathBuf,
-        /// Why.
-        #[source]
-        source: csv::Error,
+        /// The words for what is missing.
+        missing: String,
+        /// The headings that there are.
+        columns: String,
     },
-    /// A row of a roster was refused; those before it are enrolled.
-    #[error("row {row} of the roster was refused; the rows before it are done")]
-    RosterRow {
-        /// From 1, below the heading.
-        row: usize,
-        /// Why.
-        #[source]
-        source: Box<CommandError>,
+    /// Rows of a table that cannot be recorded; each was told.
+    #[error("{problems} in the table, see above; nothing was recorded: mend the table and run this again")]
+    RosterProblems {
+        /// How many, with their noun.
+        problems: String,
     },
     /// What was to be handed to a command did not arrive.
     #[error("the command `{command}` did not take the checkpoint; nothing else was changed")]

@@ -39,6 +39,7 @@ mod progress;
 mod record;
 mod report_cmd;
 mod request_cmd;
+mod roster;
 mod roster_cmd;
 mod rotate_cmd;
 mod runtime_cmd;
@@ -212,7 +213,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Subject(args) => roster_cmd::subject(args, &vault, &mut out)?,
         Command::Witness(args) => witness_cmd::run(args, &vault, &models, &mut out)?,
         Command::Enrol(args) => enrol_cmd::run(args, &vault, &models, &mut out)?,
-        Command::Consent(args) => consent_cmd::run(args, &vault, &mut out)?,
+        Command::Consent(args) => consent_cmd::run(args, &vault, &models, &mut out)?,
         Command::Scan(args) => scan_cmd::run(args, &vault, &models, &mut out)?,
         Command::Find(args) => find_cmd::run(args, &vault, &mut out)?,
         Command::Review(args) => find_cmd::review(args, &vault, &mut out)?,

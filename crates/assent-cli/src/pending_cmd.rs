@@ -215,7 +215,7 @@ pub(crate) fn complete_all(ledger: &Ledger, engine: &mut Engine<'_>, out: &mut O
 }
 
 /// An error and its causes, on one line.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(|error| error.to_string().replace('\n', ", ")).collect::<Vec<_>>().join(": ")
 }

@@ -313,6 +313,7 @@ mod tests {
                 handle: "m-1".into(),
                 name: "Mia".into(),
                 contact: String::new(),
+                group: String::new(),
                 owner: false,
                 age: Age::Adult,
                 jurisdiction: "FR".parse().unwrap(),

@@ -26,6 +26,9 @@ enum SubjectCommand {
         /// How to reach them
         #[arg(long, default_value = "")]
         contact: String,
+        /// The class or group that they belong to
+        #[arg(long, default_value = "")]
+        group: String,
         /// How old they are, by their own word and a witness's eye: adult, or the month of birth such as 2011-04
         #[arg(long, default_value = "unknown", value_name = "AGE")]
         born: Age,
@@ -43,6 +46,9 @@ enum SubjectCommand {
         /// How to reach them
         #[arg(long)]
         contact: Option<String>,
+        /// The class or group that they belong to
+        #[arg(long)]
+        group: Option<String>,
         /// adult, or the month of birth such as 2011-04
         #[arg(long, value_name = "AGE")]
         born: Option<Age>,
@@ -61,7 +67,11 @@ enum SubjectCommand {
     /// How many people are under which law
     Count,
     /// Show everybody on the roster
-    List,
+    List {
+        /// Of this class or group alone
+        #[arg(long)]
+        group: Option<String>,
+    },
     /// Show one person and their consents
     Show {
         /// Id, the beginning of it, handle, or unique name
@@ -76,9 +86,9 @@ enum SubjectCommand {
 pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     match &args.command {
-        SubjectCommand::Add { handle, name, contact, born, jurisdiction } => {
+        SubjectCommand::Add { handle, name, contact, group, born, jurisdiction } => {
             let jurisdiction = jurisdiction.clone();
-            let new = NewSubject { handle, name, contact, owner: false, age: *born, jurisdiction };
+            let new = NewSubject { handle, name, contact, group, owner: false, age: *born, jurisdiction };
             let id = ledger.run_tx("add a subject", now(), |tx| tx.add_subject(&new))?.into_inner();
             out.answer(&json!({ "subject": id.to_string(), "handle": handle }), |out| {
                 writeln!(
@@ -87,10 +97,15 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
                 )
             })?;
         }
-        SubjectCommand::Set { subject, name, contact, born, jurisdiction } => {
+        SubjectCommand::Set { subject, name, contact, group, born, jurisdiction } => {
             let s = vault::subject(&ledger, subject)?;
-            let (name, contact, jurisdiction) = (name.clone(), contact.clone(), jurisdiction.clone());
-            let right = Correction { name, contact, age: *born, jurisdiction };
+            let right = Correction {
+                name: name.clone(),
+                contact: contact.clone(),
+                group: group.clone(),
+                age: *born,
+                jurisdiction: jurisdiction.clone(),
+            };
             ledger.run_tx("rectify", now(), |tx| tx.rectify(s.id, &right))?;
             out.answer(&json!({ "subject": s.id.to_string() }), |out| writeln!(out, "Put right: {}.", s.handle))?;
         }
@@ -114,15 +129,15 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
                 writeln!(out, "all\t{total}")
             })?;
         }
-        SubjectCommand::List => {
-            let all = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
-            let objects: Vec<_> = all
-                .iter()
-                .map(|s| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "owner": s.owner }))
-                .collect();
+        SubjectCommand::List { group } => {
+            let mut all = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
+            all.retain(|s| group.as_ref().is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
+            let one = |s: &assent::ledger::Subject| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "group": s.group, "owner": s.owner });
+            let objects: Vec<_> = all.iter().map(one).collect();
             out.answer(&json!({ "subjects": objects }), |out| {
                 for s in &all {
-                    writeln!(out, "{}\t{}\t{}", s.handle, s.name, s.id)?;
+                    let group = if s.group.is_empty() { String::new() } else { format!("\t{}", s.group) };
+                    writeln!(out, "{}\t{}\t{}{group}", s.handle, s.name, s.id)?;
                 }
                 if all.is_empty() {
                     writeln!(out, "Nobody yet. Next: assent subject add HANDLE --name NAME")
@@ -138,13 +153,16 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
             let objects: Vec<_> = grants.iter().map(|g| crate::consent_cmd::describe(g, &collections)).collect();
             let object = json!({
                 "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "age": s.age.to_string(),
-                "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date), "added": date(s.created),
+                "group": s.group, "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date), "added": date(s.created),
                 "consents": objects,
             });
             out.answer(&object, |out| {
                 writeln!(out, "{} ({}), {}", s.name, s.handle, s.id)?;
                 if !s.contact.is_empty() {
                     writeln!(out, "contact: {}", s.contact)?;
+                }
+                if !s.group.is_empty() {
+                    writeln!(out, "class or group: {}", s.group)?;
                 }
                 writeln!(out, "on the roster since {}; age: {}; law: {}", date(s.created), s.age, s.jurisdiction)?;
                 if let Some(since) = s.restricted {

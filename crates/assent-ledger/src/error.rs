@@ -435,6 +435,9 @@ pub enum TxError {
     /// The release file was used before.
     #[error("this release file was used before; every person signs a release of their own, and each is used once")]
     ReleaseUsed,
+    /// A picture was used to enrol somebody else.
+    #[error("this picture was used to enrol somebody else; every person needs a picture of their own")]
+    PortraitOfAnother,
     /// The validity is empty or already over.
     #[error("the consent would end before it begins or is over already; give a later end")]
     Validity,

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::copies::{CompareError, KnownPhotos};
 use crate::models::{Models, Worker};
+use crate::packs::sha256;
 use crate::portrait::{FitFace, PortraitError, PortraitGate, embed_face, fit_face};
 use crate::template;
 
@@ -73,6 +74,12 @@ pub enum EnrolError {
         /// Its name, as given.
         picture: String,
     },
+    /// The picture of the person was handed in as the signed form as well.
+    #[error("the signed form is the picture {picture}; scan the form that was signed")]
+    ReleaseIsPortrait {
+        /// Its name, as given.
+        picture: String,
+    },
     /// The known photos could not be compared with a picture: the detector failed.
     #[error("the picture {picture} could not be compared with the photos in the collections")]
     Comparison {
@@ -85,6 +92,22 @@ pub enum EnrolError {
     /// The ledger refused.
     #[error(transparent)]
     Ledger(#[from] TxError),
+}
+
+/// Refuses a signed form that is one of the pictures (name, SHA-256 of the file): a face is no signature.
+///
+/// # Errors
+///
+/// [`EnrolError::ReleaseIsPortrait`] for the first that is.
+pub(crate) fn release_is_no_portrait<'a>(
+    evidence: &Evidence,
+    mut pictures: impl Iterator<Item = (&'a str, &'a [u8; 32])>,
+) -> Result<(), EnrolError> {
+    let Evidence::Paper { release_sha256, .. } = evidence else { return Ok(()) };
+    match pictures.find(|(_, sha256)| *sha256 == release_sha256) {
+        Some((picture, _)) => Err(EnrolError::ReleaseIsPortrait { picture: picture.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// Records the consents and stores a template for each picture and each consent to `find-my-photos`, in one transaction.
@@ -130,6 +153,8 @@ pub(crate) fn enrol_as(
 ) -> Result<Vec<GrantId>, EnrolError> {
     let Enrolment { consents, evidence, .. } = *enrolment;
     let to_be_found = enrolment.to_be_found()?;
+    let hashes: Vec<[u8; 32]> = enrolment.pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
+    release_is_no_portrait(evidence, enrolment.pictures.iter().map(|(name, _)| name.as_str()).zip(&hashes))?;
     let own_word = matches!(evidence, Evidence::SelfStatement { .. });
     let mut templates = Vec::new();
     if to_be_found {
@@ -143,6 +168,7 @@ pub(crate) fn enrol_as(
     }
     let plain: Vec<&[u8]> = templates.iter().map(|t| t.as_slice()).collect();
     let grants = ledger.run_tx("enrol", now, |tx| {
+        tx.note_portraits(enrolment.subject, hashes.iter())?;
         let grants = open(tx)?;
         for (consent, grant) in consents.iter().zip(&grants) {
             if consent.purpose.is_find() {

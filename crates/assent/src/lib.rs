@@ -3,6 +3,7 @@
 //! | module | the verb |
 //! |---|---|
 //! | [`enrol`] | a portrait and a consent become templates |
+//! | [`roster`] | a table of people is checked as a whole, and recorded |
 //! | [`scan`] | the photos of a collection become boxes and sightings |
 //! | [`find`] | a subject's sightings become a list, or copies with everybody else covered |
 //! | [`evaluate`] | labelled photos become counts |
@@ -21,6 +22,7 @@ pub mod packs;
 pub mod pending;
 pub mod portrait;
 pub mod release;
+pub mod roster;
 pub mod rulepacks;
 pub mod scan;
 pub mod searched;

@@ -9,7 +9,7 @@ use assent_ledger::{
 use thiserror::Error;
 
 use crate::copies::KnownPhotos;
-use crate::enrol::{Consent, EnrolError, Enrolment, enrol_as, fit_picture};
+use crate::enrol::{Consent, EnrolError, Enrolment, enrol_as, fit_picture, release_is_no_portrait};
 use crate::models::{Models, Worker};
 use crate::packs::sha256;
 
@@ -58,15 +58,13 @@ pub fn record(
     let Enrolment { subject, consents, evidence, notice_sha256, valid_until, pictures } = *enrolment;
     // Whoever is not to be found needs no pictures, and none is noted.
     let pictures = if enrolment.to_be_found()? { pictures } else { &[] };
-    if let Some((models, worker)) = engine {
-        let known = KnownPhotos { ledger, model: models.pack().model_sha256, now };
-        for (picture, bytes) in pictures {
-            fit_picture(worker, Some(&known), (picture, bytes), progress)?;
-        }
+    if let Some(engine) = engine {
+        check_pictures(ledger, engine, pictures, progress, now)?;
     }
     let consents: Vec<(CollectionId, Purpose)> = consents.iter().map(|c| (c.collection, c.purpose.clone())).collect();
     let pictures: Vec<Picture> =
         pictures.iter().map(|(path, bytes)| Picture { path: path.clone(), sha256: sha256(bytes) }).collect();
+    release_is_no_portrait(evidence, pictures.iter().map(|p| (p.path.as_str(), &p.sha256)))?;
     let new = NewPending {
         subject,
         consents: &consents,
@@ -77,6 +75,26 @@ pub fn record(
         renewal: false,
     };
     Ok(ledger.run_tx("record an enrolment", now, |tx| tx.add_pending(&new)).map_err(EnrolError::from)?.into_inner())
+}
+
+/// Checks that pictures (a name for messages, the file's bytes) will do as portraits and are no copies of known photos.
+/// Nothing is embedded. `progress` is as of [`enrol`](crate::enrol::enrol).
+///
+/// # Errors
+///
+/// [`EnrolError`] for the first that will not do.
+pub fn check_pictures(
+    ledger: &Ledger,
+    (models, worker): (&Models, &mut Worker),
+    pictures: &[(String, Vec<u8>)],
+    progress: &mut dyn FnMut(usize, usize),
+    now: Timestamp,
+) -> Result<(), EnrolError> {
+    let known = KnownPhotos { ledger, model: models.pack().model_sha256, now };
+    for (picture, bytes) in pictures {
+        fit_picture(worker, Some(&known), (picture, bytes), progress)?;
+    }
+    Ok(())
 }
 
 /// Whether templates are made when it is completed.

@@ -8,6 +8,7 @@ mod evaluate;
 mod keys;
 mod packs;
 mod rights;
+mod roster;
 mod runtime;
 mod server;
 mod witnesses;

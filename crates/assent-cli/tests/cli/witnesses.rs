@@ -9,7 +9,7 @@ use super::rights::Club;
 use super::stdout;
 
 /// A club with two witnesses, a notice, and portraits and forms that are pictures of one colour each.
-fn club() -> Club {
+pub(super) fn club() -> Club {
     let club = Club::new();
     club.run(&["subject", "set", "m-1", "--born", "adult", "--jurisdiction", "EU"]);
     club.run(&["subject", "add", "m-2", "--name", "Max", "--born", "adult", "--jurisdiction", "EU"]);
@@ -39,11 +39,11 @@ fn with<'a>(start: &[&'a str], rest: &'a [String]) -> Vec<&'a str> {
     start.iter().copied().chain(rest.iter().map(String::as_str)).collect()
 }
 
-fn sign(club: &Club, name: &str, file: &str) -> Value {
+pub(super) fn sign(club: &Club, name: &str, file: &str) -> Value {
     club.run(&["witness", "sign", name, "--witness-passphrase-file", &club.file(file)])
 }
 
-fn length(value: &Value) -> usize {
+pub(super) fn length(value: &Value) -> usize {
     value.as_array().unwrap().len()
 }
 

@@ -11,4 +11,11 @@ CREATE TABLE ring_notes_due (
     id   BYTEA NOT NULL
 );
 
+-- Which pictures served to enrol whom: one picture enrols one person.
+CREATE TABLE used_portraits (
+    tag        BYTEA PRIMARY KEY,
+    subject_id BYTEA NOT NULL REFERENCES subjects (id)
+);
+CREATE INDEX used_portraits_by_subject ON used_portraits (subject_id);
+
 UPDATE vault SET format_version = 6;

@@ -11,4 +11,11 @@ CREATE TABLE ring_notes_due (
     id   BLOB NOT NULL
 ) STRICT;
 
+-- Which pictures served to enrol whom: one picture enrols one person.
+CREATE TABLE used_portraits (
+    tag        BLOB PRIMARY KEY,
+    subject_id BLOB NOT NULL REFERENCES subjects (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX used_portraits_by_subject ON used_portraits (subject_id);
+
 UPDATE vault SET format_version = 6;

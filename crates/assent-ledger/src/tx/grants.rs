@@ -196,7 +196,7 @@ impl Tx<'_> {
         id: GrantId,
         renews: Option<GrantId>,
     ) -> Result<GrantId, TxError> {
-        let (rules, witnesses_sign) = self.admit(new)?;
+        let (rules, witnesses_sign) = self.admit(&self.subject(new.subject)?, new)?;
         self.heed_signatures(new, witnesses_sign)?;
         if let Evidence::Paper { release_sha256, .. } = new.evidence {
             self.use_release(release_sha256, new.subject)?;
@@ -229,10 +229,9 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Whether a consent may be recorded, but for the witnesses' signatures and whether the form served before. Returns the
-    /// rule packs, and whether they ask for signatures.
-    pub(super) fn admit(&self, new: &NewGrant<'_>) -> Result<(String, bool), TxError> {
-        let subject = self.subject(new.subject)?;
+    /// Whether a consent of this person may be recorded, but for the witnesses' signatures and whether the form served
+    /// before. Returns the rule packs, and whether they ask for signatures.
+    pub(super) fn admit(&self, subject: &Subject, new: &NewGrant<'_>) -> Result<(String, bool), TxError> {
         let collection = self.open_collection(new.collection)?;
         if self.kind == VaultKind::Household && !new.purpose.is_find() {
             return Err(TxError::HouseholdPurpose);
@@ -245,7 +244,7 @@ impl Tx<'_> {
         }
         self.heed_stopped_jurisdictions(&subject.jurisdiction)?;
         self.check_evidence(new, subject.owner)?;
-        self.heed_rules(new, &subject, &collection)
+        self.heed_rules(new, subject, &collection)
     }
 
     /// Whether there is an active grant for the same subject, collection and purpose.
@@ -265,17 +264,39 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Self::subject`] and [`Self::collection`].
-    pub fn witnesses_sign(&self, subject: SubjectId, collections: &[CollectionId]) -> Result<bool, TxError> {
-        let subject = self.subject(subject)?;
+    /// As [`Self::collection`].
+    pub fn witnesses_sign(&self, subject: &Subject, collections: &[CollectionId]) -> Result<bool, TxError> {
         for id in collections {
             if self.kind == VaultKind::Organisation
-                && self.rules_between(&subject, &self.collection(*id)?).witnesses_sign()
+                && self.rules_between(subject, &self.collection(*id)?).witnesses_sign()
             {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// When consents of this person in these collections end that were asked for until `asked`: a consent that somebody
+    /// else signed for a minor ends at the latest when the person comes of age, and they say it again themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::collection`].
+    pub fn consent_end(
+        &self,
+        subject: &Subject,
+        collections: &[CollectionId],
+        asked: Timestamp,
+    ) -> Result<Timestamp, TxError> {
+        let mut end = asked;
+        if self.kind == VaultKind::Organisation {
+            for id in collections {
+                let years = self.rules_between(subject, &self.collection(*id)?).alone_from_years();
+                let of_age = subject.age.completes(years).filter(|at| years > 0 && *at > self.now);
+                end = of_age.map_or(end, |at| end.min(at));
+            }
+        }
+        Ok(end)
     }
 
     /// Refuses what the law of the person, of the collection or of the controller forbids. Returns the rule packs, and
@@ -358,12 +379,16 @@ impl Tx<'_> {
         if self.releases.borrow().get(&tag) == Some(&subject) {
             return Ok(());
         }
-        if self.count("SELECT COUNT(*) FROM used_releases WHERE tag = $1", args![tag])? > 0 {
-            return Err(TxError::ReleaseUsed);
-        }
+        self.check_release_unused(sha256)?;
         self.exec("INSERT INTO used_releases (tag) VALUES ($1)", args![tag])?;
         self.releases.borrow_mut().insert(tag, subject);
         Ok(())
+    }
+
+    /// Refuses a form that served before.
+    pub(super) fn check_release_unused(&self, sha256: &[u8; 32]) -> Result<(), TxError> {
+        let used = self.count("SELECT COUNT(*) FROM used_releases WHERE tag = $1", args![self.release_tag(sha256)])?;
+        if used > 0 { Err(TxError::ReleaseUsed) } else { Ok(()) }
     }
 
     pub(super) fn release_tag(&self, sha256: &[u8; 32]) -> [u8; 32] {

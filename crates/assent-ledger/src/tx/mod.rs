@@ -1,7 +1,7 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
+//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
 //! `events` (and their `tiles`), everything `held` about one person, and how it is sealed again (`reseal`).
 
 mod basis;
@@ -18,6 +18,7 @@ mod opening;
 mod orders;
 mod pending;
 mod photos;
+mod portraits;
 mod renewals;
 mod requests;
 mod reseal;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evidence, NewGrant, Noted, Tx};
+use super::{Evidence, NewGrant, Noted, Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -146,35 +146,26 @@ impl Tx<'_> {
     /// - [`TxError::SelfStatement`] if the evidence is no form.
     /// - [`TxError::NoWitnessKey`] if a witness has nothing to sign with.
     /// - [`TxError::PendingExists`] if one of the consents waits already.
+    /// - As [`Self::note_portraits`].
     pub fn add_pending(&self, new: &NewPending<'_>) -> Result<PendingId, TxError> {
         let Evidence::Paper { release_sha256, witnesses, signed_by, statement, .. } = new.evidence else {
             return Err(TxError::SelfStatement);
         };
-        let waiting = self.pending_of(new.subject)?;
+        self.check_pending(&self.subject(new.subject)?, new)?;
+        for witness in witnesses {
+            self.witness_key(*witness)?;
+        }
         let mut consents = Vec::with_capacity(new.consents.len());
         for (collection, purpose) in new.consents {
-            let twin = |p: &&Pending| p.covers(*collection, purpose);
-            if let Some(twin) = waiting.iter().find(twin) {
-                return Err(TxError::PendingExists { pending: twin.id });
-            }
-            let grant = new.grant(*collection, purpose, self.now);
-            self.admit(&grant)?;
-            if purpose.is_find() && !new.renewal {
-                // Templates could not be stored when it is complete: it is better to know now.
-                self.matched_collection(*collection)?;
-            }
-            let in_force = self.active_grant_for(new.subject, *collection, purpose)?.map(|proof| proof.grant);
-            let renews = match (in_force, new.renewal) {
-                (_, false) if self.has_active(&grant)? => return Err(TxError::GrantExists),
-                (None, true) => return Err(TxError::NothingToRenew),
-                (renews, _) => renews,
+            let renews = if new.renewal {
+                self.active_grant_for(new.subject, *collection, purpose)?.map(|proof| proof.grant)
+            } else {
+                None
             };
             let grant = GrantId::random(&mut **self.rng.borrow_mut());
             consents.push(PendingConsent { grant, collection: *collection, purpose: purpose.clone(), renews });
         }
-        for witness in witnesses {
-            self.witness_key(*witness)?;
-        }
+        self.note_portraits(new.subject, new.pictures.iter().map(|picture| &picture.sha256))?;
         self.use_release(release_sha256, new.subject)?;
         let id = PendingId::random(&mut **self.rng.borrow_mut());
         let hashes = new.pictures.iter().map(|picture| picture.sha256).collect();
@@ -198,6 +189,45 @@ impl Tx<'_> {
         )?;
         self.pending_leaf(EventKind::Pending, &pending)?;
         Ok(id)
+    }
+
+    /// Whether [`Self::add_pending`] would record this for a person as `subject` describes them, who may not be on the
+    /// roster yet. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add_pending`].
+    pub fn check_pending(&self, subject: &Subject, new: &NewPending<'_>) -> Result<(), TxError> {
+        let Evidence::Paper { release_sha256, witnesses, .. } = new.evidence else {
+            return Err(TxError::SelfStatement);
+        };
+        let waiting = self.pending_of(new.subject)?;
+        for (collection, purpose) in new.consents {
+            if let Some(twin) = waiting.iter().find(|p| p.covers(*collection, purpose)) {
+                return Err(TxError::PendingExists { pending: twin.id });
+            }
+            let grant = new.grant(*collection, purpose, self.now);
+            self.admit(subject, &grant)?;
+            if purpose.is_find() && !new.renewal {
+                // Templates could not be stored when it is complete: it is better to know now.
+                self.matched_collection(*collection)?;
+            }
+            match (new.renewal, self.has_active(&grant)?) {
+                (false, true) => return Err(TxError::GrantExists),
+                (true, _) if self.active_grant_for(new.subject, *collection, purpose)?.is_none() => {
+                    return Err(TxError::NothingToRenew);
+                }
+                _ => {}
+            }
+        }
+        let collections: Vec<CollectionId> = new.consents.iter().map(|(collection, _)| *collection).collect();
+        if self.witnesses_sign(subject, &collections)? {
+            for witness in witnesses {
+                self.witness_key(*witness)?;
+            }
+        }
+        self.check_portraits(new.subject, new.pictures.iter().map(|picture| &picture.sha256))?;
+        self.check_release_unused(release_sha256)
     }
 
     /// Makes one signature of a witness over these enrolments, all at once.

@@ -74,6 +74,8 @@ pub struct NewSubject<'a> {
     pub name: &'a str,
     /// How to reach them; may be empty.
     pub contact: &'a str,
+    /// The class or group that they belong to; may be empty.
+    pub group: &'a str,
     /// Whether this is the owner of the household vault.
     pub owner: bool,
     /// How old they are, by their own word.
@@ -93,6 +95,8 @@ pub struct Subject {
     pub name: String,
     /// How to reach them.
     pub contact: String,
+    /// The class or group that they belong to, if one was named.
+    pub group: String,
     /// Whether this is the owner of the household vault.
     pub owner: bool,
     /// How old they are, by their own word.
@@ -106,12 +110,14 @@ pub struct Subject {
 }
 
 /// What may be put right about a person on the roster.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Correction {
     /// Their name.
     pub name: Option<String>,
     /// How to reach them.
     pub contact: Option<String>,
+    /// The class or group that they belong to.
+    pub group: Option<String>,
     /// How old they are.
     pub age: Option<Age>,
     /// Whose law protects them.
@@ -256,11 +262,7 @@ impl Tx<'_> {
     /// - [`TxError::KeyRing`] if the key cannot be written.
     /// - As [`Self::collections`].
     pub fn add_subject(&self, new: &NewSubject<'_>) -> Result<SubjectId, TxError> {
-        let length = new.handle.chars().count();
-        let like_an_id = length >= 8 && new.handle.chars().all(|c| c.is_ascii_hexdigit());
-        if !(1..=100).contains(&length) || like_an_id || new.handle.contains(char::is_control) {
-            return Err(TxError::HandleForm);
-        }
+        self.check_handle(new.handle)?;
         if self.kind == VaultKind::Household
             && self.count("SELECT COUNT(*) FROM subjects", args![])? >= HOUSEHOLD_SUBJECTS
         {
@@ -281,13 +283,26 @@ impl Tx<'_> {
         let id = SubjectId::random(&mut **self.rng.borrow_mut());
         let key = Key::random(&mut **self.rng.borrow_mut());
         self.ring.borrow_mut().add(id, &key)?;
-        let profile = profile((new.handle, new.name, new.contact), new.age, &new.jurisdiction);
+        let profile = profile([new.handle, new.name, new.contact, new.group], new.age, &new.jurisdiction);
         let sealed = self.seal_with(&key, &subject_place(id), &profile)?;
         self.exec(
             "INSERT INTO subjects (id, owner, sealed, created_ms) VALUES ($1, $2, $3, $4)",
             args![id, new.owner, sealed, self.now],
         )?;
         Ok(id)
+    }
+
+    /// Whether this may be the handle of somebody; it may be taken.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::HandleForm`] if it is empty, longer than 100 characters, or could be taken for an id, or if it holds
+    /// control characters.
+    pub fn check_handle(&self, handle: &str) -> Result<(), TxError> {
+        let length = handle.chars().count();
+        let like_an_id = length >= 8 && handle.chars().all(|c| c.is_ascii_hexdigit());
+        let fits = (1..=100).contains(&length) && !like_an_id && !handle.contains(char::is_control);
+        if fits { Ok(()) } else { Err(TxError::HandleForm) }
     }
 
     /// Puts right what is held about a person (R34). What they agreed to stays as it is.
@@ -300,8 +315,9 @@ impl Tx<'_> {
         let now = self.subject(id)?;
         let name = right.name.as_deref().unwrap_or(&now.name);
         let contact = right.contact.as_deref().unwrap_or(&now.contact);
+        let group = right.group.as_deref().unwrap_or(&now.group);
         let jurisdiction = right.jurisdiction.as_ref().unwrap_or(&now.jurisdiction);
-        let profile = profile((&now.handle, name, contact), right.age.unwrap_or(now.age), jurisdiction);
+        let profile = profile([&now.handle, name, contact, group], right.age.unwrap_or(now.age), jurisdiction);
         let sealed = self.seal_with(&self.key(id)?, &subject_place(id), &profile)?;
         self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         self.append_leaf(EventKind::Rectified, &[], &[(id, id.as_bytes())]).map(drop)
@@ -408,12 +424,12 @@ fn subject_place(id: SubjectId) -> Place<'static> {
 }
 
 fn profile(
-    (handle, name, contact): (&str, &str, &str),
+    [handle, name, contact, group]: [&str; 4],
     age: Age,
     jurisdiction: &Jurisdiction,
 ) -> zeroize::Zeroizing<Vec<u8>> {
     let start = Writer::new().text(handle).text(name).text(contact);
-    start.text(&age.to_string()).text(jurisdiction.as_str()).finish()
+    start.text(&age.to_string()).text(jurisdiction.as_str()).text(group).finish()
 }
 
 fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
@@ -430,6 +446,8 @@ fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
         // A profile of a format before 5 ends here.
         age: fields.text().map_or(Ok(Age::Unknown), str::parse).map_err(|_| damaged())?,
         jurisdiction: fields.text().map_or(Ok(Jurisdiction::default()), str::parse).map_err(|_| damaged())?,
+        // A profile of format 5 ends here.
+        group: fields.text().unwrap_or_default().to_owned(),
         restricted: row.opt_int(4)?.map(Timestamp),
         created: Timestamp(row.int(3)?),
     })

@@ -47,7 +47,7 @@ fn strict(change: impl Fn(&mut Settings)) -> World {
 
 fn add(w: &World, handle: &str, age: &str, code: &str) -> SubjectId {
     let (age, jurisdiction) = (age.parse().unwrap(), code.parse().unwrap());
-    w.tx(T0, |tx| tx.add_subject(&NewSubject { handle, name: "N", contact: "", owner: false, age, jurisdiction }))
+    w.tx(T0, |tx| tx.add_subject(&NewSubject { handle, name: "N", age, jurisdiction, ..NewSubject::default() }))
         .unwrap()
 }
 

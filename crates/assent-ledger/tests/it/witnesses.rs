@@ -359,7 +359,7 @@ fn r4_a_household_has_one_witness_who_needs_no_key() {
         let (collection, witnesses) = furnish(&ledger);
         let w = World { ledger, home, collection, witnesses };
         let ada = w.subject("ada");
-        assert!(!w.tx(T0, |tx| tx.witnesses_sign(ada, &[w.collection])).unwrap());
+        assert!(!w.tx(T0, |tx| tx.witnesses_sign(&tx.subject(ada)?, &[w.collection])).unwrap());
         let find = Purpose::find_my_photos();
         w.tx(T0, |tx| give(tx, ada, w.collection, &find, &w.witnesses[..1], 9)).unwrap();
     });

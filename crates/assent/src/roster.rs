@@ -1,0 +1,334 @@
+//! A table of people who said yes: checked as a whole before anything is recorded, and recorded so that it can be run again.
+//!
+//! ```text
+//! check    every row against the roster and the rules; nothing is written, and every problem of every row is told
+//! record   the rows that are new, many in one transaction; a table that was cut short is checked and recorded again,
+//!          and what is done is passed over
+//! ```
+
+use std::collections::BTreeMap;
+
+use assent_ledger::{
+    Age, CollectionId, Correction, Evidence, GrantState, Jurisdiction, Ledger, NewGrant, NewPending, NewSubject,
+    Picture, Subject, SubjectId, Timestamp, Tx, TxError,
+};
+use thiserror::Error;
+
+use crate::enrol::{Consent, EnrolError, release_is_no_portrait};
+
+/// People in one transaction at most: a table that is cut short loses no more.
+const BATCH_PEOPLE: usize = 500;
+
+/// One person of a table, with the files of the row read and hashed.
+#[derive(Clone)]
+pub struct Entry {
+    /// The operator's short name for them.
+    pub handle: String,
+    /// Their name; empty where the table does not say it, for somebody who is on the roster.
+    pub name: String,
+    /// How to reach them, where the table says so.
+    pub contact: Option<String>,
+    /// Their class or group, where the table says so.
+    pub group: Option<String>,
+    /// How old they are, where the table says so.
+    pub age: Option<Age>,
+    /// Whose law protects them, where the table says so.
+    pub jurisdiction: Option<Jurisdiction>,
+    /// Every collection and purpose that they agreed to.
+    pub consents: Vec<Consent>,
+    /// The signed form: [`Evidence::Paper`].
+    pub evidence: Evidence,
+    /// SHA-256 of the notice that they were given.
+    pub notice_sha256: [u8; 32],
+    /// Until when the consents are asked for.
+    pub valid_until: Timestamp,
+    /// Pictures of them: path and SHA-256 of each file.
+    pub pictures: Vec<Picture>,
+    /// Whether the consents renew those in force.
+    pub renewal: bool,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("consents", &self.consents).finish_non_exhaustive()
+    }
+}
+
+/// What is to be done with an entry that has no problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is recorded already, on this form.
+    Done,
+    /// It is to be recorded.
+    New {
+        /// Who it is, if they are on the roster.
+        subject: Option<SubjectId>,
+        /// When the consents end: as asked, or earlier on the day on which the person comes of age.
+        until: Timestamp,
+        /// Whether the consents begin when their witnesses have signed, and not at once.
+        witnesses_sign: bool,
+    },
+}
+
+/// Why an entry is not recorded.
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// The short name stands in an earlier row.
+    #[error("an earlier row has the same id; every person has one of their own")]
+    SameHandle {
+        /// The number of that entry, from 0.
+        earlier: usize,
+    },
+    /// The short name is on the roster for somebody else.
+    #[error("this id belongs to somebody with another name on the roster; use a new id, or correct the name")]
+    OtherName,
+    /// The picture stands in an earlier row, for somebody else.
+    #[error("an earlier row has the same picture; every person needs a picture of their own")]
+    SamePicture {
+        /// The number of that entry, from 0.
+        earlier: usize,
+    },
+    /// The form stands in an earlier row.
+    #[error("an earlier row has the same signed form; every person signs one of their own")]
+    SameForm {
+        /// The number of that entry, from 0.
+        earlier: usize,
+    },
+    /// They agreed before, on another form.
+    #[error("this person has given this permission already, on another form; renew it, or end it first")]
+    AgreedBefore,
+    /// The form or the picture will not do.
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    /// The ledger or the rules refuse.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+}
+
+/// What the check says of each entry, in their order.
+pub type Checked = Vec<Result<Standing, Refused>>;
+
+/// Checks every entry of a table against the others, the roster and the rules. Nothing is changed.
+///
+/// # Errors
+///
+/// As [`Tx::subjects`], if the roster cannot be read. What is wrong with an entry is in the answer.
+pub fn check(ledger: &Ledger, entries: &[Entry], now: Timestamp) -> Result<Checked, TxError> {
+    let checked = ledger.run_tx("check a table of people", now, |tx| {
+        let known: BTreeMap<String, Subject> = tx.subjects()?.into_iter().map(|s| (s.handle.clone(), s)).collect();
+        let mut earlier = Earlier::default();
+        let mut checked = Vec::with_capacity(entries.len());
+        for (i, entry) in entries.iter().enumerate() {
+            let known = known.get(&entry.handle);
+            let repeated = earlier.take(i, entry);
+            checked.push(repeated.and_then(|()| check_one(tx, known, entry)));
+        }
+        Ok(checked)
+    })?;
+    Ok(checked.into_inner())
+}
+
+/// The row in which a short name, a picture or a form stood first.
+#[derive(Default)]
+struct Earlier<'e> {
+    handles: BTreeMap<&'e str, usize>,
+    pictures: BTreeMap<[u8; 32], usize>,
+    forms: BTreeMap<[u8; 32], usize>,
+}
+
+impl<'e> Earlier<'e> {
+    fn take(&mut self, i: usize, entry: &'e Entry) -> Result<(), Refused> {
+        let earlier = *self.handles.entry(&entry.handle).or_insert(i);
+        if earlier != i {
+            return Err(Refused::SameHandle { earlier });
+        }
+        for picture in &entry.pictures {
+            let earlier = *self.pictures.entry(picture.sha256).or_insert(i);
+            if earlier != i {
+                return Err(Refused::SamePicture { earlier });
+            }
+        }
+        if let Evidence::Paper { release_sha256, .. } = &entry.evidence {
+            let earlier = *self.forms.entry(*release_sha256).or_insert(i);
+            if earlier != i {
+                return Err(Refused::SameForm { earlier });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_one(tx: &Tx<'_>, known: Option<&Subject>, entry: &Entry) -> Result<Standing, Refused> {
+    let subject = match known {
+        Some(subject) if !entry.name.is_empty() && !same_name(&subject.name, &entry.name) => {
+            return Err(Refused::OtherName);
+        }
+        Some(subject) => Subject {
+            age: entry.age.unwrap_or(subject.age),
+            jurisdiction: entry.jurisdiction.clone().unwrap_or_else(|| subject.jurisdiction.clone()),
+            ..subject.clone()
+        },
+        None => {
+            tx.check_handle(&entry.handle)?;
+            not_on_roster(tx.now(), entry)
+        }
+    };
+    release_is_no_portrait(&entry.evidence, entry.pictures.iter().map(|p| (p.path.as_str(), &p.sha256)))?;
+    if known.is_some() && is_done(tx, subject.id, entry)? {
+        return Ok(Standing::Done);
+    }
+    let collections: Vec<CollectionId> = entry.consents.iter().map(|c| c.collection).collect();
+    let until = tx.consent_end(&subject, &collections, entry.valid_until)?;
+    tx.check_pending(&subject, &pending(subject.id, entry, &consents(entry), until)).map_err(|e| match e {
+        TxError::GrantExists | TxError::PendingExists { .. } => Refused::AgreedBefore,
+        e => e.into(),
+    })?;
+    let witnesses_sign = tx.witnesses_sign(&subject, &collections)?;
+    Ok(Standing::New { subject: known.map(|s| s.id), until, witnesses_sign })
+}
+
+/// Somebody who is not on the roster yet, as the rules see them.
+fn not_on_roster(now: Timestamp, entry: &Entry) -> Subject {
+    Subject {
+        id: SubjectId::from_bytes([0; 16]),
+        handle: entry.handle.clone(),
+        name: entry.name.clone(),
+        contact: String::new(),
+        group: String::new(),
+        owner: false,
+        age: entry.age.unwrap_or_default(),
+        jurisdiction: entry.jurisdiction.clone().unwrap_or_default(),
+        restricted: None,
+        created: now,
+    }
+}
+
+/// Whether everything that an entry asks for is recorded already, on the same form.
+fn is_done(tx: &Tx<'_>, subject: SubjectId, entry: &Entry) -> Result<bool, TxError> {
+    let Evidence::Paper { release_sha256: form, .. } = &entry.evidence else { return Ok(false) };
+    let waiting = tx.pending_of(subject)?;
+    let grants = tx.grants_of(subject)?;
+    let recorded = |c: &Consent| {
+        let waits = waiting.iter().any(|p| p.release_sha256 == *form && p.covers(c.collection, &c.purpose));
+        let given =
+            |evidence: &Evidence| matches!(evidence, Evidence::Paper { release_sha256, .. } if release_sha256 == form);
+        let holds = grants.iter().any(|g| {
+            g.state == GrantState::Active
+                && (g.collection, &g.purpose) == (c.collection, &c.purpose)
+                && given(&g.evidence)
+        });
+        waits || holds
+    };
+    Ok(entry.consents.iter().all(recorded))
+}
+
+/// Whether two ways of writing a name are the same but for case and spaces.
+fn same_name(a: &str, b: &str) -> bool {
+    let plain = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    plain(a) == plain(b)
+}
+
+fn consents(entry: &Entry) -> Vec<(CollectionId, assent_ledger::Purpose)> {
+    entry.consents.iter().map(|c| (c.collection, c.purpose.clone())).collect()
+}
+
+fn pending<'a>(
+    subject: SubjectId,
+    entry: &'a Entry,
+    consents: &'a [(CollectionId, assent_ledger::Purpose)],
+    valid_until: Timestamp,
+) -> NewPending<'a> {
+    NewPending {
+        subject,
+        consents,
+        evidence: &entry.evidence,
+        notice_sha256: entry.notice_sha256,
+        valid_until,
+        pictures: &entry.pictures,
+        renewal: entry.renewal,
+    }
+}
+
+/// Records entries as they were checked, those whose witnesses sign: many in one transaction. `progress` is told how many
+/// are done after each.
+///
+/// # Errors
+///
+/// [`TxError`] for the first that is refused after all, or if the ledger cannot be written. The transactions before it
+/// stay, and the table can be run again.
+pub fn record(
+    ledger: &Ledger,
+    entries: &[(&Entry, &Standing)],
+    now: Timestamp,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(), TxError> {
+    let mut done = 0;
+    for batch in entries.chunks(BATCH_PEOPLE) {
+        ledger.run_tx("record a table of people", now, |tx| {
+            for (entry, standing) in batch {
+                let Standing::New { subject, until, .. } = standing else { continue };
+                let subject = put_on_roster(tx, *subject, entry)?;
+                tx.add_pending(&pending(subject, entry, &consents(entry), *until))?;
+            }
+            Ok(())
+        })?;
+        done += batch.len();
+        progress(done);
+    }
+    Ok(())
+}
+
+/// Adds the person of an entry to the roster, or corrects what the table says anew of somebody who is on it.
+///
+/// # Errors
+///
+/// As [`Tx::add_subject`] and [`Tx::rectify`].
+pub fn put_on_roster(tx: &Tx<'_>, known: Option<SubjectId>, entry: &Entry) -> Result<SubjectId, TxError> {
+    let Some(id) = known else {
+        return tx.add_subject(&NewSubject {
+            handle: &entry.handle,
+            name: &entry.name,
+            contact: entry.contact.as_deref().unwrap_or_default(),
+            group: entry.group.as_deref().unwrap_or_default(),
+            owner: false,
+            age: entry.age.unwrap_or_default(),
+            jurisdiction: entry.jurisdiction.clone().unwrap_or_default(),
+        });
+    };
+    let now = tx.subject(id)?;
+    let right = Correction {
+        name: None,
+        contact: entry.contact.clone().filter(|contact| *contact != now.contact),
+        group: entry.group.clone().filter(|group| *group != now.group),
+        age: entry.age.filter(|age| *age != now.age),
+        jurisdiction: entry.jurisdiction.clone().filter(|code| *code != now.jurisdiction),
+    };
+    if right != Correction::default() {
+        tx.rectify(id, &right)?;
+    }
+    Ok(id)
+}
+
+/// Renews the consents of an entry at once, where witnesses do not sign with keys.
+///
+/// # Errors
+///
+/// - [`TxError::NothingToRenew`] if one of them is not in force.
+/// - As [`Tx::renew`].
+pub fn renew(tx: &Tx<'_>, subject: Option<SubjectId>, entry: &Entry, valid_until: Timestamp) -> Result<(), TxError> {
+    let subject = subject.ok_or(TxError::NothingToRenew)?;
+    for Consent { collection, purpose } in &entry.consents {
+        let old = tx.active_grant_for(subject, *collection, purpose)?.ok_or(TxError::NothingToRenew)?;
+        let new = NewGrant {
+            subject,
+            collection: *collection,
+            purpose,
+            evidence: &entry.evidence,
+            valid_from: tx.now(),
+            valid_until,
+            notice_sha256: entry.notice_sha256,
+        };
+        tx.renew(old, &new)?;
+    }
+    Ok(())
+}
