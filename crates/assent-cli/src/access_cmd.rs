@@ -15,7 +15,7 @@ use zip::write::SimpleFileOptions;
 
 use crate::consent_cmd::records;
 use crate::error::CommandError;
-use crate::find_cmd::write_whole;
+use crate::files::write_private;
 use crate::output::{Output, count, date};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     let records: Vec<Value> = records.into_iter().filter_map(|(_, record)| record.ok()).collect();
     let object = describe(&held, &names, &key, &records);
     let zip = pack(&ledger, &held, &names, &object, key)?;
-    write_whole(&args.to, &zip)?;
+    write_private(&args.to, &zip)?;
     let seen = held.sightings.len();
     let answer = json!({
         "file": args.to, "consents": held.grants.len(), "templates": held.templates.len(), "sightings": seen,

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::output::{Output, count, date, day};
+use crate::output::{Output, count, date, day, quoted, shown};
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -105,9 +105,17 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             out.answer(&object, |out| {
                 writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
                 if asked {
-                    writeln!(out, "What the law asks for before faces are compared: assent collection basis {name}")?;
+                    writeln!(
+                        out,
+                        "What the law asks for before faces are compared: assent collection basis {}",
+                        quoted(name)
+                    )?;
                 }
-                writeln!(out, "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {name}")
+                writeln!(
+                    out,
+                    "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {}",
+                    quoted(name)
+                )
             })?;
         }
         CollectionCommand::Basis(args) => basis(args, &ledger, out)?,
@@ -117,7 +125,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             out.answer(&json!({ "collections": objects }), |out| {
                 for c in &all {
                     let frozen = if c.frozen { ", frozen" } else { "" };
-                    writeln!(out, "{}\t{}\tothers: {}{frozen}", c.name, c.directory, c.others)?;
+                    writeln!(out, "{}\t{}\tothers: {}{frozen}", shown(&c.name), shown(&c.directory), c.others)?;
                 }
                 if all.is_empty() {
                     writeln!(out, "No collection yet. Next: assent collection add NAME FOLDER")
@@ -147,7 +155,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 object[key] = json!(value);
             }
             out.answer(&object, |out| {
-                writeln!(out, "{}: {}", c.name, c.directory)?;
+                writeln!(out, "{}: {}", shown(&c.name), shown(&c.directory))?;
                 writeln!(out, "others: {}", c.others)?;
                 for lock in &locks {
                     writeln!(out, "faces are not compared: {lock}")?;
@@ -218,7 +226,7 @@ pub(crate) fn lock_says(lock: &TxError, collection: &str) -> String {
         }
         other => return other.to_string(),
     };
-    let basis = format!("collection basis {collection}");
+    let basis = format!("collection basis {}", quoted(collection));
     let (command, option) = match piece {
         Piece::Dpia => (basis.as_str(), "--dpia REF --dpia-date DATE --dpia-review DATE"),
         Piece::Necessity => (basis.as_str(), "--necessity TEXT"),

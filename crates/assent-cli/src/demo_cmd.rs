@@ -1,13 +1,14 @@
 //! `assent demo`: the whole way on the sample photos, in a vault that is gone afterwards.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, Enrolment};
-use assent::find::{Use, find};
+use assent::export::{Audience, Mark, check_page};
+use assent::find::{FoundPhoto, Use, find};
 use assent::ledger::{
     Age, Basis, Certificate, CollectionId, Database, Dpia, Evidence, Ledger, NewCollection, NewSubject, OthersBasis,
     Purpose, Settings, Signer, SubjectId, Timestamp, VaultKind, VaultPlace,
@@ -93,6 +94,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         }
         other => other?,
     };
+    check_page(&args.sheet, mark(), &[])?;
     let models = places.load()?;
     let pack =
         PhotoPack::load(&folder).and_then(|pack| Ok((pack.verify()?, pack))).map_err(assent::models::ModelsError::from);
@@ -149,11 +151,11 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     bar.finish_and_clear();
     story.tell(&lines(&summary, "missions", Expected::of(&summary)).join(" "))?;
 
-    let found = find(&ledger, person, Some(collection), Use::Export, vault::now())?;
+    let found = find(&ledger, person, Some(collection), Use::Export, vault::now())?.photos;
     if found.is_empty() {
         return Err(CommandError::Demo { what: "the enrolled person was not found" });
     }
-    sheet::write(&args.sheet, &format!("Photos of {PERSON}"), &found, true)?;
+    write_page(&args.sheet, &found)?;
     let paths: Vec<&str> = found.iter().map(|f| f.path.as_str()).collect();
     story.tell(&format!("{PERSON} is in {}: {}.", count(found.len(), "photo"), paths.join(", ")))?;
     let covered: usize = found.iter().map(|f| f.others.len()).sum();
@@ -166,7 +168,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         let proof = tx.active_grant_for(person, collection, &Purpose::find_my_photos())?;
         proof.map_or(Ok(()), |proof| tx.withdraw(proof))
     })?;
-    if !find(&ledger, person, None, Use::Search, vault::now())?.is_empty() {
+    if !find(&ledger, person, None, Use::Search, vault::now())?.photos.is_empty() {
         return Err(CommandError::Demo { what: "a person who withdrew was found" });
     }
     story.tell(&format!("{PERSON} withdrew: the same question now finds nothing."))?;
@@ -189,6 +191,16 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     let object = json!({ "steps": story.steps, "sheet": sheet });
     story.out.answer(&object, |out| writeln!(out, "The vault is gone again. Left behind: {sheet}"))?;
     Ok(())
+}
+
+/// Of the page, so that the next demonstration may write it anew: its person is another one each time.
+fn mark() -> Mark {
+    Mark::new(SubjectId::from_bytes(*b"assent demo page"), Audience::Subject)
+}
+
+fn write_page(file: &Path, found: &[FoundPhoto]) -> Result<(), CommandError> {
+    let unseen = sheet::write(file, mark(), &format!("Photos of {PERSON}"), found, true)?;
+    unseen.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
 }
 
 /// What to do without the sample photos.

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::collection_cmd::lock_says;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count};
+use crate::output::{Output, count, quoted, shown};
 use crate::pending_cmd::enrolments_wait;
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
@@ -96,7 +96,9 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                         true,
                         format!("{}: nobody asks to be found; faces are not compared (assent enrol --help)", c.name),
                     ),
-                    Ok(_) if n.photos == 0 => (false, format!("{}: not scanned yet: assent scan {}", c.name, c.name)),
+                    Ok(_) if n.photos == 0 => {
+                        (false, format!("{}: not scanned yet: assent scan {}", shown(&c.name), quoted(&c.name)))
+                    }
                     Ok(_) => (
                         true,
                         format!(

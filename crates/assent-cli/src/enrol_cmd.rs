@@ -21,7 +21,7 @@ use crate::error::CommandError;
 use crate::files::{read_bytes, read_text};
 use crate::models_arg::ModelPlaces;
 use crate::notice_cmd::name_of;
-use crate::output::{Output, ask, count, date, day};
+use crate::output::{Output, ask, count, date, day, quoted};
 use crate::pending_cmd::{self, Engine};
 use crate::progress;
 use crate::roster::{self, Import};
@@ -158,8 +158,8 @@ pub(crate) fn run(
             count(person.consents.len(), "consent"),
             date(until)
         )?;
-        let names: Vec<&str> = collections.iter().map(|c| c.name.as_str()).collect();
-        writeln!(out, "Next: assent scan {}", names.first().unwrap_or(&"COLLECTION"))
+        let first = collections.first().map_or_else(|| "COLLECTION".to_owned(), |c| quoted(&c.name));
+        writeln!(out, "Next: assent scan {first}")
     })?;
     Ok(())
 }

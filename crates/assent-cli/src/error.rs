@@ -170,10 +170,22 @@ pub(crate) enum CommandError {
         /// How many.
         people: usize,
     },
-    /// Copies would overwrite what is there.
-    #[error("{} is not empty; name a new folder for the copies", path.display())]
-    NotEmpty {
-        /// The folder.
+    /// Copies or a page would lie where they must not.
+    #[error(transparent)]
+    HandOut(#[from] assent::export::HandOutError),
+    /// Some photos could not be handed out; they were named.
+    #[error(
+        "{left} could not be used, see above; the others are done. Put the files back, or scan the collection again, then \
+         run this once more"
+    )]
+    NotAll {
+        /// How many, with their noun.
+        left: String,
+    },
+    /// A page under a name that says that it is none.
+    #[error("{} would be a web page; give its name the ending .html", path.display())]
+    NoPage {
+        /// As named.
         path: PathBuf,
     },
     /// The log does not verify.

@@ -42,6 +42,21 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
+/// Writes what is theirs alone whose it is: a file that nobody else may read, there whole or not at all.
+///
+/// # Errors
+///
+/// [`CommandError::Io`] if the folder refuses.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    let failed = |source| CommandError::Io { op: "write", path: path.to_owned(), source };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
 /// Makes a folder, if it is not there.
 ///
 /// # Errors

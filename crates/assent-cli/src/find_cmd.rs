@@ -1,17 +1,21 @@
 //! `assent find` and `assent review`: a subject's photos, as a list, as copies, as one page; and the proposals among
 //! them that a person confirms or refuses.
 
-use std::fs;
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 
-use assent::find::{FoundPhoto, Use, find, picture};
-use assent::ledger::{Band, FaceId, Ledger, Purpose, Subject, TxError, VaultKind, Verdict};
+use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
+use assent::find::{Found, FoundPhoto, PictureError, Use, find, picture, proposals};
+use assent::ledger::{Collection, FaceId, Ledger, Purpose, Subject, TxError, VaultKind, Verdict};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::output::{Output, count};
+use crate::nothing;
+use crate::output::{Output, count, quoted, shown};
 use crate::progress;
 use crate::sheet;
 use crate::vault::{self, VaultFlags, now};
@@ -26,10 +30,10 @@ pub(crate) struct FindArgs {
     /// In this collection alone
     #[arg(long, value_name = "NAME")]
     collection: Option<String>,
-    /// Write copies into this new folder
+    /// Write copies of what is sure or confirmed into this new folder, or into one with earlier copies for this person
     #[arg(long, value_name = "DIR")]
     copy_to: Option<PathBuf>,
-    /// Write one page with all pictures, the found face framed
+    /// Write one page with what is sure or confirmed, the found face framed
     #[arg(long, value_name = "FILE.html")]
     sheet: Option<PathBuf>,
     /// Leave everybody else's face uncovered (households alone)
@@ -62,32 +66,114 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     }
     let subject = vault::subject(&ledger, &args.subject)?;
     let collection = args.collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
-    let use_ = if args.copy_to.is_some() || args.sheet.is_some() { Use::Export } else { Use::Search };
+    // Where it may not lie, nothing is even looked for.
+    let collections = vault::collections(&ledger)?;
+    let mark = Mark::new(subject.id, Audience::Subject);
+    let folder = args.copy_to.as_deref().map(|path| CopyFolder::open(path, mark, &collections)).transpose()?;
+    args.sheet.as_deref().map_or(Ok(()), |file| check_sheet(file, mark, &collections))?;
+    let use_ = if folder.is_some() || args.sheet.is_some() { Use::Export } else { Use::Search };
     let found = find(&ledger, subject.id, collection, use_, now())?;
-    if let Some(folder) = &args.copy_to {
-        copies(&found, folder, !args.uncovered)?;
+    let mut made = Made::default();
+    if let Some(folder) = folder.filter(|_| !found.photos.is_empty()) {
+        let copied = copies(folder, &found.photos, !args.uncovered)?;
+        made.failed.extend(reasons(&copied.failed));
+        made.copied = Some((copied.written, copied.left_over));
     }
     if let Some(file) = &args.sheet {
         let title = format!("Photos of {}", subject.name);
-        sheet::write(file, &title, &found, !args.uncovered)?;
+        let failed = sheet::write(file, mark, &title, &found.photos, !args.uncovered)?;
+        made.page = failed.len() < found.photos.len();
+        made.failed.extend(reasons(&failed));
     }
-    let object = json!({ "subject": subject.id.to_string(), "photos": found.iter().map(describe).collect::<Vec<_>>() });
-    out.answer(&object, |out| {
-        for f in &found {
-            let sure = if f.is_certain() { "" } else { "\t(to be confirmed: assent review)" };
-            writeln!(out, "{}{sure}", f.file.display())?;
+    let object = json!({
+        "subject": subject.id.to_string(), "photos": found.photos.iter().map(describe).collect::<Vec<_>>(),
+        "to_confirm": found.to_confirm, "nothing": found.nothing.iter().map(nothing::describe).collect::<Vec<_>>(),
+        "copied": made.copied.as_ref().map(|(written, _)| written),
+        "failed": made.failed.values().collect::<Vec<_>>(),
+    });
+    out.answer(&object, |out| tell(args, &found, &made, out))?;
+    all_done(&made.failed)
+}
+
+/// What was written, and what could not be.
+#[derive(Default)]
+struct Made {
+    /// How many copies, and the copies of an earlier run that are none of these.
+    copied: Option<(usize, Vec<PathBuf>)>,
+    page: bool,
+    failed: Failed,
+}
+
+/// By the file, what is wrong with a photo.
+type Failed = BTreeMap<PathBuf, String>;
+
+fn reasons(failed: &[(PathBuf, PictureError)]) -> Failed {
+    failed.iter().map(|(file, error)| (file.clone(), chain(error))).collect()
+}
+
+fn all_done(failed: &Failed) -> Result<(), CommandError> {
+    match failed.len() {
+        0 => Ok(()),
+        n => Err(CommandError::NotAll { left: count(n, "photo") }),
+    }
+}
+
+/// The answer for people.
+fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io::Result<()> {
+    for f in &found.photos {
+        let sure = if f.is_certain() { "" } else { "\t(to be confirmed: assent review)" };
+        writeln!(out, "{}{sure}", shown(f.file.display()))?;
+    }
+    let certain = found.photos.iter().filter(|f| f.is_certain()).count();
+    writeln!(out, "{}, {certain} of them sure", count(found.photos.len(), "photo"))?;
+    if found.to_confirm > 0 {
+        let wait = if found.to_confirm == 1 { "waits" } else { "wait" };
+        let kept = if found.photos.len() > certain { "" } else { " and not handed out" };
+        let subject = quoted(&args.subject);
+        writeln!(out, "{} {wait} to be confirmed{kept}: assent review {subject}", count(found.to_confirm, "photo"))?;
+    }
+    for line in nothing::lines(found, &args.subject) {
+        writeln!(out, "{line}")?;
+    }
+    for reason in made.failed.values() {
+        writeln!(out, "left out: {}", shown(reason))?;
+    }
+    if let Some(folder) = &args.copy_to {
+        let folder = shown(folder.display());
+        match &made.copied {
+            Some((written, left_over)) => {
+                writeln!(out, "{} in {folder}.", are(*written, "copy", "copies"))?;
+                for path in left_over {
+                    writeln!(out, "{} is of an earlier run and is not among these photos.", shown(path.display()))?;
+                }
+            }
+            None => writeln!(out, "No copies were made: there is no photo to copy.")?,
         }
-        let certain = found.iter().filter(|f| f.is_certain()).count();
-        writeln!(out, "{}, {certain} of them sure", count(found.len(), "photo"))?;
-        if let Some(folder) = &args.copy_to {
-            writeln!(out, "Copies are in {}.", folder.display())?;
-        }
-        if let Some(file) = &args.sheet {
-            writeln!(out, "The page is {}.", file.display())?;
-        }
-        Ok(())
-    })?;
-    Ok(())
+    }
+    match &args.sheet {
+        Some(file) if made.page => writeln!(out, "The page is {}.", shown(file.display())),
+        Some(_) => writeln!(out, "No page was written: there is no photo to show."),
+        None => Ok(()),
+    }
+}
+
+fn are(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one} is") } else { format!("{n} {many} are") }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |said, cause| format!("{said} ({cause})"))
+}
+
+/// Whether a page may be written there.
+fn check_sheet(file: &Path, mark: Mark, collections: &[Collection]) -> Result<(), CommandError> {
+    let ending = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    if !["html", "htm"].iter().any(|known| known.eq_ignore_ascii_case(ending)) {
+        return Err(CommandError::NoPage { path: file.to_owned() });
+    }
+    Ok(check_page(file, mark, collections)?)
 }
 
 /// # Errors
@@ -96,17 +182,21 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
 pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open_until_stopped(flags)?;
     let subject = vault::subject(&ledger, &args.subject)?;
+    let mark = Mark::new(subject.id, Audience::Reviewers);
+    if let Some(file) = &args.sheet {
+        check_sheet(file, mark, &vault::collections(&ledger)?)?;
+    }
     let decided = args.confirm.len() + args.refuse.len();
     for (numbers, verdict) in [(&args.confirm, Verdict::Confirmed), (&args.refuse, Verdict::Refused)] {
         for number in numbers {
             decide(&ledger, &subject, FaceId(*number), verdict)?;
         }
     }
-    let mut open =
-        find(&ledger, subject.id, None, if args.sheet.is_some() { Use::Export } else { Use::Search }, now())?;
-    open.retain(|f| f.band == Band::Review && f.verdict.is_none());
+    let use_ = if args.sheet.is_some() { Use::Export } else { Use::Search };
+    let open = proposals(&ledger, subject.id, use_, now())?;
+    let mut failed = Failed::new();
     if let Some(file) = &args.sheet {
-        sheet::write(file, &format!("Is this {}?", subject.name), &open, true)?;
+        failed = reasons(&sheet::write(file, mark, &format!("Is this {}?", subject.name), &open, true)?);
     }
     let object = json!({ "decided": decided, "proposals": open.iter().map(describe).collect::<Vec<_>>() });
     out.answer(&object, |out| {
@@ -114,21 +204,26 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
             writeln!(out, "{} kept.", count(decided, "decision"))?;
         }
         for f in &open {
-            writeln!(out, "{}\t{}", f.face.0, f.file.display())?;
+            writeln!(out, "{}\t{}", f.face.0, shown(f.file.display()))?;
+        }
+        for reason in failed.values() {
+            writeln!(out, "left out: {}", shown(reason))?;
+        }
+        match &args.sheet {
+            Some(file) if failed.len() < open.len() => writeln!(out, "The page is {}.", shown(file.display()))?,
+            Some(_) => writeln!(out, "No page was written: there is no photo to show.")?,
+            None => {}
         }
         if open.is_empty() {
             return writeln!(out, "Nothing is to be confirmed.");
         }
-        if let Some(file) = &args.sheet {
-            writeln!(out, "The page is {}.", file.display())?;
-        }
         writeln!(
             out,
             "Next: assent review {} --confirm NUMBER or --refuse NUMBER (--sheet FILE shows the faces)",
-            args.subject
+            quoted(&args.subject)
         )
     })?;
-    Ok(())
+    all_done(&failed)
 }
 
 /// Records what was said of a proposal, in whichever collection it is.
@@ -156,40 +251,10 @@ fn describe(f: &FoundPhoto) -> Value {
     })
 }
 
-/// Writes a copy of each photo below `folder`, each whole or not at all. A photo that cannot be copied ends it.
-fn copies(found: &[FoundPhoto], folder: &Path, cover_others: bool) -> Result<(), CommandError> {
-    let io = |op, path: &Path| {
-        let path = path.to_owned();
-        move |source| CommandError::Io { op, path, source }
-    };
-    fs::create_dir_all(folder).map_err(io("make the folder", folder))?;
-    if fs::read_dir(folder).map_err(io("read", folder))?.next().is_some() {
-        return Err(CommandError::NotEmpty { path: folder.to_owned() });
-    }
+/// Writes a copy of each photo, each whole or not at all.
+fn copies(folder: CopyFolder, found: &[FoundPhoto], cover_others: bool) -> Result<Copied, CommandError> {
     let bar = progress::bar(found.len() as u64, "copies");
-    for f in found {
-        let target = folder.join(&f.collection).join(&f.path).with_extension("jpg");
-        let parent = target.parent().unwrap_or(folder).to_owned();
-        let bytes = assent::encode::jpeg(&picture(f, cover_others, false)?, COPY_QUALITY)?;
-        fs::create_dir_all(&parent).map_err(io("make the folder", &parent))?;
-        write_whole(&target, &bytes)?;
-        bar.inc(1);
-    }
+    let copied = folder.write(found, &|f| picture(f, cover_others, false), COPY_QUALITY, &mut || bar.inc(1))?;
     bar.finish_and_clear();
-    Ok(())
-}
-
-/// Writes a file so that it is there whole or not at all.
-///
-/// # Errors
-///
-/// [`CommandError::Io`] if the folder refuses.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    let failed = |source| CommandError::Io { op: "write", path: path.to_owned(), source };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    Ok(copied)
 }

@@ -29,6 +29,7 @@ mod gallery_cmd;
 mod init_cmd;
 mod keys_cmd;
 mod models_arg;
+mod nothing;
 mod notice_cmd;
 mod output;
 mod packs_cmd;
@@ -55,10 +56,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use assent::ledger::is_unprintable;
 use assent::portrait::PortraitError;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::json;
 use thiserror::Error;
+
+use crate::output::Escaping;
 
 /// Finds a person's photos in a collection, and only people who said yes can be found.
 #[derive(Debug, Parser)]
@@ -177,16 +181,31 @@ enum CliError {
 }
 
 fn main() -> ExitCode {
-    // Wrong usage ends here, with exit code 2 and clap's explanation.
-    let cli = Cli::parse();
-    match run(&cli, &mut io::stdout().lock()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return explain(&usage),
+    };
+    match run(&cli, &mut Escaping::new(io::stdout().lock())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nobody to tell when the error output is closed.
-            drop(report(&error, cli.json, &mut io::stderr().lock()));
+            drop(report(&error, cli.json, &mut Escaping::new(io::stderr().lock())));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Wrong usage, and help: exit code 2 or 0, with clap's explanation. What was typed is quoted in it, so that it is printed
+/// without colours where it could do something to a terminal.
+#[expect(clippy::disallowed_methods, reason = "the binary is the only reader of argv (I10)")]
+fn explain(usage: &clap::Error) -> ExitCode {
+    // As above, for whoever closed the output.
+    if std::env::args_os().any(|arg| arg.to_string_lossy().contains(is_unprintable)) {
+        drop(write!(Escaping::new(io::stderr().lock()), "{}", usage.render()));
+    } else {
+        drop(usage.print());
+    }
+    if usage.exit_code() == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
 fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
@@ -233,7 +252,10 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Packs(args) => packs_cmd::run(args, &models, cli.json, writer)?,
         Command::Runtime(args) => runtime_cmd::run(args, &models, cli.json, writer)?,
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "assent", writer);
+            // Into memory first: the generator does not take a writer that fails.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "assent", &mut script);
+            writer.write_all(&script).map_err(error::CommandError::from)?;
         }
     }
     Ok(())
@@ -259,7 +281,8 @@ fn report(error: &dyn Error, json: bool, out: &mut dyn Write) -> io::Result<()> 
         }
         return writeln!(out, "{object}");
     }
-    writeln!(out, "assent: {error}")?;
+    // A line break in the name of a file begins no line of its own.
+    writeln!(out, "assent: {}", error.to_string().replace('\n', "\n    "))?;
     for cause in causes {
         writeln!(out, "  because: {}", cause.replace('\n', "\n    "))?;
     }

@@ -1,8 +1,11 @@
-//! How a command answers: one JSON object for machines, sentences for people.
+//! How a command answers: one JSON object for machines, sentences for people. Everything that the program prints goes
+//! through [`Escaping`]; progress bars show constant words and numbers alone.
 
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use assent::ledger::Timestamp;
+use assent::ledger::{Timestamp, is_unprintable};
 use serde_json::Value;
 
 use crate::error::CommandError;
@@ -25,6 +28,77 @@ impl Output<'_> {
         text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.json { writeln!(self.out, "{value}") } else { text(self.out) }
+    }
+}
+
+/// Writes what is printed, so that no name in it does anything to a terminal: control characters but line feeds and tabs
+/// are written as JSON writes them (`\u001b`). Who closes the other end, as `head` does, has seen enough: that is no failure.
+pub(crate) struct Escaping<W> {
+    inner: W,
+    closed: bool,
+}
+
+impl<W: Write> Escaping<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, closed: false }
+    }
+
+    fn unless_closed(&mut self, step: impl FnOnce(&mut W) -> io::Result<()>) -> io::Result<()> {
+        let done = if self.closed { Ok(()) } else { step(&mut self.inner) };
+        done.or_else(|error| {
+            self.closed = error.kind() == io::ErrorKind::BrokenPipe;
+            if self.closed { Ok(()) } else { Err(error) }
+        })
+    }
+}
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let safe = escaped(&text, &['\n', '\t']);
+        self.unless_closed(|inner| inner.write_all(safe.as_bytes()))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed(Write::flush)
+    }
+}
+
+/// A text without control characters but those to `keep`.
+fn escaped<'a>(text: &'a str, keep: &[char]) -> Cow<'a, str> {
+    let acts = |c: char| is_unprintable(c) && !keep.contains(&c);
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if !acts(c) => safe.push(c),
+            '\n' => safe.push_str("\\n"),
+            '\t' => safe.push_str("\\t"),
+            // Writing to a string does not fail.
+            c => write!(safe, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// A name or a path as it is shown in a line: whatever it contains, it stays one line and one column.
+pub(crate) fn shown(name: impl Display) -> String {
+    escaped(&name.to_string(), &[]).into_owned()
+}
+
+/// A word of a command that is printed to be copied, quoted for a shell where it has to be.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./@%+=:,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else if word.contains(is_unprintable) {
+        let escapes = word.replace('\\', "\\\\").replace('\'', "\\'");
+        format!("$'{}'", shown(escapes))
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -66,11 +140,75 @@ pub(crate) fn ask(question: &str) -> io::Result<Option<String>> {
     if !input.is_terminal() {
         return Ok(None);
     }
-    let mut error = io::stderr().lock();
+    let mut error = Escaping::new(io::stderr().lock());
     write!(error, "{question} ")?;
     error.flush()?;
     let mut line = String::new();
     input.read_line(&mut line)?;
     let line = line.trim().to_owned();
     Ok((!line.is_empty()).then_some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn printed(text: &str) -> String {
+        let mut bytes = Vec::new();
+        write!(Escaping::new(&mut bytes), "{text}").unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_does_something_to_a_terminal_is_printed_as_text() {
+        let check = |name: &str, text: &str, expected: &str| assert_eq!(printed(text), expected, "{name}");
+        check("plain", "Müller\tone\ntwo", "Müller\tone\ntwo");
+        check("colour", "\u{1b}[31mRED", "\\u001b[31mRED");
+        check("title", "\u{1b}]0;owned\u{7}", "\\u001b]0;owned\\u0007");
+        check("carriage return", "a\rb", "a\\u000db");
+        check("DEL and C1", "\u{7f}\u{9b}31m", "\\u007f\\u009b31m");
+        check("text turned round", "\u{202e}gpj", "\\u202egpj");
+        assert_eq!(shown("new\nline\tand\u{1b}"), "new\\nline\\tand\\u001b");
+    }
+
+    #[test]
+    fn names_in_commands_are_quoted_where_a_shell_needs_it() {
+        let check = |word: &str, expected: &str| assert_eq!(quoted(word), expected);
+        check("trip", "trip");
+        check("/home/jörg/a-b.jpg", "/home/jörg/a-b.jpg");
+        check("urlaub fotos", "'urlaub fotos'");
+        check("it's", "'it'\\''s'");
+        check("$(reboot)", "'$(reboot)'");
+        check("", "''");
+        check("a\nb'", "$'a\\nb\\''");
+    }
+
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let mut out = Escaping::new(Closed);
+        assert!(writeln!(out, "one").and_then(|()| writeln!(out, "two")).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_printed_does_anything(text in any::<String>()) {
+            prop_assert!(!printed(&text).contains(|c| is_unprintable(c) && c != '\n' && c != '\t'));
+            prop_assert!(!shown(&text).contains(is_unprintable));
+            prop_assert!(!quoted(&text).contains(is_unprintable));
+        }
+    }
 }

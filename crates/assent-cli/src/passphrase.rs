@@ -12,6 +12,7 @@ use assent::ledger::{RingLock, RingSecret};
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::output::shown;
 use crate::places;
 
 /// The fewest characters of a new passphrase. Argon2 makes each guess cost a tenth of a second, and no more.
@@ -224,7 +225,7 @@ fn read_line(file: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
 fn typed(question: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let terminal = || PathBuf::from("the terminal");
     let mut text =
-        rpassword::prompt_password(question).map_err(|source| SecretError::Read { from: terminal(), source })?;
+        rpassword::prompt_password(shown(question)).map_err(|source| SecretError::Read { from: terminal(), source })?;
     let line = Zeroizing::new(text.as_bytes().to_vec());
     text.zeroize();
     if line.is_empty() { Err(SecretError::Empty { from: terminal() }) } else { Ok(line) }

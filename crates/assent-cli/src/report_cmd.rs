@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Cursor, Read as _, Write as _};
+use std::iter;
 use std::path::{Path, PathBuf};
 
-use assent::ledger::{EventKind, EvidenceError, Ledger, LogKey, verify_evidence_list, verify_export};
+use assent::ledger::{
+    EntryName, EventKind, EvidenceError, GivenNames, Ledger, LogKey, file_name_of, verify_evidence_list, verify_export,
+};
 use assent::packs::{hex, sha256};
 use assent::rulepacks;
 use clap::{Args, Subcommand};
@@ -14,9 +17,8 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::error::CommandError;
-use crate::files::read_bytes;
-use crate::find_cmd::write_whole;
-use crate::output::{Output, count, date};
+use crate::files::{read_bytes, write_private};
+use crate::output::{Output, count, date, quoted};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 /// The signed list of the other files.
@@ -59,18 +61,15 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         }
         ReportCommand::Evidence { to, with } => {
             let files = evidence(&ledger, with)?;
-            let hashes: Vec<_> = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
-            let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-            let list = (LIST.to_owned(), ledger.evidence_list(&hashes)?.into_bytes());
-            for (name, bytes) in [list].iter().chain(&files) {
-                zip.start_file(name.as_str(), SimpleFileOptions::default())?;
-                zip.write_all(bytes)?;
-            }
-            write_whole(to, &zip.finish()?.into_inner())?;
+            let hashes = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
+            let list = (LIST, ledger.evidence_list(&hashes)?.into_bytes());
+            let rest = files.iter().map(|(name, bytes)| (name.as_str(), bytes));
+            write_private(to, &zipped(iter::once((list.0, &list.1)).chain(rest))?)?;
             let key = ledger.log_key()?.to_string();
             Ok(out.answer(&json!({ "file": to, "files": files.len(), "key": key }), |out| {
                 writeln!(out, "{} holds {}.", to.display(), count(files.len(), "file"))?;
-                writeln!(out, "Anybody checks it with: assent audit verify --evidence {} --key {key}", to.display())
+                let file = quoted(&to.display().to_string());
+                writeln!(out, "Anybody checks it with: assent audit verify --evidence {file} --key {key}")
             })?)
         }
     }
@@ -123,8 +122,18 @@ fn register(ledger: &Ledger) -> Result<Value, CommandError> {
     }))
 }
 
+/// A ZIP file of these entries.
+fn zipped<'a>(entries: impl Iterator<Item = (&'a str, &'a Vec<u8>)>) -> Result<Vec<u8>, CommandError> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        zip.start_file(name, SimpleFileOptions::default())?;
+        zip.write_all(bytes)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
 /// The files of the evidence, by their names.
-fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
+fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec<u8>>, CommandError> {
     let text = |value: &Value| format!("{value:#}\n").into_bytes();
     let mut files = vec![("register.json".to_owned(), text(&register(ledger)?))];
     let collections = vault::collections(ledger)?;
@@ -165,11 +174,16 @@ fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>,
     ledger.export_log(folder.path(), now(), &mut |_, _| {})?;
     below(folder.path(), folder.path(), &mut files)?;
     files.push(("events.json".to_owned(), text(&events(ledger)?)));
+    let mut given = GivenNames::default();
     for path in with {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.push((format!("with/{name}"), read_bytes(path)?));
+        let name = file_name_of(&path.file_name().unwrap_or_default().to_string_lossy());
+        files.push((given.give(&format!("with/{name}")), read_bytes(path)?));
     }
-    Ok(files)
+    let entry = |(name, bytes): (String, Vec<u8>)| match EntryName::new(&name) {
+        Ok(entry) => Ok((entry, bytes)),
+        Err(source) => Err(EvidenceError::Name { name, source }.into()),
+    };
+    files.into_iter().map(entry).collect()
 }
 
 /// How often what happened, and when the last time: consents given, refused, renewed, withdrawn, expired and the rest.

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::output::{Output, date};
+use crate::output::{Output, date, quoted};
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -93,7 +93,8 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
             out.answer(&json!({ "subject": id.to_string(), "handle": handle }), |out| {
                 writeln!(
                     out,
-                    "Added {handle} ({id}). Nothing is looked for until they are enrolled: assent enrol {handle} --help"
+                    "Added {handle} ({id}). Nothing is looked for until they are enrolled: assent enrol {} --help",
+                    quoted(handle)
                 )
             })?;
         }

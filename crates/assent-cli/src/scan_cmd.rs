@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count};
+use crate::output::{Output, count, shown};
 use crate::progress;
 use crate::search_args::{MemoryArgs, SearchArgs};
 use crate::vault::{self, VaultFlags, now};
@@ -245,7 +245,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         lines.push(EXPOSED.to_owned());
     }
     for (path, code) in s.failed.iter().take(NAMED_MAX) {
-        lines.push(format!("left out: {path} ({code})"));
+        lines.push(format!("left out: {} ({code})", shown(path)));
     }
     if s.failed.len() > NAMED_MAX {
         lines.push(format!("left out: {} more (--json names all)", s.failed.len() - NAMED_MAX));

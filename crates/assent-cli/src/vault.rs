@@ -18,7 +18,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
 
-use crate::output::count;
+use crate::output::{Escaping, count};
 use crate::passphrase::{Keeper, SecretError};
 use crate::places::{self, PlacesError};
 
@@ -167,7 +167,7 @@ pub(crate) fn open_until_stopped(flags: &VaultFlags) -> Result<Ledger, VaultErro
         }
         // As by Ctrl-C: there is nobody to tell when the error output is closed.
         let told = "an order to stop was given, and what was not finished is not kept; if `assent freeze list` shows none, remove";
-        drop(writeln!(io::stderr(), "assent: {told} {}", file.display()));
+        drop(writeln!(Escaping::new(io::stderr()), "assent: {told} {}", file.display()));
         process::exit(1);
     });
     Ok(ledger)

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use crate::db::DbError;
 use crate::id::{CollectionId, FaceId, GrantId, OrderId, PendingId, PhotoId, RequestId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
+use crate::names::NameError;
 use crate::rules::RuleError;
 use crate::seal::SealError;
 
@@ -201,6 +202,12 @@ pub enum TxError {
     /// The name is taken by another collection.
     #[error("a collection has this name already; choose another name")]
     CollectionExists,
+    /// The name could not be a folder's, so that nothing could be exported under it.
+    #[error("a collection cannot have this name: {0}; choose another name, such as: summer 2019")]
+    CollectionName(NameError),
+    /// A name or a contact would be more than a line of text.
+    #[error("names and contacts are one line of text; this one contains a line break or another control character")]
+    NotOneLine,
     /// The collection was frozen.
     #[error("the collection {collection:?} is frozen: nothing new is stored or looked for in it")]
     Frozen {

@@ -1,6 +1,7 @@
 //! Evidence for an authority: a list of files with their hashes that the log signed, and the log itself as files, which are
 //! checked without the vault.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::Engine;
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::error::TxError;
 use crate::ledger::Ledger;
 use crate::merkle::{Hash, Peaks, leaf_hash};
+use crate::names::{EntryName, NameError};
 use crate::note::{Checkpoint, LogKey, NoteError, hash_of};
 use crate::publish::tile_path;
 use crate::tx::TILE_BITS;
@@ -24,6 +26,14 @@ pub enum EvidenceError {
     /// Signed, and no list of files.
     #[error("this is signed, and no list of evidence that this version can read")]
     Form,
+    /// A name on the list, or of a file, leads out of a folder or is no name.
+    #[error("{name:?} is no name for a file in evidence: {source}")]
+    Name {
+        /// Which.
+        name: String,
+        /// Why.
+        source: NameError,
+    },
     /// A file is missing, changed, or not on the list.
     #[error("the file {name} is {what}")]
     File {
@@ -38,15 +48,15 @@ pub enum EvidenceError {
 }
 
 impl Ledger {
-    /// Signs a list of files, each with its SHA-256.
+    /// Signs a list of files, each with its SHA-256. A name is one line and leads nowhere: its type says so.
     ///
     /// # Errors
     ///
     /// As [`Self::run_tx`].
-    pub fn evidence_list(&self, files: &[(String, Hash)]) -> Result<String, TxError> {
+    pub fn evidence_list(&self, files: &BTreeMap<EntryName, Hash>) -> Result<String, TxError> {
         let mut text = format!("{TITLE}\n");
         for (name, hash) in files {
-            text += &[&STANDARD.encode(hash), " ", name, "\n"].concat();
+            text += &[&STANDARD.encode(hash), " ", name.as_str(), "\n"].concat();
         }
         Ok(self.signer()?.sign(&text))
     }
@@ -57,6 +67,7 @@ impl Ledger {
 /// # Errors
 ///
 /// - [`EvidenceError::Note`] if this log did not sign the list, [`EvidenceError::Form`] if it is none.
+/// - [`EvidenceError::Name`] for the first name that is none ([`EntryName`]).
 /// - [`EvidenceError::File`] for the first file that is missing, changed or not on the list.
 pub fn verify_evidence_list(note: &str, key: &LogKey, files: &[(String, Hash)]) -> Result<(), EvidenceError> {
     let text = key.verify(note)?;
@@ -64,6 +75,9 @@ pub fn verify_evidence_list(note: &str, key: &LogKey, files: &[(String, Hash)]) 
     let mut listed = Vec::new();
     for line in lines.lines() {
         listed.push(line.split_once(' ').ok_or(EvidenceError::Form)?);
+    }
+    for name in listed.iter().map(|(_, name)| *name).chain(files.iter().map(|(name, _)| name.as_str())) {
+        EntryName::new(name).map_err(|source| EvidenceError::Name { name: name.to_owned(), source })?;
     }
     let wrong = |name: &str, what| Err(EvidenceError::File { name: name.to_owned(), what });
     for (hash, name) in &listed {

@@ -44,6 +44,7 @@ mod keyring;
 mod ledger;
 mod log;
 mod merkle;
+mod names;
 mod note;
 mod passphrase;
 mod proof;
@@ -78,6 +79,7 @@ pub use keyring::{KeyRingError, RingLock, RingSecret};
 pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
+pub use names::{EntryName, FILE_NAME_BYTES_MAX, GivenNames, NameError, check_file_name, file_name_of, is_unprintable};
 pub use note::{Checkpoint, LogKey, NoteError};
 pub use publish::{ExportError, LeafProof, ProofError};
 pub use receipt::{ErasureListError, ReceiptError, verify_erasure_list, verify_receipt};
@@ -88,8 +90,8 @@ pub use tx::{
     ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due,
     Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, Matching,
     NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order,
-    Outcome, Pending, Picture, Refusal, Request, Roster, Scope, Searchable, SearchableTemplate, Sighting, StoredPhoto,
-    Subject, TakenUp, Tx, Witness,
+    Outcome, Pending, Picture, Reach, Refusal, Request, Roster, Scope, Searchable, SearchableTemplate, Sighting,
+    StoredPhoto, Subject, TakenUp, Tx, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
 pub use witness::{PendingConsent, Signed, WitnessSignature};

@@ -262,7 +262,7 @@ impl World {
 
     /// Looks for somebody everywhere.
     pub fn find(&self, subject: SubjectId) -> Vec<FoundPhoto> {
-        find(&self.ledger, subject, None, Use::Search, T0).unwrap()
+        find(&self.ledger, subject, None, Use::Search, T0).unwrap().photos
     }
 
     /// What may be searched.

@@ -1,18 +1,22 @@
 //! A subject's own question: which photos am I in?
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use assent_ledger::{
-    CollectionId, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger, PhotoId, Purpose, SubjectId, Timestamp,
-    TxError, Verdict,
+    ActiveGrant, Collection, CollectionId, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger, PhotoId, Purpose,
+    SubjectId, Timestamp, Tx, TxError, Verdict,
 };
 use assent_vision::cover::{self, Margin};
 use assent_vision::decode::{self, DecodeError, DecodeLimits};
 use assent_vision::frame::Frame;
 use assent_vision::geometry::{QuarterTurn, Rect};
 use thiserror::Error;
+
+use crate::why;
+pub use crate::why::{NothingIn, WhyNothing};
 
 /// A photo in which a subject is, or may be.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,74 +46,162 @@ impl FoundPhoto {
     pub fn is_certain(&self) -> bool {
         self.verdict == Some(Verdict::Confirmed) || self.band == assent_ledger::Band::Match
     }
+
+    /// Proposed by the engine, and nobody has decided.
+    pub fn is_open(&self) -> bool {
+        self.band == assent_ledger::Band::Review && self.verdict.is_none()
+    }
 }
 
 /// What is done with the answer; the log records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It is shown.
+    /// It is shown to the operator.
     Search,
     /// Pictures leave the vault: copies or a sheet.
     Export,
 }
 
-/// Lists a subject's photos in one collection, or in all. Faces that a person refused are left out. The answer names
-/// nobody whose consent is not in force at the commit (invariant I4); the search is a leaf of the log.
+/// The answer to a search.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The photos, by collection and path.
+    pub photos: Vec<FoundPhoto>,
+    /// How many photos wait until somebody confirms them. They are among `photos` in an answer that is shown, and never in
+    /// one that is exported.
+    pub to_confirm: usize,
+    /// The collections that have no photo in the answer, by name.
+    pub nothing: Vec<NothingIn>,
+}
+
+/// Which sightings an answer is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Certain,
+    Proposals,
+}
+
+/// Lists a subject's photos in one collection, or in all. Faces that a person refused are left out, and of what is exported
+/// also those that nobody confirmed and the engine is not sure of (invariant I4). The answer names nobody whose consent is
+/// not in force at the commit; the search is a leaf of the log.
 ///
 /// # Errors
 ///
-/// As the ledger: [`TxError::NoCollection`], [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`].
+/// As the ledger: [`TxError::NoCollection`], [`TxError::Stopped`], [`TxError::Database`], [`TxError::Seal`],
+/// [`TxError::KeyRing`].
 pub fn find(
     ledger: &Ledger,
     subject: SubjectId,
     collection: Option<CollectionId>,
     use_: Use,
     now: Timestamp,
-) -> Result<Vec<FoundPhoto>, TxError> {
-    let found = ledger.run_tx("find", now, |tx| {
-        let collections = match collection {
-            Some(id) => vec![tx.collection(id)?],
-            None => tx.collections()?,
+) -> Result<Found, TxError> {
+    let wanted = if use_ == Use::Export { Wanted::Certain } else { Wanted::All };
+    answer(ledger, subject, collection, (wanted, use_), now)
+}
+
+/// Lists what the engine proposes for a subject and nobody has decided, in all collections: for those who decide, and for
+/// nobody else.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn proposals(ledger: &Ledger, subject: SubjectId, use_: Use, now: Timestamp) -> Result<Vec<FoundPhoto>, TxError> {
+    answer(ledger, subject, None, (Wanted::Proposals, use_), now).map(|found| found.photos)
+}
+
+fn answer(
+    ledger: &Ledger,
+    subject: SubjectId,
+    collection: Option<CollectionId>,
+    (wanted, use_): (Wanted, Use),
+    now: Timestamp,
+) -> Result<Found, TxError> {
+    let answer = ledger.run_tx("find", now, |tx| {
+        let all = tx.collections()?;
+        let asked: Vec<&Collection> = match collection {
+            Some(id) => vec![all.iter().find(|c| c.id == id).ok_or(TxError::NoCollection { collection: id })?],
+            None => all.iter().collect(),
         };
-        let (mut found, mut looked_at) = (Vec::new(), Vec::new());
-        for about in collections {
-            let Some(proof) = tx.active_grant_for(subject, about.id, &Purpose::find_my_photos())? else { continue };
-            looked_at.push((about.id, about.template_epoch));
-            let sightings = tx.sightings_of(&proof)?;
-            if sightings.is_empty() {
-                continue;
+        let (mut found, mut looked_at, mut to_list) = (Found::default(), Vec::new(), Vec::new());
+        for about in asked {
+            let why = match tx.active_grant_for(subject, about.id, &Purpose::find_my_photos())? {
+                None => why::not_agreed(tx, subject, about, &all)?,
+                Some(proof) => match seen(tx, &proof, about) {
+                    // Kept and not used: not even to say that nothing is there.
+                    Err(TxError::Restricted { .. }) => WhyNothing::Restricted,
+                    Err(error) => return Err(error),
+                    Ok(seen) => {
+                        looked_at.push((about.id, about.template_epoch));
+                        let open = seen.iter().filter(|f| f.is_open()).count();
+                        found.to_confirm += open;
+                        let before = found.photos.len();
+                        found.photos.extend(seen.into_iter().filter(|f| match wanted {
+                            Wanted::All => true,
+                            Wanted::Certain => f.is_certain(),
+                            Wanted::Proposals => f.is_open(),
+                        }));
+                        if found.photos.len() > before {
+                            continue;
+                        }
+                        why::not_found(tx, &proof, open)?
+                    }
+                },
+            };
+            if matches!(why, WhyNothing::SetApart { .. } | WhyNothing::NotThere { .. }) {
+                let known: BTreeSet<_> = tx.known_photos(about.id)?.into_iter().map(|photo| photo.path).collect();
+                to_list.push((found.nothing.len(), about.clone(), known));
             }
-            let photos = tx.known_photos(about.id)?;
-            let photo = |id: PhotoId| photos.iter().find(|p| p.id == id);
-            for s in sightings.into_iter().filter(|s| s.verdict != Some(Verdict::Refused)) {
-                let Some(KnownPhoto { path, width, height, .. }) = photo(s.photo) else { continue };
-                let others =
-                    tx.faces_of(s.photo)?.into_iter().filter(|(id, _)| *id != s.face).map(|(_, b)| b).collect();
-                found.push(FoundPhoto {
-                    collection: about.name.clone(),
-                    path: path.clone(),
-                    file: Path::new(&about.directory).join(path),
-                    size: (*width, *height),
-                    face: s.face,
-                    at: s.at,
-                    others,
-                    band: s.band,
-                    verdict: s.verdict,
-                });
-            }
+            found.nothing.push(NothingIn { collection: about.name.clone(), why });
         }
         let kind = match use_ {
             Use::Search => EventKind::Search,
             Use::Export => EventKind::Export,
         };
-        let detail: Vec<u8> = found.iter().flat_map(|f: &FoundPhoto| f.face.0.to_be_bytes()).collect();
+        let detail: Vec<u8> = found.photos.iter().flat_map(|f| f.face.0.to_be_bytes()).collect();
         let purpose = Purpose::find_my_photos();
-        let public = FindUse { found: found.len() as u32, purpose, collections: looked_at }.to_bytes();
+        let public = FindUse { found: found.photos.len() as u32, purpose, collections: looked_at }.to_bytes();
         tx.append_leaf(kind, &public, &[(subject, &detail)])?;
-        Ok(found)
+        Ok((found, to_list))
     })?;
-    let mut found = found.into_inner();
-    found.sort_by(|a, b| (&a.collection, &a.path, a.face).cmp(&(&b.collection, &b.path, b.face)));
+    let (mut found, to_list) = answer.into_inner();
+    // Nobody is named any more: what lies in the folders is looked at outside of the transaction.
+    for (index, about, known) in to_list {
+        let photos = why::not_scanned(&about, &known);
+        if photos > 0 {
+            found.nothing[index].why = WhyNothing::PhotosNotScanned { photos };
+        }
+    }
+    found.photos.sort_by(|a, b| (&a.collection, &a.path, a.face).cmp(&(&b.collection, &b.path, b.face)));
+    Ok(found)
+}
+
+/// Where a subject was seen in a collection, but for faces that a person refused.
+fn seen<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, about: &Collection) -> Result<Vec<FoundPhoto>, TxError> {
+    let mut sightings = tx.sightings_of(proof)?;
+    sightings.retain(|s| s.verdict != Some(Verdict::Refused));
+    if sightings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let photos = tx.known_photos(about.id)?;
+    let photo = |id: PhotoId| photos.iter().find(|p| p.id == id);
+    let mut found = Vec::with_capacity(sightings.len());
+    for s in sightings {
+        let Some(KnownPhoto { path, width, height, .. }) = photo(s.photo) else { continue };
+        let others = tx.faces_of(s.photo)?.into_iter().filter(|(id, _)| *id != s.face).map(|(_, b)| b).collect();
+        found.push(FoundPhoto {
+            collection: about.name.clone(),
+            path: path.clone(),
+            file: Path::new(&about.directory).join(path),
+            size: (*width, *height),
+            face: s.face,
+            at: s.at,
+            others,
+            band: s.band,
+            verdict: s.verdict,
+        });
+    }
     Ok(found)
 }
 

@@ -6,6 +6,7 @@
 //! | [`roster`] | a table of people is checked as a whole, and recorded |
 //! | [`scan`] | the photos of a collection become boxes and sightings |
 //! | [`find`] | a subject's sightings become a list, or copies with everybody else covered |
+//! | [`export`] | the copies become files that nothing else is overwritten by |
 //! | [`evaluate`] | labelled photos become counts |
 //!
 //! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
@@ -16,6 +17,7 @@ pub mod calibrate;
 mod copies;
 pub mod enrol;
 pub mod evaluate;
+pub mod export;
 pub mod find;
 pub mod models;
 pub mod packs;
@@ -29,6 +31,7 @@ pub mod searched;
 pub mod source;
 mod template;
 pub mod walk;
+mod why;
 
 // What callers above say and hear in the terms of the crates below: they depend on this crate alone.
 pub use assent_gallery::calibration::{Band, Calibration, DeclaredRates, Thresholds};

@@ -18,7 +18,7 @@ use super::{assent, stderr, stdout};
 const NOTICE: &str = "You will be looked for in our photos, if you want it.";
 
 /// A club whose only member was asked for two things, and said yes to one of them.
-fn club() -> Club {
+pub(super) fn club() -> Club {
     let club = Club::new();
     fs::write(club.file("members.txt"), NOTICE).unwrap();
     club.run(&["notice", "add", &club.file("members.txt"), "--language", "en-GB"]);
@@ -29,19 +29,23 @@ fn club() -> Club {
     club.run(&[&["collection", "basis", "trip"], &basis[..], &more[..]].concat());
     let refuse = ["consent", "refuse", "m-1", "--collection", "trip", "--purpose", "publish-website"];
     club.run(&[&refuse[..], &["--notice", &club.file("members.txt")]].concat());
-    agree(&club);
     club
 }
 
-/// The consent to be found, as a signed form gives it.
-fn agree(club: &Club) {
+/// The vault itself, and the real time: what the commands do next has it too.
+pub(super) fn open(club: &Club) -> (Ledger, Timestamp) {
     let place = VaultPlace { folder: club.vault().into(), ring: club.ring.clone(), database: Database::Sqlite };
     let rules = rulebook().unwrap();
     let tools = Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), rules, secrets: Vec::new() };
     #[expect(clippy::disallowed_methods, reason = "what the commands do next has the real time")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let now = Timestamp(i64::try_from(now).unwrap());
-    let ledger = Ledger::open(&place, tools, now).unwrap();
+    (Ledger::open(&place, tools, now).unwrap(), now)
+}
+
+/// The consent to be found for so many milliseconds, as a signed form gives it.
+pub(super) fn agree(club: &Club, valid_ms: i64) {
+    let (ledger, now) = open(club);
     let agreed = ledger.run_tx("agree", now, |tx| {
         const PASSPHRASE: &[u8] = b"three herons by the old lock";
         let witnesses = vec![tx.add_witness("Wanda")?, tx.add_witness("Wim")?];
@@ -58,7 +62,7 @@ fn agree(club: &Club) {
             consents: &[(tx.collections()?[0].id, Purpose::find_my_photos())],
             evidence: &evidence,
             notice_sha256: sha256(NOTICE.as_bytes()),
-            valid_until: Timestamp(now.0 + 365 * 86_400_000),
+            valid_until: Timestamp(now.0 + valid_ms),
             pictures: &[Picture { path: "portrait.jpg".into(), sha256: [1; 32] }],
             renewal: false,
         })?;
@@ -70,13 +74,19 @@ fn agree(club: &Club) {
     agreed.unwrap();
 }
 
+fn member() -> Club {
+    let club = club();
+    agree(&club, 365 * 86_400_000);
+    club
+}
+
 fn records(club: &Club) -> Vec<Value> {
     club.run(&["consent", "record", "m-1"])["records"].as_array().unwrap().clone()
 }
 
 #[test]
 fn r3_records_follow_the_schema() {
-    let club = club();
+    let club = member();
     let schema = include_str!("../../../../docs/formats/consent-record.schema.json");
     let schema: Value = serde_json::from_str(schema).unwrap();
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
@@ -117,7 +127,7 @@ fn r3_records_follow_the_schema() {
 
 #[test]
 fn r3_r15_a_receipt_is_checked_elsewhere_and_an_altered_one_is_refused() {
-    let club = club();
+    let club = member();
     let given = club.run(&["consent", "receipt", "m-1", "--to", &club.file("receipts")]);
     let (files, key) = (given["receipts"].as_array().unwrap(), given["key"].as_str().unwrap());
     assert_eq!(files.len(), 1, "a refusal has no receipt");

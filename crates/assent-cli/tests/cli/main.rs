@@ -5,7 +5,9 @@
 mod consent;
 mod disk;
 mod evaluate;
+mod handout;
 mod keys;
+mod names;
 mod packs;
 mod rights;
 mod roster;

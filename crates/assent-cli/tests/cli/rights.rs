@@ -83,7 +83,7 @@ impl Club {
     }
 
     /// How many entries of a kind the log has.
-    fn logged(&self, kind: &str) -> usize {
+    pub(super) fn logged(&self, kind: &str) -> usize {
         self.run(&["audit", "show", "--kind", kind])["entries"].as_array().unwrap().len()
     }
 }

@@ -1,7 +1,7 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `deadlines`, `orders`,
+//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `reach`, `deadlines`, `orders`,
 //! `events` (and their `tiles`), everything `held` about one person, and how it is sealed again (`reseal`).
 
 mod basis;
@@ -19,6 +19,7 @@ mod orders;
 mod pending;
 mod photos;
 mod portraits;
+mod reach;
 mod renewals;
 mod requests;
 mod reseal;
@@ -59,6 +60,7 @@ pub use opening::{OpenTemplate, Searchable};
 pub use orders::{Order, Scope};
 pub use pending::{NewPending, Pending, Picture, Roster};
 pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
+pub use reach::Reach;
 pub use renewals::Refusal;
 pub use requests::{Album, NewRequest, Request};
 pub(crate) use reseal::Reseal;

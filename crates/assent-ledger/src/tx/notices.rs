@@ -7,6 +7,7 @@ use super::Tx;
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::Timestamp;
+use crate::names::is_unprintable;
 
 const NOTICES: &str = "notices";
 
@@ -38,7 +39,7 @@ impl Tx<'_> {
     /// - [`TxError::Database`] if the database refuses.
     pub fn add_notice(&self, name: &str, language: &str, text: &str) -> Result<Notice, TxError> {
         let tag = language.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        let name_fits = (1..=100).contains(&name.chars().count()) && !name.contains(char::is_control);
+        let name_fits = (1..=100).contains(&name.chars().count()) && !name.contains(is_unprintable);
         if !name_fits || text.trim().is_empty() || !tag || !(2..=35).contains(&language.len()) {
             return Err(TxError::NoticeForm);
         }

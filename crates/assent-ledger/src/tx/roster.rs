@@ -10,6 +10,7 @@ use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, SubjectId, Timestamp};
 use crate::jurisdiction::{Age, Jurisdiction};
 use crate::log::EventKind;
+use crate::names::{check_file_name, is_unprintable};
 use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::{OthersBasis, VaultKind};
@@ -150,10 +151,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
+    /// - [`TxError::CollectionName`] if the name could not be a folder's ([`check_file_name`]).
     /// - [`TxError::CollectionExists`] if one has this name.
     /// - [`TxError::OthersOfKind`] if the basis is a household's and the vault is not.
     /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
     pub fn add_collection(&self, new: &NewCollection<'_>) -> Result<CollectionId, TxError> {
+        check_file_name(new.name).map_err(TxError::CollectionName)?;
         if self.collections()?.iter().any(|c| c.name == new.name) {
             return Err(TxError::CollectionExists);
         }
@@ -257,12 +260,14 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::HandleForm`], [`TxError::HandleTaken`] for the handle.
+    /// - [`TxError::NotOneLine`] if the name or the contact contains a control character.
     /// - [`TxError::HouseholdFull`] in a household with 25 subjects.
     /// - [`TxError::Owner`] if `owner` is set in an organisation's vault, or a household has an owner.
     /// - [`TxError::KeyRing`] if the key cannot be written.
     /// - As [`Self::collections`].
     pub fn add_subject(&self, new: &NewSubject<'_>) -> Result<SubjectId, TxError> {
         self.check_handle(new.handle)?;
+        one_line(&[new.name, new.contact, new.group])?;
         if self.kind == VaultKind::Household
             && self.count("SELECT COUNT(*) FROM subjects", args![])? >= HOUSEHOLD_SUBJECTS
         {
@@ -301,7 +306,7 @@ impl Tx<'_> {
     pub fn check_handle(&self, handle: &str) -> Result<(), TxError> {
         let length = handle.chars().count();
         let like_an_id = length >= 8 && handle.chars().all(|c| c.is_ascii_hexdigit());
-        let fits = (1..=100).contains(&length) && !like_an_id && !handle.contains(char::is_control);
+        let fits = (1..=100).contains(&length) && !like_an_id && !handle.contains(is_unprintable);
         if fits { Ok(()) } else { Err(TxError::HandleForm) }
     }
 
@@ -310,12 +315,14 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - [`TxError::NotOneLine`] if a name or a contact contains a control character.
     /// - As [`Self::subjects`].
     pub fn rectify(&self, id: SubjectId, right: &Correction) -> Result<(), TxError> {
         let now = self.subject(id)?;
         let name = right.name.as_deref().unwrap_or(&now.name);
         let contact = right.contact.as_deref().unwrap_or(&now.contact);
         let group = right.group.as_deref().unwrap_or(&now.group);
+        one_line(&[&right.name, &right.contact, &right.group].map(|text| text.as_deref().unwrap_or_default()))?;
         let jurisdiction = right.jurisdiction.as_ref().unwrap_or(&now.jurisdiction);
         let profile = profile([&now.handle, name, contact, group], right.age.unwrap_or(now.age), jurisdiction);
         let sealed = self.seal_with(&self.key(id)?, &subject_place(id), &profile)?;
@@ -417,6 +424,11 @@ impl Tx<'_> {
         }
         Err(TxError::NoSubject)
     }
+}
+
+/// Refuses what would be more than one line, or do something to a terminal.
+pub(super) fn one_line(texts: &[&str]) -> Result<(), TxError> {
+    if texts.iter().any(|text| text.contains(is_unprintable)) { Err(TxError::NotOneLine) } else { Ok(()) }
 }
 
 fn subject_place(id: SubjectId) -> Place<'static> {

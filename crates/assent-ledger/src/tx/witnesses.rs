@@ -1,6 +1,7 @@
 //! Witnesses: people who saw a form signed, each with a key of their own.
 
 use super::Tx;
+use super::roster::one_line;
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -35,8 +36,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    /// - [`TxError::NotOneLine`] if the name contains a control character.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
     pub fn add_witness(&self, name: &str) -> Result<WitnessId, TxError> {
+        one_line(&[name])?;
         let id = WitnessId::random(&mut **self.rng.borrow_mut());
         let sealed = self.seal_master(&place(&id), &Writer::new().text(name).finish())?;
         self.exec(

@@ -216,7 +216,7 @@ fn r10_r16_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
     for (others, locked) in
         [(OthersBasis::None, true), (OthersBasis::OnRequest("DPIA 7".into()), true), (OthersBasis::ClosedGroup, false)]
     {
-        let name = others.to_string();
+        let name = others.to_string().replace(':', " ");
         let id = w.tx(T0, |tx| tx.add_collection(&NewCollection { name: &name, directory: "/s", others })).unwrap();
         w.tx(T0, |tx| tx.set_basis(id, &whole)).unwrap();
         assert_eq!(!w.tx(T0, |tx| tx.locks(id)).unwrap().is_empty(), locked, "{name}");

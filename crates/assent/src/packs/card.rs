@@ -122,7 +122,7 @@ impl ModelCard {
             Some(keys) => (Some(calibration(keys)?), optional_text(keys, "known_limits")?),
         };
         Ok(Self {
-            name: top.text("name")?,
+            name: top.file_name("name")?,
             version: top.text("version")?,
             intended_use: top.text("intended_use")?,
             not_for: top.text("not_for")?,

@@ -105,7 +105,7 @@ impl PhotoPack {
             return Err(PackError::FileMissing { path: dir.join(&labels) });
         }
         Ok(Self {
-            name: keys.text("name")?,
+            name: keys.file_name("name")?,
             version: keys.text("version")?,
             source: keys.text("source")?,
             licence: keys.text("licence")?,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use assent_ledger::check_file_name;
 use toml::{Table, Value};
 
 use super::{CARD_BYTES_MAX, CARD_FILE, CARD_FORMAT, PackError, PackKind};
@@ -191,7 +192,7 @@ impl<'a> Keys<'a> {
     }
 
     fn plain(&self, key: &str, name: String) -> Result<String, PackError> {
-        if is_relative(&name) && !name.contains('/') {
+        if check_file_name(&name).is_ok() {
             Ok(name)
         } else {
             Err(PackError::FileNameLeaves { card: self.card(), key: self.path(key), name })

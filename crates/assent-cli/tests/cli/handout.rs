@@ -1,0 +1,320 @@
+//! What is handed out, and what is said where there is nothing. No models are needed: what a scan would store, the tests do.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use assent::encode;
+use assent::ledger::{Band, FaceBox, NewPhoto, NewSighting, Outcome, Purpose};
+use assent::packs::sha256;
+use serde_json::Value;
+
+use super::consent::{agree, club, open};
+use super::rights::Club;
+use super::{assent, stderr, stdout};
+
+const MODEL: [u8; 32] = [7; 32];
+
+/// A picture with two faces where [`scanned`] says, as a JPEG.
+fn jpeg() -> Vec<u8> {
+    let rgb = (0..120 * 80 * 3).map(|i| (i % 251) as u8).collect();
+    encode::jpeg(&assent::Frame::new(120, 80, rgb).unwrap(), 90).unwrap()
+}
+
+fn face(x: f32) -> FaceBox {
+    FaceBox {
+        x,
+        y: 10.0,
+        w: 20.0,
+        h: 24.0,
+        quarter_turn: 0,
+        score: 0.9,
+        size_px: 12.0,
+        sharpness: 1.0,
+        luminance: 100.0,
+    }
+}
+
+/// Stores what a scan would: two faces in each photo, the first of them the member in this band, or nobody.
+fn scanned(club: &Club, photos: &[(&str, Option<Band>)]) {
+    let (ledger, now) = open(club);
+    let stored = ledger.run_tx("scan", now, |tx| {
+        let collection = tx.collections()?.iter().find(|c| c.name == "trip").unwrap().clone();
+        let subject = tx.find_subject("m-1")?.id;
+        let proof = tx.active_grant_for(subject, collection.id, &Purpose::find_my_photos())?.unwrap();
+        if tx.reach(&proof)?.templates == 0 {
+            tx.enrol(&proof, MODEL, &[b"an embedding"])?;
+        }
+        let matching = tx.matching(collection.id)?;
+        for (path, band) in photos {
+            let file = Path::new(&collection.directory).join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            // No two files have the same content.
+            let bytes = [jpeg().as_slice(), path.as_bytes()].concat();
+            fs::write(&file, &bytes).unwrap();
+            let outcome = Outcome::Faces(vec![face(10.0), face(70.0)]);
+            let photo = tx.put_photo(&NewPhoto {
+                collection: collection.id,
+                path,
+                bytes: bytes.len() as u64,
+                mtime: now,
+                sha256: sha256(&bytes),
+                width: 120,
+                height: 80,
+                outcome: &outcome,
+                scanned_with: MODEL,
+                matched_epoch: Some(1),
+            })?;
+            if let Some(band) = *band {
+                let seen = NewSighting { grant: &proof, face: photo.faces[0], band };
+                tx.replace_sightings(&matching, photo.id, &[seen])?;
+            }
+        }
+        Ok(())
+    });
+    stored.unwrap();
+}
+
+fn member() -> Club {
+    let club = club();
+    agree(&club, 365 * 86_400_000);
+    club
+}
+
+fn found(photos: &[&str]) -> Club {
+    let club = member();
+    scanned(&club, &photos.iter().map(|path| (*path, Some(Band::Match))).collect::<Vec<_>>());
+    club
+}
+
+/// The files below a folder, sorted, without the folder.
+fn below(folder: &str) -> Vec<String> {
+    let (mut files, mut folders) = (Vec::new(), vec![Path::new(folder).to_owned()]);
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(at).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn i4_a_proposal_is_in_no_copy_and_on_no_page_for_the_person() {
+    let club = member();
+    scanned(&club, &[("sure.jpg", Some(Band::Match)), ("maybe.jpg", Some(Band::Review))]);
+    let (out, page) = (club.file("out"), club.file("page.html"));
+    let hand_out = ["find", "m-1", "--copy-to", &out, "--sheet", &page];
+    let said = club.says(&hand_out);
+    assert!(said.contains("1 photo waits to be confirmed and not handed out: assent review m-1"), "{said}");
+    assert!(!said.contains("maybe.jpg"), "{said}");
+    let page_text = club.text("page.html");
+    assert_eq!(below(&out), ["trip/sure.jpg"]);
+    assert!(page_text.contains("sure.jpg") && !page_text.contains("maybe.jpg") && !page_text.contains("confirmed"));
+    let listed = club.says(&["find", "m-1"]);
+    assert!(listed.contains("maybe.jpg\t(to be confirmed: assent review)"), "{listed}");
+
+    let review = club.file("review.html");
+    let number = club.run(&["review", "m-1", "--sheet", &review])["proposals"][0]["number"].to_string();
+    let review = fs::read_to_string(review).unwrap();
+    assert!(review.contains("maybe.jpg") && !review.contains("sure.jpg"), "who decides sees what is to be decided");
+    club.run(&["review", "m-1", "--confirm", &number]);
+    club.run(&hand_out);
+    assert_eq!(below(&out), ["trip/maybe.jpg", "trip/sure.jpg"]);
+    assert!(club.text("page.html").contains("maybe.jpg"));
+
+    let nobody = member();
+    scanned(&nobody, &[("maybe.jpg", Some(Band::Review))]);
+    let said = nobody.says(&["find", "m-1", "--copy-to", &nobody.file("out"), "--sheet", &nobody.file("page.html")]);
+    assert!(said.contains("No copies were made") && said.contains("No page was written"), "{said}");
+    assert!(!Path::new(&nobody.file("out")).exists() && !Path::new(&nobody.file("page.html")).exists());
+}
+
+#[test]
+fn each_found_photo_has_a_copy_under_its_whole_name() {
+    let names = ["IMG_1.jpg", "IMG_1.jpeg", "IMG_1.png", "IMG_1.webp", "img_1.JPG", "IMG.CR2", "IMG.JPG", "a/IMG.JPG"];
+    let club = found(&names);
+    let out = club.file("out");
+    let answer = club.run(&["find", "m-1", "--copy-to", &out]);
+    assert_eq!(answer["copied"], names.len());
+    let copies = below(&out);
+    assert_eq!(copies.len(), names.len(), "{copies:?}");
+    let folded: std::collections::BTreeSet<String> = copies.iter().map(|name| name.to_lowercase()).collect();
+    assert_eq!(folded.len(), names.len(), "also where case does not count: {copies:?}");
+    for name in ["trip/IMG_1.jpg", "trip/IMG_1.jpeg", "trip/IMG_1.png.jpg", "trip/IMG.CR2.jpg", "trip/a/IMG.JPG"] {
+        assert!(copies.iter().any(|copy| copy == name), "{name}: {copies:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_handed_out_among_the_photos() {
+    let club = found(&["a.jpg"]);
+    std::os::unix::fs::symlink(club.file("photos"), club.file("link")).unwrap();
+    let check = |flaw: &str, option: &str, place: &str, says: &str| {
+        let told = club.refused(&["find", "m-1", option, &club.file(place)]);
+        assert!(told.contains(says), "{flaw}: {told}");
+    };
+    check("the folder itself", "--copy-to", "photos", "lies in the folder of the collection trip");
+    check("a folder in it", "--copy-to", "photos/out", "lies in the folder of the collection trip");
+    check("by a link", "--copy-to", "link/out", "lies in the folder of the collection trip");
+    check("by dots", "--copy-to", "new/../photos/out", "lies in the folder of the collection trip");
+    check("the folder around it", "--copy-to", ".", "the collection trip lies in");
+    check("a page", "--sheet", "photos/page.html", "lies in the folder of the collection trip");
+    check("a page by a link", "--sheet", "link/page.html", "lies in the folder of the collection trip");
+    let relative = Command::new(env!("CARGO_BIN_EXE_assent"))
+        .args(["--vault", &club.vault(), "find", "m-1", "--copy-to", "out"])
+        .env("XDG_DATA_HOME", club.home())
+        .current_dir(club.file("photos"))
+        .output()
+        .unwrap();
+    assert!(stderr(&relative).contains("lies in the folder of the collection trip"), "{}", stderr(&relative));
+    assert_eq!(below(&club.file("photos")), ["a.jpg"]);
+    assert!(!Path::new(&club.file("new")).exists(), "nothing was made on the way");
+    assert_eq!(club.logged("export"), 0, "it is refused before anything is looked for");
+}
+
+#[test]
+fn a_photo_that_is_gone_or_damaged_is_named_and_the_others_are_handed_out() {
+    let names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"];
+    let club = found(&names);
+    let photo = |name: &str| club.file(&format!("photos/{name}"));
+    let whole = names.map(|name| fs::read(photo(name)).unwrap());
+    fs::remove_file(photo("b.jpg")).unwrap();
+    fs::write(photo("c.jpg"), "no picture").unwrap();
+    let (out, page) = (club.file("out"), club.file("page.html"));
+    let hand_out = ["--vault", &club.vault(), "find", "m-1", "--copy-to", &out, "--sheet", &page];
+    for run in ["first", "second"] {
+        let output = assent(club.home(), &hand_out);
+        let (said, told) = (stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{run}: {said}");
+        for name in ["b.jpg", "c.jpg"] {
+            assert!(said.lines().any(|line| line.starts_with("left out: ") && line.contains(name)), "{name}: {said}");
+        }
+        assert!(told.starts_with("assent: 2 photos could not be used, see above; the others are done."), "{told}");
+        assert_eq!(below(&out), ["trip/a.jpg", "trip/d.jpg"], "{run}");
+        let page = club.text("page.html");
+        assert!(page.contains("a.jpg") && !page.contains("b.jpg"), "{run}");
+    }
+    for (name, bytes) in names.iter().zip(&whole) {
+        fs::write(photo(name), bytes).unwrap();
+    }
+    club.run(&["find", "m-1", "--copy-to", &out, "--sheet", &page]);
+    assert_eq!(below(&out), names.map(|name| format!("trip/{name}")));
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_run_again_and_nothing_else_is_overwritten() {
+    let club = found(&["a.jpg", "b.jpg", "sub/c.jpg"]);
+    let (out, page) = (club.file("out"), club.file("page.html"));
+    let hand_out = ["find", "m-1", "--copy-to", &out];
+    club.run(&hand_out);
+    let whole = fs::read(club.file("out/trip/a.jpg")).unwrap();
+    // What a killed run leaves: some copies, and one that it had begun.
+    fs::remove_file(club.file("out/trip/b.jpg")).unwrap();
+    fs::write(club.file("out/trip/b.jpg.assent-part"), "half").unwrap();
+    fs::write(club.file("out/.DS_Store"), "what a system leaves").unwrap();
+    club.run(&hand_out);
+    assert_eq!(below(&out), [".DS_Store", "trip/a.jpg", "trip/b.jpg", "trip/sub/c.jpg"]);
+    assert_eq!(fs::read(club.file("out/trip/a.jpg")).unwrap(), whole);
+
+    fs::write(club.file("out/trip/b.jpg"), "mine").unwrap();
+    let told = club.refused(&hand_out);
+    assert!(told.contains("is not empty: ") && told.contains("b.jpg is not a copy made for this person"), "{told}");
+    assert_eq!(club.text("out/trip/b.jpg"), "mine");
+    fs::remove_file(club.file("out/trip/b.jpg")).unwrap();
+    club.run(&["subject", "add", "m-2", "--name", "Max"]);
+    let told = club.refused(&["find", "m-2", "--copy-to", &out]);
+    assert!(told.contains("is not a copy made for this person"), "copies for two people do not mix: {told}");
+
+    club.run(&["find", "m-1", "--sheet", &page]);
+    club.run(&["find", "m-1", "--sheet", &page]);
+    let told = club.refused(&["review", "m-1", "--sheet", &page]);
+    assert!(told.contains("is there already"), "a page for the person is none for those who decide: {told}");
+    fs::write(&page, "<html>mine</html>").unwrap();
+    let told = club.refused(&["find", "m-1", "--sheet", &page]);
+    assert!(told.contains("is there already, and was not made for this person"), "{told}");
+    assert_eq!(club.text("page.html"), "<html>mine</html>");
+    assert!(club.refused(&["find", "m-1", "--sheet", &club.file("page.pdf")]).contains(".html"));
+}
+
+#[cfg(unix)]
+#[test]
+fn copies_and_pages_may_be_read_by_whom_the_umask_lets() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let club = found(&["a.jpg"]);
+    fs::write(club.file("plain"), "").unwrap();
+    club.run(&["find", "m-1", "--copy-to", &club.file("out"), "--sheet", &club.file("page.html")]);
+    let mode = |name: &str| fs::metadata(club.file(name)).unwrap().permissions().mode();
+    assert_eq!([mode("out/trip/a.jpg"), mode("page.html")], [mode("plain"); 2]);
+}
+
+#[cfg(unix)]
+#[test]
+fn escape_sequences_in_the_names_of_photos_do_nothing() {
+    let club = found(&["esc\u{1b}[31mRED\u{1b}]0;title\u{7}.jpg", "new\nline.jpg", "\u{202e}gpj.jpg"]);
+    let said = club.says(&["find", "m-1", "--copy-to", &club.file("out")]);
+    let acts = |text: &str| text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}');
+    assert!(!acts(&said), "{said:?}");
+    assert!(said.lines().any(|line| line.ends_with("new\\nline.jpg")), "one photo is one line: {said}");
+    for name in below(&club.file("out")) {
+        assert!(!acts(&name) && !name.contains('\n'), "{name:?}");
+    }
+    fs::remove_file(club.file("photos/new\nline.jpg")).unwrap();
+    let output = assent(club.home(), &["--vault", &club.vault(), "find", "m-1", "--copy-to", &club.file("second")]);
+    assert!(stdout(&output).lines().any(|line| line.starts_with("left out: ") && line.contains("new\\nline.jpg")));
+}
+
+#[test]
+fn find_says_why_it_found_nothing() {
+    let answer = |club: &Club, args: &[&str]| -> (Vec<(String, String)>, String) {
+        let args = [&["find"][..], args].concat();
+        let nothing = club.run(&args)["nothing"].as_array().unwrap().clone();
+        let word = |object: &Value, key: &str| object[key].as_str().unwrap().to_owned();
+        (nothing.iter().map(|o| (word(o, "collection"), word(o, "code"))).collect(), club.says(&args))
+    };
+    let check = |flaw: &str, club: &Club, args: &[&str], code: &str, says: &str| {
+        let (codes, said) = answer(club, args);
+        assert_eq!(codes, [("trip".to_owned(), code.to_owned())], "{flaw}");
+        assert!(said.starts_with("0 photos") && said.contains(says), "{flaw}: {said}");
+    };
+    let club = member();
+    check("enrolled without a portrait", &club, &["m-1"], "no-portrait", "enrol them again");
+    club.run(&["subject", "add", "m-2", "--name", "Max"]);
+    check("never agreed", &club, &["m-2"], "never-agreed", "never agreed");
+
+    scanned(&club, &[]);
+    check("not scanned", &club, &["m-1"], "not-scanned", "trip: not scanned yet: assent scan trip");
+    scanned(&club, &[("a.jpg", None)]);
+    check("really none", &club, &["m-1"], "not-there", "trip: none of 1 photo shows them.");
+    fs::write(club.file("photos/new.jpg"), jpeg()).unwrap();
+    check("photos came", &club, &["m-1"], "photos-not-scanned", "1 photo is not scanned yet: assent scan trip");
+    scanned(&club, &[("new.jpg", None)]);
+    club.run(&["request", "blur", "trip", "a.jpg", "--at", "20,20"]);
+    check("a face was set apart", &club, &["m-1"], "set-apart", "1 face there was set apart");
+    club.run(&["subject", "restrict", "m-1"]);
+    check("restricted", &club, &["m-1"], "restricted", "set apart at their request");
+    club.run(&["subject", "restrict", "m-1", "--lift"]);
+
+    fs::create_dir(club.file("other")).unwrap();
+    club.run(&["collection", "add", "summer camp", &club.file("other"), "--others", "closed-group"]);
+    let (codes, said) = answer(&club, &["m-1"]);
+    assert_eq!(codes.len(), 2, "one answer for each collection");
+    assert!(said.contains("summer camp: they agreed for trip, and not for this collection."), "{said}");
+    let (codes, _) = answer(&club, &["m-1", "--collection", "summer camp"]);
+    assert_eq!(codes, [("summer camp".to_owned(), "other-collections".to_owned())]);
+
+    let club = found(&["a.jpg"]);
+    assert_eq!(answer(&club, &["m-1"]).0, [], "where something was found there is no reason");
+    club.run(&["consent", "withdraw", "m-1"]);
+    check("withdrew", &club, &["m-1"], "withdrew", "they withdrew their permission on 20");
+
+    let club = super::consent::club();
+    agree(&club, 1);
+    check("expired", &club, &["m-1"], "expired", "their permission expired on 20");
+}
