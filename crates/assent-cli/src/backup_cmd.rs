@@ -70,19 +70,7 @@ pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'
     });
     Ok(out.answer(&object, |out| {
         writeln!(out, "The vault is restored at {}.", place.folder.display())?;
-        let made_good = [
-            (found.erased, "person erased", "people erased"),
-            (found.withdrawn, "consent withdrawn", "consents withdrawn"),
-            (restrictions, "person whose records may only be kept, or may be used again", "restrictions"),
-            (orders, "order to stop", "orders to stop"),
-            (requests, "request", "requests"),
-            (objections, "face set apart", "faces set apart"),
-        ];
-        let made_good: Vec<String> = made_good
-            .iter()
-            .filter(|(n, ..)| *n > 0)
-            .map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many }))
-            .collect();
+        let made_good = vault::made_good(found);
         if made_good.is_empty() {
             writeln!(out, "The key ring knows of nothing that came after the backup.")?;
         } else {

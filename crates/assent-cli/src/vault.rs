@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, RestoreError, RingSecret, Settings,
-    Subject, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, Recovered, RestoreError, RingSecret,
+    Settings, Subject, TakenUp, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -113,6 +113,10 @@ pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId
     if let Some(said) = older_ring(&ledger) {
         tell(&said);
     }
+    let made_good = made_good(ledger.recovered());
+    if !made_good.is_empty() {
+        tell(&format!("from the key ring, which knew of it and the vault did not: {}", made_good.join(", ")));
+    }
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
 }
@@ -135,6 +139,25 @@ pub(crate) fn older_ring(ledger: &Ledger) -> Option<String> {
          this one. Destroy every other copy from that time",
     );
     Some(said)
+}
+
+/// What the key ring knew of and the vault did not, in words.
+pub(crate) fn made_good(found: Recovered) -> Vec<String> {
+    let TakenUp { restrictions, orders, requests, objections } = found.taken_up;
+    let all = [
+        (found.erased, "person erased", "people erased"),
+        (found.withdrawn, "consent withdrawn", "consents withdrawn"),
+        (
+            restrictions,
+            "person whose records may only be kept, or may be used again",
+            "people whose records may only be kept, or may be used again",
+        ),
+        (orders, "order to stop", "orders to stop"),
+        (requests, "request", "requests"),
+        (objections, "face set apart", "faces set apart"),
+    ];
+    let there = all.into_iter().filter(|(n, ..)| *n > 0);
+    there.map(|(n, one, many)| format!("{n} {}", if n == 1 { one } else { many })).collect()
 }
 
 /// Says it if the key ring could not be written: what was asked for counts all the same.

@@ -1,10 +1,11 @@
 //! Backups: the data without keys in one place, the key ring in another. The way back is in `restore`.
 //!
 //! Every file of a backup is written beside its place first, and takes it when all are on disk: at every moment the last
-//! backup is there or the new one. The ring goes first, because a newer ring opens older data.
+//! backup is there or the new one. The ring goes first, because a newer ring opens older data; where keys were rotated in between,
+//! the older ring is needed too, and is kept beside the newer one until the data are replaced.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::db::DbError;
@@ -103,13 +104,13 @@ impl Ledger {
             durable::make_private_folder(folder).map_err(io("make the folder", folder))?;
         }
         let keys = durable::draft_private(hook, kind, ring, &keys).map_err(io("write", ring))?;
-        // and then in it.
-        let old_keys = OpenOptions::new().write(true).open(ring).ok();
+        // and then in it. The last ring stays within reach until the data that it opens are replaced.
+        durable::set_aside(hook, kind, ring).map_err(io("keep what was in", ring))?;
         durable::put_in_place(hook, kind, &keys, ring).map_err(io("write", ring))?;
         durable::put_in_place(hook, kind, &new, &whole).map_err(io("write", &whole))?;
         durable::put_in_place(hook, kind, &note, &checkpoint).map_err(io("write", &checkpoint))?;
-        // It may hold the keys of people who were erased since. Nobody reaches it any more.
-        old_keys.map_or(Ok(()), overwrite).map_err(io("overwrite what was in", ring))
+        // It may hold the keys of people who were erased since.
+        announced(hook, kind, || durable::finish_replacing(ring)).map_err(io("overwrite what was in", ring))
     }
 
     fn copy_database(&self, data: &Path, new: &Path) -> Result<(), BackupError> {
@@ -123,10 +124,4 @@ impl Ledger {
         }
         File::open(new).and_then(|file| file.sync_all()).map_err(io)
     }
-}
-
-fn overwrite(mut file: File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    file.write_all(&vec![0; length as usize])?;
-    file.sync_all()
 }

@@ -128,6 +128,30 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Keeps a file that is to be replaced under a second name, until [`finish_replacing`]. One that an interruption left there
+/// stays: what goes with it was not replaced yet.
+pub(crate) fn set_aside(hook: &WriteHook, kind: WriteKind, path: &Path) -> std::io::Result<()> {
+    let aside = set_aside_at(path);
+    if aside.exists() || !path.exists() {
+        return Ok(());
+    }
+    announced(hook, kind, || {
+        if std::fs::hard_link(path, &aside).is_err() {
+            // Not every disk that people carry away knows two names of one file.
+            let draft = beside(&aside, DRAFT);
+            std::fs::copy(path, &draft)?;
+            File::open(&draft)?.sync_all()?;
+            std::fs::rename(&draft, &aside)?;
+        }
+        sync_folder_of(path)
+    })
+}
+
+/// Where [`set_aside`] keeps a file.
+pub(crate) fn set_aside_at(path: &Path) -> PathBuf {
+    beside(path, REPLACED)
+}
+
 /// Writes a file that only its owner may read, whole or not at all, over the one that is there.
 pub(crate) fn put_private(hook: &WriteHook, kind: WriteKind, path: &Path, content: &[u8]) -> std::io::Result<()> {
     let draft = draft_private(hook, kind, path, content)?;

@@ -92,8 +92,20 @@ impl KeyRing {
         Self::open(path, secrets, hook)
     }
 
-    /// Opens the file, with the first of `secrets` that fits if it is locked.
+    /// Opens the file, with the first of `secrets` that fits if it is locked, and clears away what an interrupted replacement
+    /// left beside it.
     pub(crate) fn open(path: &Path, secrets: &[RingSecret], hook: &WriteHook) -> Result<Self, KeyRingError> {
+        let ring = Self::open_backup(path, secrets, hook)?;
+        durable::finish_replacing(path).map_err(|source| KeyRingError::Io {
+            op: "finish replacing",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(ring)
+    }
+
+    /// Opens the file and leaves alone what lies beside it.
+    pub(crate) fn open_backup(path: &Path, secrets: &[RingSecret], hook: &WriteHook) -> Result<Self, KeyRingError> {
         let io = |source| KeyRingError::Io { op: "read", path: path.to_owned(), source };
         let opened = OpenOptions::new().read(true).write(true).open(path);
         let mut file = opened.map_err(|source| lock::cannot_open(path, source))?;
@@ -102,11 +114,6 @@ impl KeyRing {
             return Err(KeyRingError::TooOpen { path: path.to_owned() });
         }
         let header = Header::read(&mut file, path)?;
-        durable::finish_replacing(path).map_err(|source| KeyRingError::Io {
-            op: "finish replacing",
-            path: path.to_owned(),
-            source,
-        })?;
         let (master, locked) = header.unlock(secrets, path)?;
         let mut ring = Self {
             path: path.to_owned(),

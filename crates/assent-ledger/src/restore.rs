@@ -131,9 +131,12 @@ impl Ledger {
             return Err(OpenError::VaultExists { folder: place.folder.clone() }.into());
         }
         let lost = from.ring.filter(|_| !place.ring.exists());
-        let ring = KeyRing::open(lost.unwrap_or(&place.ring), &tools.secrets, &tools.hook)?;
+        let open = |path: &Path| KeyRing::open_backup(path, &tools.secrets, &tools.hook);
+        let ring = open(lost.unwrap_or(&place.ring))?;
         let leaves = check_ring(&ring, from.newest)?;
-        let mut copy = from.ring.map(|copy| KeyRing::open(copy, &tools.secrets, &tools.hook)).transpose()?;
+        // Of a backup that was interrupted, the ring of the same time as the data lies beside the newer one.
+        let aside = from.ring.map(durable::set_aside_at).filter(|aside| aside.exists());
+        let mut copy = aside.as_deref().or(from.ring).map(open).transpose()?;
         if let (Some(copy), Some(path)) = (&copy, from.ring)
             && copy.vault() != ring.vault()
         {

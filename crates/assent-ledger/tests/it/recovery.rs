@@ -257,11 +257,13 @@ fn a_backup_over_the_last_one_is_whole_wherever_it_is_interrupted() {
     let mut seen = Vec::new();
     for n in 1.. {
         let w = World::new(Backend::Sqlite);
-        w.subject("ada");
+        let ada = w.subject("ada");
         let dir = w.home.dir.path();
         let to = Carried { data: dir.join("backup"), ring: dir.join("elsewhere/ring") };
         w.ledger.backup(&to.data, &to.ring, T0).unwrap();
         w.subject("bob");
+        // So that the newer key ring alone does not open the older data.
+        w.ledger.rotate(ada, T0).unwrap();
         let World { ledger, home, .. } = w;
         drop(ledger);
         let killed = catch_unwind(AssertUnwindSafe(|| {
@@ -273,8 +275,10 @@ fn a_backup_over_the_last_one_is_whole_wherever_it_is_interrupted() {
         assert!(people == ["ada"] || people == ["ada", "bob"], "write {n}: {people:?}");
         home.open().backup(&to.data, &to.ring, T0).unwrap();
         assert_eq!(from_nothing(&to), ["ada", "bob"], "write {n}: and it can be made again");
-        let left: Vec<_> = fs::read_dir(&to.data).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 2, "write {n}: {left:?}");
+        for (folder, files) in [(to.data.as_path(), 2), (to.ring.parent().unwrap(), 1)] {
+            let left: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+            assert_eq!(left.len(), files, "write {n}: {left:?}");
+        }
         if !killed {
             break;
         }
