@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, PendingId, Purpose, Refusal,
-    Signer, Subject,
+    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, Pending, PendingId, Purpose,
+    Refusal, Signer, Subject,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
@@ -179,32 +179,31 @@ pub(crate) fn run(
         }
         ConsentCommand::Receipt { subject, to } => receipts(&ledger, &vault::subject(&ledger, subject)?, to, out)?,
         ConsentCommand::Withdraw { subject, collection, purpose, dry_run } => {
-            let id = vault::subject(&ledger, subject)?.id;
+            let id = vault::subject_id(&ledger, subject)?;
             let only = collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
-            let both = ledger.run_tx("list consents", now(), |tx| Ok((tx.grants_of(id)?, tx.pending_of(id)?)))?;
-            let (grants, pending) = both.into_inner();
             let fits = |c: CollectionId, of: &Purpose| {
                 only.is_none_or(|only| only == c) && purpose.as_ref().is_none_or(|purpose| purpose == of)
             };
-            // A form is given up as a whole, also if it covers more.
-            let given_up: Vec<PendingId> = pending
-                .iter()
-                .filter(|p| p.signed.consents.iter().any(|c| fits(c.collection, &c.purpose)))
-                .map(|p| p.id)
-                .collect();
-            let ending: Vec<GrantId> = grants
-                .iter()
-                .filter(|g| g.state == GrantState::Active)
-                .filter(|g| fits(g.collection, &g.purpose))
-                .map(|g| g.id)
-                .collect();
+            let said = ledger.run_tx("list consents", now(), |tx| {
+                // What waits cannot be read with a damaged key. A form is given up as a whole, also if it covers more.
+                let waiting: Vec<PendingId> = if tx.is_readable(id)? {
+                    let meant = |p: &Pending| p.signed.consents.iter().any(|c| fits(c.collection, &c.purpose));
+                    tx.pending_of(id)?.iter().filter(|p| meant(p)).map(|p| p.id).collect()
+                } else {
+                    tx.pending_ids_of(id)?
+                };
+                Ok((tx.consents_of(id)?, waiting))
+            })?;
+            let (consents, given_up) = said.into_inner();
+            let ending: Vec<GrantId> =
+                consents.iter().filter(|c| fits(c.collection, &c.purpose)).map(|c| c.grant).collect();
             if ending.is_empty() && given_up.is_empty() {
                 return Err(CommandError::NothingToWithdraw);
             }
             if !dry_run {
                 ledger.run_tx("withdraw", now(), |tx| {
                     given_up.iter().try_for_each(|pending| tx.discard_pending(*pending))?;
-                    ending.iter().try_for_each(|grant| tx.withdraw(tx.active_grant(*grant)?))
+                    ending.iter().try_for_each(|grant| tx.withdraw_consent(*grant))
                 })?;
             }
             let ids: Vec<String> = ending.iter().map(ToString::to_string).collect();

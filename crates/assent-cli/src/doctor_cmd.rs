@@ -1,9 +1,10 @@
 //! `assent doctor`: what is missing, each with the next command.
 
-use assent::ledger::{Ledger, OthersBasis, Purpose, TxError};
+use assent::ledger::{Collection, Ledger, OthersBasis, Purpose, TxError};
 use serde_json::json;
 
 use crate::collection_cmd::lock_says;
+use crate::doctor_keys;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, quoted, shown};
@@ -37,20 +38,16 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
     };
     match vault::open(flags) {
         Ok(ledger) => {
-            let says = format!(
-                "a vault of {}",
-                if ledger.kind().as_str() == "household" { "a household" } else { "an organisation" }
-            );
-            findings.push(Finding { what: "vault", good: true, says });
+            let whose = if ledger.kind().as_str() == "household" { "a household" } else { "an organisation" };
+            findings.push(Finding { what: "vault", good: true, says: format!("a vault of {whose}") });
             let audit = ledger.audit_verify(None, now())?;
             let says = match audit.fault {
                 None => format!("whole, {} leaves", audit.size),
                 Some((position, _)) => format!("not whole from leaf {position}: assent audit verify"),
             };
             findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
-            findings.extend(undone(&ledger)?);
-            findings.extend(left_behind(&ledger)?);
             let collections = vault::collections(&ledger)?;
+            findings.extend(of_the_vault(&ledger, &collections)?);
             if collections.is_empty() {
                 let says = "none yet: assent collection add NAME FOLDER".to_owned();
                 findings.push(Finding { what: "collections", good: false, says });
@@ -82,6 +79,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                     let says = format!("{}: {}", c.name, lock_says(lock, &c.name));
                     findings.push(Finding { what: "basis", good: c.others == OthersBasis::None, says });
                 }
+                let over = over(&ledger, c, n.templates == 0)?;
                 let (good, says) = match folder {
                     Err(e) => (false, format!("{}: {}", c.name, chain(&e))),
                     Ok(_) if unopened > 0 => (
@@ -92,6 +90,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                             count(unopened, "template")
                         ),
                     ),
+                    Ok(_) if over.is_some() => over.unwrap_or_default(),
                     Ok(_) if n.templates == 0 => (
                         true,
                         format!("{}: nobody asks to be found; faces are not compared (assent enrol --help)", c.name),
@@ -126,7 +125,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
 }
 
 /// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(c) = cause {
@@ -135,6 +134,15 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = c.source();
     }
     text
+}
+
+/// What there is to say of the vault as a whole.
+fn of_the_vault(ledger: &Ledger, collections: &[Collection]) -> Result<Vec<Finding>, TxError> {
+    let mut findings = undone(ledger)?;
+    findings.extend(left_behind(ledger)?);
+    findings.extend(clock(ledger)?);
+    findings.extend(keys(ledger, collections)?);
+    Ok(findings)
 }
 
 /// What an interruption, or a full disk, left to do.
@@ -164,6 +172,31 @@ fn left_behind(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
             count(unfinished, "erasure")
         );
         findings.push(Finding { what: "erasures", good: false, says });
+    }
+    Ok(findings)
+}
+
+/// Whether all is well with the consents of a collection that are over by their date, and what there is to say of them.
+fn over(ledger: &Ledger, c: &Collection, nobody_left: bool) -> Result<Option<(bool, String)>, TxError> {
+    let over = ledger.run_tx("look for ends", now(), |tx| tx.over_by_date(c.id))?.into_inner();
+    Ok(over.and_then(|over| Some((over.waiting == 0, doctor_keys::over(&over, &c.name, nobody_left)?))))
+}
+
+/// What is wrong with the clock.
+fn clock(ledger: &Ledger) -> Result<Option<Finding>, TxError> {
+    let doubt = ledger.clock(now())?;
+    Ok(doubt.map(|doubt| Finding { what: "clock", good: false, says: doubt.to_string() }))
+}
+
+/// Whose key is damaged, and how many slots are that concern nobody who can be named.
+fn keys(ledger: &Ledger, collections: &[Collection]) -> Result<Vec<Finding>, TxError> {
+    let check = ledger.check_keys(now())?;
+    let finding = |says| Finding { what: "keys", good: false, says };
+    let mut findings: Vec<Finding> =
+        check.people.iter().map(|who| finding(doctor_keys::describe(who, collections))).collect();
+    if findings.is_empty() && !check.damaged.is_empty() {
+        let places = count(check.damaged.len(), "place");
+        findings.push(finding(format!("{places} in the key ring damaged; everybody has their key: assent keys check")));
     }
     Ok(findings)
 }

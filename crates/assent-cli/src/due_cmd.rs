@@ -62,7 +62,7 @@ fn describe(
     let name = |id| collection_name(collections, id);
     let (what, id, about) = match &deadline.what {
         Due::Consent { grant, subject, collection, purpose } => {
-            let handle = handles.get(subject).map_or("?", String::as_str);
+            let handle = handles.get(subject).map_or("somebody whose key is damaged", String::as_str);
             ("consent", grant.to_string(), format!("{handle}: {purpose} in {}", name(*collection)))
         }
         Due::Request(id) => ("request", id.to_string(), format!("assent request show {id}")),
@@ -87,7 +87,7 @@ fn describe(
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    // Opening ends what is due, and finishes what was interrupted.
+    // Ends what is due; opening finishes what was interrupted.
     let (ledger, expired) = vault::open_and_expire(flags)?;
     ledger.scrub_if_due(now());
     let exported = args.export.as_ref().map(|folder| ledger.export_log(folder, now(), &mut |_, _| {})).transpose()?;
@@ -95,7 +95,7 @@ pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
         Ok(tx.deadlines()?.iter().filter(|deadline| deadline.alarm(now()) >= Alarm::Soon).count())
     })?;
     let near = near.into_inner();
-    let ended: Vec<String> = expired.iter().map(ToString::to_string).collect();
+    let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
     let object = json!({ "expired": ended, "near": near, "log_entries": exported.as_ref().map(|here| here.size) });
     Ok(out.answer(&object, |out| {
         writeln!(

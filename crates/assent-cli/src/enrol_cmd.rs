@@ -105,7 +105,7 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_until_stopped(flags)?;
+    let ledger = vault::open_to_compare(flags)?;
     let mut engine = Engine::new(models);
     if args.complete {
         return pending_cmd::complete_all(&ledger, &mut engine, out);
@@ -234,11 +234,12 @@ fn consents(collections: &[Collection], purposes: &[Purpose]) -> Vec<Consent> {
 }
 
 fn owner(ledger: &Ledger) -> Result<Subject, CommandError> {
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's path has one lifetime, the closure all"
-    )]
-    let all = ledger.run_tx("find the owner", now(), |tx| tx.subjects())?.into_inner();
+    let known = ledger.run_tx("find the owner", now(), |tx| Ok((tx.subjects()?, tx.unreadable()?)))?;
+    let (all, unreadable) = known.into_inner();
+    if let Some(owner) = unreadable.iter().find(|who| who.owner) {
+        // Refused, and says that the key is damaged.
+        return Ok(vault::subject(ledger, &owner.number)?);
+    }
     all.into_iter().find(|s| s.owner).ok_or(CommandError::Ledger(TxError::SelfStatement))
 }
 

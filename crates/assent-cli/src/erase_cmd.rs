@@ -1,12 +1,14 @@
 //! `assent erase`: one person, or everybody of a jurisdiction, of a collection, or of an order's list.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use assent::ledger::{Jurisdiction, Ledger, SubjectId};
+use assent::ledger::{Erasures, Jurisdiction, Ledger, SubjectId};
 use clap::Args;
 use serde_json::json;
 
+use crate::doctor_cmd::chain;
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, write_text};
 use crate::output::{Output, count, date};
@@ -47,7 +49,7 @@ pub(crate) struct EraseArgs {
 pub(crate) fn run(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     match &args.subject {
-        Some(subject) => one(args, &ledger, vault::subject(&ledger, subject)?.id, out)?,
+        Some(subject) => one(args, &ledger, vault::subject_id(&ledger, subject)?, out)?,
         None => many(args, &ledger, out)?,
     }
     ledger.scrub_if_due(now());
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
 
 fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'_>) -> Result<(), CommandError> {
     if args.dry_run {
-        let grants = ledger.run_tx("list consents", now(), |tx| tx.grants_of(subject))?.into_inner().len();
+        let grants = ledger.run_tx("list consents", now(), |tx| tx.consents_of(subject))?.into_inner().len();
         let object = json!({ "subject": subject.to_string(), "consents": grants, "dry_run": true });
         return Ok(out.answer(&object, |out| {
             writeln!(
@@ -69,67 +71,124 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     // No gallery is in memory between commands; each scan makes its own.
     let done = ledger.erase(subject, now(), |_| ())?;
     let certificate = ledger.certificate(subject, now())?;
-    if let Some(path) = &args.certificate {
-        write_text(path, &certificate)?;
-    }
+    let written = args.certificate.as_ref().map(|path| write_text(path, &certificate));
     let object = json!({
         "subject": subject.to_string(), "erased": date(done.erased), "intent_leaf": done.intent, "done_leaf": done.done,
         "certificate": certificate,
     });
-    Ok(out.answer(&object, |out| {
+    out.answer(&object, |out| {
         writeln!(
             out,
             "Erased {subject}. Rows deleted, key destroyed; leaves {} and {} of the log say so.",
             done.intent, done.done
         )?;
-        match &args.certificate {
-            Some(path) => writeln!(out, "The certificate is in {}.", path.display())?,
-            None => writeln!(out, "Their certificate: assent audit certificate {subject} --to FILE")?,
+        match (&args.certificate, &written) {
+            (Some(path), Some(Ok(()))) => writeln!(out, "The certificate is in {}.", path.display())?,
+            _ => writeln!(out, "Their certificate: assent audit certificate {subject} --to FILE")?,
         }
         writeln!(out, "An old backup of the key ring still holds the key: destroy such backups, or let them run out.")
-    })?)
+    })?;
+    written.unwrap_or(Ok(()))
+}
+
+/// Who is meant: by the line that names them, where there is one.
+struct Meant {
+    id: SubjectId,
+    line: Option<String>,
+}
+
+impl Meant {
+    fn name(&self) -> String {
+        self.line.clone().unwrap_or_else(|| self.id.to_string())
+    }
 }
 
 fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let whom = whom(args, ledger)?;
+    let (whom, unreadable) = whom(args, ledger)?;
+    let without: Vec<&str> = unreadable.iter().map(String::as_str).collect();
     if args.dry_run {
-        let ids: Vec<String> = whom.iter().map(ToString::to_string).collect();
-        let object = json!({ "subjects": ids, "dry_run": true });
+        let ids: Vec<String> = whom.iter().map(|m| m.id.to_string()).collect();
+        let object = json!({ "subjects": ids, "unreadable": without, "dry_run": true });
         return Ok(out.answer(&object, |out| {
             ids.iter().try_for_each(|id| writeln!(out, "{id}"))?;
+            say_unreadable(&without, out)?;
             writeln!(out, "Would erase {}.", people(ids.len()))
         })?);
     }
     if whom.is_empty() {
-        let object = json!({ "erased": [], "certificates": null });
-        return Ok(out.answer(&object, |out| writeln!(out, "Nobody on the roster is meant; nothing was erased."))?);
+        let object = json!({ "erased": [], "unreadable": without, "certificates": null });
+        return Ok(out.answer(&object, |out| {
+            say_unreadable(&without, out)?;
+            writeln!(out, "Nobody on the roster is meant; nothing was erased.")
+        })?);
     }
-    // Before anybody is erased: a certificate that cannot be written is no surprise then.
+    // Before anybody is erased: a folder that cannot be made is no surprise then.
     args.certificates.as_deref().map_or(Ok(()), make_folder)?;
     let bar = progress::bar(whom.len() as u64, "people");
-    for subject in &whom {
-        ledger.erase(*subject, now(), |_| ())?;
-        if let Some(folder) = &args.certificates {
-            let path = folder.join(format!("{subject}.txt"));
-            write_text(&path, &ledger.certificate(*subject, now())?)?;
-        }
-        bar.inc(1);
-    }
+    let ids: Vec<SubjectId> = whom.iter().map(|meant| meant.id).collect();
+    let Erasures { done, failed } = ledger.erase_each(&ids, now(), &mut |_| (), &mut || bar.inc(1));
     bar.finish_and_clear();
-    if let Some(folder) = &args.certificates {
-        write_text(&folder.join(ERASURE_LIST), &ledger.erasure_list(&whom)?)?;
-    }
-    let ids: Vec<String> = whom.iter().map(ToString::to_string).collect();
-    Ok(out.answer(&json!({ "erased": ids, "certificates": args.certificates }), |out| {
-        writeln!(out, "Erased {}.", people(ids.len()))?;
-        match &args.certificates {
-            Some(folder) => {
-                writeln!(out, "The certificates are in {}, with a signed list of them.", folder.display())?;
-                writeln!(out, "Anybody checks them with: assent audit verify --certificates DIR --key KEY")
-            }
-            None => writeln!(out, "Their certificates: assent audit certificate ID --to FILE"),
+    let erased: BTreeSet<SubjectId> = done.iter().map(|erasure| erasure.subject).collect();
+    let list = ledger.erasure_list(&erased)?;
+    let unwritten = args.certificates.as_deref().map_or_else(Vec::new, |folder| {
+        let certificates =
+            erased.iter().map(|id| (format!("{id}.txt"), ledger.certificate(*id, now()).map_err(CommandError::from)));
+        let all = certificates.chain([(ERASURE_LIST.to_owned(), Ok(list.clone()))]);
+        let write = |(name, text): (String, Result<String, CommandError>)| {
+            let path = folder.join(&name);
+            let why = text.and_then(|text| write_text(&path, &text)).err()?;
+            Some((name, chain(&why)))
+        };
+        all.filter_map(write).collect()
+    });
+    let name = |id: &SubjectId| whom.iter().find(|meant| meant.id == *id).map_or_else(String::new, Meant::name);
+    let failed: Vec<(SubjectId, String, String)> = failed.iter().map(|(id, why)| (*id, name(id), chain(why))).collect();
+    let object = json!({
+        "erased": erased.iter().map(ToString::to_string).collect::<Vec<_>>(), "certificates": args.certificates, "list": list,
+        "failed": failed.iter().map(|(id, _, why)| json!({ "subject": id.to_string(), "why": why })).collect::<Vec<_>>(),
+        "unwritten": unwritten.iter().map(|(file, why)| json!({ "file": file, "why": why })).collect::<Vec<_>>(),
+        "unreadable": without,
+    });
+    out.answer(&object, |out| {
+        failed.iter().try_for_each(|(_, name, why)| writeln!(out, "Not erased: {name}: {why}"))?;
+        say_unreadable(&without, out)?;
+        writeln!(out, "Erased {}.", people(erased.len()))?;
+        let Some(folder) = &args.certificates else {
+            return writeln!(out, "Their certificates: assent audit certificate ID --to FILE");
+        };
+        for (file, why) in &unwritten {
+            writeln!(out, "Not written: {}: {why}", folder.join(file).display())?;
         }
-    })?)
+        if unwritten.is_empty() {
+            writeln!(out, "The certificates are in {}, with a signed list of them.", folder.display())?;
+        } else {
+            writeln!(
+                out,
+                "The same command writes them when it can; one alone: assent audit certificate ID --to FILE"
+            )?;
+        }
+        if unwritten.iter().any(|(file, _)| file == ERASURE_LIST) {
+            writeln!(out, "The signed list:\n{list}")?;
+        }
+        writeln!(out, "Anybody checks them with: assent audit verify --certificates DIR --key KEY")
+    })?;
+    if failed.is_empty() && unwritten.is_empty() && without.is_empty() {
+        return Ok(());
+    }
+    let (failed, unwritten) = (failed.len() + without.len(), unwritten.len());
+    Err(CommandError::NotAllErased { people: people(failed), files: count(unwritten, "file") })
+}
+
+/// People who may be meant: nobody can tell.
+fn say_unreadable(numbers: &[&str], out: &mut dyn Write) -> io::Result<()> {
+    for number in numbers {
+        writeln!(
+            out,
+            "Not erased: {number}, whose key is damaged, so that nobody can tell whether they are meant. If they are: assent \
+             erase {number}"
+        )?;
+    }
+    Ok(())
 }
 
 /// "1 person", "2 people".
@@ -137,16 +196,29 @@ pub(crate) fn people(n: usize) -> String {
     if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
 }
 
-/// Who is meant. Everybody who is named is there, or nobody is erased.
-fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<BTreeSet<SubjectId>, CommandError> {
+/// Who is meant, and the numbers of those of whom nobody can tell. Everybody whom an order names is there, or was erased before,
+/// or nobody is erased.
+fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), CommandError> {
     if let Some(path) = &args.order {
         let text = read_text(path)?;
-        let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        return names.map(|name| Ok(vault::subject(ledger, name)?.id)).collect();
+        let text = text.trim_start_matches('\u{feff}');
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let named = ledger.run_tx("find whom to erase", now(), |tx| tx.named_in_order(&lines))?.into_inner();
+        let mut whom: Vec<Meant> = Vec::new();
+        let mut nobody = Vec::new();
+        for (line, named) in lines.iter().zip(named) {
+            match named {
+                Ok(id) if whom.iter().any(|meant| meant.id == id) => {}
+                Ok(id) => whom.push(Meant { id, line: Some((*line).to_owned()) }),
+                Err(why) => nobody.push(format!("{line}: {why}")),
+            }
+        }
+        let lines = nobody.join("\n");
+        return if nobody.is_empty() { Ok((whom, Vec::new())) } else { Err(CommandError::OrderNames { lines }) };
     }
     let only = args.collection.as_deref().map(|name| vault::collection(ledger, name)).transpose()?;
     let found = ledger.run_tx("find whom to erase", now(), |tx| {
-        let mut found = BTreeSet::new();
+        let (mut found, mut unreadable) = (BTreeSet::new(), Vec::new());
         for subject in tx.subjects()? {
             let meant = match (&args.jurisdiction, &only) {
                 (Some(place), _) => ledger.rules().is_in(&subject.jurisdiction, place),
@@ -160,7 +232,20 @@ fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<BTreeSet<SubjectId>, Comman
                 found.insert(subject.id);
             }
         }
-        Ok(found)
+        for who in tx.unreadable()? {
+            match &only {
+                // Where they consented stands in the open.
+                Some(collection) if who.consents.iter().all(|c| c.collection == collection.id) => {
+                    if !who.consents.is_empty() {
+                        found.insert(who.subject);
+                    }
+                }
+                Some(_) => {}
+                None => unreadable.push(who.number),
+            }
+        }
+        Ok((found, unreadable))
     })?;
-    Ok(found.into_inner())
+    let (found, unreadable) = found.into_inner();
+    Ok((found.into_iter().map(|id| Meant { id, line: None }).collect(), unreadable))
 }

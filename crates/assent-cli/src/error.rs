@@ -170,6 +170,23 @@ pub(crate) enum CommandError {
         /// How many.
         people: usize,
     },
+    /// An order names somebody who is not there; nobody was erased.
+    #[error("nobody was erased, because these lines of the order name nobody for certain; put them right:\n{lines}")]
+    OrderNames {
+        /// Each line and why.
+        lines: String,
+    },
+    /// Some of several erasures or certificates are missing.
+    #[error("not all is done: {people} not erased, {files} not written, see above; run the same command again")]
+    NotAllErased {
+        /// How many people, with the noun.
+        people: String,
+        /// How many files, with the noun.
+        files: String,
+    },
+    /// A key is damaged; which, was printed.
+    #[error("keys are damaged, see above")]
+    DamagedKeys,
     /// Copies or a page would lie where they must not.
     #[error(transparent)]
     HandOut(#[from] assent::export::HandOutError),

@@ -56,7 +56,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let (GalleryCommand::Status { collection: name, .. } | GalleryCommand::Calibrate { collection: name, .. }) =
         &args.command;
-    let ledger = vault::open_until_stopped(flags)?;
+    let ledger = vault::open_to_compare(flags)?;
     let about = Opened { ledger: &ledger, name, id: vault::collection(&ledger, name)?.id, models: models.load()? };
     match &args.command {
         GalleryCommand::Status { rates, .. } => status(&about, rates.declared(), out),

@@ -1,16 +1,18 @@
-//! `assent keys`: what the key ring is locked with.
+//! `assent keys`: what the key ring is locked with, and whether it is whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use assent::ledger::RingSecret;
+use assent::ledger::{DamagedSlot, Ledger, RingSecret, SlotOwner, Unreadable};
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::doctor_keys;
+use crate::erase_cmd::people;
 use crate::error::CommandError;
 use crate::files::read_bytes;
-use crate::output::Output;
+use crate::output::{Output, count};
 use crate::passphrase;
-use crate::vault::{self, VaultFlags};
+use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct KeysArgs {
@@ -24,6 +26,14 @@ enum KeysCommand {
     Wrap(WrapArgs),
     /// Leave the keys in the file as they are: whoever may read it has them
     Unwrap,
+    /// Look at every key: which are whole, which are damaged, and whom that concerns
+    Check,
+    /// Mend damaged keys: from what can still be read of them, and from a backup of the key ring
+    Repair {
+        /// The backup of the key ring: a file that `assent backup` made
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +62,8 @@ pub(crate) fn run(args: &KeysArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let secret = match &args.command {
         KeysCommand::Wrap(how) => Some(new_secret(how)?),
         KeysCommand::Unwrap => None,
+        KeysCommand::Check => return check(&ledger, out),
+        KeysCommand::Repair { from } => return repair(&ledger, flags, from.as_deref(), out),
     };
     ledger.lock_keys(secret.as_ref())?;
     let (lock, next) = match secret {
@@ -71,6 +83,95 @@ pub(crate) fn run(args: &KeysArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             "Backups of the key ring from before keep the lock that they had: make a new one, and destroy those."
         )
     })?)
+}
+
+/// # Errors
+///
+/// - [`CommandError::DamagedKeys`] if one is damaged.
+/// - As the ledger.
+fn check(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let (check, collections) = (ledger.check_keys(now())?, vault::collections(ledger)?);
+    let whole = check.slots - check.damaged.len() as u64;
+    let object = json!({
+        "whole": check.is_whole(), "slots": check.slots, "whole_slots": whole, "foreign_slots": check.foreign,
+        "damaged_slots": check.damaged.iter().map(describe).collect::<Vec<_>>(), "people": check.people.iter().map(person).collect::<Vec<_>>(),
+    });
+    out.answer(&object, |out| {
+        writeln!(out, "{} of {} in the key ring whole.", whole, count(check.slots as usize, "place"))?;
+        if !check.foreign.is_empty() {
+            writeln!(out, "{} of nobody in this vault; that does no harm.", count(check.foreign.len(), "key"))?;
+        }
+        check.people.iter().try_for_each(|who| writeln!(out, "{}", doctor_keys::describe(who, &collections)))?;
+        for slot in check.damaged.iter().filter(|slot| !concerns(slot, &check.people)) {
+            writeln!(out, "place {} is damaged: {}", slot.slot, owner(slot))?;
+        }
+        Ok(())
+    })?;
+    if check.is_whole() { Ok(()) } else { Err(CommandError::DamagedKeys) }
+}
+
+/// # Errors
+///
+/// - [`CommandError::DamagedKeys`] if one is damaged still.
+/// - As the ledger.
+fn repair(ledger: &Ledger, flags: &VaultFlags, from: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let secrets = from.map(|path| flags.keeper.secrets(&[path])).transpose()?.unwrap_or_default();
+    let done = ledger.repair_keys(from.map(|path| (path, secrets.as_slice())), now())?;
+    let collections = vault::collections(ledger)?;
+    let object = json!({
+        "mended_slots": done.mended, "people": done.people.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "damaged_slots": done.left.iter().map(describe).collect::<Vec<_>>(),
+        "without_key": done.without.iter().map(person).collect::<Vec<_>>(),
+    });
+    out.answer(&object, |out| {
+        writeln!(out, "Mended {}.", count(done.mended as usize, "place"))?;
+        if !done.people.is_empty() {
+            let people = people(done.people.len());
+            writeln!(out, "{people} can be found again, in photos from the time of the damage after the next scan.")?;
+        }
+        for who in &done.without {
+            writeln!(out, "{}", doctor_keys::describe(who, &collections))?;
+        }
+        if !done.without.is_empty() && from.is_some() {
+            writeln!(out, "This backup has no key that opens what is held of them: it is older than them, or than a change of their keys.")?;
+        }
+        for slot in done.left.iter().filter(|slot| !concerns(slot, &done.without)) {
+            writeln!(out, "place {} is damaged: {}", slot.slot, owner(slot))?;
+        }
+        Ok(())
+    })?;
+    if done.left.is_empty() && done.without.is_empty() { Ok(()) } else { Err(CommandError::DamagedKeys) }
+}
+
+/// Whether a damaged slot is that of one of these people.
+fn concerns(slot: &DamagedSlot, people: &[Unreadable]) -> bool {
+    people.iter().any(|who| slot.owner == SlotOwner::Subject(who.subject))
+}
+
+/// A damaged slot for machines.
+fn describe(slot: &DamagedSlot) -> Value {
+    let (of, id) = match slot.owner {
+        SlotOwner::Subject(id) => ("person", Some(id.to_string())),
+        SlotOwner::Erased(id) => ("erased person", Some(id.to_string())),
+        SlotOwner::Crops(id) => ("crops of a collection", Some(id.to_string())),
+        SlotOwner::Unknown => ("unknown", None),
+    };
+    json!({ "slot": slot.slot, "of": of, "id": id })
+}
+
+/// Somebody without a key, for machines.
+fn person(who: &Unreadable) -> Value {
+    json!({ "subject": who.subject.to_string(), "number": who.number, "consents": who.consents.len() })
+}
+
+/// Whom a damaged slot concerns, for people.
+fn owner(slot: &DamagedSlot) -> &'static str {
+    match slot.owner {
+        SlotOwner::Subject(_) => "an older key of somebody who has another one",
+        SlotOwner::Erased(_) => "the key of somebody who was erased, which is gone",
+        SlotOwner::Crops(_) => "the key of the faces that a collection keeps; they are read from the photos again",
+        SlotOwner::Unknown => "whose it is cannot be read",
+    }
 }
 
 fn new_secret(how: &WrapArgs) -> Result<RingSecret, CommandError> {

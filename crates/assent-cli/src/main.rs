@@ -12,6 +12,7 @@ mod controller_cmd;
 mod demo_cmd;
 mod det_plot;
 mod doctor_cmd;
+mod doctor_keys;
 mod drafts;
 mod due_cmd;
 mod enrol_cmd;
@@ -96,6 +97,9 @@ struct Cli {
     /// The shell command that unwraps the key ring's data key [default: $ASSENT_KEY_COMMAND]
     #[arg(long, global = true, value_name = "COMMAND")]
     key_command: Option<String>,
+    /// This machine's date is right, although it is long after the newest entry of the vault, or before it
+    #[arg(long, global = true)]
+    clock_is_right: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -138,7 +142,7 @@ enum Command {
     Erase(erase_cmd::EraseArgs),
     /// Give a person, or everybody, a new key; nobody is enrolled anew
     Rotate(rotate_cmd::RotateArgs),
-    /// Lock the key ring with a passphrase, or with a key that another program keeps
+    /// Lock the key ring, look for damage in it, and mend it from a backup
     Keys(keys_cmd::KeysArgs),
     /// The log of everything that was done
     Audit(audit_cmd::AuditArgs),
@@ -219,6 +223,8 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         vault: cli.vault.clone(),
         key_ring: cli.key_ring.clone(),
         keeper: passphrase::Keeper::new(cli.passphrase_file.as_deref(), cli.key_command.as_deref()),
+        ask_about_clock: !cli.json,
+        clock_is_right: cli.clock_is_right,
     };
     let mut out = output::Output { json: cli.json, out: writer };
     match &cli.command {

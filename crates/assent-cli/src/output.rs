@@ -108,6 +108,11 @@ pub(crate) fn date(at: Timestamp) -> String {
         .map_or_else(|_| "?".to_owned(), |t| t.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }
 
+/// A date for people in a sentence, in UTC: `31 July 2027`.
+pub(crate) fn long_date(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "?".to_owned(), |t| t.strftime("%-d %B %Y").to_string())
+}
+
 /// Midnight UTC that begins a date written as `2027-07-31`; `None` if it is not written so.
 pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.parse().ok()?;

@@ -124,7 +124,7 @@ pub(crate) fn run(args: &RequestArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             return blur(&vault::collection(&ledger, collection)?, &ledger, photo, at, out);
         }
         RequestCommand::Open { kind, subject, collection, words, received, due, album, from, until } => {
-            let subject = subject.as_deref().map(|s| vault::subject(&ledger, s)).transpose()?.map(|s| s.id);
+            let subject = subject.as_deref().map(|s| vault::subject_id(&ledger, s)).transpose()?;
             let collection = collection.as_deref().map(|c| vault::collection(&ledger, c)).transpose()?.map(|c| c.id);
             let received = received.as_deref().map_or(Ok(now()), day)?;
             let due = due.as_deref().map(day).transpose()?;

@@ -1,6 +1,6 @@
 //! `assent subject`: the people of a vault.
 
-use assent::ledger::{Age, Correction, Jurisdiction, NewSubject};
+use assent::ledger::{Age, Correction, Jurisdiction, Ledger, NewSubject, Subject};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -111,11 +111,11 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
             out.answer(&json!({ "subject": s.id.to_string() }), |out| writeln!(out, "Put right: {}.", s.handle))?;
         }
         SubjectCommand::Restrict { subject, lift } => {
-            let s = vault::subject(&ledger, subject)?;
-            ledger.run_tx("restrict", now(), |tx| tx.restrict(s.id, !lift))?;
-            out.answer(&json!({ "subject": s.id.to_string(), "restricted": !lift }), |out| {
+            let id = vault::subject_id(&ledger, subject)?;
+            ledger.run_tx("restrict", now(), |tx| tx.restrict(id, !lift))?;
+            out.answer(&json!({ "subject": id.to_string(), "restricted": !lift }), |out| {
                 let says = if *lift { "is used again" } else { "is kept and not used: nobody finds them" };
-                writeln!(out, "What is held about {} {says}.", s.handle)
+                writeln!(out, "What is held about {subject} {says}.")
             })?;
             vault::tell_of_notes_due(&ledger);
         }
@@ -130,23 +130,7 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
                 writeln!(out, "all\t{total}")
             })?;
         }
-        SubjectCommand::List { group } => {
-            let mut all = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
-            all.retain(|s| group.as_ref().is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
-            let one = |s: &assent::ledger::Subject| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "group": s.group, "owner": s.owner });
-            let objects: Vec<_> = all.iter().map(one).collect();
-            out.answer(&json!({ "subjects": objects }), |out| {
-                for s in &all {
-                    let group = if s.group.is_empty() { String::new() } else { format!("\t{}", s.group) };
-                    writeln!(out, "{}\t{}\t{}{group}", s.handle, s.name, s.id)?;
-                }
-                if all.is_empty() {
-                    writeln!(out, "Nobody yet. Next: assent subject add HANDLE --name NAME")
-                } else {
-                    Ok(())
-                }
-            })?;
-        }
+        SubjectCommand::List { group } => list(&ledger, group.as_deref(), out)?,
         SubjectCommand::Show { subject } => {
             let s = vault::subject(&ledger, subject)?;
             let grants = ledger.run_tx("list consents", now(), |tx| tx.grants_of(s.id))?.into_inner();
@@ -177,4 +161,28 @@ pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'
         }
     }
     Ok(())
+}
+
+/// Everybody on the roster, or everybody of one group; those whose name cannot be read may be of any.
+fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let listed = ledger.run_tx("list subjects", now(), |tx| Ok((tx.subjects()?, tx.unreadable()?)))?;
+    let (mut all, unreadable) = listed.into_inner();
+    all.retain(|s| group.is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
+    let one = |s: &Subject| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "group": s.group, "owner": s.owner });
+    let objects: Vec<_> = all.iter().map(one).collect();
+    let without: Vec<_> = unreadable.iter().map(|u| u.subject.to_string()).collect();
+    Ok(out.answer(&json!({ "subjects": objects, "unreadable": without }), |out| {
+        for s in &all {
+            let group = if s.group.is_empty() { String::new() } else { format!("\t{}", s.group) };
+            writeln!(out, "{}\t{}\t{}{group}", s.handle, s.name, s.id)?;
+        }
+        for u in &unreadable {
+            writeln!(out, "?\ta name that cannot be read, because the key is damaged: assent doctor\t{}", u.number)?;
+        }
+        if all.is_empty() && unreadable.is_empty() {
+            writeln!(out, "Nobody yet. Next: assent subject add HANDLE --name NAME")
+        } else {
+            Ok(())
+        }
+    })?)
 }

@@ -75,7 +75,7 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_until_stopped(flags)?;
+    let ledger = vault::open_to_compare(flags)?;
     let collection = vault::collection(&ledger, &args.collection)?;
     let models = models.load()?;
     let threads = args.search.threads();

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Collection, CollectionId, Database, GrantId, Ledger, OpenError, Recovered, RestoreError, RingSecret,
-    Settings, Subject, TakenUp, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Backup, Collection, CollectionId, Database, Expired, Ledger, OpenError, Recovered, RestoreError, RingSecret,
+    Settings, Subject, SubjectId, TakenUp, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -18,7 +18,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
 
-use crate::output::{Escaping, count};
+use crate::output::{Escaping, ask, count};
 use crate::passphrase::{Keeper, SecretError};
 use crate::places::{self, PlacesError};
 
@@ -40,6 +40,10 @@ pub(crate) struct VaultFlags {
     pub(crate) vault: Option<PathBuf>,
     pub(crate) key_ring: Option<PathBuf>,
     pub(crate) keeper: Keeper,
+    /// Whether a person at the terminal may be asked whether the date is right.
+    pub(crate) ask_about_clock: bool,
+    /// Whether they said so already.
+    pub(crate) clock_is_right: bool,
 }
 
 /// Why a vault could not be opened or made.
@@ -92,21 +96,12 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64))
 }
 
-/// Opens the vault and ends the consents whose date has come.
+/// Opens the vault for a question, or for what people ask for. Nothing ends by it.
 ///
 /// # Errors
 ///
 /// [`VaultError`], as the ledger says.
 pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
-    Ok(open_and_expire(flags)?.0)
-}
-
-/// The same, and which consents ended by it.
-///
-/// # Errors
-///
-/// As [`open`].
-pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId>), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     let ledger = Ledger::open(&place, tools(flags.keeper.secrets(&[&place.ring])?)?, now())?;
@@ -116,6 +111,27 @@ pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Vec<GrantId
     let made_good = made_good(ledger.recovered());
     if !made_good.is_empty() {
         tell(&format!("from the key ring, which knew of it and the vault did not: {}", made_good.join(", ")));
+    }
+    if flags.clock_is_right {
+        ledger.confirm_clock(now())?;
+    }
+    Ok(ledger)
+}
+
+/// Opens the vault for what compares faces or ends what is due, and ends the consents whose date has come. Returns which.
+/// With a clock in doubt a person at the terminal is asked.
+///
+/// # Errors
+///
+/// - [`TxError::ClockAhead`], [`TxError::ClockSetBack`] inside if the clock is in doubt, and nobody says that it is right.
+/// - As [`open`].
+pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Expired), VaultError> {
+    let ledger = open(flags)?;
+    if let Some(doubt) = ledger.clock(now())? {
+        if !(flags.ask_about_clock && says_that_the_clock_is_right(&doubt)?) {
+            return Err(doubt.into());
+        }
+        ledger.confirm_clock(now())?;
     }
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
@@ -175,6 +191,17 @@ fn tell(said: &str) {
     drop(writeln!(io::stderr(), "assent: {said}"));
 }
 
+/// Asks at the terminal; without one, nobody says so.
+fn says_that_the_clock_is_right(doubt: &TxError) -> Result<bool, VaultError> {
+    let (TxError::ClockAhead { now, latest } | TxError::ClockSetBack { now, latest }) = doubt else { return Ok(false) };
+    let question = format!(
+        "This machine's clock says {now}, and the newest entry of this vault is of {latest}.\nIs the date right: {now}? [y/N]"
+    );
+    let io = |source| VaultError::Io { op: "ask at", path: PathBuf::from("the terminal"), source };
+    let answer = ask(&question).map_err(io)?.unwrap_or_default();
+    Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+}
+
 /// Opens the vault for work that an order to stop ends, also in the middle: as long as the program runs, somebody looks
 /// for the file that [`open_and_stop_others`] leaves. Whatever is not committed then never was.
 ///
@@ -182,7 +209,19 @@ fn tell(said: &str) {
 ///
 /// As [`open`].
 pub(crate) fn open_until_stopped(flags: &VaultFlags) -> Result<Ledger, VaultError> {
-    let ledger = open(flags)?;
+    until_stopped(flags, open(flags)?)
+}
+
+/// The same for what compares faces: consents whose date has come are ended first.
+///
+/// # Errors
+///
+/// As [`open_and_expire`].
+pub(crate) fn open_to_compare(flags: &VaultFlags) -> Result<Ledger, VaultError> {
+    until_stopped(flags, open_and_expire(flags)?.0)
+}
+
+fn until_stopped(flags: &VaultFlags, ledger: Ledger) -> Result<Ledger, VaultError> {
     let file = places::vault_dir(flags.vault.as_deref())?.join(STOP_FILE);
     thread::spawn(move || {
         while !file.exists() {
@@ -266,7 +305,6 @@ pub(crate) fn restore(
     let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
     let tools = tools(flags.keeper.secrets(&rings)?)?;
     let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now())?;
-    ledger.expire_due(now())?;
     Ok((ledger, place))
 }
 
@@ -390,6 +428,15 @@ pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
 /// The name of one of these collections.
 pub(crate) fn collection_name(all: &[Collection], id: CollectionId) -> &str {
     all.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str())
+}
+
+/// The same, also for somebody whose key is damaged, so that their name cannot be read.
+///
+/// # Errors
+///
+/// As [`assent::ledger::Tx::find_subject_id`].
+pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, TxError> {
+    Ok(ledger.run_tx("find a subject", now(), |tx| tx.find_subject_id(reference))?.into_inner())
 }
 
 /// The subject that `reference` means: an id, the beginning of one, a handle or a unique name.

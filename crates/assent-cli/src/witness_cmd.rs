@@ -66,7 +66,7 @@ pub(crate) fn run(
             add(&vault::open(flags)?, name, witness_passphrase_file.as_deref(), out)
         }
         WitnessCommand::Sign { name, witness_passphrase_file, dry_run } => {
-            let ledger = vault::open_until_stopped(flags)?;
+            let ledger = vault::open_to_compare(flags)?;
             let file = witness_passphrase_file.as_deref();
             sign(&ledger, name, if *dry_run { Step::List } else { Step::Sign(file) }, &mut Engine::new(models), out)
         }

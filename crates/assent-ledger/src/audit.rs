@@ -44,6 +44,8 @@ pub struct Audit {
     pub root: Hash,
     /// How many openings were checked.
     pub openings: u64,
+    /// How many people's openings could not be checked, because their key is damaged or missing.
+    pub unreadable: usize,
     /// The first bad position and what is wrong there; `None` if the log is whole.
     pub fault: Option<(u64, Fault)>,
 }
@@ -54,7 +56,7 @@ impl Ledger {
     /// # Errors
     ///
     /// - [`TxError::Damaged`] if the head is none.
-    /// - [`TxError::KeyRing`] if a living subject's key is missing.
+    /// - [`TxError::KeyRing`] if the key ring cannot be read.
     /// - As [`Self::run_tx`]. A fault in the log is no error: it is in the [`Audit`].
     pub fn audit_verify(&self, against: Option<&Checkpoint>, now: Timestamp) -> Result<Audit, TxError> {
         self.run_tx("verify the log", now, |tx| tx.audit(against)).map(Committed::into_inner)
@@ -64,7 +66,7 @@ impl Ledger {
 impl Tx<'_> {
     fn audit(&self, against: Option<&Checkpoint>) -> Result<Audit, TxError> {
         let head = self.peaks()?;
-        let people = self.people()?;
+        let (people, unreadable) = self.people()?;
         let mut leaves =
             Leaves { tree: Peaks::default(), head: &head, against, said: Commitments::default(), fault: None };
         let mut openings =
@@ -82,16 +84,17 @@ impl Tx<'_> {
         }
         let (said, fault) = leaves.end();
         let fault = fault.or_else(|| Some((openings.first_wrong(&said)?, Fault::Opening)));
-        Ok(Audit { size: head.size(), root: head.root(), openings: openings.opened.len() as u64, fault })
+        Ok(Audit { size: head.size(), root: head.root(), openings: openings.opened.len() as u64, unreadable, fault })
     }
 
-    fn people(&self) -> Result<People, TxError> {
+    /// Who can be checked, and how many cannot.
+    fn people(&self) -> Result<(People, usize), TxError> {
         let ids = self.subject_ids()?;
         let mut people = HashMap::with_capacity(ids.len());
-        self.each_key(&ids, &mut |i, key| {
+        let without = self.each_key(&ids, &mut |i, key| {
             people.insert(key.log_pseudonym(), (ids[i], SealKey::of(key)));
         })?;
-        Ok(people)
+        Ok((people, without.len()))
     }
 }
 

@@ -154,13 +154,16 @@ impl Tx<'_> {
 
     /// Step (a). The intent's opening stands in the tombstone, which names the same id: it outlives the key.
     fn erase_rows(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
-        if self.count("SELECT COUNT(*) FROM subjects WHERE id = $1", args![subject])? == 0 {
+        if !self.on_roster(subject)? {
             return Err(TxError::NoSubject);
         }
-        // A destroyed or missing key cannot be asked for pseudonyms; then there is nothing that leads to them either.
-        let key = self.ring.borrow_mut().get(subject)?;
-        for row in self.rows("SELECT id FROM collections", args![])? {
-            let collection = CollectionId::from_bytes(row.array(0)?);
+        // A damaged key cannot be asked for pseudonyms. What stands under one of nobody's goes then.
+        let Some(key) = self.salvaged_key(subject)? else {
+            let buried = self.bury(subject)?;
+            self.forget_orphans(&self.collection_ids()?)?;
+            return Ok(buried);
+        };
+        for collection in self.collection_ids()? {
             self.forget_seen(collection, key.pseudonym(collection))?;
         }
         self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![key.log_pseudonym()])?;

@@ -169,6 +169,15 @@ pub enum TxError {
     /// No subject answers to the reference.
     #[error("no subject of this vault answers to that; list them with: assent subject list")]
     NoSubject,
+    /// No subject answers to the reference, of those whose names can be read.
+    #[error(
+        "nobody here is called that, of those whose names can be read; the keys of {people} of the people here are damaged, and \
+         their names with them: `assent doctor` lists them, each with a number that stands for the name"
+    )]
+    NobodyReadable {
+        /// How many have names that cannot be read.
+        people: usize,
+    },
     /// Several subjects answer to the reference.
     #[error("{count} subjects of this vault answer to that; give a longer part of the id, or the handle")]
     AmbiguousSubject {
@@ -287,9 +296,23 @@ pub enum TxError {
         /// Whose.
         subject: SubjectId,
     },
+    /// The clock is far ahead of the newest entry of the log.
+    #[error(
+        "this machine's clock says {now}, and the newest entry of this vault is of {latest}; nothing was ended, deleted or \
+         compared, so that a wrong clock does no harm. If the date is right, run the command again with --clock-is-right; if \
+         not, set the clock right first"
+    )]
+    ClockAhead {
+        /// The day that the clock says.
+        now: String,
+        /// The day of the newest entry.
+        latest: String,
+    },
     /// The clock was set back.
     #[error(
-        "the clock says {now}, and the log knows of {latest}: it was set back; set it right, so that no deadline is dodged"
+        "this machine's clock says {now}, and the newest entry of this vault is of {latest}, which is later; nothing was ended, \
+         deleted or compared, so that a wrong clock dodges no date. If the date is right, run the command again with \
+         --clock-is-right; if not, set the clock right first"
     )]
     ClockSetBack {
         /// The day that the clock says.

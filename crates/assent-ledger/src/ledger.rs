@@ -16,7 +16,7 @@ use crate::db::{Connector, Database, DbError, SetUpError, args};
 use crate::durable::{self, WriteHook, WriteKind, announced};
 use crate::error::{OpenError, TxError};
 use crate::fields::{Reader, Writer};
-use crate::id::{GrantId, Timestamp, VaultId};
+use crate::id::{Timestamp, VaultId};
 use crate::jurisdiction::Jurisdiction;
 use crate::keyring::{KeyRing, KeyRingError, RingSecret};
 use crate::log::EventKind;
@@ -24,7 +24,7 @@ use crate::restore::Recovered;
 use crate::rules::Rulebook;
 use crate::seal::{self, Place};
 use crate::secret::Key;
-use crate::tx::{Rng, Tx};
+use crate::tx::{Expired, Rng, Tx, newest};
 use crate::words::VaultKind;
 
 /// The form of the vault that this version writes.
@@ -350,22 +350,23 @@ impl Ledger {
     ) -> Result<Committed<T>, TxError> {
         self.with_core(|core| {
             if core.unsettled {
-                self.attempt(core, "replay notes", now, replay_notes)?;
+                self.attempt(core, "replay notes", (now, false), replay_notes)?;
                 core.unsettled = false;
             }
-            self.attempt(core, name, now, body)
+            self.attempt(core, name, (now, false), body)
         })
     }
 
-    fn attempt<T>(
+    /// With `true` a person says that the time is right, wherever the newest entry of the log stands.
+    pub(crate) fn attempt<T>(
         &self,
         core: &mut Core,
         name: &'static str,
-        now: Timestamp,
+        (now, clock_is_right): (Timestamp, bool),
         body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<Committed<T>, TxError> {
         let mut after = After::default();
-        let outcome = self.attempt_once(core, name, now, body, &mut after);
+        let outcome = self.attempt_once(core, name, (now, clock_is_right), body, &mut after);
         core.unsettled |= after.noted && outcome.is_err();
         if after.broken {
             core.connector.disconnect();
@@ -377,13 +378,15 @@ impl Ledger {
         &self,
         core: &mut Core,
         name: &'static str,
-        now: Timestamp,
+        (now, clock_is_right): (Timestamp, bool),
         body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
         after: &mut After,
     ) -> Result<Committed<T>, TxError> {
         let Core { connector, ring, rng, .. } = core;
         let db = connector.begin().inspect_err(|_| after.broken = true)?;
-        let tx = Tx::new(db, ring, rng, (self.kind, &self.settings, &self.rules), now);
+        let newest = if clock_is_right { Ok(None) } else { newest(&db) };
+        let newest = newest.inspect_err(|_| after.broken = true)?;
+        let tx = Tx::new(db, ring, rng, (self.kind, &self.settings, &self.rules), (now, newest));
         let answer = tx.settle_keys().and_then(|()| body(&tx));
         let outcome = match answer {
             Ok(_) if tx.db.failed() => Err(TxError::Database(DbError::earlier_step())),
@@ -419,12 +422,13 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// As [`Self::run_tx`]; [`TxError::KeyRing`] if a subject's key is missing.
+    /// - [`TxError::ClockSetBack`], [`TxError::ClockAhead`] if the clock is in doubt ([`Self::clock`]): nothing ended.
+    /// - As [`Self::run_tx`].
     #[expect(
         clippy::redundant_closure_for_method_calls,
         reason = "the method's path has one lifetime, the closure all"
     )]
-    pub fn expire_due(&self, now: Timestamp) -> Result<Vec<GrantId>, TxError> {
+    pub fn expire_due(&self, now: Timestamp) -> Result<Expired, TxError> {
         self.run_tx("expire grants", now, |tx| tx.expire_due()).map(Committed::into_inner)
     }
 

@@ -35,6 +35,7 @@ mod cipher;
 mod db;
 mod durable;
 mod erase;
+mod erase_many;
 mod error;
 mod evidence;
 mod fields;
@@ -51,6 +52,7 @@ mod proof;
 mod publish;
 mod reader;
 mod receipt;
+mod repair;
 mod restore;
 mod rotate;
 mod rules;
@@ -68,6 +70,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use db::{Database, DbError};
 pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
+pub use erase_many::Erasures;
 pub use error::{OpenError, TxError};
 pub use evidence::{EvidenceError, verify_evidence_list, verify_export};
 pub use id::{
@@ -83,15 +86,16 @@ pub use names::{EntryName, FILE_NAME_BYTES_MAX, GivenNames, NameError, check_fil
 pub use note::{Checkpoint, LogKey, NoteError};
 pub use publish::{ExportError, LeafProof, ProofError};
 pub use receipt::{ErasureListError, ReceiptError, verify_erasure_list, verify_receipt};
+pub use repair::{DamagedSlot, KeyCheck, KeyRepair, SlotOwner};
 pub use restore::{Backup, Recovered, RestoreError};
 pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use tx::{
     ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due,
-    Evidence, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, Matching,
-    NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate, Order,
-    Outcome, Pending, Picture, Reach, Refusal, Request, Roster, Scope, Searchable, SearchableTemplate, Sighting,
-    StoredPhoto, Subject, TakenUp, Tx, Witness,
+    Evidence, Expired, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition,
+    Matching, NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate,
+    Order, Outcome, OverByDate, Pending, Picture, PlainConsent, Reach, Refusal, Request, Roster, Scope, Searchable,
+    SearchableTemplate, Sighting, StoredPhoto, Subject, TakenUp, Tx, Unreadable, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
 pub use witness::{PendingConsent, Signed, WitnessSignature};

@@ -110,6 +110,8 @@ kinds! {
     Discarded = 33, "enrolment given up";
     /// A witness got a key to sign with.
     WitnessKey = 34, "witness key made";
+    /// A person looked at the clock of the machine and found it right.
+    ClockConfirmed = 35, "clock confirmed";
 }
 
 /// One entry of the log.
@@ -181,7 +183,8 @@ impl Leaf {
             | EventKind::Pending
             | EventKind::Signed
             | EventKind::Discarded
-            | EventKind::WitnessKey => (None, None),
+            | EventKind::WitnessKey
+            | EventKind::ClockConfirmed => (None, None),
         }
     }
 

@@ -16,10 +16,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::db::{DbError, args, journal_of};
+use crate::db::{args, journal_of};
 use crate::durable::{self, WriteHook, WriteKind, announced};
 use crate::error::{OpenError, TxError};
-use crate::id::{CollectionId, SubjectId, Timestamp};
+use crate::id::{SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, lock};
 use crate::log::EventKind;
@@ -220,46 +220,13 @@ impl Tx<'_> {
         for subject in erased {
             self.bury(*subject)?;
         }
-        self.forget_orphans()
+        self.forget_orphans(&self.collection_ids()?)
     }
 
     /// Who has a tombstone, each with whether their erasure is complete.
     fn buried(&self) -> Result<BTreeMap<SubjectId, bool>, TxError> {
         let rows = self.rows("SELECT subject_id, done_leaf FROM tombstones", args![])?;
         rows.iter().map(|row| Ok((SubjectId::from_bytes(row.array(0)?), row.opt_int(1)?.is_some()))).collect()
-    }
-
-    /// Deletes what stands under a pseudonym of nobody on the roster: whose key is gone cannot be asked for theirs.
-    fn forget_orphans(&self) -> Result<(), TxError> {
-        let collections = self.rows("SELECT id FROM collections", args![])?;
-        let collections: Vec<CollectionId> = collections
-            .iter()
-            .map(|row| Ok(CollectionId::from_bytes(row.array(0)?)))
-            .collect::<Result<_, DbError>>()?;
-        let (mut log, mut seen) = (BTreeSet::new(), vec![BTreeSet::new(); collections.len()]);
-        self.each_key(&self.subject_ids()?, &mut |_, key| {
-            log.insert(key.log_pseudonym());
-            for (seen, collection) in seen.iter_mut().zip(&collections) {
-                seen.insert(key.pseudonym(*collection));
-            }
-        })?;
-        for row in self.rows("SELECT DISTINCT pseudonym FROM log_openings", args![])? {
-            let pseudonym: [u8; 16] = row.array(0)?;
-            if !log.contains(&pseudonym) {
-                self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![pseudonym])?;
-            }
-        }
-        for (collection, living) in collections.into_iter().zip(seen) {
-            let sql = "SELECT pseudonym FROM sightings WHERE collection_id = $1 \
-                       UNION SELECT pseudonym FROM decisions WHERE collection_id = $1";
-            for row in self.rows(sql, args![collection])? {
-                let pseudonym: [u8; 16] = row.array(0)?;
-                if !living.contains(&pseudonym) {
-                    self.forget_seen(collection, pseudonym)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

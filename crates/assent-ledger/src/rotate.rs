@@ -86,6 +86,10 @@ impl Ledger {
     /// does not, the ring takes those keys over, and there is nobody left; if it does not, nothing is taken.
     pub(crate) fn recall(&self, backup: Option<&mut KeyRing>, now: Timestamp) -> Result<usize, TxError> {
         let left = self.run_tx("recall keys", now, |tx| {
+            let mut backup = backup;
+            if let Some(backup) = backup.as_deref_mut().filter(|_| !tx.ring.borrow().is_whole()) {
+                tx.repair_keys(Some(backup))?;
+            }
             let unopened = tx.unopened(&tx.subject_ids()?)?;
             let mut found = Vec::new();
             if let Some(backup) = backup {
@@ -146,19 +150,28 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Those of these people whose profile their key does not open, or who have none; the erased are not among them.
+    /// Those of these people whose profile their key does not open, or who have none; the erased are not among them, nor
+    /// those whose slot is damaged: that concerns them alone, and says nothing of how old the database is.
     fn unopened(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, TxError> {
-        let mut unopened = Vec::new();
-        for subject in subjects {
-            let opens = match self.ring.borrow_mut().get(*subject) {
-                Ok(key) => self.opens_profile(*subject, &key)?,
+        let damaged = self.ring.borrow_mut().damaged()?;
+        let (mut unopened, mut no_key) = (Vec::new(), Vec::new());
+        for subject in subjects.iter().filter(|subject| !damaged.iter().any(|(_, id)| id == *subject)) {
+            let key = self.ring.borrow_mut().get(*subject);
+            match key {
+                Ok(key) if self.opens_profile(*subject, &key)? == Some(false) => unopened.push(*subject),
                 // Whoever was erased is erased again before anything else.
-                Err(KeyRingError::Destroyed { .. }) => None,
-                Err(_) => Some(false),
-            };
-            if opens == Some(false) {
-                unopened.push(*subject);
+                Ok(_) | Err(KeyRingError::Destroyed { .. }) => {}
+                Err(_) if self.on_roster(*subject)? => no_key.push(*subject),
+                Err(_) => {}
             }
+        }
+        let mut unclaimed = 0;
+        for (_, id) in damaged {
+            unclaimed += usize::from(!self.on_roster(id)?);
+        }
+        // As many damaged slots with ids of nobody as people without a slot: those are theirs.
+        if no_key.len() > unclaimed {
+            unopened.extend(no_key);
         }
         Ok(unopened)
     }

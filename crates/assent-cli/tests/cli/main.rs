@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 
+mod clock;
 mod consent;
+mod damage;
 mod disk;
 mod evaluate;
 mod handout;

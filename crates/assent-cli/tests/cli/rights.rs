@@ -78,7 +78,7 @@ impl Club {
         self.id_of("m-1")
     }
 
-    fn id_of(&self, handle: &str) -> String {
+    pub(super) fn id_of(&self, handle: &str) -> String {
         self.run(&["subject", "show", handle])["subject"].as_str().unwrap().to_owned()
     }
 

@@ -18,4 +18,16 @@ CREATE TABLE used_portraits (
 );
 CREATE INDEX used_portraits_by_subject ON used_portraits (subject_id);
 
+
+-- The newest time that was taken for right. NULL in a vault of an older format: then it is the time of the newest leaf.
+ALTER TABLE log_head ADD COLUMN newest_ms BIGINT;
+
+-- Whom an order to erase names, line by line, under a keyed hash of the whole list: names cannot be asked for any more when their people are erased.
+CREATE TABLE erasure_orders (
+    tag        BYTEA   NOT NULL,
+    line       BIGINT  NOT NULL,
+    subject_id BYTEA   NOT NULL,
+    PRIMARY KEY (tag, line)
+);
+
 UPDATE vault SET format_version = 6;

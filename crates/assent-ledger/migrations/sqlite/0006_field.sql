@@ -18,4 +18,15 @@ CREATE TABLE used_portraits (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX used_portraits_by_subject ON used_portraits (subject_id);
 
+-- The newest time that was taken for right. NULL in a vault of an older format: then it is the time of the newest leaf.
+ALTER TABLE log_head ADD COLUMN newest_ms INTEGER;
+
+-- Whom an order to erase names, line by line, under a keyed hash of the whole list: names cannot be asked for any more when their people are erased.
+CREATE TABLE erasure_orders (
+    tag        BLOB    NOT NULL,
+    line       INTEGER NOT NULL,
+    subject_id BLOB    NOT NULL,
+    PRIMARY KEY (tag, line)
+) STRICT, WITHOUT ROWID;
+
 UPDATE vault SET format_version = 6;

@@ -74,7 +74,11 @@ pub enum KeyRingError {
         path: PathBuf,
     },
     /// A slot's checksum does not fit.
-    #[error("slot {slot} of the key ring {} is damaged; restore the key ring from its backup", path.display())]
+    #[error(
+        "the key of this person is damaged, so that nothing of theirs can be read (place {slot} in the key ring {}); \
+         `assent doctor` says what can be done",
+        path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -82,7 +86,10 @@ pub enum KeyRingError {
         slot: u64,
     },
     /// The ring holds no slot for this subject.
-    #[error("the key ring holds no key for {subject:?}; it may be older than the vault: use its newest backup")]
+    #[error(
+        "the key ring holds no key of this person, so that nothing of theirs can be read: it is damaged, or older than the \
+         vault; `assent doctor` says what can be done"
+    )]
     NoKey {
         /// Whose.
         subject: SubjectId,

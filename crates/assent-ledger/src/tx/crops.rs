@@ -7,6 +7,7 @@ use super::Tx;
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, SubjectId};
+use crate::keyring::KeyRingError;
 use crate::log::EventKind;
 use crate::seal::{self, Place};
 use crate::secret::Key;
@@ -56,7 +57,7 @@ impl Tx<'_> {
             return Err(TxError::NoCrops { collection });
         }
         self.forget_crops(photo)?;
-        let key = self.ring.borrow_mut().get(slot(collection))?;
+        let Some(key) = self.crops_key(collection)? else { return Ok(()) };
         for (face, plain) in crops {
             let row = row_key(photo, *face);
             let sealed = self.seal_with(&key, &place(collection, &row, model_sha256), plain)?;
@@ -73,7 +74,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
+    /// [`TxError::KeyRing`] if the key ring cannot be read, [`TxError::Database`] if the database refuses.
     pub fn crops_of(
         &self,
         collection: CollectionId,
@@ -85,7 +86,7 @@ impl Tx<'_> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let key = self.ring.borrow_mut().get(slot(collection))?;
+        let Some(key) = self.crops_key(collection)? else { return Ok(Vec::new()) };
         let mut crops = Vec::with_capacity(rows.len());
         for row in rows {
             let face = FaceId(row.int(0)?);
@@ -104,9 +105,30 @@ impl Tx<'_> {
         (photo, face): (PhotoId, FaceId),
         (model_sha256, sealed): ([u8; 32], &[u8]),
     ) -> Result<Option<Vec<u8>>, TxError> {
-        let key = self.ring.borrow_mut().get(slot(collection))?;
+        let Some(key) = self.crops_key(collection)? else { return Ok(None) };
         let row_key = row_key(photo, face);
         Ok(seal::open(&key, &place(collection, &row_key, model_sha256), sealed).ok().map(|plain| plain.to_vec()))
+    }
+
+    /// The key of a collection's crops; `None` if it is damaged or missing: they can be made again from the photos.
+    pub(crate) fn crops_key(&self, collection: CollectionId) -> Result<Option<Key>, TxError> {
+        match self.ring.borrow_mut().get(slot(collection)) {
+            Ok(key) => Ok(Some(key)),
+            Err(KeyRingError::Damaged { .. } | KeyRingError::NoKey { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Whether a key opens a crop of this collection; `None` if none is kept.
+    pub(crate) fn opens_crop(&self, collection: CollectionId, key: &Key) -> Result<Option<bool>, TxError> {
+        let sql = "SELECT c.face_id, c.photo_id, c.model_sha256, c.sealed FROM crops c JOIN photos p ON p.id = c.photo_id \
+                   WHERE p.collection_id = $1 ORDER BY c.face_id LIMIT 1";
+        let row = self.row(sql, args![collection])?;
+        row.map(|row| {
+            let row_key = row_key(PhotoId(row.int(1)?), FaceId(row.int(0)?));
+            Ok(seal::open(key, &place(collection, &row_key, row.array(2)?), &row.bytes(3)?).is_ok())
+        })
+        .transpose()
     }
 
     /// Lets go of the crop of a face, if one is kept.
@@ -132,7 +154,7 @@ impl Tx<'_> {
 }
 
 /// The slot of the key ring that holds the key for a collection's crops. Ids are random: no subject has this one.
-fn slot(collection: CollectionId) -> SubjectId {
+pub(crate) fn slot(collection: CollectionId) -> SubjectId {
     SubjectId::from_bytes(*collection.as_bytes())
 }
 

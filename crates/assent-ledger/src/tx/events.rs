@@ -28,7 +28,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// - [`TxError::KeyRing`] if a subject has no key, or a destroyed one.
+    /// - [`TxError::KeyRing`] if a subject is not on the roster, or their key was destroyed. For somebody whose key is
+    ///   damaged the leaf has its commitment, and its opening is kept by nobody.
     /// - [`TxError::LeafTooLong`] if the leaf has more than 65,535 bytes: about 2,000 people.
     /// - [`TxError::Database`] if the database refuses.
     pub fn append_leaf(
@@ -39,14 +40,24 @@ impl Tx<'_> {
     ) -> Result<LeafPosition, TxError> {
         let mut openings = Vec::with_capacity(concerned.len());
         for (subject, detail) in concerned {
-            openings.push((*subject, self.key(*subject)?, self.random::<32>(), *detail));
+            openings.push((*subject, self.key_or_damaged(*subject)?, self.random::<32>(), *detail));
         }
         let commitments = openings.iter().map(|(_, _, salt, detail)| commitment(salt, detail)).collect();
         let position = self.append(kind, public.to_vec(), commitments)?;
         for (slot, (subject, key, salt, detail)) in openings.iter().enumerate() {
-            self.store_opening(position, slot, *subject, key, salt, detail)?;
+            if let Some(key) = key {
+                self.store_opening(position, slot, *subject, key, salt, detail)?;
+            }
         }
         Ok(position)
+    }
+
+    /// The key of somebody on the roster; `None` if it is damaged or missing.
+    fn key_or_damaged(&self, subject: SubjectId) -> Result<Option<Key>, TxError> {
+        match self.whole_key(subject)? {
+            None if !self.on_roster(subject)? => self.key(subject).map(Some),
+            key => Ok(key),
+        }
     }
 
     /// Which leaves concern a person, in their order.
@@ -91,8 +102,8 @@ impl Tx<'_> {
             args![position as i64, bytes, hash],
         )?;
         self.exec(
-            "UPDATE log_head SET size = $1, peaks = $2 WHERE one = 1",
-            args![peaks.size() as i64, peaks.to_bytes()],
+            "UPDATE log_head SET size = $1, peaks = $2, newest_ms = $3 WHERE one = 1",
+            args![peaks.size() as i64, peaks.to_bytes(), self.newest_after()],
         )?;
         Ok(position)
     }

@@ -201,6 +201,7 @@ impl Tx<'_> {
         if let Evidence::Paper { release_sha256, .. } = new.evidence {
             self.use_release(release_sha256, new.subject)?;
         }
+        self.end_lapsed(new.subject, new.collection, new.purpose)?;
         if self.has_active(new)? {
             return Err(TxError::GrantExists);
         }
@@ -247,10 +248,11 @@ impl Tx<'_> {
         self.heed_rules(new, subject, &collection)
     }
 
-    /// Whether there is an active grant for the same subject, collection and purpose.
+    /// Whether there is a grant in force, now or later, for the same subject, collection and purpose.
     pub(super) fn has_active(&self, new: &NewGrant<'_>) -> Result<bool, TxError> {
-        let twin = "SELECT COUNT(*) FROM grants WHERE subject_id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active'";
-        Ok(self.count(twin, args![new.subject, new.collection, new.purpose.as_str()])? > 0)
+        let twin = "SELECT COUNT(*) FROM grants WHERE subject_id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active' \
+                    AND valid_until_ms > $4";
+        Ok(self.count(twin, args![new.subject, new.collection, new.purpose.as_str(), self.now])? > 0)
     }
 
     /// The rules for a consent of this person in this collection: those of the person, the collection and the controller.
@@ -406,15 +408,27 @@ impl Tx<'_> {
         self.rows(sql, args![subject])?.iter().map(|row| self.read_grant(row)).collect()
     }
 
-    /// All grants in a collection that are active by their state, by id. Whether their dates allow it now, only
-    /// [`Self::active_grant`] says.
+    /// All grants in a collection that were not ended, by id, but those of people whose key is damaged or missing
+    /// ([`Self::unreadable`]). Whether one is in force, only [`Self::active_grant`] says.
     ///
     /// # Errors
     ///
     /// As [`Self::grants_of`].
     pub fn grants_in(&self, collection: CollectionId) -> Result<Vec<Grant>, TxError> {
         let sql = select_grants!("WHERE collection_id = $1 AND state = 'active' ORDER BY id");
-        self.rows(sql, args![collection])?.iter().map(|row| self.read_grant(row)).collect()
+        let mut grants = Vec::new();
+        for row in self.rows(sql, args![collection])? {
+            if self.whole_key(SubjectId::from_bytes(row.array(1)?))?.is_some() {
+                grants.push(self.read_grant(&row)?);
+            }
+        }
+        Ok(grants)
+    }
+
+    /// A grant is over at its end, also before anybody looked for what is due.
+    fn state_now(&self, word: &str, valid_until_ms: i64) -> Option<GrantState> {
+        let over = |state: GrantState| state == GrantState::Active && valid_until_ms <= self.now.0;
+        GrantState::from_word(word).map(|state| if over(state) { GrantState::Expired } else { state })
     }
 
     fn read_grant(&self, row: &Row) -> Result<Grant, TxError> {
@@ -432,7 +446,7 @@ impl Tx<'_> {
             id: plain.id,
             subject: plain.subject,
             collection: plain.collection,
-            state: GrantState::from_word(&row.text(4)?).ok_or_else(damaged)?,
+            state: self.state_now(&row.text(4)?, row.int(7)?).ok_or_else(damaged)?,
             notice_sha256: row.array(5)?,
             valid_from: Timestamp(row.int(6)?),
             valid_until: Timestamp(row.int(7)?),
@@ -499,7 +513,7 @@ impl<'tx> Tx<'tx> {
     pub fn withdraw(&self, proof: ActiveGrant<'tx>) -> Result<(), TxError> {
         self.still_active(&proof)?;
         let ActiveGrant { grant: id, subject, collection, purpose, key, .. } = proof;
-        self.end_grant(&Plain { id, subject, collection, purpose }, &key, GrantState::Withdrawn)
+        self.end_grant(&Plain { id, subject, collection, purpose }, Some(&key), GrantState::Withdrawn)
     }
 }
 
@@ -512,23 +526,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends every active grant whose date has come. Returns how many, and the templates that went with them.
-    pub(crate) fn expire_due(&self) -> Result<Vec<GrantId>, TxError> {
-        let sql = select_grants!("WHERE state = 'active' AND valid_until_ms <= $1 ORDER BY valid_until_ms, id");
-        let mut ended = Vec::new();
-        for row in self.rows(sql, args![self.now])? {
-            let plain = Plain::read(&row)?;
-            self.end_grant(&plain, &self.key(plain.subject)?, GrantState::Expired)?;
-            ended.push(plain.id);
-        }
-        self.discard_overdue()?;
-        Ok(ended)
-    }
-
-    pub(super) fn end_grant(&self, plain: &Plain, key: &Key, state: GrantState) -> Result<(), TxError> {
-        if plain.purpose.is_find() {
-            let pseudonym = key.pseudonym(plain.collection);
-            self.forget_seen(plain.collection, pseudonym)?;
+    /// `key` is `None` if it is damaged or missing.
+    pub(super) fn end_grant(&self, plain: &Plain, key: Option<&Key>, state: GrantState) -> Result<(), TxError> {
+        match key {
+            _ if !plain.purpose.is_find() => {}
+            Some(key) => self.forget_seen(plain.collection, key.pseudonym(plain.collection))?,
+            None => self.forget_orphans(&[plain.collection])?,
         }
         self.close_grant(plain, state)?;
         let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
@@ -539,23 +542,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A grant with those that it renews: in an old backup one of them is in force.
-    pub(super) fn chain(&self, grant: GrantId) -> Result<BTreeSet<GrantId>, TxError> {
-        let (mut chain, mut next) = (BTreeSet::new(), Some(grant));
-        while let Some(grant) = next
-            && chain.insert(grant)
-        {
-            next = self.renewed_by(grant)?;
-        }
-        Ok(chain)
-    }
-
-    /// Which earlier grant this one renews.
-    fn renewed_by(&self, grant: GrantId) -> Result<Option<GrantId>, TxError> {
-        let row = self.row("SELECT renews FROM grants WHERE id = $1", args![grant])?;
-        Ok(row.map(|row| row.opt_array(0)).transpose()?.flatten().map(GrantId::from_bytes))
-    }
-
     /// The grant is over, and its templates are gone.
     pub(super) fn close_grant(&self, plain: &Plain, state: GrantState) -> Result<(), TxError> {
         self.exec("DELETE FROM templates WHERE grant_id = $1", args![plain.id])?;
@@ -563,27 +549,6 @@ impl Tx<'_> {
         self.ended.borrow_mut().insert(plain.id);
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
         Ok(())
-    }
-
-    /// Ends what the ring notes as withdrawn and this database has in force, whatever the position in the log: no id of a
-    /// grant is ever used again. Enrolments that wait for their witnesses are given up. Returns how many ended.
-    pub(crate) fn withdraw_again(&self) -> Result<usize, TxError> {
-        let noted: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
-        if noted.is_empty() {
-            return Ok(0);
-        }
-        let mut ended = self.discard_again(&noted)?;
-        for row in self.rows("SELECT id FROM grants WHERE state = 'active' ORDER BY id", args![])? {
-            let grant = GrantId::from_bytes(row.array(0)?);
-            let active =
-                if noted.contains(&grant) { self.row(select_grants!("WHERE id = $1"), args![grant])? } else { None };
-            if let Some(row) = active {
-                let plain = Plain::read(&row)?;
-                self.end_grant(&plain, &self.key(plain.subject)?, GrantState::Withdrawn)?;
-                ended += 1;
-            }
-        }
-        Ok(ended)
     }
 
     /// Public: collection and purpose. Private: subject, grant, and the rest.

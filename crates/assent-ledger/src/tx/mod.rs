@@ -1,16 +1,19 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `reach`, `deadlines`, `orders`,
-//! `events` (and their `tiles`), everything `held` about one person, and how it is sealed again (`reseal`).
+//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `reach`, `deadlines`, `orders`,
+//! `events` (and their `tiles`), `keys` that open and that do not, everything `held` about one person, and how it is sealed again (`reseal`).
 
 mod basis;
 mod calibrations;
+mod clock;
 mod crops;
 mod deadlines;
+mod ending;
 mod events;
 mod grants;
 mod held;
+mod keys;
 mod notes;
 mod notices;
 mod objections;
@@ -48,11 +51,15 @@ use crate::secret::Key;
 use crate::words::{Purpose, VaultKind};
 
 pub use basis::{Basis, Dpia, Matching};
+pub(crate) use clock::newest;
+pub(crate) use crops::slot as crops_slot;
 pub use deadlines::{Alarm, Deadline, Due};
+pub use ending::{Expired, OverByDate};
 pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use grants::{Evidence, Grant, NewGrant};
 pub use held::{ConsentEvent, Held, HeldEvent, HeldSighting, HeldTemplate};
+pub use keys::{PlainConsent, Unreadable};
 pub(crate) use notes::Noted;
 pub use notes::TakenUp;
 pub use notices::Notice;
@@ -83,7 +90,12 @@ pub struct Tx<'tx> {
     pub(crate) kind: VaultKind,
     pub(crate) settings: &'tx Settings,
     pub(crate) rules: &'tx Rulebook,
+    /// The time of everything in it: what the clock says, or the newest time that was taken for right, if that is later.
     pub(crate) now: Timestamp,
+    /// What the clock says.
+    pub(crate) clock: Timestamp,
+    /// The newest time that was taken for right, before this transaction.
+    pub(crate) newest: Option<Timestamp>,
     /// Grants that ended in this transaction, whatever proofs of them are still about.
     ended: RefCell<BTreeSet<GrantId>>,
     /// What the key ring has to note when this transaction commits.
@@ -204,8 +216,9 @@ impl<'tx> Tx<'tx> {
         ring: &'tx RefCell<KeyRing>,
         rng: &'tx RefCell<Rng>,
         (kind, settings, rules): (VaultKind, &'tx Settings, &'tx Rulebook),
-        now: Timestamp,
+        (clock, newest): (Timestamp, Option<Timestamp>),
     ) -> Self {
+        let now = newest.map_or(clock, |newest| newest.max(clock));
         Self {
             db,
             ring,
@@ -214,6 +227,8 @@ impl<'tx> Tx<'tx> {
             settings,
             rules,
             now,
+            clock,
+            newest,
             ended: RefCell::default(),
             noted: RefCell::default(),
             releases: RefCell::default(),
@@ -225,36 +240,6 @@ impl<'tx> Tx<'tx> {
     /// The time of everything that happens in this transaction.
     pub fn now(&self) -> Timestamp {
         self.now
-    }
-
-    /// The key of a living subject.
-    fn key(&self, subject: SubjectId) -> Result<Key, TxError> {
-        Ok(self.ring.borrow_mut().get(subject)?)
-    }
-
-    /// Gives `take` the key of each of these subjects with their index, in the order of the key ring, in which keys are
-    /// read many at once.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::KeyRing`] if one of them has no key, or a destroyed or damaged one.
-    pub(crate) fn each_key(&self, subjects: &[SubjectId], take: &mut dyn FnMut(usize, &Key)) -> Result<(), TxError> {
-        let mut read = 0;
-        self.ring.borrow_mut().reader()?.each(subjects.iter().copied(), &mut |i, key| {
-            read += 1;
-            take(i, key);
-        });
-        if read < subjects.len() {
-            // Says whose key is missing, and why.
-            subjects.iter().try_for_each(|subject| self.key(*subject).map(drop))?;
-        }
-        Ok(())
-    }
-
-    /// Everybody on the roster.
-    pub(crate) fn subject_ids(&self) -> Result<Vec<SubjectId>, TxError> {
-        let rows = self.rows("SELECT id FROM subjects", Vec::new())?;
-        rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect()
     }
 
     /// `HMAC(master key, label | data)`.

@@ -313,11 +313,17 @@ impl Tx<'_> {
     ///
     /// [`TxError::NoPending`] if it does not wait; as [`Self::pending`].
     pub fn discard_pending(&self, id: PendingId) -> Result<(), TxError> {
-        let pending = self.pending(id)?;
+        let row = self.row("SELECT subject_id FROM pending_enrolments WHERE id = $1", args![id])?;
+        let subject = SubjectId::from_bytes(row.ok_or(TxError::NoPending { pending: id })?.array(0)?);
+        // With a damaged key nobody can read what would have become of it; no old copy of it opens either.
+        let pending = self.salvaged_key(subject)?.map(|_| self.pending(id)).transpose()?;
         self.exec("DELETE FROM pending_enrolments WHERE id = $1", args![id])?;
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
-        self.pending_leaf(EventKind::Discarded, &pending)?;
-        pending.signed.consents.iter().for_each(|consent| self.touch(Noted::Withdrawal(consent.grant)));
+        let plain = || Writer::new().bytes(subject.as_bytes()).bytes(id.as_bytes()).finish().to_vec();
+        let detail = pending.as_ref().map_or_else(plain, Pending::detail);
+        self.append_leaf(EventKind::Discarded, &[], &[(subject, &detail)])?;
+        let consents = pending.iter().flat_map(|pending| &pending.signed.consents);
+        consents.for_each(|consent| self.touch(Noted::Withdrawal(consent.grant)));
         Ok(())
     }
 
@@ -333,7 +339,7 @@ impl Tx<'_> {
         self.read_pending(&row.ok_or(TxError::NoPending { pending: id })?)
     }
 
-    /// Every enrolment that waits, oldest first.
+    /// Every enrolment that waits, oldest first, but those of people whose key is damaged or missing.
     ///
     /// # Errors
     ///
@@ -341,7 +347,13 @@ impl Tx<'_> {
     pub fn all_pending(&self) -> Result<Vec<Pending>, TxError> {
         let sql =
             "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments ORDER BY created_ms, id";
-        self.rows(sql, args![])?.iter().map(|row| self.read_pending(row)).collect()
+        let mut all = Vec::new();
+        for row in self.rows(sql, args![])? {
+            if self.whole_key(SubjectId::from_bytes(row.array(1)?))?.is_some() {
+                all.push(self.read_pending(&row)?);
+            }
+        }
+        Ok(all)
     }
 
     /// What of one person waits, oldest first.

@@ -6,6 +6,7 @@ use crate::db::{Row, Value, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, RequestId, SubjectId, Timestamp};
+use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
 use crate::rules::Rules;
 use crate::seal::{self, Place};
@@ -62,7 +63,7 @@ pub struct Request {
     pub subject: Option<SubjectId>,
     /// What it is about, if it is about one collection.
     pub collection: Option<CollectionId>,
-    /// Who asks and what they say. Gone with the person.
+    /// Who asks and what they say. Gone with the person, and `None` while their key is damaged.
     pub words: Option<String>,
     /// Which photos a search is about.
     pub album: Album,
@@ -136,7 +137,11 @@ impl Tx<'_> {
         let start = Writer::new().text(new.words).text(prefix);
         let plain = start.opt_int(from.map(|at| at.0)).opt_int(until.map(|at| at.0)).finish();
         let sealed = match new.subject {
-            Some(subject) => self.seal_with(&self.key(subject)?, &place(&id, new.subject), &plain)?,
+            Some(subject) => match self.whole_key(subject)? {
+                Some(key) => self.seal_with(&key, &place(&id, new.subject), &plain)?,
+                // A damaged key keeps nobody from asking.
+                None => self.seal_master(&place(&id, None), &plain)?,
+            },
             None => self.seal_master(&place(&id, None), &plain)?,
         };
         self.exec(
@@ -159,7 +164,8 @@ impl Tx<'_> {
             apply.extend(self.collection(id)?.basis.jurisdiction);
         }
         if let Some(id) = subject {
-            apply.push(self.subject(id)?.jurisdiction);
+            let readable = self.whole_key(id)?.is_some() || !self.on_roster(id)?;
+            apply.push(if readable { self.subject(id)?.jurisdiction } else { Jurisdiction::default() });
         }
         Ok(self.rules.rules(&apply.iter().collect::<Vec<_>>()))
     }
@@ -303,7 +309,14 @@ impl Tx<'_> {
         let id = RequestId::from_bytes(row.array(0)?);
         let subject = row.opt_array(2)?.map(SubjectId::from_bytes);
         let plain = match (row.opt_bytes(4)?, subject) {
-            (Some(sealed), Some(of)) => Some(seal::open(&self.key(of)?, &place(&id, subject), &sealed)?),
+            (Some(sealed), Some(of)) => match self.whole_key(of)? {
+                Some(key) => match seal::open(&key, &place(&id, subject), &sealed) {
+                    Ok(plain) => Some(plain),
+                    // It was entered while their key was damaged, or is no record of theirs.
+                    Err(e) => Some(self.open_master(&place(&id, None), &sealed).map_err(|_| e)?),
+                },
+                None => self.open_master(&place(&id, None), &sealed).ok(),
+            },
             (Some(sealed), None) => Some(self.open_master(&place(&id, None), &sealed)?),
             (None, _) => None,
         };

@@ -96,7 +96,12 @@ impl Tx<'_> {
     fn reseal_requests(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         for row in self.rows("SELECT id, sealed FROM requests WHERE subject_id = $1", args![keys.subject])? {
             let (id, Some(sealed)) = (RequestId::from_bytes(row.array(0)?), row.opt_bytes(1)?) else { continue };
-            let sealed = self.again(keys, &request_place(&id, Some(keys.subject)), &sealed)?;
+            let (theirs, entered) = (request_place(&id, Some(keys.subject)), request_place(&id, None));
+            // Entered while their key was damaged.
+            let sealed = match self.open_master(&entered, &sealed) {
+                Ok(plain) => self.seal_with(keys.new, &theirs, &plain)?,
+                Err(_) => self.again(keys, &theirs, &sealed)?,
+            };
             self.exec("UPDATE requests SET sealed = $1 WHERE id = $2", args![sealed, id])?;
             self.touch(Noted::Request(id));
         }

@@ -338,7 +338,9 @@ impl Tx<'_> {
     /// - [`TxError::NoSubject`] if nobody has this id.
     /// - As [`Self::subjects`].
     pub fn restrict(&self, id: SubjectId, restricted: bool) -> Result<(), TxError> {
-        self.subject(id)?;
+        if !self.on_roster(id)? {
+            return Err(TxError::NoSubject);
+        }
         self.set_restriction(id, restricted.then_some(self.now.0))
     }
 
@@ -358,27 +360,46 @@ impl Tx<'_> {
     /// As [`Self::subjects`].
     pub fn count_by_jurisdiction(&self) -> Result<BTreeMap<Jurisdiction, usize>, TxError> {
         let mut counts = BTreeMap::new();
-        for subject in self.subjects()? {
+        let (people, unreadable) = self.everybody()?;
+        for subject in people {
             *counts.entry(subject.jurisdiction).or_insert(0) += 1;
+        }
+        if !unreadable.is_empty() {
+            *counts.entry(Jurisdiction::default()).or_insert(0) += unreadable.len();
         }
         Ok(counts)
     }
 
-    /// Everybody on the roster, by handle.
+    /// Everybody on the roster, by handle. Whose key is damaged or missing is not among them, but in [`Self::unreadable`].
     ///
     /// # Errors
     ///
-    /// - [`TxError::KeyRing`] if a key is missing, [`TxError::Seal`] if a profile does not open.
-    /// - [`TxError::Damaged`] if one is not of this format, [`TxError::Database`] if the database refuses.
+    /// - [`TxError::Seal`] if a profile does not open, although no slot of the key ring is damaged.
+    /// - [`TxError::Damaged`] if one is not of this format, [`TxError::KeyRing`] if the key ring cannot be read.
+    /// - [`TxError::Database`] if the database refuses.
     pub fn subjects(&self) -> Result<Vec<Subject>, TxError> {
+        Ok(self.everybody()?.0)
+    }
+
+    /// Everybody on the roster, by handle, and those whose key is damaged or missing.
+    pub(crate) fn everybody(&self) -> Result<(Vec<Subject>, Vec<SubjectId>), TxError> {
         let rows = self.rows("SELECT id, owner, sealed, created_ms, restricted_ms FROM subjects", args![])?;
         let ids: Vec<SubjectId> =
             rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
         let mut read = Vec::with_capacity(rows.len());
-        self.each_key(&ids, &mut |i, key| read.push(read_subject(&rows[i], key)))?;
-        let mut all = read.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut unreadable = self.each_key(&ids, &mut |i, key| read.push((ids[i], read_subject(&rows[i], key))))?;
+        let whole = self.ring.borrow().is_whole();
+        let mut all = Vec::with_capacity(read.len());
+        for (id, subject) in read {
+            match subject {
+                Ok(subject) => all.push(subject),
+                // The key from before a rotation; the new one is damaged.
+                Err(TxError::Seal(_)) if !whole => unreadable.push(id),
+                Err(e) => return Err(e),
+            }
+        }
         all.sort_by(|a, b| a.handle.cmp(&b.handle));
-        Ok(all)
+        Ok((all, unreadable))
     }
 
     /// One person.
@@ -399,30 +420,48 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// - [`TxError::NoSubject`] if nobody answers to `reference`.
+    /// - As [`Self::find_subject_id`]; [`TxError::KeyRing`] if their key is damaged or missing.
+    pub fn find_subject(&self, reference: &str) -> Result<Subject, TxError> {
+        self.subject(self.find_subject_id(reference)?)
+    }
+
+    /// The same, also for somebody whose key is damaged or missing: their name and handle cannot be read, their id can.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody answers to `reference`, [`TxError::NobodyReadable`] if there are people whose
+    ///   names cannot be read.
     /// - [`TxError::AmbiguousSubject`] if several share the name or the digits.
     /// - As [`Self::subjects`].
-    pub fn find_subject(&self, reference: &str) -> Result<Subject, TxError> {
+    pub fn find_subject_id(&self, reference: &str) -> Result<SubjectId, TxError> {
         let digits = reference.to_ascii_lowercase();
         if let Ok(id) = digits.parse() {
             // The whole id: nobody else has to be opened for it.
-            return self.subject(id);
+            return if self.on_roster(id)? { Ok(id) } else { Err(TxError::NoSubject) };
         }
-        let all = self.subjects()?;
+        Self::named(reference, &self.everybody()?)
+    }
+
+    /// Who of these people a reference names, of whom those in the second list have an id alone.
+    pub(crate) fn named(
+        reference: &str,
+        (all, unreadable): &(Vec<Subject>, Vec<SubjectId>),
+    ) -> Result<SubjectId, TxError> {
+        let digits = reference.to_ascii_lowercase();
         let prefix = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        let ways: [&dyn Fn(&Subject) -> bool; 3] = [&|s| s.handle == reference, &|s| s.name == reference, &|s| {
-            prefix && s.id.to_string().starts_with(&digits)
-        }];
-        for way in ways {
-            let mut found = all.iter().filter(|s| way(s));
-            if let Some(first) = found.next() {
-                return match found.count() {
-                    0 => Ok(first.clone()),
-                    more => Err(TxError::AmbiguousSubject { count: more + 1 }),
-                };
-            }
+        let named = |is: &dyn Fn(&Subject) -> bool| all.iter().filter(|s| is(s)).map(|s| s.id).collect::<Vec<_>>();
+        let begins = |id: &SubjectId| prefix && id.to_string().starts_with(&digits);
+        let ways = [
+            named(&|s| s.handle == reference),
+            named(&|s| s.name == reference),
+            all.iter().map(|s| s.id).chain(unreadable.iter().copied()).filter(begins).collect(),
+        ];
+        match ways.iter().find(|found| !found.is_empty()).map(Vec::as_slice) {
+            Some([one]) => Ok(*one),
+            Some(several) => Err(TxError::AmbiguousSubject { count: several.len() }),
+            None if unreadable.is_empty() => Err(TxError::NoSubject),
+            None => Err(TxError::NobodyReadable { people: unreadable.len() }),
         }
-        Err(TxError::NoSubject)
     }
 }
 

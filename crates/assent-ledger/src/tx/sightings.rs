@@ -177,17 +177,25 @@ impl<'tx> Tx<'tx> {
             return Ok(confirmed);
         }
         let mut people: BTreeMap<Pseudonym, (SubjectId, Key)> = BTreeMap::new();
+        let mut unreadable = false;
         let holders = "SELECT subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 AND state = 'active'";
         for row in self.rows(holders, args![collection, Purpose::FIND])? {
             let subject = SubjectId::from_bytes(row.array(0)?);
-            let key = self.key(subject)?;
-            people.insert(key.pseudonym(collection), (subject, key));
+            match self.whole_key(subject)? {
+                Some(key) => drop(people.insert(key.pseudonym(collection), (subject, key))),
+                None => unreadable = true,
+            }
         }
         for row in rows {
             let (face, pseudonym) = (FaceId(row.int(0)?), row.array(1)?);
-            if let Some((subject, key)) = people.get(&pseudonym)
-                && open_verdict(key, *subject, collection, face, &row.bytes(2)?)?.0 == Verdict::Confirmed
-            {
+            let is_confirmed = match people.get(&pseudonym) {
+                Some((subject, key)) => {
+                    open_verdict(key, *subject, collection, face, &row.bytes(2)?)?.0 == Verdict::Confirmed
+                }
+                // It may be the word of somebody whose key is damaged.
+                None => unreadable,
+            };
+            if is_confirmed {
                 confirmed.insert(face, pseudonym);
             }
         }

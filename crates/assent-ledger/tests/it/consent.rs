@@ -20,7 +20,7 @@ fn i1_a_template_lives_exactly_as_long_as_its_grant() {
         let first = w.gallery(T0).templates.into_iter().find(|t| t.subject == ada).unwrap();
         assert_eq!((first.template, first.plain.as_slice()), (ta[0], b"embedding of ada".as_slice()));
 
-        assert_eq!(w.ledger.expire_due(at(10)).unwrap(), [ga]);
+        assert_eq!(w.ledger.expire_due(at(10)).unwrap().ended, [ga]);
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM templates"), 1, "none at rest");
         w.tx(at(11), |tx| tx.withdraw(tx.active_grant(gb)?)).unwrap();
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM templates"), 0);

@@ -99,7 +99,7 @@ fn i5_the_crops_of_a_person_go_when_they_leave() {
         };
         let ways: [(&str, Leave); 3] = [
             ("withdrawal", |w, _, grant| w.tx(T0, |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap()),
-            ("expiry", |w, _, _| assert_eq!(w.ledger.expire_due(at(9)).unwrap().len(), 1)),
+            ("expiry", |w, _, _| assert_eq!(w.ledger.expire_due(at(9)).unwrap().ended.len(), 1)),
             ("erasure", |w, subject, _| assert!(w.ledger.erase(subject, T0, |_| {}).is_ok())),
         ];
         for (name, leave) in ways {

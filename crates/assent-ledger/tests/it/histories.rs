@@ -135,13 +135,15 @@ impl Run {
         let grants = self.w.tx(at(self.day), |tx| {
             let people: BTreeSet<SubjectId> = tx.subjects()?.iter().map(|s| s.id).collect();
             let grants = people.iter().map(|s| tx.grants_of(*s)).collect::<Result<Vec<_>, _>>()?;
-            Ok((people, grants.concat()))
+            let consents = people.iter().map(|s| tx.consents_of(*s)).collect::<Result<Vec<_>, _>>()?;
+            let not_ended: BTreeSet<GrantId> = consents.concat().iter().map(|consent| consent.grant).collect();
+            Ok((people, grants.concat(), not_ended))
         });
-        let (people, grants) = grants.unwrap();
+        let (people, grants, not_ended) = grants.unwrap();
         let mut state = State { people, ..State::default() };
         for g in grants {
             state.renews.extend(g.renews.map(|old| (g.id, old)));
-            if g.state == GrantState::Active {
+            if not_ended.contains(&g.id) {
                 let purpose = self.purposes.iter().position(|p| *p == g.purpose).unwrap();
                 let until = (g.valid_until.0 - T0.0) / DAY;
                 state.grants.insert(g.id, (g.subject, purpose, until, templates.remove(&g.id).unwrap_or(0)));
@@ -160,8 +162,13 @@ impl Run {
                 after.people.insert(SubjectId::from_bytes([0xff; 16]));
             }
             Act::Grant { who, purpose, days } => {
-                let subject = before.pick(who).filter(|s| !before.grants.values().any(|g| g.0 == *s && g.1 == purpose));
-                after.grants.extend(subject.map(|s| (new, (s, purpose, self.day + days, 0))));
+                let twin = |s: SubjectId, g: &(SubjectId, usize, i64, usize)| g.0 == s && g.1 == purpose;
+                let in_force = |s: SubjectId| before.grants.values().any(|g| twin(s, g) && g.2 > self.day);
+                if let Some(s) = before.pick(who).filter(|s| !in_force(*s)) {
+                    // One that is over does not stand in the way.
+                    after.grants.retain(|_, g| !twin(s, g));
+                    after.grants.insert(new, (s, purpose, self.day + days, 0));
+                }
             }
             Act::Enrol { who } => {
                 if let Some((id, _)) = before.live(who, self.day) {

@@ -5,10 +5,12 @@
 
 mod backup;
 mod calibrations;
+mod clock;
 mod consent;
 mod crash;
 mod crops;
 mod custody;
+mod damage;
 mod erasure;
 mod fixture;
 mod held;

@@ -1,0 +1,44 @@
+//! What `assent doctor` says of people whose key is damaged, of the clock, and of consents that are over.
+
+use assent::ledger::{Collection, OverByDate, Unreadable};
+
+use crate::output::{count, date, long_date};
+use crate::vault::collection_name;
+
+/// One person, for people: what can still be said of them, and what can be done.
+pub(crate) fn describe(who: &Unreadable, collections: &[Collection]) -> String {
+    let consents = if who.consents.is_empty() {
+        "without a permission in force".to_owned()
+    } else {
+        let of = |c: &assent::ledger::PlainConsent| {
+            let name = collection_name(collections, c.collection);
+            format!("{} in {name} until {}", c.purpose, date(c.valid_until))
+        };
+        let all: Vec<String> = who.consents.iter().map(of).collect();
+        format!("with {} ({})", count(all.len(), "permission"), all.join(", "))
+    };
+    let (number, owner) = (&who.number, if who.owner { ", the owner" } else { "" });
+    format!(
+        "the key of one person is damaged: {number}{owner}, on the roster since {}, {consents}. Their name cannot be read, and \
+         nobody finds them; everybody else is as before. From a backup of the key ring: assent keys repair --from FILE. If \
+         they want to leave: assent consent withdraw {number}, or: assent erase {number}",
+        date(who.added)
+    )
+}
+
+/// Consents that are over by their date, for people, if somebody has to know: some were not ended yet, or nobody asks to be
+/// found any more.
+pub(crate) fn over(over: &OverByDate, collection: &str, nobody_left: bool) -> Option<String> {
+    let last = long_date(over.last);
+    if over.waiting > 0 {
+        let (permissions, are) = (count(over.waiting, "permission"), if over.waiting == 1 { "is" } else { "are" });
+        return Some(format!(
+            "{collection}: {permissions} {are} over by the date, the last on {last}; nobody is found by that any more. \
+             `assent tick` deletes what hangs on it; whoever agrees again is enrolled again"
+        ));
+    }
+    nobody_left.then(|| {
+        let permissions = count(over.all, "permission");
+        format!("{collection}: nobody asks to be found any more; {permissions} ended by the date, the last on {last}")
+    })
+}

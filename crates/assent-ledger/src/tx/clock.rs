@@ -1,0 +1,109 @@
+//! The time of a transaction, and what a clock that is wrong may not do.
+//!
+//! The vault keeps the newest time that it took for right: that of the newest entry of its log, or of the newest look for what
+//! is due. Time does not run backwards behind it. A clock that is behind it by more than clocks are corrected by, or ahead of
+//! it by more than a month, ends, deletes and compares nothing until a person says that it is right. What people ask for,
+//! withdrawal, erasure, an order to stop, a request, is done all the same, and moves that newest time by no leap.
+
+use super::Tx;
+use crate::db::{Db, args};
+use crate::error::TxError;
+use crate::fields::Writer;
+use crate::id::Timestamp;
+use crate::ledger::Ledger;
+use crate::log::{EventKind, Leaf};
+
+/// A clock is corrected by so much without anybody being asked.
+const CORRECTED_MS: i64 = 60 * 60 * 1000;
+
+/// A clock is ahead of the newest entry by so much without anybody being asked: 31 days.
+const LEAP_MS: i64 = 31 * 24 * 60 * 60 * 1000;
+
+impl Ledger {
+    /// What is wrong with the clock, if it is behind the newest time that the vault took for right, or far ahead of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn clock(&self, now: Timestamp) -> Result<Option<TxError>, TxError> {
+        Ok(self.run_tx("look at the clock", now, |tx| Ok(tx.heed_clock().err()))?.into_inner())
+    }
+
+    /// A person says that the clock is right although [`Self::clock`] doubts it. An entry of the log says so; from then on it is
+    /// the newest time. Returns whether there was a doubt; without one, nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn confirm_clock(&self, now: Timestamp) -> Result<bool, TxError> {
+        let looked = self.run_tx("look at the clock", now, |tx| Ok((tx.heed_clock().is_err(), tx.newest)))?;
+        let (doubted, before) = looked.into_inner();
+        if doubted {
+            self.with_core(|core| self.attempt(core, "confirm the clock", (now, true), |tx| tx.clock_leaf(before)))?;
+        }
+        Ok(doubted)
+    }
+}
+
+impl Tx<'_> {
+    /// Refuses what ends, deletes or compares while the clock is behind the newest entry, beyond what clocks are corrected
+    /// by, or ahead of it by more than 31 days, until a person says that it is right
+    /// ([`crate::Ledger::confirm_clock`]).
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::ClockSetBack`], [`TxError::ClockAhead`].
+    pub fn heed_clock(&self) -> Result<(), TxError> {
+        let Some(newest) = self.newest else { return Ok(()) };
+        let ahead = self.clock.0.saturating_sub(newest.0);
+        let (now, latest) = (self.clock, newest);
+        match () {
+            () if ahead > LEAP_MS => Err(TxError::ClockAhead { now: long_day(now), latest: long_day(latest) }),
+            () if ahead < -CORRECTED_MS => Err(TxError::ClockSetBack { now: long_day(now), latest: long_day(latest) }),
+            () => Ok(()),
+        }
+    }
+
+    /// What the newest time that was taken for right is after this transaction.
+    pub(super) fn newest_after(&self) -> Timestamp {
+        match self.newest {
+            Some(newest) if self.now.0.saturating_sub(newest.0) > LEAP_MS => newest,
+            _ => self.now,
+        }
+    }
+
+    /// Takes the time of this transaction for right, without an entry in the log: a vault in which nothing is due is looked
+    /// at every day, and was not asleep.
+    pub(super) fn note_time(&self) -> Result<(), TxError> {
+        let newest = self.newest_after();
+        if self.newest.is_none_or(|before| newest.0.saturating_sub(before.0) > CORRECTED_MS) {
+            self.exec("UPDATE log_head SET newest_ms = $1 WHERE one = 1", args![newest])?;
+        }
+        Ok(())
+    }
+
+    /// The entry that says that a person looked at the clock and found it right. It may be before the newest one.
+    fn clock_leaf(&self, before: Option<Timestamp>) -> Result<(), TxError> {
+        let public = Writer::new().opt_int(before.map(|at| at.0)).finish();
+        self.append_leaf(EventKind::ClockConfirmed, &public, &[]).map(drop)
+    }
+}
+
+/// The newest time that a vault took for right: the mark in the log's head, or in a vault of an older format the time of the
+/// newest entry. `None` if the log is empty.
+pub(crate) fn newest(db: &Db<'_>) -> Result<Option<Timestamp>, TxError> {
+    let mark = db.row("SELECT newest_ms FROM log_head WHERE one = 1", args![])?;
+    if let Some(at) = mark.map(|row| row.opt_int(0)).transpose()?.flatten() {
+        return Ok(Some(Timestamp(at)));
+    }
+    let leaf = db.row("SELECT bytes FROM log_leaves ORDER BY seq DESC LIMIT 1", args![])?;
+    // One that was changed says nothing of the time; that it was changed, an audit says.
+    let bytes = leaf.map(|row| row.bytes(0)).transpose()?;
+    Ok(bytes.and_then(|bytes| Leaf::from_bytes(&bytes)).map(|leaf| leaf.time))
+}
+
+/// A day as people write it: `2 March 2031`.
+fn long_day(at: Timestamp) -> String {
+    let time = jiff::Timestamp::from_millisecond(at.0);
+    time.map_or_else(|_| at.0.to_string(), |time| time.strftime("%-d %B %Y").to_string())
+}
