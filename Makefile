@@ -27,6 +27,7 @@ test:            ## every test; the store's ones run on SQLite and PostgreSQL
 	scripts/install-tools compile
 	scripts/install-tools pip
 	scripts/install-tools postgres
+	scripts/install-tools heif
 	mkdir -p target
 	cargo test --workspace --locked --no-run
 	$(TARGET)/debug/assent runtime fetch

@@ -9,6 +9,8 @@ use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, quoted, shown};
 use crate::pending_cmd::enrolments_wait;
+use crate::places;
+use crate::refused::GET_HEIF_PROGRAM;
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
 
@@ -23,7 +25,7 @@ struct Finding {
 ///
 /// [`CommandError::Doctor`] if something is missing.
 pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let mut findings = Vec::new();
+    let mut findings = vec![formats()];
     let model = match models.load() {
         Ok(loaded) => {
             let pack = loaded.pack();
@@ -122,6 +124,16 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
         Ok(())
     })?;
     if well { Ok(()) } else { Err(CommandError::Doctor) }
+}
+
+/// Which pictures need a program of the system. Without it they are left out and named: no reason to call a vault unwell
+/// that may have none of them.
+fn formats() -> Finding {
+    let says = match places::heif_program() {
+        Some(program) => format!("HEIC and AVIF pictures are decoded by {}", program.path().display()),
+        None => format!("HEIC and AVIF pictures are left out: {GET_HEIF_PROGRAM}"),
+    };
+    Finding { what: "formats", good: true, says }
 }
 
 /// An error and its causes on one line.

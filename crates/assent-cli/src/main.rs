@@ -39,6 +39,7 @@ mod pending_cmd;
 mod places;
 mod progress;
 mod record;
+mod refused;
 mod report_cmd;
 mod request_cmd;
 mod roster;

@@ -66,7 +66,8 @@ impl ModelPlaces {
         let pack = self.find(PackKind::Models, self.pack.as_deref(), "default", next)?;
         let runtime = places::runtime_dir(self.runtime.as_deref())?;
         let terms = AcceptedLicences::naming(self.accepted.iter().cloned());
-        Ok(Models::load(&runtime, &pack.dir, &terms, &places::network_dirs(&pack.dir))?)
+        let models = Models::load(&runtime, &pack.dir, &terms, &places::network_dirs(&pack.dir))?;
+        Ok(models.with_heif(places::heif_program()))
     }
 
     /// The folder of the photo pack named `crew`: the sample photos.

@@ -8,12 +8,14 @@
 //! - `ASSENT_KEY_RING`: the key ring's file.
 //! - `ASSENT_PASSPHRASE_FILE`: the file with the key ring's passphrase.
 //! - `ASSENT_KEY_COMMAND`: the command that unwraps the key ring's data key.
+//! - `PATH`: where the system's program for HEIC and AVIF is.
 //! - `XDG_DATA_HOME`, `XDG_CACHE_HOME`, `HOME`: where the user's data and cache folders are.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use assent::heif::HeifProgram;
 use thiserror::Error;
 
 /// Why no folder could be named.
@@ -98,6 +100,16 @@ pub(crate) fn key_rings_dir() -> Result<PathBuf, PlacesError> {
 pub(crate) fn network_dirs(pack: &Path) -> Vec<PathBuf> {
     let cache = user_folder("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("networks"));
     [Some(pack.to_owned()), cache].into_iter().flatten().collect()
+}
+
+/// The system's program that decodes HEIC and AVIF, by either of its names, if one is installed.
+pub(crate) fn heif_program() -> Option<HeifProgram> {
+    let folders: Vec<PathBuf> = variable("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
+    let absolute = |dir: &&PathBuf| dir.is_absolute();
+    let found = ["heif-dec", "heif-convert"]
+        .into_iter()
+        .find_map(|name| folders.iter().filter(absolute).map(|dir| dir.join(name)).find(|program| program.is_file()))?;
+    Some(HeifProgram::new(found, env::temp_dir()))
 }
 
 /// `$XDG_DATA_HOME/assent`, or `~/.local/share/assent`.

@@ -13,12 +13,13 @@ use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, shown};
+use crate::output::{Output, count};
 use crate::progress;
+use crate::refused;
 use crate::search_args::{MemoryArgs, SearchArgs};
 use crate::vault::{self, VaultFlags, now};
 
-/// Files that could not be used and are named in the summary, at most.
+/// Templates that did not open and are named in the summary, at most.
 const NAMED_MAX: usize = 20;
 
 /// Templates are in memory that the system may write elsewhere.
@@ -244,12 +245,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
     if s.exposed {
         lines.push(EXPOSED.to_owned());
     }
-    for (path, code) in s.failed.iter().take(NAMED_MAX) {
-        lines.push(format!("left out: {} ({code})", shown(path)));
-    }
-    if s.failed.len() > NAMED_MAX {
-        lines.push(format!("left out: {} more (--json names all)", s.failed.len() - NAMED_MAX));
-    }
+    lines.extend(refused::lines(&s.failed));
     if s.stopped {
         lines.push("Stopped; the next scan goes on where this one was.".to_owned());
     }

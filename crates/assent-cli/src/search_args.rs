@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use assent::budget::MEMORY_MB_PER_THREAD;
+use assent::budget::{MEMORY_MB_MIN, MEMORY_MB_PER_THREAD};
 use assent::{Posture, SearchOptions, Thoroughness};
 use clap::Args;
 
@@ -45,14 +45,15 @@ pub(crate) fn all_threads() -> usize {
 /// How much memory a scan's photos may take.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct MemoryArgs {
-    /// What photos may take together while they are read, decoded and searched, MB; a photo that needs more is looked at
-    /// alone [default: 256 for each thread]
+    /// What photos may take together while they are read, decoded and searched, MB; a photo that needs more is left out and
+    /// named [default: 256 for each thread, and 1024 at the least]
     #[arg(long = "memory", value_name = "MB")]
     megabytes: Option<NonZeroU32>,
 }
 
 impl MemoryArgs {
     pub(crate) fn megabytes(self, threads: usize) -> u64 {
-        self.megabytes.map_or(MEMORY_MB_PER_THREAD * threads as u64, |megabytes| megabytes.get().into())
+        let usual = (MEMORY_MB_PER_THREAD * threads as u64).max(MEMORY_MB_MIN);
+        self.megabytes.map_or(usual, |megabytes| megabytes.get().into())
     }
 }

@@ -9,6 +9,7 @@ use crate::model::{DetectorInput, DetectorSpec};
 use crate::nms::suppress;
 use crate::resize::{fit_within, resize};
 use crate::runtime::{Execution, InferenceError, Role, Runtime};
+use crate::search_side::search_side_px;
 use crate::yunet::Yunet;
 
 /// A face that was found, in pixels of the picture that was searched.
@@ -58,7 +59,8 @@ impl Detection {
 /// How a photo is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchOptions {
-    /// The photo's longest side while it is searched, pixels. Larger finds smaller faces and takes longer.
+    /// The longest side, pixels, at which a photo of usual shape and size is searched; panoramas and very large photos are
+    /// searched at more ([`side_of`](Self::side_of)). Larger finds smaller faces and takes longer.
     pub side_px: u32,
     /// Which way up faces may be.
     pub posture: Posture,
@@ -69,6 +71,14 @@ pub struct SearchOptions {
 impl Default for SearchOptions {
     fn default() -> SearchOptions {
         SearchOptions { side_px: 1600, posture: Posture::AnyWayUp, thoroughness: Thoroughness::CoarseToFine }
+    }
+}
+
+impl SearchOptions {
+    /// The longest side, pixels, at which a photo of this width and height is searched; see
+    /// [`search_side`](crate::search_side). Never more than its own.
+    pub fn side_of(&self, size: (u32, u32)) -> u32 {
+        search_side_px(size, self.side_px)
     }
 }
 
@@ -142,13 +152,23 @@ impl FaceFinder {
         self.yunet.execution()
     }
 
-    /// Finds every face of `photo`.
+    /// Finds every face of `photo`, a photo of its own size.
     ///
     /// # Errors
     ///
     /// [`InferenceError`] if the network fails; no face is an empty list, never an error.
     pub fn find(&mut self, photo: &Frame, options: SearchOptions) -> Result<Detected, InferenceError> {
-        let size = fit_within((photo.width(), photo.height()), options.side_px);
+        self.find_at(photo, options.side_of((photo.width(), photo.height())), options)
+    }
+
+    /// Finds every face of `photo`, perhaps a smaller copy, at a longest side of `side_px` (and not of
+    /// `options.side_px`).
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub fn find_at(&mut self, photo: &Frame, side_px: u32, options: SearchOptions) -> Result<Detected, InferenceError> {
+        let size = fit_within((photo.width(), photo.height()), side_px);
         // A network of one input size looks at tiles, which do not get fewer by looking at parts.
         let has_one_size = matches!(self.yunet.spec().input, DetectorInput::Fixed { .. });
         match options.thoroughness {
@@ -185,15 +205,20 @@ impl FaceFinder {
         let found = match self.yunet.spec().input {
             DetectorInput::MultipleOf { px } => {
                 let up = |side: u32| side.div_ceil(px) * px;
-                self.yunet.run(frame, (up(frame.width()), up(frame.height())), least)?
+                if u64::from(frame.width()) * u64::from(frame.height()) > ONE_PASS_PIXELS_MAX {
+                    let tile = |side: u32| up(side.min(TILE_PX));
+                    self.tiles(frame, (tile(frame.width()), tile(frame.height())), least)?
+                } else {
+                    self.yunet.run(frame, (up(frame.width()), up(frame.height())), least)?
+                }
             }
             DetectorInput::Fixed { width_px, height_px } => self.tiles(frame, (width_px, height_px), least)?,
         };
         Ok(suppress(found, iou))
     }
 
-    /// For a network of one input size: the whole picture scaled down to it (large faces), then overlapping tiles
-    /// (small ones). A face that a tile's inner edge cuts is left to the neighbour, which holds it whole, or to the
+    /// For a network of one input size, and for pictures that are too large for one pass: the whole picture scaled down
+    /// to a tile (large faces), then overlapping tiles (small ones). A face that a tile's inner edge cuts is left to the neighbour, which holds it whole, or to the
     /// whole picture.
     fn tiles(
         &mut self,
@@ -221,6 +246,14 @@ impl FaceFinder {
         Ok(found)
     }
 }
+
+/// The largest picture that goes through the network at once, pixels: what the network keeps grows with it, and a photo of
+/// usual shape and size is smaller.
+const ONE_PASS_PIXELS_MAX: u64 = 4 << 20;
+
+/// Longest side of the tiles of a larger picture, pixels. They overlap by a quarter; larger faces are found in the whole
+/// picture, scaled down.
+const TILE_PX: u32 = 1600;
 
 /// Whether a box that was found in `part` of a picture of `size` is cut by none of the part's inner edges.
 pub(crate) fn is_whole(bounds: &Rect, part: &Rect, (width, height): (f32, f32)) -> bool {

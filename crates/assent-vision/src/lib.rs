@@ -38,6 +38,7 @@ pub mod quality;
 pub mod resize;
 pub mod runtime;
 pub mod same_picture;
+pub mod search_side;
 pub mod second_look;
 mod wire;
 pub mod yunet;

@@ -1,10 +1,6 @@
 //! How much memory a photo will take, by its header alone, so that a scan can make room before it decodes.
 
-use std::io::Cursor;
-
-use image::{ImageDecoder, ImageFormat, ImageReader};
-
-use crate::decode::jpeg;
+use crate::decode::outline::{Outline, pixels};
 use crate::detect::SearchOptions;
 use crate::resize::fit_within;
 
@@ -14,82 +10,35 @@ const RGB: u64 = 3;
 /// The most memory, bytes, that it takes to decode a photo, to search it and to cut faces out of it: an estimate on the
 /// high side. The file's own bytes and what the networks keep from photo to photo come on top.
 ///
-/// [`u64::MAX`] for a file whose header does not say how large the picture is: it may be anything.
+/// A photo for which `limit_bytes` do not suffice is not decoded at all, and one that a search could not decode takes
+/// nothing. Of a RAW file, what counts is its preview.
 ///
 /// Three pictures are counted at the most: what [`decode_at_least`](crate::decode::decode_at_least) gives, the one that
-/// is searched with a turned copy of it, and the photo at full size, which small faces are cut from. A picture that
-/// EXIF turns is there twice for a moment.
-pub fn bytes_needed(bytes: &[u8], options: SearchOptions) -> u64 {
-    let Some(Header { size, decoded, decoder_bytes }) = header(bytes, options.side_px) else { return u64::MAX };
-    let file_copy = bytes.len() as u64;
-    let searched = RGB * pixels(fit_within(decoded, options.side_px));
-    let search = RGB * pixels(decoded) + 2 * searched;
-    let decode = file_copy + decoder_bytes + 2 * RGB * pixels(decoded);
-    let whole = file_copy + decoder_bytes + 2 * RGB * pixels(size);
-    if decoded == size { search.max(decode) } else { search + whole }
-}
-
-struct Header {
-    /// Width and height, pixels.
-    size: (u32, u32),
-    /// The same of what a search decodes.
-    decoded: (u32, u32),
-    /// What the decoder keeps beside the picture that it gives.
-    decoder_bytes: u64,
-}
-
-fn header(bytes: &[u8], side_px: u32) -> Option<Header> {
-    let format = image::guess_format(bytes).ok()?;
-    if format == ImageFormat::Jpeg {
-        return jpeg_header(bytes, side_px);
+/// is searched with a turned copy of it, and the photo at the largest size for which there is memory, which small faces
+/// are cut from ([`whole_limit_bytes`]). A picture that EXIF turns is there twice for a moment.
+pub fn bytes_needed(bytes: &[u8], options: SearchOptions, limit_bytes: u64) -> u64 {
+    let Some(outline) = Outline::of(bytes) else { return 0 };
+    let decoded = outline.decoded(options.side_of(outline.size));
+    let decode = outline.decode_bytes(decoded);
+    if decode > limit_bytes {
+        return 0;
     }
-    let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().ok()?;
-    // The picture as the file has it (16 bits, transparency), and as much again for what a decoder works with.
-    let decoder_bytes = decoder.total_bytes().saturating_mul(2);
-    let size = decoder.dimensions();
-    Some(Header { size, decoded: size, decoder_bytes })
+    let search = search_bytes(outline.size, decoded, options);
+    if decoded == outline.size {
+        return search.max(decode);
+    }
+    let whole = outline.largest_within(limit_bytes.saturating_sub(search));
+    search.max(decode).max(if pixels(whole) > pixels(decoded) { search + outline.decode_bytes(whole) } else { 0 })
 }
 
-/// Walks the segments of a JPEG to the frame's header.
-///
-/// # Source
-///
-/// ITU-T T.81 (JPEG), annex B.2.2: SOF0 to SOF15 without DHT, JPG and DAC; from SOF2 on every second kind is
-/// progressive. After the length come precision, height, width, the number of components, and for each of them three
-/// bytes, the second with its horizontal and vertical sampling.
-fn jpeg_header(bytes: &[u8], side_px: u32) -> Option<Header> {
-    let mut at = 2;
-    loop {
-        let &[first, marker, high, low] = bytes.get(at..at + 4)? else { return None };
-        match (first, marker) {
-            (0xFF, 0xFF) => at += 1,
-            (0xFF, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF) => break,
-            (0xFF, 0x01 | 0xD0..=0xD8) => at += 2,
-            (0xFF, _) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-            _ => return None,
-        }
-    }
-    let &[_, marker, _, _, _, height_high, height_low, width_high, width_low, count] = bytes.get(at..at + 10)? else {
-        return None;
-    };
-    let components = bytes.get(at + 10..)?.get(..usize::from(count) * 3)?.as_chunks::<3>().0;
-    let size = (u16::from_be_bytes([width_high, width_low]), u16::from_be_bytes([height_high, height_low]));
-    let size = (u32::from(size.0), u32::from(size.1));
-    if pixels(size) == 0 {
-        return None;
-    }
-    let sampling = |part: fn(u8) -> u64| components.iter().map(move |c| part(c[1]));
-    let (across, down) = (|s: u8| u64::from(s >> 4), |s: u8| u64::from(s & 15));
-    let most = sampling(across).max()?.max(1) * sampling(down).max()?.max(1);
-    let samples = pixels(size) * sampling(|s| u64::from(s >> 4) * u64::from(s & 15)).sum::<u64>() / most;
-    // All coefficients of a progressive JPEG are kept until its last scan has come, 16 bits each.
-    let is_progressive = matches!(marker & 3, 2);
-    let decoder_bytes = if is_progressive { 2 * samples } else { 0 };
-    Some(Header { size, decoded: jpeg::decoded_size(size, side_px), decoder_bytes })
+/// The most memory, bytes, that a photo of `size` may take at full size beside its copy of `decoded` pixels, which was
+/// searched.
+pub fn whole_limit_bytes(size: (u32, u32), decoded: (u32, u32), options: SearchOptions, limit_bytes: u64) -> u64 {
+    limit_bytes.saturating_sub(search_bytes(size, decoded, options))
 }
 
-fn pixels((width, height): (u32, u32)) -> u64 {
-    u64::from(width) * u64::from(height)
+fn search_bytes(size: (u32, u32), decoded: (u32, u32), options: SearchOptions) -> u64 {
+    RGB * pixels(decoded) + 2 * RGB * pixels(fit_within(decoded, options.side_of(size)))
 }
 
 #[cfg(test)]
@@ -112,7 +61,7 @@ mod tests {
     #[test]
     fn what_a_photo_needs_follows_from_its_header() {
         let check = |name: &str, bytes: &[u8], megabytes: u64| {
-            let needed = bytes_needed(bytes, OPTIONS);
+            let needed = bytes_needed(bytes, OPTIONS, u64::MAX);
             assert_eq!(needed.div_ceil(1_000_000), megabytes, "{name}: {needed}");
         };
         // At half size 3000 x 2000 is 18 MB, searched at 1600 x 1067 twice 5.1 MB, whole and turned twice 72 MB.
@@ -120,13 +69,27 @@ mod tests {
         // Coefficients of 24 million luminance and 12 million colour samples.
         check("progressive", &jpeg(0xC2, (6000, 4000)), 245);
         check("small", &jpeg(0xC0, (1000, 1000)), 9);
-        check("65,535 a side", &jpeg(0xC0, (65535, 65535)), 25_986);
+        check("65,535 a side", &jpeg(0xC0, (65535, 65535)), 26_067);
+        let raw = [&b"FUJIFILMCCD-RAW 0201"[..], &[0; 64], &[0, 0, 0, 100, 0, 0, 0, 60], &[0; 8]].concat();
+        let raw = [&raw, &jpeg(0xC0, (6000, 4000))[..], &[0; 64]].concat();
+        check("a RAW file by its preview", &raw, 173);
     }
 
     #[test]
-    fn what_says_nothing_may_be_anything() {
+    fn what_is_too_large_at_full_size_is_counted_at_the_size_it_is_cut_from() {
+        let check = |name: &str, limit_mb: u64, megabytes: u64| {
+            let needed = bytes_needed(&jpeg(0xC0, (6000, 4000)), OPTIONS, limit_mb * 1_000_000);
+            assert_eq!(needed.div_ceil(1_000_000), megabytes, "{name}: {needed}");
+        };
+        check("all of it", 173, 173);
+        check("at half its size, as it was searched", 172, 37);
+        check("not at all", 36, 0);
+    }
+
+    #[test]
+    fn what_is_not_decoded_takes_nothing() {
         let cut = jpeg(0xC0, (6000, 4000));
-        let check = |name: &str, bytes: &[u8]| assert_eq!(bytes_needed(bytes, OPTIONS), u64::MAX, "{name}");
+        let check = |name: &str, bytes: &[u8]| assert_eq!(bytes_needed(bytes, OPTIONS, u64::MAX), 0, "{name}");
         check("empty", &[]);
         check("text", b"hello, this is no picture");
         check("a JPEG cut off in its header", &cut[..cut.len() - 12]);

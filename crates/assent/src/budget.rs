@@ -10,6 +10,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// up to 180 where a small face asks for it at full size.
 pub const MEMORY_MB_PER_THREAD: u64 = 256;
 
+/// What photos may take in a scan at the least, MB, unless somebody says otherwise: a scanned picture of 100 megapixels.
+pub const MEMORY_MB_MIN: u64 = 1024;
+
+/// What one picture may take however little memory a scan has, bytes.
+const ONE_PICTURE_BYTES_MIN: u64 = 192_000_000;
+
 /// The memory of a scan, in its two parts: a file that waits and a picture that is searched never wait for each other.
 #[derive(Debug)]
 pub struct PhotoMemory {
@@ -24,6 +30,12 @@ impl PhotoMemory {
     pub fn of(megabytes: u64) -> PhotoMemory {
         let bytes = megabytes.saturating_mul(1_000_000);
         PhotoMemory { files: Budget::new(bytes / 4), pictures: Budget::new(bytes - bytes / 4) }
+    }
+
+    /// What one picture may take, bytes: all that pictures may take together, and never less than a photo of
+    /// 24 megapixels needs.
+    pub fn one_picture_bytes(&self) -> u64 {
+        self.pictures.total_bytes.max(ONE_PICTURE_BYTES_MIN)
     }
 }
 

@@ -13,7 +13,6 @@
 
 use assent_ledger::{Collection, FaceBox, FaceId, KnownPhoto, Ledger, Timestamp, Tx, TxError};
 use assent_vision::crop;
-use assent_vision::decode;
 use assent_vision::detect::Detection;
 use assent_vision::embed::Aligned;
 use assent_vision::geometry::{QuarterTurn, Rect};
@@ -22,6 +21,7 @@ use assent_vision::runtime::InferenceError;
 use assent_vision::same_picture::Comparison;
 use thiserror::Error;
 
+use crate::heif::Readable;
 use crate::models::{LookError, Worker};
 use crate::packs::sha256;
 use crate::portrait::FitFace;
@@ -189,9 +189,9 @@ impl Worker {
         let eyes_px = faces.iter().map(|(_, at)| at.size_px).fold(f32::INFINITY, f32::min);
         let enough = photo.width.max(photo.height) as f32 * EYES_PX / eyes_px;
         // A face that was not measured, with 0 pixels between the eyes, asks for the whole photo.
-        let Ok(decoded) = decode::decode_at_least(bytes, self.limits, enough.ceil() as u32) else {
-            return Ok(Vec::new());
-        };
+        let (side_px, limits) = (enough.ceil() as u32, self.decoder.limits);
+        let decode = |file: Readable<'_>| file.decode(limits, |_| side_px, Vec::new());
+        let Ok(decoded) = self.decoder.readable(bytes).and_then(decode) else { return Ok(Vec::new()) };
         let mut crops = Vec::new();
         for (_, at) in faces {
             let bounds = Rect { x: at.x, y: at.y, width: at.w, height: at.h };

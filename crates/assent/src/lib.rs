@@ -19,6 +19,7 @@ pub mod enrol;
 pub mod evaluate;
 pub mod export;
 pub mod find;
+pub mod heif;
 pub mod models;
 pub mod packs;
 pub mod pending;

@@ -5,18 +5,19 @@ use std::sync::{Mutex, PoisonError};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
-use assent_vision::decode::{self, DecodeError, DecodeLimits, Decoded};
+use assent_vision::decode::{DecodeError, DecodeLimits, Decoded};
 use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
-use assent_vision::frame::Frame;
 use assent_vision::geometry::{Point, QuarterTurn, Rect};
 use assent_vision::machine::Kernel;
+use assent_vision::memory::whole_limit_bytes;
 use assent_vision::model::DetectorInput;
 use assent_vision::quality::{self, Quality};
 use assent_vision::runtime::{Execution, InferenceError, Role, Runtime, RuntimeError};
 use assent_vision::second_look::SecondLook;
 use thiserror::Error;
 
+use crate::heif::{HeifProgram, PhotoDecoder, Readable};
 use crate::packs::{self, AcceptedLicences, ModelPack, PackError, Rewrite};
 
 /// From which score a pack without a score-to-FMR table proposes.
@@ -35,6 +36,8 @@ pub struct Models {
     rewrite: Rewrite,
     /// The embedder as its engine is fast at it, where that is not the pack's own file.
     rewritten: Option<Vec<u8>>,
+    /// The system's program for HEIC and AVIF.
+    heif: Option<HeifProgram>,
     /// Whose weights the embedders of all threads share, once there was one.
     shared: Mutex<Option<Embedder>>,
 }
@@ -67,7 +70,18 @@ impl Models {
         let pack = ModelPack::load(pack_dir, terms)?;
         let runtime = Runtime::load(runtime_dir)?;
         let (rewrite, rewritten) = packs::rewritten(&runtime, &pack, keep_in);
-        Ok(Models { runtime, pack, rewrite, rewritten, shared: Mutex::new(None) })
+        Ok(Models { runtime, pack, rewrite, rewritten, heif: None, shared: Mutex::new(None) })
+    }
+
+    /// The same with a program of the system that decodes HEIC and AVIF, if it has one.
+    #[must_use]
+    pub fn with_heif(self, heif: Option<HeifProgram>) -> Models {
+        Models { heif, ..self }
+    }
+
+    /// The system's program for HEIC and AVIF, if there is one.
+    pub fn heif(&self) -> Option<&HeifProgram> {
+        self.heif.as_ref()
     }
 
     /// The same with another of the processor's kernels, see [`Runtime::with_kernel`].
@@ -124,7 +138,7 @@ impl Models {
                 DetectorInput::MultipleOf { .. } => Some(SecondLook::new(&self.pack.embedder().template)),
                 DetectorInput::Fixed { .. } => None,
             },
-            limits: DecodeLimits::default(),
+            decoder: PhotoDecoder { heif: self.heif.clone(), limits: DecodeLimits::default() },
             search,
             spare: Vec::new(),
         })
@@ -165,7 +179,7 @@ pub struct Worker {
     pub(crate) finder: FaceFinder,
     pub(crate) embedder: Embedder,
     pub(crate) second_look: Option<SecondLook>,
-    pub(crate) limits: DecodeLimits,
+    pub(crate) decoder: PhotoDecoder,
     pub(crate) search: SearchOptions,
     /// Where the last photo's pixels were.
     spare: Vec<u8>,
@@ -178,7 +192,7 @@ const SPARE_BYTES_MAX: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Looked<'b> {
     /// The file.
-    pub(crate) bytes: &'b [u8],
+    pub(crate) file: Readable<'b>,
     /// The picture, upright, no larger than the search needed.
     pub(crate) decoded: Decoded,
     /// Its faces, in photo pixels.
@@ -213,10 +227,16 @@ pub enum LookError {
 }
 
 impl Worker {
+    /// Sets the most memory, bytes, that one photo may take; one that needs more is refused.
+    pub fn limit_memory(&mut self, bytes: u64) {
+        self.decoder.limits.memory_bytes = bytes;
+    }
+
     /// The most memory, bytes, that looking at this photo and cutting its faces out takes, see
     /// [`assent_vision::memory::bytes_needed`].
     pub fn bytes_needed(&self, bytes: &[u8]) -> u64 {
-        assent_vision::memory::bytes_needed(bytes, self.search)
+        let needed = assent_vision::memory::bytes_needed(bytes, self.search, self.decoder.limits.memory_bytes);
+        needed.max(self.decoder.convert_bytes(bytes))
     }
 
     /// Decodes a photo and finds its faces, with the landmarks of a second look at each. No embedding is made.
@@ -225,19 +245,24 @@ impl Worker {
     ///
     /// [`LookError`] if the file is no photo or the detector fails. A photo without a face is no error.
     pub fn look<'b>(&mut self, bytes: &'b [u8]) -> Result<Looked<'b>, LookError> {
-        let decoded = self.decode(bytes)?;
-        let mut detected = self.finder.find(&decoded.frame, self.search)?.in_larger(decoded.scale());
+        let (file, decoded) = self.decode(bytes)?;
+        let side_px = self.search.side_of(decoded.size);
+        let found = self.finder.find_at(&decoded.frame, side_px, self.search)?;
+        let mut detected = found.in_larger(decoded.scale());
         for face in &mut detected.faces {
             if let Some(landmarks) = self.landmarks(&decoded, face.bounds, face.turn)? {
                 face.landmarks = landmarks;
             }
         }
-        Ok(Looked { bytes, decoded, detected })
+        Ok(Looked { file, decoded, detected })
     }
 
     /// Decodes a photo at the size that a search needs, where the last one was.
-    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, DecodeError> {
-        decode::decode_into(bytes, self.limits, self.search.side_px, std::mem::take(&mut self.spare))
+    pub(crate) fn decode<'b>(&mut self, bytes: &'b [u8]) -> Result<(Readable<'b>, Decoded), DecodeError> {
+        let (search, limits) = (self.search, self.decoder.limits);
+        let file = self.decoder.readable(bytes)?;
+        let decoded = file.decode(limits, |size| search.side_of(size), std::mem::take(&mut self.spare))?;
+        Ok((file, decoded))
     }
 
     /// Takes the memory of a photo that is done with, for the next one.
@@ -263,17 +288,20 @@ impl Worker {
     /// Cuts out and measures every face of a photo, in the order of its detections.
     ///
     /// A face is cut from the photo as it was decoded if that has all the detail its crop can hold, else from the photo
-    /// at full size, which is decoded when the first face asks for it. (A half-size decode has the detail of a crop of
+    /// at full size (or the largest for which there is memory), which is decoded when the first face asks for it. (A half-size decode has the detail of a crop of
     /// its own size on paper; measured, such crops are only half as sharp.)
     pub fn cut(&self, looked: &Looked) -> Vec<Cut> {
-        let Looked { bytes, decoded, detected } = looked;
+        let Looked { file, decoded, detected } = looked;
         let size = (decoded.size.0 as f32, decoded.size.1 as f32);
-        let mut whole: Option<Option<Frame>> = None;
+        let copy = (decoded.frame.width(), decoded.frame.height());
+        let memory_bytes = whole_limit_bytes(decoded.size, copy, self.search, self.decoder.limits.memory_bytes);
+        let limits = DecodeLimits { memory_bytes, ..self.decoder.limits };
+        let mut whole: Option<Option<Decoded>> = None;
         let mut align = |face| -> Result<Aligned, AlignError> {
             if decoded.scale() > 1.0 && decoded.scale() * self.embedder.magnification(face)? > 1.0 {
-                let whole = whole.get_or_insert_with(|| decode::decode(bytes, self.limits).ok());
-                if let Some(whole) = whole {
-                    return self.embedder.align(whole, 1.0, face);
+                let whole = whole.get_or_insert_with(|| file.decode_largest(limits).ok());
+                if let Some(whole) = whole.as_ref().filter(|whole| whole.scale() < decoded.scale()) {
+                    return self.embedder.align(&whole.frame, whole.scale(), face);
                 }
             }
             self.embedder.align(&decoded.frame, decoded.scale(), face)

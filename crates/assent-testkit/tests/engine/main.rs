@@ -9,6 +9,7 @@ mod evaluating;
 mod invariants;
 mod look_alikes;
 mod newcomers;
+mod odd_pictures;
 mod on_request;
 mod rescan;
 mod secrecy;

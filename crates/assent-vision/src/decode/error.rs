@@ -5,6 +5,9 @@ use std::fmt;
 use image::ImageError;
 use thiserror::Error;
 
+/// The code of [`DecodeError::TooMuchMemory`], the one reason that lies not in the file alone.
+pub const TOO_MUCH_MEMORY: &str = "too-much-memory";
+
 /// Why a file is no photo for Assent. Messages hold neither names nor contents of files.
 #[derive(Debug, Error)]
 pub enum DecodeError {
@@ -41,6 +44,26 @@ pub enum DecodeError {
         /// Pixels.
         height: u32,
     },
+    /// A JPEG in so many passes that decoding it would take far longer than its size.
+    #[error(
+        "the JPEG is stored in {passes} passes, far more than any camera or editor makes; save the picture anew as JPEG"
+    )]
+    TooManyPasses {
+        /// Passes over the picture.
+        passes: u32,
+    },
+    /// Decoding it takes more memory than there may be.
+    #[error("opening the picture takes about {needed_mb} MB of memory, more than photos may take here")]
+    TooMuchMemory {
+        /// Needed, millions of bytes.
+        needed_mb: u64,
+    },
+    /// The system's program that decodes this format did not start, or was stopped at its limits of memory and time.
+    #[error("the system's decoder gave up on the {format}; export the picture as JPEG")]
+    GaveUp {
+        /// The format's name.
+        format: &'static str,
+    },
     /// The file ends early or contradicts itself.
     #[error("the {format} is damaged or cut off")]
     Damaged {
@@ -61,6 +84,9 @@ impl DecodeError {
             DecodeError::NoPreview => "raw-without-preview",
             DecodeError::SmallPreview { .. } => "raw-preview-too-small",
             DecodeError::TooLarge { .. } => "too-large",
+            DecodeError::TooManyPasses { .. } => "too-many-passes",
+            DecodeError::TooMuchMemory { .. } => TOO_MUCH_MEMORY,
+            DecodeError::GaveUp { .. } => "decoder-gave-up",
             DecodeError::Damaged { .. } => "damaged",
         }
     }

@@ -30,7 +30,7 @@ const AVIF_BRANDS: [&[u8]; 2] = [b"avif", b"avis"];
 /// The format of a file; `None` for what is no picture.
 pub(super) fn recognise(bytes: &[u8]) -> Option<Format> {
     let is = |start: &[u8]| bytes.starts_with(start);
-    if is(b"\xFF\xD8\xFF") {
+    if is(b"\xFF\xD8") {
         Some(Format::Jpeg)
     } else if is(b"FUJIFILMCCD-RAW") || is(b"IIU\0") || is(b"IIRO") || is(b"IIRS") || is(b"MMOR") {
         Some(Format::Raw)

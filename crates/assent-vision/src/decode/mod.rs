@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! bytes -> format: by the first bytes
-//!   JPEG          -> jpeg: libjpeg-turbo, at a part of its size; what that complains about goes to `image`
+//!   JPEG          -> jpeg: libjpeg-turbo, at a part of its size; what it complains of is looked into by segments
 //!   RAW           -> raw: the largest JPEG preview, by tiff or bmff; then as a JPEG
-//!   PNG, TIFF, .. -> `image`
+//!   PNG           -> png: the picture's own chunks; then `image`
+//!   TIFF, ..      -> `image`
 //!   HEIC, ..      -> refused by name
 //! ```
 //!
@@ -12,19 +13,28 @@
 
 mod bmff;
 mod error;
+mod exif;
 mod format;
-pub(crate) mod jpeg;
+mod heif_outline;
+mod jpeg;
+pub(crate) mod outline;
+mod png;
 mod raw;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod tiff;
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-pub use error::{DecodeError, NotDecoded};
+pub use error::{DecodeError, NotDecoded, TOO_MUCH_MEMORY};
 use format::Format;
+pub use heif_outline::Heif;
+use outline::Outline;
+use segments::Walk;
 
 use crate::frame::Frame;
 use crate::geometry::Orientation;
@@ -36,7 +46,7 @@ pub struct DecodeLimits {
     pub pixels: u64,
     /// Most pixels on one side.
     pub side_px: u32,
-    /// Most memory that a decoder may ask for, bytes. Some decoders count only their main buffers.
+    /// Most memory that decoding a picture may take at any moment, bytes: the picture, and what its decoder works with.
     pub memory_bytes: u64,
 }
 
@@ -48,10 +58,24 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
-    fn check(&self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
+    /// # Errors
+    ///
+    /// [`DecodeError::TooLarge`] if a picture of this size is refused.
+    pub fn check(&self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
         let pixels = u64::from(width) * u64::from(height);
-        if width.max(height) > self.side_px || pixels > self.pixels || 3 * pixels > self.memory_bytes {
+        if width.max(height) > self.side_px || pixels > self.pixels {
             return Err(DecodeError::TooLarge { width, height });
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// [`DecodeError::TooMuchMemory`] if decoding at `side_px` or more takes more than there may be.
+    fn check_memory(&self, outline: Option<Outline>, side_px: u32) -> Result<(), DecodeError> {
+        let needed = outline.map_or(0, |outline| outline.decode_bytes(outline.decoded(side_px)));
+        if needed > self.memory_bytes {
+            return Err(DecodeError::TooMuchMemory { needed_mb: needed.div_ceil(1_000_000) });
         }
         Ok(())
     }
@@ -64,9 +88,15 @@ pub struct Decoded {
     pub frame: Frame,
     /// The photo's own width and height as it is seen, pixels.
     pub size: (u32, u32),
+    /// What brought the pixels as they are stored to the picture as it is seen.
+    pub orientation: Orientation,
 }
 
 impl Decoded {
+    fn upright(frame: Frame, size: (u32, u32), orientation: Orientation) -> Decoded {
+        Decoded { frame: frame.oriented(orientation), size: orientation.turn.move_size(size), orientation }
+    }
+
     /// Photo pixels for one pixel of the picture, 1 or more.
     pub fn scale(&self) -> f32 {
         self.size.0.max(self.size.1) as f32 / self.frame.width().max(self.frame.height()) as f32
@@ -93,23 +123,64 @@ pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> 
 /// - [`DecodeError::UnknownFormat`] if the first bytes name none of the formats.
 /// - [`DecodeError::NotDecoded`] if the format, or this kind of it, is known and refused.
 /// - [`DecodeError::NoPreview`], [`DecodeError::SmallPreview`] if a RAW file has no preview, or only a thumbnail.
-/// - [`DecodeError::TooLarge`] if the header promises more than `limits`; nothing was decoded then.
-/// - [`DecodeError::Damaged`] if the file is cut off or contradicts itself.
+/// - [`DecodeError::TooLarge`], [`DecodeError::TooMuchMemory`], [`DecodeError::TooManyPasses`] if the header promises more
+///   than `limits`, or more than a decoder should spend on it; nothing was decoded then.
+/// - [`DecodeError::Damaged`] if the file is cut off or contradicts itself, and a part of the picture is missing.
 pub fn decode_at_least(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Decoded, DecodeError> {
-    decode_into(bytes, limits, side_px, Vec::new())
+    decode_into(bytes, limits, |_| side_px, Vec::new())
 }
 
-/// The same in the memory of `spare`, what a picture was in that is not needed any more, if the photo is a JPEG: clearing as
-/// much memory anew takes a tenth of the time of decoding.
+/// The same at the side that `side_px` says for the photo's own width and height, in the memory of `spare`, what a picture
+/// was in that is not needed any more, if the photo is a JPEG: clearing as much memory anew takes a tenth of the time of
+/// decoding.
 ///
 /// # Errors
 ///
 /// As [`decode_at_least`].
-pub fn decode_into(bytes: &[u8], limits: DecodeLimits, side_px: u32, spare: Vec<u8>) -> Result<Decoded, DecodeError> {
-    let (frame, size, exif) = match format::recognise(bytes).ok_or(DecodeError::UnknownFormat)? {
-        Format::Other(what) => return Err(DecodeError::NotDecoded { what }),
-        Format::Image(format, name) => decode_image(bytes, (format, name), limits)?,
-        Format::Jpeg => decode_jpeg(bytes, limits, side_px, spare)?,
+pub fn decode_into(
+    bytes: &[u8],
+    limits: DecodeLimits,
+    side_px: impl Fn((u32, u32)) -> u32,
+    spare: Vec<u8>,
+) -> Result<Decoded, DecodeError> {
+    let (frame, size, exif) = stored(bytes, limits, side_px, spare)?;
+    // An orientation that is none is no reason to refuse the picture.
+    let orientation = exif.and_then(Orientation::from_exif).unwrap_or_default();
+    Ok(Decoded::upright(frame, size, orientation))
+}
+
+/// The same for a picture that is upright as it is stored, whatever its metadata say.
+///
+/// # Errors
+///
+/// As [`decode_at_least`].
+pub fn decode_as_stored(
+    bytes: &[u8],
+    limits: DecodeLimits,
+    side_px: impl Fn((u32, u32)) -> u32,
+    spare: Vec<u8>,
+) -> Result<Decoded, DecodeError> {
+    let (frame, size, _) = stored(bytes, limits, side_px, spare)?;
+    Ok(Decoded::upright(frame, size, Orientation::default()))
+}
+
+/// The side, pixels, at which a picture is decoded at the largest size for which `limits` has the memory: a JPEG that is too
+/// large for it at a part of its size, anything else whole or not at all.
+pub fn largest_side_px(bytes: &[u8], limits: DecodeLimits) -> u32 {
+    let (width, height) = Outline::of(bytes).map_or((1, 1), |outline| outline.largest_within(limits.memory_bytes));
+    width.max(height)
+}
+
+fn stored(
+    bytes: &[u8],
+    limits: DecodeLimits,
+    side_px: impl Fn((u32, u32)) -> u32,
+    spare: Vec<u8>,
+) -> Result<Stored, DecodeError> {
+    match format::recognise(bytes).ok_or(DecodeError::UnknownFormat)? {
+        Format::Other(what) => Err(DecodeError::NotDecoded { what }),
+        Format::Image(format, name) => decode_image(bytes, (format, name), limits),
+        Format::Jpeg => decode_jpeg(bytes, limits, side_px, spare),
         Format::Raw => {
             let damaged = || DecodeError::Damaged { format: "RAW file", source: None };
             let none = |e: raw::NoPreview| if e.cut_off { damaged() } else { DecodeError::NoPreview };
@@ -119,33 +190,40 @@ pub fn decode_into(bytes: &[u8], limits: DecodeLimits, side_px: u32, spare: Vec<
                 let needed_px = raw::PREVIEW_SIDE_PX_MIN;
                 return Err(DecodeError::SmallPreview { width: size.0, height: size.1, needed_px });
             }
-            (frame, size, preview.orientation.or(own))
+            Ok((frame, size, preview.orientation.or(own)))
         }
-    };
-    // An orientation that is none is no reason to refuse the picture.
-    let orientation = exif.and_then(Orientation::from_exif).unwrap_or_default();
-    Ok(Decoded { frame: frame.oriented(orientation), size: orientation.turn.move_size(size) })
+    }
 }
 
 /// Pixels as they are stored, the size of the whole picture as it is stored, and its orientation as EXIF numbers it.
 type Stored = (Frame, (u32, u32), Option<u8>);
 
-fn decode_jpeg(bytes: &[u8], limits: DecodeLimits, side_px: u32, spare: Vec<u8>) -> Result<Stored, DecodeError> {
+fn decode_jpeg(
+    bytes: &[u8],
+    limits: DecodeLimits,
+    side_px: impl Fn((u32, u32)) -> u32,
+    spare: Vec<u8>,
+) -> Result<Stored, DecodeError> {
     let damaged = || DecodeError::Damaged { format: "JPEG", source: None };
     let header = jpeg::Header::read(bytes).ok_or_else(damaged)?;
     if let Some(what) = header.refusal() {
         return Err(DecodeError::NotDecoded { what });
     }
-    // A decoder paints what is missing of a file that was cut off in grey: half a face would count as one.
-    if !jpeg::has_end(bytes) {
+    limits.check(header.size)?;
+    let walk = Walk::of(bytes);
+    if walk.passes > jpeg::PASSES_MAX || walk.visits > jpeg::VISITS_MAX {
+        return Err(DecodeError::TooManyPasses { passes: walk.passes });
+    }
+    if !walk.has_all_passes() || Walk::has_hole(bytes) {
         return Err(damaged());
     }
-    limits.check(header.size)?;
-    let frame = match jpeg::decode(bytes, header.size, side_px, spare) {
-        Some(frame) => frame,
-        None => decode_image(bytes, (ImageFormat::Jpeg, "JPEG"), limits)?.0,
-    };
-    Ok((frame, header.size, header.orientation))
+    let side_px = side_px(header.size);
+    limits.check_memory(Outline::of(bytes), side_px)?;
+    match jpeg::decode(bytes, header.size, side_px, spare) {
+        Ok(frame) => Ok((frame, header.size, header.orientation)),
+        Err(jpeg::Trouble::Damaged) => Err(damaged()),
+        Err(jpeg::Trouble::Kind) => Err(DecodeError::NotDecoded { what: NotDecoded::Kind { format: "JPEG" } }),
+    }
 }
 
 fn decode_image(
@@ -157,15 +235,25 @@ fn decode_image(
         ImageError::Unsupported(_) => DecodeError::NotDecoded { what: NotDecoded::Kind { format: name } },
         other => DecodeError::Damaged { format: name, source: Some(other) },
     };
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(failed)?;
+    let outline = Outline::of(bytes);
+    if let Some(outline) = outline {
+        limits.check(outline.size)?;
+    }
+    limits.check_memory(outline, u32::MAX)?;
+    let (content, own) = match format {
+        ImageFormat::Png => (Cow::Owned(png::picture(bytes)), png::orientation(bytes)),
+        ImageFormat::WebP => (Cow::Borrowed(bytes), exif::orientation_of_webp(bytes)),
+        _ => (Cow::Borrowed(bytes), None),
+    };
+    let mut decoder = ImageReader::with_format(Cursor::new(&content), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     limits.check((width, height))?;
     let mut decoder_limits = Limits::no_limits();
     decoder_limits.max_alloc = Some(limits.memory_bytes);
     if decoder.set_limits(decoder_limits).is_err() || decoder.total_bytes() > limits.memory_bytes {
-        return Err(DecodeError::TooLarge { width, height });
+        return Err(DecodeError::TooMuchMemory { needed_mb: decoder.total_bytes().div_ceil(1_000_000) });
     }
-    let exif = decoder.orientation().map(image::metadata::Orientation::to_exif).ok();
+    let exif = own.or_else(|| decoder.orientation().map(image::metadata::Orientation::to_exif).ok());
     let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
     let frame = Frame::new(width, height, onto_white(picture));
     Ok((frame.ok_or(DecodeError::Damaged { format: name, source: None })?, (width, height), exif))

@@ -159,6 +159,7 @@ pub(super) mod tag {
     pub(crate) const STRIP_OFFSETS: u16 = 0x0111;
     pub(crate) const ORIENTATION: u16 = 0x0112;
     pub(crate) const STRIP_BYTES: u16 = 0x0117;
+    pub(crate) const TILE_WIDTH: u16 = 0x0142;
     pub(crate) const SUB_IFDS: u16 = 0x014A;
     pub(crate) const JPEG_OFFSET: u16 = 0x0201;
     pub(crate) const JPEG_BYTES: u16 = 0x0202;

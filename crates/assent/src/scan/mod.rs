@@ -60,7 +60,7 @@ pub struct ScanOptions {
     pub threads: usize,
     /// The declared rates that give the thresholds.
     pub rates: DeclaredRates,
-    /// What photos may take together, millions of bytes; one that needs more is looked at alone.
+    /// What photos may take together, millions of bytes; one that needs more is refused by name.
     pub memory_mb: u64,
     /// Memory that the gallery may take, bytes, if that is known.
     pub free_bytes: Option<u64>,
@@ -278,12 +278,15 @@ fn look_at(
     summary: &mut ScanSummary,
 ) -> Result<(), ScanError> {
     let todo = &plan.todo;
+    let memory = PhotoMemory::of(options.memory_mb);
     let mut workers = models.workers(options.search, options.threads.min(todo.len()))?;
+    for worker in &mut workers {
+        worker.limit_memory(memory.one_picture_bytes());
+    }
     let mut batch: Batch<'_, '_> = Vec::new();
     let mut last_commit = (watch.now)();
     let mut done = 0;
     let mut failed: Option<ScanError> = None;
-    let memory = PhotoMemory::of(options.memory_mb);
     let mut ahead = Ahead::new(eyes, todo);
     let reading = Reading { budget: &memory.files, size: Ahead::size, read: |i: usize| ahead.read(i) };
     walk_ahead(

@@ -168,7 +168,7 @@ impl Worker {
         bytes: &'b [u8],
         known: impl Iterator<Item = &'k FaceBox>,
     ) -> Result<Option<Looked<'b>>, InferenceError> {
-        let Ok(decoded) = self.decode(bytes) else { return Ok(None) };
+        let Ok((file, decoded)) = self.decode(bytes) else { return Ok(None) };
         let mut faces = Vec::new();
         for at in known {
             let bounds = Rect { x: at.x, y: at.y, width: at.w, height: at.h };
@@ -176,7 +176,7 @@ impl Worker {
             let Some(landmarks) = self.landmarks(&decoded, bounds, turn)? else { return Ok(None) };
             faces.push(Detection { bounds, landmarks, turn, score: at.score });
         }
-        Ok(Some(Looked { bytes, detected: Detected { faces }, decoded }))
+        Ok(Some(Looked { file, detected: Detected { faces }, decoded }))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Every format and kind, decoded or refused by name. All files are made here, in code.
 
+mod bounds;
+mod damage;
 mod jpegs;
+mod orientations;
 mod others;
 mod raws;
 mod writers;

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
+use super::super::segments::Walk;
 use super::super::tiff::tag;
 use super::super::{DecodeLimits, decode_at_least, format, jpeg, raw};
 use super::writers::{TiffFile, Value, boxed, frame_at, with_exif};
@@ -303,6 +304,6 @@ proptest! {
 }
 
 fn read(bytes: &[u8]) {
-    let preview = raw::preview(bytes).map(|p| jpeg::has_end(p.jpeg));
+    let preview = raw::preview(bytes).map(|p| Walk::of(p.jpeg).ended);
     std::hint::black_box((format::recognise(bytes), preview.is_ok(), jpeg::Header::read(bytes)));
 }
