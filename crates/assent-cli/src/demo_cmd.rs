@@ -18,7 +18,7 @@ use assent::packs::{PhotoPack, sha256};
 use assent::pending::{complete, record};
 use assent::release::open_release;
 use assent::scan::{Progress, ScanOptions, ScanWatch, scan};
-use assent::{DeclaredRates, Frame};
+use assent::{CoverStyle, DeclaredRates, Frame};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -26,13 +26,16 @@ use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
 use crate::files::read_bytes;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
-use crate::output::{Output, count};
+use crate::output::{Output, count, long_date};
 use crate::scan_cmd::{Expected, lines};
 use crate::search_args::SearchArgs;
 use crate::{progress, sheet, vault};
 
 /// The person whose photos are looked for: the pack has two of him, and one of them is a crew of thirteen.
 const PERSON: &str = "oleg-kotov";
+
+/// What he is called on the page.
+const NAME: &str = "Oleg Kotov";
 
 /// What the people of the demonstration are told.
 const NOTICE: &str = "This is a demonstration.";
@@ -157,10 +160,10 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     }
     write_page(&args.sheet, &found)?;
     let paths: Vec<&str> = found.iter().map(|f| f.path.as_str()).collect();
-    story.tell(&format!("{PERSON} is in {}: {}.", count(found.len(), "photo"), paths.join(", ")))?;
-    let covered: usize = found.iter().map(|f| f.others.len()).sum();
+    story.tell(&format!("{NAME} is in {}: {}.", count(found.len(), "photo"), paths.join(", ")))?;
+    let covered: usize = found.iter().map(|f| f.covered.len()).sum();
     story.tell(&format!(
-        "Wrote a page with these photos, {PERSON} framed, {} of other people covered.",
+        "Wrote a page with these photos, a ring around {NAME}, {} of other people blurred.",
         count(covered, "face")
     ))?;
 
@@ -171,11 +174,11 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     if !find(&ledger, person, None, Use::Search, vault::now())?.photos.is_empty() {
         return Err(CommandError::Demo { what: "a person who withdrew was found" });
     }
-    story.tell(&format!("{PERSON} withdrew: the same question now finds nothing."))?;
+    story.tell(&format!("{NAME} withdrew: the same question now finds nothing."))?;
 
     let erased = ledger.erase(person, vault::now(), |_| ())?;
     story.tell(&format!(
-        "Erased {PERSON}: rows deleted, key destroyed; leaves {} and {} of the log say so.",
+        "Erased {NAME}: rows deleted, key destroyed; leaves {} and {} of the log say so.",
         erased.intent, erased.done
     ))?;
     Certificate::verify(&ledger.certificate(person, vault::now())?, &ledger.log_key()?)?;
@@ -198,8 +201,12 @@ fn mark() -> Mark {
     Mark::new(SubjectId::from_bytes(*b"assent demo page"), Audience::Subject)
 }
 
+/// The page that stays.
 fn write_page(file: &Path, found: &[FoundPhoto]) -> Result<(), CommandError> {
-    let unseen = sheet::write(file, mark(), &format!("Photos of {PERSON}"), found, true)?;
+    let title = format!("Photos of {NAME}");
+    let made = format!("Made on {} by the demonstration of Assent, from its sample photos.", long_date(vault::now()));
+    let about = sheet::About { title: &title, made, style: CoverStyle::default(), copies: None };
+    let unseen = sheet::write(file, mark(), &about, found)?;
     unseen.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
 }
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use assent::enrol::{Consent, Enrolment, enrol};
+use assent::enrol::{Consent, EnrolError, Enrolment, enrol, not_given_yet};
+use assent::household;
 use assent::ledger::{
-    Collection, CollectionId, Evidence, Ledger, PendingId, Purpose, Signer, Subject, Timestamp, TxError, VaultKind,
-    WitnessId,
+    Collection, CollectionId, Evidence, Ledger, PendingId, Purpose, Signer, Subject, Timestamp, VaultKind, WitnessId,
 };
 use assent::packs::sha256;
 use assent::pending::record;
@@ -21,7 +21,7 @@ use crate::error::CommandError;
 use crate::files::{read_bytes, read_text};
 use crate::models_arg::ModelPlaces;
 use crate::notice_cmd::name_of;
-use crate::output::{Output, ask, count, date, day, quoted};
+use crate::output::{Output, ask, date, day, quoted};
 use crate::pending_cmd::{self, Engine};
 use crate::progress;
 use crate::roster::{self, Import};
@@ -120,23 +120,32 @@ pub(crate) fn run(
         return roster::import(&ledger, &mut engine, &import, out);
     }
     let collections = chosen(&ledger, &args.collections)?;
+    let pictures: Vec<_> = args.photos.iter().map(|p| picture(p)).collect::<Result<_, _>>()?;
     let until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
-    let (subject, evidence) = if args.own {
-        (owner(&ledger)?, own_word()?)
+    let subject = if args.own {
+        household::owner(&ledger, now())?
     } else {
-        let subject = vault::subject(&ledger, args.subject.as_deref().unwrap_or_default())?;
+        vault::subject(&ledger, args.subject.as_deref().unwrap_or_default())?
+    };
+    let all = consents(&collections, &args.purposes);
+    let (consents, given) = not_given_yet(&ledger, subject.id, all, now())?;
+    let before = names_of(&collections, given.iter().map(|g| g.collection)).join(", ");
+    if consents.is_empty() {
+        return Err(CommandError::AgreedAlready { who: subject.handle, collections: before });
+    }
+    let added = names_of(&collections, consents.iter().map(|c| c.collection));
+    let evidence = if !args.own {
         let release = args.release.as_deref().ok_or(CommandError::Missing { flag: "--release" })?;
-        (subject, paper(&ledger, release, &args.witnesses, args.signed_by)?)
+        paper(&ledger, release, &args.witnesses, args.signed_by)?
+    } else if pictures.is_empty() {
+        // Before anybody types a sentence.
+        return Err(EnrolError::NoPicture.into());
+    } else {
+        own_word(&added.join(", "))?
     };
-    let ids: Vec<CollectionId> = collections.iter().map(|c| c.id).collect();
+    let ids: Vec<CollectionId> = consents.iter().map(|c| c.collection).collect();
     let until = ledger.run_tx("look for rules", now(), |tx| tx.consent_end(&subject, &ids, until))?.into_inner();
-    let person = Person {
-        subject,
-        consents: consents(&collections, &args.purposes),
-        evidence,
-        valid_until: until,
-        pictures: args.photos.iter().map(|p| picture(p)).collect::<Result<_, _>>()?,
-    };
+    let person = Person { subject, consents, evidence, valid_until: until, pictures };
     let bar = progress::bar(0, "known photos compared");
     let mut compared = |done: usize, of: usize| {
         bar.set_length(of as u64);
@@ -151,14 +160,11 @@ pub(crate) fn run(
         "subject": person.subject.id.to_string(), "consents": person.consents.len(), "until": date(until),
     });
     out.answer(&object, |out| {
-        writeln!(
-            out,
-            "Enrolled {} with {} until {}.",
-            person.subject.handle,
-            count(person.consents.len(), "consent"),
-            date(until)
-        )?;
-        let first = collections.first().map_or_else(|| "COLLECTION".to_owned(), |c| quoted(&c.name));
+        writeln!(out, "Enrolled {} until {}, for: {}.", person.subject.handle, date(until), added.join(", "))?;
+        if !before.is_empty() {
+            writeln!(out, "They had agreed already for: {before}.")?;
+        }
+        let first = added.first().map_or_else(|| "COLLECTION".to_owned(), |name| quoted(name));
         writeln!(out, "Next: assent scan {first}")
     })?;
     Ok(())
@@ -225,6 +231,12 @@ fn chosen(ledger: &Ledger, names: &[String]) -> Result<Vec<Collection>, CommandE
     Ok(names.iter().map(|name| vault::collection(ledger, name)).collect::<Result<_, _>>()?)
 }
 
+/// The names of these collections, each once, in the order of `all`.
+fn names_of(all: &[Collection], of: impl Iterator<Item = CollectionId>) -> Vec<&str> {
+    let of: Vec<CollectionId> = of.collect();
+    all.iter().filter(|c| of.contains(&c.id)).map(|c| c.name.as_str()).collect()
+}
+
 fn consents(collections: &[Collection], purposes: &[Purpose]) -> Vec<Consent> {
     let find = [Purpose::find_my_photos()];
     let purposes = if purposes.is_empty() { &find } else { purposes };
@@ -233,22 +245,13 @@ fn consents(collections: &[Collection], purposes: &[Purpose]) -> Vec<Consent> {
     collections.iter().flat_map(of).collect()
 }
 
-fn owner(ledger: &Ledger) -> Result<Subject, CommandError> {
-    let known = ledger.run_tx("find the owner", now(), |tx| Ok((tx.subjects()?, tx.unreadable()?)))?;
-    let (all, unreadable) = known.into_inner();
-    if let Some(owner) = unreadable.iter().find(|who| who.owner) {
-        // Refused, and says that the key is damaged.
-        return Ok(vault::subject(ledger, &owner.number)?);
-    }
-    all.into_iter().find(|s| s.owner).ok_or(CommandError::Ledger(TxError::SelfStatement))
-}
-
-/// The owner's own word, typed letter by letter.
-fn own_word() -> Result<Evidence, CommandError> {
+/// The owner's own word for these collections, typed letter by letter.
+fn own_word(collections: &str) -> Result<Evidence, CommandError> {
     if !io::stdin().is_terminal() {
         return Err(CommandError::NoStatement);
     }
-    let typed = ask(&format!("Type this sentence to enrol yourself: {STATEMENT}\n>"))?.unwrap_or_default();
+    let question = format!("To be found in {collections}, type this sentence: {STATEMENT}\n>");
+    let typed = ask(&question)?.unwrap_or_default();
     let plain = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
     if plain(&typed) != plain(STATEMENT) {
         return Err(CommandError::WrongStatement);

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use assent::ledger::{Erasures, Jurisdiction, Ledger, SubjectId};
+use assent::ledger::{Erasures, Jurisdiction, Ledger, Subject, SubjectId};
 use clap::Args;
 use serde_json::json;
 
 use crate::doctor_cmd::chain;
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, write_text};
-use crate::output::{Output, count, date};
+use crate::output::{Output, confirmed, count, date, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, now};
 
@@ -41,6 +41,9 @@ pub(crate) struct EraseArgs {
     /// Say what would be erased, and erase nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask at the terminal
+    #[arg(long)]
+    yes: bool,
 }
 
 /// # Errors
@@ -68,6 +71,15 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
             )
         })?);
     }
+    let word = args.subject.as_deref().unwrap_or_default();
+    // A damaged key keeps a name unread, and nobody from being erased.
+    let who = match vault::subject(ledger, word) {
+        Ok(Subject { handle, name, .. }) if name.is_empty() || name == handle => handle,
+        Ok(Subject { handle, name, .. }) => format!("{name} ({handle})"),
+        Err(_) => subject.to_string(),
+    };
+    let warning = format!("This deletes everything about {who} and destroys their key. It cannot be undone.");
+    sure(args, &shown(warning), &shown(word))?;
     // No gallery is in memory between commands; each scan makes its own.
     let done = ledger.erase(subject, now(), |_| ())?;
     let certificate = ledger.certificate(subject, now())?;
@@ -122,6 +134,9 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
             writeln!(out, "Nobody on the roster is meant; nothing was erased.")
         })?);
     }
+    let all = people(whom.len());
+    let warning = format!("This deletes everything about {all} and destroys their keys. It cannot be undone.");
+    sure(args, &warning, &whom.len().to_string())?;
     // Before anybody is erased: a folder that cannot be made is no surprise then.
     args.certificates.as_deref().map_or(Ok(()), make_folder)?;
     let bar = progress::bar(whom.len() as u64, "people");
@@ -189,6 +204,11 @@ fn say_unreadable(numbers: &[&str], out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Asks before anybody is erased, unless `--yes` says that it was thought over.
+fn sure(args: &EraseArgs, warning: &str, word: &str) -> Result<(), CommandError> {
+    if args.yes || confirmed(warning, word)? { Ok(()) } else { Err(CommandError::NotConfirmed) }
 }
 
 /// "1 person", "2 people".

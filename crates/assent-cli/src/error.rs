@@ -158,6 +158,20 @@ pub(crate) enum CommandError {
     /// What was typed is not the statement.
     #[error("that is not the statement; nothing was enrolled")]
     WrongStatement,
+    /// Nothing is left to agree to.
+    #[error(
+        "{who} has agreed already for: {collections}; `assent consent renew` records that they agree again, and a new \
+         collection (assent collection add) can be agreed to when it is there"
+    )]
+    AgreedAlready {
+        /// Whom the command names.
+        who: String,
+        /// For which collections.
+        collections: String,
+    },
+    /// What was typed does not confirm an erasure.
+    #[error("nobody was erased: that is not what was asked for")]
+    NotConfirmed,
     /// `--uncovered` outside a household.
     #[error("outside households everybody else is covered; there is no role yet that may see them uncovered")]
     Uncovered,

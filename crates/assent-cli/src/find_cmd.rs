@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::iter;
 use std::path::{Path, PathBuf};
 
+use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
 use assent::find::{Found, FoundPhoto, PictureError, Use, find, picture, proposals};
 use assent::ledger::{Collection, FaceId, Ledger, Purpose, Subject, TxError, VaultKind, Verdict};
@@ -17,6 +18,7 @@ use crate::error::CommandError;
 use crate::nothing;
 use crate::output::{Output, count, quoted, shown};
 use crate::progress;
+use crate::review_page;
 use crate::sheet;
 use crate::vault::{self, VaultFlags, now};
 
@@ -36,7 +38,10 @@ pub(crate) struct FindArgs {
     /// Write one page with what is sure or confirmed, the found face framed
     #[arg(long, value_name = "FILE.html")]
     sheet: Option<PathBuf>,
-    /// Leave everybody else's face uncovered (households alone)
+    /// How other people's faces are covered: blur or solid
+    #[arg(long, value_name = "STYLE", default_value = "blur")]
+    cover: CoverStyle,
+    /// Leave everybody's face uncovered but those that were set apart: households do so anyway, others never
     #[arg(long)]
     uncovered: bool,
 }
@@ -75,13 +80,15 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let found = find(&ledger, subject.id, collection, use_, now())?;
     let mut made = Made::default();
     if let Some(folder) = folder.filter(|_| !found.photos.is_empty()) {
-        let copied = copies(folder, &found.photos, !args.uncovered)?;
+        let copied = copies(folder, &found.photos, args.cover)?;
         made.failed.extend(reasons(&copied.failed));
         made.copied = Some((copied.written, copied.left_over));
     }
     if let Some(file) = &args.sheet {
         let title = format!("Photos of {}", subject.name);
-        let failed = sheet::write(file, mark, &title, &found.photos, !args.uncovered)?;
+        let (said, copies) = (sheet::made_by(&ledger), args.copy_to.as_deref());
+        let about = sheet::About { title: &title, made: said, style: args.cover, copies };
+        let failed = sheet::write(file, mark, &about, &found.photos)?;
         made.page = failed.len() < found.photos.len();
         made.failed.extend(reasons(&failed));
     }
@@ -122,7 +129,7 @@ fn all_done(failed: &Failed) -> Result<(), CommandError> {
 fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io::Result<()> {
     for f in &found.photos {
         let sure = if f.is_certain() { "" } else { "\t(to be confirmed: assent review)" };
-        writeln!(out, "{}{sure}", shown(f.file.display()))?;
+        writeln!(out, "{:>5}  {}{sure}", f.face.0, shown(f.file.display()))?;
     }
     let certain = found.photos.iter().filter(|f| f.is_certain()).count();
     writeln!(out, "{}, {certain} of them sure", count(found.photos.len(), "photo"))?;
@@ -131,6 +138,10 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
         let kept = if found.photos.len() > certain { "" } else { " and not handed out" };
         let subject = quoted(&args.subject);
         writeln!(out, "{} {wait} to be confirmed{kept}: assent review {subject}", count(found.to_confirm, "photo"))?;
+    }
+    if let Some(first) = found.photos.first() {
+        let (subject, number) = (quoted(&args.subject), first.face.0);
+        writeln!(out, "Is one not of them? assent review {subject} --refuse NUMBER, as {number} for the first.")?;
     }
     for line in nothing::lines(found, &args.subject) {
         writeln!(out, "{line}")?;
@@ -195,13 +206,20 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
     let use_ = if args.sheet.is_some() { Use::Export } else { Use::Search };
     let open = proposals(&ledger, subject.id, use_, now())?;
     let mut failed = Failed::new();
-    if let Some(file) = &args.sheet {
-        failed = reasons(&sheet::write(file, mark, &format!("Is this {}?", subject.name), &open, true)?);
+    if let Some(file) = args.sheet.as_ref().filter(|_| !open.is_empty()) {
+        let known = find(&ledger, subject.id, None, Use::Search, now())?.photos;
+        let made = sheet::made_by(&ledger);
+        let whom = review_page::Whom { name: &subject.name, reference: &args.subject, made: &made };
+        failed = reasons(&review_page::write(file, mark, &whom, &open, &known)?);
     }
     let object = json!({ "decided": decided, "proposals": open.iter().map(describe).collect::<Vec<_>>() });
     out.answer(&object, |out| {
-        if decided > 0 {
-            writeln!(out, "{} kept.", count(decided, "decision"))?;
+        let name = shown(if subject.name.is_empty() { &subject.handle } else { &subject.name });
+        for number in &args.confirm {
+            writeln!(out, "Number {number} is {name} from now on.")?;
+        }
+        for number in &args.refuse {
+            writeln!(out, "Number {number} is not {name}: that photo is no longer among theirs.")?;
         }
         for f in &open {
             writeln!(out, "{}\t{}", f.face.0, shown(f.file.display()))?;
@@ -215,7 +233,7 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
             None => {}
         }
         if open.is_empty() {
-            return writeln!(out, "Nothing is to be confirmed.");
+            return writeln!(out, "Nothing is left to confirm.");
         }
         writeln!(
             out,
@@ -252,9 +270,9 @@ fn describe(f: &FoundPhoto) -> Value {
 }
 
 /// Writes a copy of each photo, each whole or not at all.
-fn copies(folder: CopyFolder, found: &[FoundPhoto], cover_others: bool) -> Result<Copied, CommandError> {
+fn copies(folder: CopyFolder, found: &[FoundPhoto], style: CoverStyle) -> Result<Copied, CommandError> {
     let bar = progress::bar(found.len() as u64, "copies");
-    let copied = folder.write(found, &|f| picture(f, cover_others, false), COPY_QUALITY, &mut || bar.inc(1))?;
+    let copied = folder.write(found, &|f| picture(f, style), COPY_QUALITY, &mut || bar.inc(1))?;
     bar.finish_and_clear();
     Ok(copied)
 }

@@ -1,6 +1,7 @@
 //! `assent init`: make a vault, and for an organisation the drafts of what it needs on paper.
 
-use assent::ledger::{Jurisdiction, NewSubject, Settings, VaultKind};
+use assent::household;
+use assent::ledger::{Jurisdiction, Settings, VaultKind};
 use clap::Args;
 use serde_json::json;
 
@@ -59,8 +60,7 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     };
     let (ledger, place) = vault::create(flags, kind, &settings)?;
     if kind == VaultKind::Household {
-        let owner = NewSubject { handle: "me", name: &settings.accountable, owner: true, ..NewSubject::default() };
-        ledger.run_tx("add the owner", now(), |tx| tx.add_subject(&owner))?;
+        household::owner(&ledger, now())?;
     }
     let (folder, ring) = (place.folder.display().to_string(), place.ring.display().to_string());
     let drafts = if args.household { None } else { Some(drafts::write(&place.folder, &ledger)?) };

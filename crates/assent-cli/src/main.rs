@@ -42,6 +42,7 @@ mod record;
 mod refused;
 mod report_cmd;
 mod request_cmd;
+mod review_page;
 mod roster;
 mod roster_cmd;
 mod rotate_cmd;

@@ -154,6 +154,19 @@ pub(crate) fn ask(question: &str) -> io::Result<Option<String>> {
     Ok((!line.is_empty()).then_some(line))
 }
 
+/// Whether a person at the terminal types `word` after being told `warning`. Where no terminal is, there is nobody to
+/// ask: scripts go on.
+///
+/// # Errors
+///
+/// As the terminal.
+pub(crate) fn confirmed(warning: &str, word: &str) -> io::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    Ok(ask(&format!("{warning}\nType {word} to go on:"))?.is_some_and(|typed| typed == word))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -1,22 +1,32 @@
-//! The contact sheet: one file that shows a subject's photos, their own face framed and everybody else's covered.
+//! The contact sheet: one file that shows a person's photos, with a ring around their own head, and whoever is to
+//! be covered covered.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
-use assent::export::{Mark, write_whole};
-use assent::find::{FoundPhoto, PictureError, picture};
-use assent::{Frame, fit_within, resize};
+use assent::export::{Mark, copy_names, write_whole};
+use assent::find::{FoundPhoto, PictureError, head, picture};
+use assent::ledger::{Ledger, VaultKind};
+use assent::{CoverStyle, Frame, fit_within, resize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::CommandError;
-use crate::output::count;
+use crate::output::{count, long_date};
+use crate::vault::now;
 
 /// Longest side of a picture on the sheet, pixels.
 const SIDE_PX: u32 = 1_000;
 
 /// Quality of the pictures, of 100.
 const QUALITY: u8 = 85;
+
+/// How high a row of pictures is, before it is stretched to the page's width; `rem`.
+const ROW_REM: f32 = 17.0;
+
+/// How much larger the ring is than the head.
+const RING_ROOM: f32 = 1.12;
 
 #[derive(Template)]
 #[template(path = "sheet.html")]
@@ -26,6 +36,7 @@ struct Sheet<'a> {
     title: &'a str,
     summary: String,
     pictures: Vec<Picture<'a>>,
+    made: &'a str,
 }
 
 struct Picture<'a> {
@@ -33,11 +44,42 @@ struct Picture<'a> {
     width: u32,
     height: u32,
     alt: String,
+    ring: Option<Ring>,
     collection: &'a str,
     path: &'a str,
-    /// Whether the engine asks.
-    ask: bool,
-    number: i64,
+    /// Where the whole copy is from the page, if there is one.
+    link: Option<String>,
+    basis_rem: f32,
+    grow: f32,
+}
+
+/// The ellipse around the found head, pixels of the picture. The page draws it: a picture that is saved has none.
+struct Ring {
+    cx: f32,
+    cy: f32,
+    rx: f32,
+    ry: f32,
+}
+
+/// What a sheet says of itself.
+pub(crate) struct About<'a> {
+    pub(crate) title: &'a str,
+    /// Who made it, when, and where to ask.
+    pub(crate) made: String,
+    pub(crate) style: CoverStyle,
+    /// The folder with the copies that were written in the same run.
+    pub(crate) copies: Option<&'a Path>,
+}
+
+/// Who hands a page out, and when.
+pub(crate) fn made_by(ledger: &Ledger) -> String {
+    let (settings, today) = (ledger.settings(), long_date(now()));
+    if ledger.kind() == VaultKind::Household {
+        return format!("Made on {today} with Assent, on the computer that the photos are on.");
+    }
+    let contact =
+        if settings.contact.is_empty() { String::new() } else { format!(" Questions: {}.", settings.contact) };
+    format!("Made by {} on {today} with Assent.{contact}", settings.controller)
 }
 
 /// Writes the sheet, whole or not at all. A photo that cannot be shown keeps none of the others back: returns those, each
@@ -49,44 +91,128 @@ struct Picture<'a> {
 pub(crate) fn write(
     file: &Path,
     mark: Mark,
-    title: &str,
+    about: &About<'_>,
     found: &[FoundPhoto],
-    cover_others: bool,
 ) -> Result<Vec<(PathBuf, PictureError)>, CommandError> {
-    let (mut pictures, mut failed, mut covered) = (Vec::new(), Vec::new(), 0);
-    for f in found {
-        match picture(f, cover_others, true) {
-            Ok(full) => {
-                pictures.push(shown(f, &full, cover_others)?);
-                covered += f.others.len();
-            }
+    let names: Vec<(&str, &str)> = found.iter().map(|f| (f.collection.as_str(), f.path.as_str())).collect();
+    let beside = about.copies.and_then(|folder| below(file, folder));
+    let link = |name: String| beside.as_ref().map(|folder| encoded(&format!("{folder}{name}")));
+    let mut shown: Vec<(&FoundPhoto, Picture<'_>)> = Vec::new();
+    let mut failed = Vec::new();
+    for (f, name) in found.iter().zip(copy_names(&names)) {
+        match picture(f, about.style) {
+            Ok(full) => shown.push((f, small(f, &full, link(name))?)),
             Err(error) => failed.push((f.file.clone(), error)),
         }
     }
-    if pictures.is_empty() {
+    if shown.is_empty() {
         return Ok(failed);
     }
-    let photos = count(pictures.len(), "photo");
-    let summary =
-        if cover_others { format!("{photos}; {} of other people covered", count(covered, "face")) } else { photos };
-    let page = Sheet { mark: mark.text(title), title, summary, pictures }.render()?;
-    write_whole(file, page.as_bytes())?;
+    let (shown, pictures): (Vec<&FoundPhoto>, Vec<Picture<'_>>) = shown.into_iter().unzip();
+    let summary = summary(&shown, about.style);
+    let page = Sheet { mark: mark.text(about.title), title: about.title, summary, pictures, made: &about.made };
+    write_whole(file, page.render()?.as_bytes())?;
     Ok(failed)
 }
 
-fn shown<'a>(f: &'a FoundPhoto, full: &Frame, cover_others: bool) -> Result<Picture<'a>, CommandError> {
+/// How many photos, and who is covered.
+fn summary(found: &[&FoundPhoto], style: CoverStyle) -> String {
+    let covered: usize = found.iter().map(|f| f.covered.len()).sum();
+    let mut text = format!("{}.", count(found.len(), "photo"));
+    if covered > 0 {
+        let how = match style {
+            CoverStyle::Blur => "blurred",
+            CoverStyle::Solid => "covered",
+        };
+        let whose = if covered == 1 { "The face of 1 other person is" } else { "The faces of other people are" };
+        // Writing to a string does not fail.
+        write!(text, " {whose} {how}.").ok();
+    }
+    text
+}
+
+fn small<'a>(f: &'a FoundPhoto, full: &Frame, link: Option<String>) -> Result<Picture<'a>, CommandError> {
     let size = fit_within((full.width(), full.height()), SIDE_PX);
-    let small = resize(full, size);
-    let others =
-        if f.others.is_empty() { String::new() } else { format!(", {} covered", count(f.others.len(), "other face")) };
+    let at = head(&f.at).scaled(size.0 as f32 / full.width() as f32);
+    let ring = Ring {
+        cx: at.centre().x.round(),
+        cy: at.centre().y.round(),
+        rx: (at.width / 2.0 * RING_ROOM).round(),
+        ry: (at.height / 2.0 * RING_ROOM).round(),
+    };
+    let alone = f.faces <= 1;
+    let mut alt = if alone { "Photo".to_owned() } else { "Photo with a ring around the found face".to_owned() };
+    if !f.covered.is_empty() {
+        write!(alt, ", {} covered", count(f.covered.len(), "other face")).ok();
+    }
+    let ratio = size.0 as f32 / size.1 as f32;
     Ok(Picture {
-        base64: STANDARD.encode(assent::encode::jpeg(&small, QUALITY)?),
+        base64: STANDARD.encode(assent::encode::jpeg(&resize(full, size), QUALITY)?),
         width: size.0,
         height: size.1,
-        alt: format!("Photo with the found face framed{}", if cover_others { others } else { String::new() }),
+        alt,
+        // Who is alone in a photo need not be pointed at.
+        ring: (!alone).then_some(ring),
         collection: &f.collection,
         path: &f.path,
-        ask: !f.is_certain(),
-        number: f.face.0,
+        link,
+        basis_rem: (ratio * ROW_REM * 10.0).round() / 10.0,
+        grow: (ratio * 100.0).round() / 100.0,
     })
+}
+
+/// The way from a page's folder to a folder below it, with a slash at its end; `None` if it is not below.
+fn below(file: &Path, folder: &Path) -> Option<String> {
+    let beside = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (beside, folder) = (beside.canonicalize().ok()?, folder.canonicalize().ok()?);
+    let way = folder.strip_prefix(&beside).ok()?.to_str()?.to_owned();
+    Some(if way.is_empty() { way } else { format!("{way}/") })
+}
+
+/// A relative path as a link: whatever is not a plain letter, digit or mark is encoded.
+fn encoded(path: &str) -> String {
+    let mut link = String::from("./");
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => link.push(char::from(byte)),
+            other => {
+                write!(link, "%{other:02X}").ok();
+            }
+        }
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_leads_to_copies_that_lie_below_it() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(place.path().join("out/copies")).unwrap();
+        let check = |name: &str, page: &str, folder: &str, expected: Option<&str>| {
+            let found = below(&place.path().join(page), &place.path().join(folder));
+            assert_eq!(found.as_deref(), expected, "{name}");
+        };
+        check("beside it", "out/page.html", "out/copies", Some("copies/"));
+        check("further down", "page.html", "out/copies", Some("out/copies/"));
+        check("among the copies", "out/copies/page.html", "out/copies", Some(""));
+        check("elsewhere", "out/copies/page.html", "out", None);
+        check("not there", "page.html", "gone", None);
+    }
+
+    #[test]
+    fn a_link_is_a_link_whatever_the_file_is_called() {
+        for (path, expected) in [
+            ("a/IMG_1.jpg", "./a/IMG_1.jpg"),
+            ("2019 Sommer/Müller.jpg", "./2019%20Sommer/M%C3%BCller.jpg"),
+            ("a/100%.jpg", "./a/100%25.jpg"),
+            ("javascript:x.jpg", "./javascript%3Ax.jpg"),
+            ("a\"><script>.jpg", "./a%22%3E%3Cscript%3E.jpg"),
+            ("#1?.jpg", "./%231%3F.jpg"),
+        ] {
+            assert_eq!(encoded(path), expected);
+        }
+    }
 }

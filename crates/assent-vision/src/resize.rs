@@ -30,7 +30,7 @@ pub fn resize(frame: &Frame, size: (u32, u32)) -> Frame {
 
 /// The part of `frame` within `part` (pixels of `frame`; moved and cut to lie inside) at `(width, height)` pixels, as
 /// [`resize`] does it.
-pub(crate) fn resize_part(frame: &Frame, part: Rect, (width, height): (u32, u32)) -> Frame {
+pub fn resize_part(frame: &Frame, part: Rect, (width, height): (u32, u32)) -> Frame {
     let (all_x, all_y) = (f64::from(frame.width()), f64::from(frame.height()));
     let (left, top) = (f64::from(part.x).clamp(0.0, all_x - 1.0), f64::from(part.y).clamp(0.0, all_y - 1.0));
     let (across, down) =

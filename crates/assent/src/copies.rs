@@ -11,7 +11,7 @@
 //! Pictures are compared and not people: no embedding is made of anybody in the photos (I3), and another photo of the
 //! same person is another picture.
 
-use assent_ledger::{Collection, FaceBox, FaceId, KnownPhoto, Ledger, Timestamp, Tx, TxError};
+use assent_ledger::{Collection, FaceBox, FaceId, KnownPhoto, Ledger, Timestamp, Tx, TxError, VaultKind};
 use assent_vision::crop;
 use assent_vision::detect::Detection;
 use assent_vision::embed::Aligned;
@@ -70,7 +70,12 @@ struct Candidate {
     faces: Vec<(FaceId, FaceBox)>,
 }
 
-impl KnownPhotos<'_> {
+impl<'a> KnownPhotos<'a> {
+    /// The photos that no portrait may be a copy of; none in a household, whose portraits are in its own album.
+    pub(crate) fn off_limits(ledger: &'a Ledger, model: [u8; 32], now: Timestamp) -> Option<KnownPhotos<'a>> {
+        (ledger.kind() == VaultKind::Organisation).then_some(KnownPhotos { ledger, model, now })
+    }
+
     /// Whether a photo has exactly these bytes.
     ///
     /// # Errors

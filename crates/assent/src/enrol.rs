@@ -1,6 +1,8 @@
 //! Enrolment: one or several pictures of a person, and the consent that lets them be found.
 
-use assent_ledger::{CollectionId, Evidence, GrantId, Ledger, NewGrant, Purpose, SubjectId, Timestamp, Tx, TxError};
+use assent_ledger::{
+    CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, SubjectId, Timestamp, Tx, TxError,
+};
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
@@ -65,7 +67,8 @@ pub enum EnrolError {
         #[source]
         source: PortraitError,
     },
-    /// A picture is a copy or a crop of a photo in a collection: that is how somebody else would be enrolled.
+    /// An organisation's picture is a copy or a crop of a photo in a collection: that is how somebody else would be
+    /// enrolled.
     #[error(
         "the picture {picture} is a copy of a photo in one of the collections, or was cut out of one; take a picture of \
          the person for the enrolment, so that nobody is enrolled from a photo that was found"
@@ -110,10 +113,28 @@ pub(crate) fn release_is_no_portrait<'a>(
     }
 }
 
+/// Which of these consents somebody has not given yet, and those in force that are for the same.
+///
+/// # Errors
+///
+/// As [`Tx::grants_of`].
+pub fn not_given_yet(
+    ledger: &Ledger,
+    subject: SubjectId,
+    consents: Vec<Consent>,
+    now: Timestamp,
+) -> Result<(Vec<Consent>, Vec<Grant>), TxError> {
+    let mut given = ledger.run_tx("list consents", now, |tx| tx.grants_of(subject))?.into_inner();
+    let same = |c: &Consent, g: &Grant| c.collection == g.collection && c.purpose == g.purpose;
+    given.retain(|g| g.state == GrantState::Active && g.valid_until > now && consents.iter().any(|c| same(c, g)));
+    let new = consents.into_iter().filter(|c| !given.iter().any(|g| same(c, g))).collect();
+    Ok((new, given))
+}
+
 /// Records the consents and stores a template for each picture and each consent to `find-my-photos`, in one transaction.
 ///
-/// Before that, each picture is compared with the photos that the vault knows; `progress` is told how many photos are
-/// done, and of how many, where any have to be opened for it. It begins anew with each picture.
+/// Before that, outside households, each picture is compared with the photos that the vault knows; `progress` is told how
+/// many photos are done, and of how many, where any have to be opened for it. It begins anew with each picture.
 ///
 /// # Errors
 ///
@@ -151,16 +172,14 @@ pub(crate) fn enrol_as(
     now: Timestamp,
     open: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<Vec<GrantId>, TxError>,
 ) -> Result<Vec<GrantId>, EnrolError> {
-    let Enrolment { consents, evidence, .. } = *enrolment;
+    let consents = enrolment.consents;
     let to_be_found = enrolment.to_be_found()?;
     let hashes: Vec<[u8; 32]> = enrolment.pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
-    release_is_no_portrait(evidence, enrolment.pictures.iter().map(|(name, _)| name.as_str()).zip(&hashes))?;
-    let own_word = matches!(evidence, Evidence::SelfStatement { .. });
+    release_is_no_portrait(enrolment.evidence, enrolment.pictures.iter().map(|(name, _)| name.as_str()).zip(&hashes))?;
     let mut templates = Vec::new();
     if to_be_found {
         for (picture, bytes) in enrolment.pictures {
-            // A household's owner may show a picture of themselves that lies among their photos.
-            let known = (!own_word).then_some(KnownPhotos { ledger, model: models.pack().model_sha256, now });
+            let known = KnownPhotos::off_limits(ledger, models.pack().model_sha256, now);
             let face = fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
             let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
             templates.push(template::encode(&embed_face(worker, face).map_err(unfit)?));

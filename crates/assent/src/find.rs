@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use assent_ledger::{
     ActiveGrant, Collection, CollectionId, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger, PhotoId, Purpose,
-    SubjectId, Timestamp, Tx, TxError, Verdict,
+    SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
-use assent_vision::cover::{self, Margin};
+use assent_vision::cover::{self, CoverStyle, Head};
 use assent_vision::decode::{self, DecodeError, DecodeLimits};
 use assent_vision::frame::Frame;
 use assent_vision::geometry::{QuarterTurn, Rect};
@@ -33,8 +33,10 @@ pub struct FoundPhoto {
     pub face: FaceId,
     /// Where it is.
     pub at: FaceBox,
-    /// Where everybody else's faces are.
-    pub others: Vec<FaceBox>,
+    /// How many faces are in the photo.
+    pub faces: usize,
+    /// Whose faces are covered in what is handed out, see [`who_is_covered`].
+    pub covered: Vec<FaceBox>,
     /// Whether the engine is sure (`match`) or asks (`review`).
     pub band: assent_ledger::Band,
     /// What a person said.
@@ -80,6 +82,15 @@ enum Wanted {
     All,
     Certain,
     Proposals,
+}
+
+/// Whether the face of anybody but the subject is covered in what is handed out: in a household only one that was set
+/// apart, elsewhere everybody's.
+pub fn who_is_covered(kind: VaultKind, set_apart: bool) -> bool {
+    match kind {
+        VaultKind::Household => set_apart,
+        VaultKind::Organisation => true,
+    }
 }
 
 /// Lists a subject's photos in one collection, or in all. Faces that a person refused are left out, and of what is exported
@@ -128,7 +139,7 @@ fn answer(
         for about in asked {
             let why = match tx.active_grant_for(subject, about.id, &Purpose::find_my_photos())? {
                 None => why::not_agreed(tx, subject, about, &all)?,
-                Some(proof) => match seen(tx, &proof, about) {
+                Some(proof) => match seen(tx, &proof, about, ledger.kind()) {
                     // Kept and not used: not even to say that nothing is there.
                     Err(TxError::Restricted { .. }) => WhyNothing::Restricted,
                     Err(error) => return Err(error),
@@ -178,7 +189,12 @@ fn answer(
 }
 
 /// Where a subject was seen in a collection, but for faces that a person refused.
-fn seen<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, about: &Collection) -> Result<Vec<FoundPhoto>, TxError> {
+fn seen<'tx>(
+    tx: &Tx<'tx>,
+    proof: &ActiveGrant<'tx>,
+    about: &Collection,
+    kind: VaultKind,
+) -> Result<Vec<FoundPhoto>, TxError> {
     let mut sightings = tx.sightings_of(proof)?;
     sightings.retain(|s| s.verdict != Some(Verdict::Refused));
     if sightings.is_empty() {
@@ -189,7 +205,9 @@ fn seen<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, about: &Collection) -> Resu
     let mut found = Vec::with_capacity(sightings.len());
     for s in sightings {
         let Some(KnownPhoto { path, width, height, .. }) = photo(s.photo) else { continue };
-        let others = tx.faces_of(s.photo)?.into_iter().filter(|(id, _)| *id != s.face).map(|(_, b)| b).collect();
+        let (faces, apart) = (tx.faces_of(s.photo)?, tx.objected_faces(s.photo)?);
+        let others = faces.iter().filter(|(id, _)| *id != s.face);
+        let covered = others.filter(|(id, _)| who_is_covered(kind, apart.contains(id)));
         found.push(FoundPhoto {
             collection: about.name.clone(),
             path: path.clone(),
@@ -197,7 +215,8 @@ fn seen<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, about: &Collection) -> Resu
             size: (*width, *height),
             face: s.face,
             at: s.at,
-            others,
+            covered: covered.map(|(_, at)| *at).collect(),
+            faces: faces.len(),
             band: s.band,
             verdict: s.verdict,
         });
@@ -234,15 +253,15 @@ pub enum PictureError {
     },
 }
 
-/// The photo as its subject may have it: with `cover_others`, everybody else's face is covered; with `outline`, the
-/// subject's own face is framed. Upright, and without any metadata of the file.
+/// The photo as its subject may have it: whoever is to be covered is, in this style. Upright, and without any metadata of
+/// the file.
 ///
 /// Faces that the detector did not find are not covered.
 ///
 /// # Errors
 ///
 /// [`PictureError`], each variant as it says.
-pub fn picture(found: &FoundPhoto, cover_others: bool, outline: bool) -> Result<Frame, PictureError> {
+pub fn picture(found: &FoundPhoto, style: CoverStyle) -> Result<Frame, PictureError> {
     let path = || found.file.clone();
     let bytes = fs::read(&found.file).map_err(|source| PictureError::Unreadable { path: path(), source })?;
     let mut frame = decode::decode(&bytes, DecodeLimits::default())
@@ -250,20 +269,16 @@ pub fn picture(found: &FoundPhoto, cover_others: bool, outline: bool) -> Result<
     if (frame.width(), frame.height()) != found.size {
         return Err(PictureError::Changed { path: path() });
     }
-    if cover_others {
-        for other in &found.others {
-            cover::cover(&mut frame, rect(other), QuarterTurn::from_count(other.quarter_turn), Margin::default());
-        }
-    }
-    if outline {
-        let thickness_px = (frame.width().max(frame.height()) as f32 / 300.0).max(2.0);
-        cover::outline(&mut frame, rect(&found.at), thickness_px, OUTLINE_RGB);
+    for at in &found.covered {
+        cover::cover(&mut frame, rect(at), QuarterTurn::from_count(at.quarter_turn), style);
     }
     Ok(frame)
 }
 
-/// The colour of the frame around a found face.
-const OUTLINE_RGB: [u8; 3] = [32, 160, 96];
+/// The box around the head of a face, pixels of its photo.
+pub fn head(at: &FaceBox) -> Rect {
+    Head::of(rect(at), QuarterTurn::from_count(at.quarter_turn)).bounds
+}
 
 fn rect(b: &FaceBox) -> Rect {
     Rect { x: b.x, y: b.y, width: b.w, height: b.h }

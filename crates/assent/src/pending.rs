@@ -90,9 +90,9 @@ pub fn check_pictures(
     progress: &mut dyn FnMut(usize, usize),
     now: Timestamp,
 ) -> Result<(), EnrolError> {
-    let known = KnownPhotos { ledger, model: models.pack().model_sha256, now };
+    let known = KnownPhotos::off_limits(ledger, models.pack().model_sha256, now);
     for (picture, bytes) in pictures {
-        fit_picture(worker, Some(&known), (picture, bytes), progress)?;
+        fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
     }
     Ok(())
 }

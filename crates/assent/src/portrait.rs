@@ -62,7 +62,7 @@ pub enum PortraitError {
     #[error("no face was found in it; use a picture that shows the face upright and from the front")]
     NoFace,
     /// Somebody else is in it, too (`SingleFacePresent`).
-    #[error("{faces} faces are in it; use a picture of this person alone, or cut one out")]
+    #[error("{faces} faces are in it; use a picture of this person alone")]
     SeveralFaces {
         /// How many.
         faces: usize,

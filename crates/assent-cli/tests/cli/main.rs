@@ -8,6 +8,7 @@ mod damage;
 mod disk;
 mod evaluate;
 mod handout;
+mod household;
 mod keys;
 mod names;
 mod packs;

@@ -2,7 +2,7 @@
 
 use assent::Frame;
 use assent::enrol::{EnrolError, Enrolment, enrol};
-use assent::ledger::{Evidence, GrantState, NewSubject, OthersBasis, Signer, SubjectId, TxError, VaultKind};
+use assent::ledger::{Evidence, GrantState, Signer, SubjectId, TxError};
 use assent::packs::sha256;
 use assent::pending::{CompleteError, complete, record};
 use assent::portrait::PortraitError;
@@ -169,24 +169,6 @@ fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_si
     std::fs::write(&path, portrait("carl-walz")).unwrap();
     complete().unwrap();
     assert_eq!((w.gallery().templates.len(), w.scan().matches), (1, 1));
-}
-
-#[test]
-fn a_households_owner_may_show_a_picture_from_their_own_album() {
-    let w = World::of(VaultKind::Household, &OthersBasis::Household, &[WALZ]);
-    w.scan();
-    let add =
-        |handle, owner| w.tx(|tx| tx.add_subject(&NewSubject { handle, owner, ..NewSubject::default() })).unwrap();
-    let (me, other) = (add("me", true), add("other", false));
-    let mine = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
-    let pictures = [("album.jpg", photo(WALZ))];
-    let error = refused(&w, other, || w.try_enrol(other, &mine, &pictures).map(drop));
-    assert!(matches!(error, EnrolError::Ledger(TxError::SelfStatement)), "{error}");
-    let error = refused(&w, other, || w.try_enrol(other, &w.paper(), &pictures).map(drop));
-    assert!(matches!(error, EnrolError::CopyOfPhoto { .. }), "{error}");
-    w.try_enrol(me, &mine, &pictures).unwrap();
-    w.scan();
-    assert_eq!(w.find(me).len(), 1);
 }
 
 #[test]

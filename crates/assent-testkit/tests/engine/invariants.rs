@@ -240,7 +240,7 @@ fn i9_equal_input_gives_equal_results() {
         for person in people {
             for f in w.find(person) {
                 let at = [f.at.x, f.at.y, f.at.w, f.at.h, f.at.score, f.at.sharpness].map(f32::to_bits);
-                answers.push((f.path.clone(), at, f.band, f.others.len()));
+                answers.push((f.path.clone(), at, f.band, f.covered.len()));
             }
         }
         (summary, answers)

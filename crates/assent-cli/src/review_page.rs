@@ -1,0 +1,142 @@
+//! The page for those who decide on proposals: each face large, beside one that is known to be theirs, with the commands
+//! that confirm and refuse it.
+
+use std::path::{Path, PathBuf};
+
+use askama::Template;
+use assent::export::{Mark, write_whole};
+use assent::find::{FoundPhoto, PictureError, head, picture};
+use assent::ledger::Verdict;
+use assent::{CoverStyle, Frame, Rect, fit_within, resize, resize_part};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::CommandError;
+use crate::output::{count, quoted};
+
+/// Side of a face on the page, and longest side of a photo, pixels.
+const FACE_PX: u32 = 400;
+const PHOTO_PX: u32 = 800;
+
+const QUALITY: u8 = 85;
+
+/// How much larger than the head the cut-out is.
+const ROOM: f32 = 1.3;
+
+#[derive(Template)]
+#[template(path = "review.html")]
+struct Page<'a> {
+    mark: String,
+    title: String,
+    summary: String,
+    name: &'a str,
+    /// As the commands name them.
+    who: String,
+    /// A face that is known to be theirs, if there is one.
+    known: Option<Known>,
+    proposals: Vec<Proposal<'a>>,
+    made: &'a str,
+}
+
+struct Known {
+    base64: String,
+    caption: String,
+}
+
+struct Proposal<'a> {
+    number: i64,
+    face: String,
+    whole: String,
+    width: u32,
+    height: u32,
+    path: &'a str,
+}
+
+/// Whom the page is about: their name, how a command names them, and who made the page.
+pub(crate) struct Whom<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) reference: &'a str,
+    pub(crate) made: &'a str,
+}
+
+/// Writes the page, whole or not at all; `known` are photos in which they are for certain. Returns the photos that cannot
+/// be shown, each by its file and with what is wrong with it. Without any to show, nothing is written.
+///
+/// # Errors
+///
+/// [`CommandError`] if the file cannot be written.
+pub(crate) fn write(
+    file: &Path,
+    mark: Mark,
+    whom: &Whom<'_>,
+    proposals: &[FoundPhoto],
+    known: &[FoundPhoto],
+) -> Result<Vec<(PathBuf, PictureError)>, CommandError> {
+    let (mut shown, mut failed) = (Vec::new(), Vec::new());
+    for f in proposals {
+        match picture(f, CoverStyle::Blur) {
+            Ok(full) => shown.push(proposal(f, &full)?),
+            Err(error) => failed.push((f.file.clone(), error)),
+        }
+    }
+    if shown.is_empty() {
+        return Ok(failed);
+    }
+    let title = format!("Is this {}?", whom.name);
+    let summary = format!(
+        "{} to decide on. Until somebody does, none of these photos is handed out. The faces of other people are blurred.",
+        count(shown.len(), "photo")
+    );
+    let page = Page {
+        mark: mark.text(&title),
+        title,
+        summary,
+        name: whom.name,
+        who: quoted(whom.reference),
+        known: surest(known),
+        proposals: shown,
+        made: whom.made,
+    };
+    write_whole(file, page.render()?.as_bytes())?;
+    Ok(failed)
+}
+
+fn proposal<'a>(f: &'a FoundPhoto, full: &Frame) -> Result<Proposal<'a>, CommandError> {
+    let size = fit_within((full.width(), full.height()), PHOTO_PX);
+    Ok(Proposal {
+        number: f.face.0,
+        face: face(f, full)?,
+        whole: STANDARD.encode(assent::encode::jpeg(&resize(full, size), QUALITY)?),
+        width: size.0,
+        height: size.1,
+        path: &f.path,
+    })
+}
+
+/// A face that is theirs beyond doubt: one that a person confirmed before one that the engine is sure of, the largest
+/// first. A photo that cannot be opened is passed over.
+fn surest(known: &[FoundPhoto]) -> Option<Known> {
+    let mut known: Vec<&FoundPhoto> = known.iter().filter(|f| f.is_certain()).collect();
+    known.sort_by(|a, b| {
+        let confirmed = |f: &FoundPhoto| f.verdict == Some(Verdict::Confirmed);
+        confirmed(b).cmp(&confirmed(a)).then(b.at.w.total_cmp(&a.at.w))
+    });
+    known.iter().find_map(|f| {
+        let base64 = face(f, &picture(f, CoverStyle::Blur).ok()?).ok()?;
+        let said = if f.verdict.is_some() { "a person confirmed" } else { "the program is sure of" };
+        Some(Known { base64, caption: format!("From a photo that {said}") })
+    })
+}
+
+/// The head, cut out as a square.
+fn face(f: &FoundPhoto, full: &Frame) -> Result<String, CommandError> {
+    let head = head(&f.at);
+    let side = head.width.max(head.height) * ROOM;
+    let (x, y) = (head.centre().x - side / 2.0, head.centre().y - side / 2.0);
+    let (x, y) = (x.max(0.0), y.max(0.0));
+    let (width, height) = (side.min(full.width() as f32 - x), side.min(full.height() as f32 - y));
+    let scale = FACE_PX as f32 / width.max(height);
+    let size = ((width * scale) as u32, (height * scale) as u32);
+    let cut = resize_part(full, Rect { x, y, width, height }, size);
+    Ok(STANDARD.encode(assent::encode::jpeg(&cut, QUALITY)?))
+}

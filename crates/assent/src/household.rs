@@ -1,0 +1,35 @@
+//! What holds in a household alone: it has one owner, who may leave and come back.
+
+use assent_ledger::{Ledger, NewSubject, Subject, Timestamp, TxError, VaultKind};
+
+/// What the owner is called on the roster, unless somebody else is called so.
+const OWNER: &str = "me";
+
+/// The owner of a household's vault. Who left by being erased is put on the roster again, as somebody of whom nothing
+/// is known but the name that the vault was made under.
+///
+/// # Errors
+///
+/// - [`TxError::SelfStatement`] if the vault is an organisation's.
+/// - [`TxError::HandleTaken`] if the owner was erased and somebody else is called `me` by now.
+/// - [`TxError::KeyRing`] if the owner's key is damaged.
+/// - As [`assent_ledger::Tx::subjects`] and [`assent_ledger::Tx::add_subject`].
+pub fn owner(ledger: &Ledger, now: Timestamp) -> Result<Subject, TxError> {
+    if ledger.kind() != VaultKind::Household {
+        return Err(TxError::SelfStatement);
+    }
+    let found = ledger.run_tx("find the owner", now, |tx| {
+        if let Some(owner) = tx.unreadable()?.into_iter().find(|who| who.owner) {
+            // Refused: their key is damaged, and they have not left.
+            return tx.subject(owner.subject);
+        }
+        if let Some(owner) = tx.subjects()?.into_iter().find(|s| s.owner) {
+            return Ok(owner);
+        }
+        let new =
+            NewSubject { handle: OWNER, name: &ledger.settings().accountable, owner: true, ..NewSubject::default() };
+        let id = tx.add_subject(&new)?;
+        tx.subject(id)
+    })?;
+    Ok(found.into_inner())
+}
