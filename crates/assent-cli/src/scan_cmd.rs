@@ -185,7 +185,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     let (wrong, wrong_or_proposed) = expected.map(Expected::wrong).unzip();
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
-        "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "moved": s.moved, "removed": s.removed,
+        "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "removed": s.removed,
         "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
         "unopened_templates": ids(&s.unopened), "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
         "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
@@ -244,6 +244,13 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
     lines.extend(left_out(&s.unopened));
     if s.exposed {
         lines.push(EXPOSED.to_owned());
+    }
+    if s.searched_better > 0 {
+        let stay = if s.searched_better == 1 { "was" } else { "were" };
+        lines.push(format!(
+            "{} {stay} searched more thoroughly before than by this command, and left as found then.",
+            count(s.searched_better, "photo")
+        ));
     }
     lines.extend(refused::lines(&s.failed));
     if s.stopped {

@@ -94,8 +94,8 @@ pub use tx::{
     ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, Correction, Deadline, Dpia, Due,
     Evidence, Expired, FaceBox, Gallery, Grant, Held, HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition,
     Matching, NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, OpenTemplate,
-    Order, Outcome, OverByDate, Pending, Picture, PlainConsent, Reach, Refusal, Request, Roster, Scope, Searchable,
-    SearchableTemplate, Sighting, StoredPhoto, Subject, TakenUp, Tx, Unreadable, Witness,
+    Order, Outcome, OverByDate, Pending, Picture, PlainConsent, Reach, Refusal, Request, Roster, Scope, SearchExtent,
+    Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, TakenUp, Tx, Unreadable, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
 pub use witness::{PendingConsent, Signed, WitnessSignature};

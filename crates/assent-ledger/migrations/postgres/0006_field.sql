@@ -30,4 +30,8 @@ CREATE TABLE erasure_orders (
     PRIMARY KEY (tag, line)
 );
 
+ALTER TABLE photos ADD COLUMN searched_side_px BIGINT CHECK (searched_side_px >= 0);
+ALTER TABLE photos ADD COLUMN searched_any_way_up BIGINT CHECK (searched_any_way_up IN (0, 1));
+ALTER TABLE photos ADD COLUMN searched_exhaustive BIGINT CHECK (searched_exhaustive IN (0, 1));
+
 UPDATE vault SET format_version = 6;

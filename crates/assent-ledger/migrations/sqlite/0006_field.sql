@@ -29,4 +29,8 @@ CREATE TABLE erasure_orders (
     PRIMARY KEY (tag, line)
 ) STRICT, WITHOUT ROWID;
 
+ALTER TABLE photos ADD COLUMN searched_side_px INTEGER CHECK (searched_side_px >= 0);
+ALTER TABLE photos ADD COLUMN searched_any_way_up INTEGER CHECK (searched_any_way_up IN (0, 1));
+ALTER TABLE photos ADD COLUMN searched_exhaustive INTEGER CHECK (searched_exhaustive IN (0, 1));
+
 UPDATE vault SET format_version = 6;

@@ -16,12 +16,14 @@
 //! in the worker that made them and are gone when it takes the next photo (I2).
 
 mod ahead;
+mod extent;
 mod plan;
 mod see;
 mod store;
 
 pub use see::face_box;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,6 +40,7 @@ use crate::searched::{NoRoom, Opening, Searched};
 use crate::source::{Folder, SourceError};
 use crate::walk::{Reading, walk_ahead};
 use ahead::Ahead;
+use extent::Extents;
 use plan::Plan;
 use see::Eyes;
 use store::{Batch, Store};
@@ -128,6 +131,8 @@ pub struct ScanSummary {
     pub rematched: usize,
     /// Of these, known and unchanged, with nothing to be done.
     pub unchanged: usize,
+    /// Of these, searched more thoroughly before than this scan would; they stay as they are.
+    pub searched_better: usize,
     /// Known photos that have another path now.
     pub moved: usize,
     /// Known photos whose files are gone; what was kept of them is, too.
@@ -225,9 +230,11 @@ pub fn scan(
             (None, None) => (Some(Searched::open(tx, models, collection, options.rates, &mut opening)?), None, None),
             (None, locked) => (None, None, locked),
         };
-        Ok((about, searched, tx.known_photos(collection)?, album, locked))
+        let known = tx.known_photos(collection)?;
+        let extents = Extents { known: tx.search_extents(collection)?, search: options.search };
+        Ok((about, searched, (known, extents), album, locked))
     })?;
-    let (about, searched, known, album, locked) = begin.into_inner();
+    let (about, searched, (mut known, extents), album, locked) = begin.into_inner();
     let searched = searched.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let files = folder.photos()?;
@@ -245,19 +252,40 @@ pub fn scan(
         summary.table = s.table().cloned();
     }
 
+    let again = if album.is_some() { BTreeMap::new() } else { extents.again(&known) };
+    extents.mark(&mut known, &again, models.heif().is_some());
+    summary.searched_better = extents.better(&known, &again);
     let now = (watch.now)();
     let plan = Plan::make(ledger, &folder, &about, &known, &files, (searched.as_ref(), album.as_ref(), model), now)?;
     summary.moved = plan.moved;
     summary.removed = plan.removed;
     summary.unchanged = plan.unchanged;
     summary.failed.clone_from(&plan.failed);
-    let store = Store { ledger, about: &about, model, searched: searched.as_ref(), began, alone: album.is_some() };
+    let store = Store {
+        ledger,
+        about: &about,
+        model,
+        searched: searched.as_ref(),
+        began,
+        alone: album.is_some(),
+        search: options.search,
+        again: &again,
+    };
     if plan.without_faces > 0 {
         store.pass(plan.without_faces, now)?;
         summary.rematched = plan.without_faces;
     }
     if !plan.todo.is_empty() {
-        let eyes = Eyes { ledger, about: &about, folder: &folder, model, searched: searched.as_ref(), now };
+        let eyes = Eyes {
+            ledger,
+            about: &about,
+            folder: &folder,
+            model,
+            searched: searched.as_ref(),
+            search: options.search,
+            again: &again,
+            now,
+        };
         look_at(models, &plan, &eyes, &store, options, watch, &mut summary)?;
     }
     summary.failed.sort();

@@ -1,9 +1,11 @@
 //! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
 
+use std::collections::BTreeMap;
+
 use assent_gallery::calibration::Band;
 use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp};
 use assent_vision::crop;
-use assent_vision::detect::{Detected, Detection};
+use assent_vision::detect::{Detected, Detection, SearchOptions};
 use assent_vision::geometry::{QuarterTurn, Rect};
 use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
@@ -53,6 +55,10 @@ pub(super) struct Eyes<'a> {
     pub(super) folder: &'a Folder,
     pub(super) model: [u8; 32],
     pub(super) searched: Option<&'a Searched>,
+    /// How photos are searched.
+    pub(super) search: SearchOptions,
+    /// How those are that were searched for less before.
+    pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
     /// When the scan began.
     pub(super) now: Timestamp,
 }
@@ -70,6 +76,10 @@ impl Eyes<'_> {
         content: Content,
         memory: &Budget,
     ) -> Result<Seen, ScanError> {
+        worker.search = match task.work {
+            Work::Look { known: Some(photo) } => self.again.get(&photo).copied().unwrap_or(self.search),
+            _ => self.search,
+        };
         let file = match content {
             Content::File(file) => file,
             Content::Crops(kept) => {

@@ -7,8 +7,10 @@ use assent_ledger::{
     Collection, EventKind, FaceId, Ledger, Matching, NewPhoto, NewSighting, Outcome, PhotoId, Reference, ScanUse,
     SubjectId, Timestamp, Tx, TxError,
 };
+use assent_vision::detect::SearchOptions;
 
 use super::ScanSummary;
+use super::extent::extent_of;
 use super::plan::Task;
 use super::see::{Look, Seen};
 use crate::searched::Searched;
@@ -28,6 +30,10 @@ pub(super) struct Store<'a> {
     pub(super) began: Timestamp,
     /// Whether one person was looked for alone, on their own request.
     pub(super) alone: bool,
+    /// How photos are searched.
+    pub(super) search: SearchOptions,
+    /// How those are that were searched for less before.
+    pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
 }
 
 /// What one transaction stored.
@@ -145,6 +151,8 @@ impl Store<'_> {
             scanned_with: self.model,
             matched_epoch: self.searched.map(Searched::epoch),
         })?;
+        let search = known.and_then(|old| self.again.get(&old)).copied().unwrap_or(self.search);
+        tx.set_search_extent(photo.id, extent_of(search, (look.width, look.height)))?;
         if self.about.keep_crops {
             let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
             tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;

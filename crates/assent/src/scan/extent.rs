@@ -1,0 +1,155 @@
+//! What a scan can see of a photo, against what was seen of it before.
+//!
+//! A photo that was searched at a smaller side, for upright faces alone, or only where a smaller picture showed something, is
+//! searched again by a scan that would see more; in no respect for less than before, so that nobody is lost. A scan that
+//! would see less leaves it as it is. Of photos that were scanned before format 6 it is not known how; they are taken as
+//! searched by the defaults of that time: a longest side of 1600 pixels, any way up, coarse to fine.
+
+use std::collections::BTreeMap;
+
+use assent_ledger::{KnownPhoto, PhotoId, SearchExtent};
+use assent_vision::decode::TOO_MUCH_MEMORY;
+use assent_vision::detect::{Posture, SearchOptions, Thoroughness};
+
+/// The longest side of the searches before format 6, pixels.
+const SIDE_PX_BEFORE: u32 = 1600;
+
+/// How the photos of a collection were searched, and how they are now.
+pub(super) struct Extents {
+    /// By photo, as far as it is known.
+    pub(super) known: BTreeMap<PhotoId, SearchExtent>,
+    /// How this scan searches.
+    pub(super) search: SearchOptions,
+}
+
+impl Extents {
+    fn before(&self, photo: PhotoId, size: (u32, u32)) -> SearchExtent {
+        self.known.get(&photo).copied().unwrap_or(SearchExtent {
+            side_px: size.0.max(size.1).min(SIDE_PX_BEFORE),
+            any_way_up: true,
+            exhaustive: false,
+        })
+    }
+
+    /// How many photos were searched for more than now, and stay as they are.
+    pub(super) fn better(&self, known: &[KnownPhoto], again: &BTreeMap<PhotoId, SearchOptions>) -> usize {
+        let stays = |k: &&KnownPhoto| k.failure.is_none() && !again.contains_key(&k.id);
+        known.iter().filter(stays).filter(|k| self.is_less(k.id, (k.width, k.height))).count()
+    }
+
+    /// How the photos are searched again of which this scan would see more.
+    pub(super) fn again(&self, known: &[KnownPhoto]) -> BTreeMap<PhotoId, SearchOptions> {
+        let readable = known.iter().filter(|k| k.failure.is_none());
+        readable.filter_map(|k| Some((k.id, self.more(k.id, (k.width, k.height))?))).collect()
+    }
+
+    /// Marks photos that are looked at again although their files are as they were: those of which this scan would see
+    /// more, and those that could not be read for a reason that lay not in the file, or may not lie there any more. They are
+    /// done as those are that other networks scanned.
+    pub(super) fn mark(&self, known: &mut [KnownPhoto], again: &BTreeMap<PhotoId, SearchOptions>, has_heif: bool) {
+        for k in known {
+            let tries_again = k.failure.as_deref().is_some_and(|code| match code {
+                TOO_MUCH_MEMORY | "decoder-gave-up" => true,
+                "heic-not-decoded" | "avif-not-decoded" => has_heif,
+                // Before format 6 other files were refused than now.
+                _ => !self.known.contains_key(&k.id),
+            });
+            if tries_again || again.contains_key(&k.id) {
+                k.scanned_with = [0; 32];
+            }
+        }
+    }
+
+    /// How a photo of this width and height is searched again, if this scan would see more of it.
+    pub(super) fn more(&self, photo: PhotoId, size: (u32, u32)) -> Option<SearchOptions> {
+        let before = self.before(photo, size);
+        let now = extent_of(self.search, size);
+        if before.includes(now) {
+            return None;
+        }
+        // A photo that was searched at more than its shape asks for was searched so on somebody's word.
+        let side_px = if before.side_px > now.side_px { before.side_px } else { self.search.side_px };
+        let posture = if before.any_way_up { Posture::AnyWayUp } else { self.search.posture };
+        let thoroughness = if before.exhaustive { Thoroughness::Exhaustive } else { self.search.thoroughness };
+        Some(SearchOptions { side_px, posture, thoroughness })
+    }
+
+    /// Whether this scan would see less of a photo than was seen before.
+    pub(super) fn is_less(&self, photo: PhotoId, size: (u32, u32)) -> bool {
+        !extent_of(self.search, size).includes(self.before(photo, size))
+    }
+}
+
+/// What a search sees of a photo of this width and height; of one that could not be read, with sides of 0, nothing.
+pub(super) fn extent_of(search: SearchOptions, size: (u32, u32)) -> SearchExtent {
+    SearchExtent {
+        side_px: search.side_of(size),
+        any_way_up: search.posture == Posture::AnyWayUp,
+        exhaustive: search.thoroughness == Thoroughness::Exhaustive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UPRIGHT: SearchOptions =
+        SearchOptions { side_px: 1600, posture: Posture::Upright, thoroughness: Thoroughness::CoarseToFine };
+    const USUAL: SearchOptions = SearchOptions { posture: Posture::AnyWayUp, ..UPRIGHT };
+    const THOROUGH: SearchOptions = SearchOptions { thoroughness: Thoroughness::Exhaustive, ..UPRIGHT };
+    const LARGER: SearchOptions = SearchOptions { side_px: 3000, ..UPRIGHT };
+    const PHOTO: (u32, u32) = (6000, 4000);
+    const SCHOOL: (u32, u32) = (12_000, 1800);
+
+    #[test]
+    fn a_scan_that_would_see_more_looks_again_for_no_less() {
+        let check = |name: &str, size: (u32, u32), before: Option<SearchOptions>, now: SearchOptions, expected| {
+            let known = before.map(|before| (PhotoId(1), extent_of(before, size))).into_iter().collect();
+            let extents = Extents { known, search: now };
+            let more = extents.more(PhotoId(1), size);
+            assert_eq!(more, expected, "{name}");
+            if let Some(more) = more {
+                let after = extent_of(more, size);
+                assert!(
+                    after.includes(extent_of(now, size)) && after.includes(extents.before(PhotoId(1), size)),
+                    "{name}"
+                );
+            }
+        };
+        check("the same", PHOTO, Some(USUAL), USUAL, None);
+        check("upright first", PHOTO, Some(UPRIGHT), USUAL, Some(USUAL));
+        check("upright after", PHOTO, Some(USUAL), UPRIGHT, None);
+        check(
+            "every pixel, after any way up",
+            PHOTO,
+            Some(USUAL),
+            THOROUGH,
+            Some(SearchOptions { posture: Posture::AnyWayUp, ..THOROUGH }),
+        );
+        check(
+            "larger, after every pixel",
+            PHOTO,
+            Some(THOROUGH),
+            LARGER,
+            Some(SearchOptions { thoroughness: Thoroughness::Exhaustive, ..LARGER }),
+        );
+        check("any way up, after larger", PHOTO, Some(LARGER), USUAL, Some(SearchOptions { side_px: 3000, ..USUAL }));
+        check("larger than the photo is", (900, 600), Some(UPRIGHT), LARGER, None);
+        check("before format 6", PHOTO, None, USUAL, None);
+        check("a panorama before format 6", SCHOOL, None, USUAL, Some(USUAL));
+        check("a panorama", SCHOOL, Some(USUAL), USUAL, None);
+    }
+
+    #[test]
+    fn a_scan_that_would_see_less_is_known() {
+        let check = |name: &str, before: SearchOptions, now: SearchOptions, expected: bool| {
+            let known = BTreeMap::from([(PhotoId(1), extent_of(before, PHOTO))]);
+            assert_eq!(Extents { known, search: now }.is_less(PhotoId(1), PHOTO), expected, "{name}");
+        };
+        check("the same", USUAL, USUAL, false);
+        check("more", UPRIGHT, USUAL, false);
+        check("upright after", USUAL, UPRIGHT, true);
+        check("smaller", LARGER, UPRIGHT, true);
+        check("not every pixel", THOROUGH, UPRIGHT, true);
+    }
+}
