@@ -1,6 +1,8 @@
 //! Finding the faces of a photo: scaling, quarter turns, tiles, and one detection for each face.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::coarse;
 use crate::frame::Frame;
@@ -119,6 +121,8 @@ impl Detected {
 #[derive(Debug)]
 pub struct FaceFinder {
     pub(crate) yunet: Yunet,
+    /// Set by somebody else to end a search between two passes.
+    stop: Arc<AtomicBool>,
 }
 
 impl FaceFinder {
@@ -135,6 +139,7 @@ impl FaceFinder {
     ///
     /// # Errors
     ///
+    /// - [`InferenceError::Absurd`] if the network cannot be run in an order.
     /// - [`InferenceError::OtherHead`] if the network gives more than its card says (invariant I8).
     /// - [`InferenceError::Load`] if the library refuses `onnx`.
     pub fn with_execution(
@@ -143,7 +148,12 @@ impl FaceFinder {
         onnx: &[u8],
         execution: Execution,
     ) -> Result<FaceFinder, InferenceError> {
-        Ok(FaceFinder { yunet: Yunet::new(runtime, spec, onnx, execution)? })
+        Ok(FaceFinder { yunet: Yunet::new(runtime, spec, onnx, execution)?, stop: Arc::default() })
+    }
+
+    /// From now on, a search ends between two passes over a picture or a part of it once `stop` is set.
+    pub fn stop_by(&mut self, stop: Arc<AtomicBool>) {
+        self.stop = stop;
     }
 
     /// The engine that runs the network: [`Execution::Cpu`] instead of [`Execution::Own`] for a network that only the
@@ -156,7 +166,8 @@ impl FaceFinder {
     ///
     /// # Errors
     ///
-    /// [`InferenceError`] if the network fails; no face is an empty list, never an error.
+    /// [`InferenceError`] if the network fails, or the search was [stopped](Self::stop_by); no face is an empty list,
+    /// never an error.
     pub fn find(&mut self, photo: &Frame, options: SearchOptions) -> Result<Detected, InferenceError> {
         self.find_at(photo, options.side_of((photo.width(), photo.height())), options)
     }
@@ -201,6 +212,9 @@ impl FaceFinder {
 
     /// What scores `least` or more in one pass over `frame`, one detection for each face.
     pub(crate) fn upright_faces(&mut self, frame: &Frame, least: f32) -> Result<Vec<Detection>, InferenceError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(InferenceError::Stopped);
+        }
         let iou = self.yunet.spec().nms_iou;
         let found = match self.yunet.spec().input {
             DetectorInput::MultipleOf { px } => {

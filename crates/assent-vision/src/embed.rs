@@ -6,7 +6,7 @@ use crate::frame::Frame;
 use crate::geometry::Point;
 use crate::mobilenet::Forward;
 use crate::model::{ChannelOrder, EmbedderSpec, Preprocessing};
-use crate::onnx::refuse_other_heads;
+use crate::onnx::{refuse_absurd, refuse_other_heads};
 use crate::runtime::{Execution, InferenceError, Network, Role, Runtime};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -89,6 +89,7 @@ impl Embedder {
     ///
     /// # Errors
     ///
+    /// - [`InferenceError::Absurd`] if the network cannot be run in an order.
     /// - [`InferenceError::OtherHead`] if the network gives more than its card says (invariant I8).
     /// - [`InferenceError::Load`] if the library refuses `onnx`.
     pub fn with_execution(
@@ -97,6 +98,7 @@ impl Embedder {
         onnx: &[u8],
         execution: Execution,
     ) -> Result<Embedder, InferenceError> {
+        refuse_absurd(onnx, Role::Embedder)?;
         refuse_other_heads(onnx, Role::Embedder, std::slice::from_ref(&spec.output_name))?;
         let own = match execution {
             Execution::Own(kernel) => Forward::read(kernel, onnx, &spec),

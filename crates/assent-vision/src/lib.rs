@@ -16,6 +16,7 @@
 
 pub mod align;
 mod border;
+pub mod caught;
 mod coarse;
 mod colours;
 mod convolution;

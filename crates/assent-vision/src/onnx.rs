@@ -4,11 +4,12 @@
 //!
 //! `onnx/onnx.proto3` of the repository onnx/onnx at v1.17.0; the numbers are the file's field numbers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 
 use crate::runtime::{InferenceError, Role};
+use crate::wire;
 
 #[derive(Clone, PartialEq, Message)]
 struct ModelProto {
@@ -127,13 +128,21 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Reads a file; `None` if it is no ONNX model with a graph.
+    /// Reads a file; `None` if it is no ONNX model with a graph, if its operations are in no order, or if they use
+    /// the same weights again and again, so that what is made of them would be far larger than the file.
     pub(crate) fn read(onnx: &[u8]) -> Option<Graph> {
         let graph = ModelProto::decode(onnx).ok()?.graph?;
+        if disorder(&graph.node).is_some() {
+            return None;
+        }
         let producers =
             graph.node.iter().enumerate().flat_map(|(i, n)| n.output.iter().map(move |o| (o.clone(), i))).collect();
-        let constants = graph.initializer.into_iter().filter_map(constant).collect();
-        Some(Graph { nodes: graph.node, producers, constants })
+        let constants: HashMap<String, Constant> = graph.initializer.into_iter().filter_map(constant).collect();
+        let length = |name: &String| constants.get(name).map_or(0, |constant| constant.values.len());
+        // In numbers of four bytes: four times the file at most.
+        let used: usize = graph.node.iter().flat_map(|node| &node.input).map(length).sum();
+        let fits = used <= onnx.len();
+        fits.then_some(Graph { nodes: graph.node, producers, constants })
     }
 
     /// The operation that makes `tensor`, if it is an `op`.
@@ -145,6 +154,85 @@ impl Graph {
     pub(crate) fn constant(&self, name: &str) -> Option<&Constant> {
         self.constants.get(name)
     }
+}
+
+/// The part of a file that says in which order what is computed, without the weights.
+#[derive(Clone, PartialEq, Message)]
+struct ModelOrder {
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphOrder>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphOrder {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<Node>,
+}
+
+/// Operations of a network, weights of it, and parts of its operations, at most.
+///
+/// # Source
+///
+/// The largest face embedders in use (residual networks of 100 layers) have fewer than 1,000 operations.
+const NODES_MAX: usize = 10_000;
+const NODE_PARTS_MAX: usize = 200_000;
+
+/// Refuses a network that cannot be run in an order, or whose parts are more than any network has, before anything is
+/// built from it. A file that is no ONNX model is left for the library to refuse.
+///
+/// # Errors
+///
+/// [`InferenceError::Absurd`] if an operation needs what comes after it, two give the same, one goes round in a loop, or
+/// there are more than 10,000 operations or weights.
+pub fn refuse_absurd(onnx: &[u8], role: Role) -> Result<(), InferenceError> {
+    let refused = |what| Err(InferenceError::Absurd { role, what });
+    let (mut nodes, mut weights, mut parts) = (0, 0, 0);
+    let counted = wire::each(onnx, |field| {
+        let (7, Some(graph)) = (field.number, field.content) else { return };
+        let _ = wire::each(graph, |field| match (field.number, field.content) {
+            (1, Some(node)) => {
+                nodes += 1;
+                // A part that is no message of its own is counted up to its fault; the decoder refuses it below.
+                let _ = wire::each(node, |_| parts += 1);
+            }
+            (5, _) => weights += 1,
+            _ => {}
+        });
+    });
+    if nodes > NODES_MAX || weights > NODES_MAX || parts > NODE_PARTS_MAX {
+        return refused("it has more operations than any network");
+    }
+    if counted.is_none() {
+        return Ok(());
+    }
+    let nodes = ModelOrder::decode(onnx).ok().and_then(|m| m.graph).map(|g| g.node).unwrap_or_default();
+    match disorder(&nodes) {
+        Some(what) => refused(what),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with the order of these operations: each must come after all that it needs, as ONNX asks. Then no walk
+/// along them comes back to where it was.
+fn disorder(nodes: &[Node]) -> Option<&'static str> {
+    let made_by_some: HashSet<&str> = nodes.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
+    let mut made: HashSet<&str> = HashSet::new();
+    for node in nodes {
+        if matches!(node.op_type.as_str(), "Loop" | "Scan") {
+            return Some("it goes round in a loop, for nobody knows how long");
+        }
+        for input in node.input.iter().map(String::as_str).filter(|name| !name.is_empty()) {
+            if made_by_some.contains(input) && !made.contains(input) {
+                return Some("one of its operations needs what comes after it");
+            }
+        }
+        for output in node.output.iter().map(String::as_str).filter(|name| !name.is_empty()) {
+            if !made.insert(output) {
+                return Some("two of its operations give the same");
+            }
+        }
+    }
+    None
 }
 
 /// Refuses a network that gives more than `heads`: what its card does not name, nobody asked for (invariant I8).
@@ -214,6 +302,83 @@ fn constant(tensor: TensorProto) -> Option<(String, Constant)> {
         }
         numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
     };
-    let count = shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side))?;
+    // No side is 0: then each is at most the number of values, whatever else the file says.
+    let count = shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side)).filter(|count| *count > 0)?;
     (values.len() == count).then_some((tensor.name, Constant { shape, values }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(nodes: &[Node]) -> Vec<u8> {
+        let mut graph = Vec::new();
+        for node in nodes {
+            wire::put(&mut graph, 1, &node.encode_to_vec());
+        }
+        let mut model = Vec::new();
+        wire::put(&mut model, 7, &graph);
+        model
+    }
+
+    fn node(op: &str, input: &[&str], output: &str) -> Node {
+        Node::new(op, input, output, vec![])
+    }
+
+    #[test]
+    fn a_network_without_an_order_or_without_end_is_refused_before_anything_is_built() {
+        let check = |name: &str, onnx: &[u8], expected: Option<&str>| {
+            let what = match refuse_absurd(onnx, Role::Detector) {
+                Err(InferenceError::Absurd { what, .. }) => Some(what),
+                Err(other) => panic!("{name}: {other}"),
+                Ok(()) => None,
+            };
+            assert_eq!(what.is_some(), expected.is_some(), "{name}: {what:?}");
+            assert!(what.unwrap_or_default().contains(expected.unwrap_or_default()), "{name}: {what:?}");
+        };
+        let chain = |n: usize| -> Vec<Node> {
+            (0..n).map(|i| node("Relu", &[&format!("t{i}")], &format!("t{}", i + 1))).collect()
+        };
+        check("a chain", &model(&chain(NODES_MAX)), None);
+        check("a side input that is left out", &model(&[node("Resize", &["x", "", "s"], "y")]), None);
+        check("no model", b"no model at all", None);
+        check("nothing", b"", None);
+        check("its own output", &model(&[node("MaxPool", &["y"], "y")]), Some("comes after"));
+        let circle = [node("Relu", &["b"], "a"), node("MaxPool", &["a"], "b")];
+        check("a circle of two", &model(&circle), Some("comes after"));
+        let backwards = [node("Relu", &["a"], "b"), node("Relu", &["x"], "a")];
+        check("backwards", &model(&backwards), Some("comes after"));
+        let twice = [node("Relu", &["x"], "y"), node("MaxPool", &["x"], "y")];
+        check("one tensor made twice", &model(&twice), Some("give the same"));
+        check("a loop", &model(&[node("Loop", &["n"], "y")]), Some("loop"));
+        check("too many operations", &model(&chain(NODES_MAX + 1)), Some("more operations"));
+        let mut crowded = node("Relu", &["x"], "y");
+        crowded.attribute = vec![Attribute::default(); NODE_PARTS_MAX];
+        check("an operation of too many parts", &model(&[crowded]), Some("more operations"));
+    }
+
+    #[test]
+    fn no_graph_is_walked_that_is_far_larger_than_its_file() {
+        let graph = |uses: usize| {
+            let mut graph = Vec::new();
+            for i in 0..uses {
+                let (from, to) = (format!("t{i}"), format!("t{}", i + 1));
+                wire::put(&mut graph, 1, &node("Conv", &[&from, "w"], &to).encode_to_vec());
+            }
+            wire::put(&mut graph, 5, &float_tensor("w", &[100, 100, 1, 1], &[0.5; 10_000]));
+            let mut model = Vec::new();
+            wire::put(&mut model, 7, &graph);
+            Graph::read(&model)
+        };
+        assert!(graph(1).is_some() && graph(3).is_some());
+        assert!(graph(100).is_none(), "one weight, a hundred times");
+        let sides = |dims: &[usize]| {
+            let mut graph = Vec::new();
+            wire::put(&mut graph, 5, &float_tensor("w", dims, &[]));
+            let mut model = Vec::new();
+            wire::put(&mut model, 7, &graph);
+            Graph::read(&model).unwrap().constant("w").is_some()
+        };
+        assert!(!sides(&[usize::MAX >> 2, 0, 3, 3]), "no numbers, and a side beyond all memory");
+    }
 }

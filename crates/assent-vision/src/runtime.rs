@@ -17,6 +17,8 @@ use thiserror::Error;
 use crate::machine::{Kernel, Machine, has_amx_bf16};
 use crate::wire;
 
+pub use crate::onnx::refuse_absurd;
+
 /// Which engine of the library runs a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
@@ -106,6 +108,17 @@ pub enum InferenceError {
         /// The output's name.
         name: String,
     },
+    /// What the network computes depends on itself, or is more than any network is.
+    #[error("the {role:?} network of the pack cannot be run: {what}; use another pack")]
+    Absurd {
+        /// Which network.
+        role: Role,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped in the middle of a picture")]
+    Stopped,
     /// The library failed while it ran.
     #[error("the {role:?} network failed while it ran")]
     Run {

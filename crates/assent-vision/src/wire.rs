@@ -17,8 +17,14 @@ pub(crate) struct Field<'a> {
 }
 
 /// The fields of a message in their order; `None` if it is none.
-pub(crate) fn fields(mut rest: &[u8]) -> Option<Vec<Field<'_>>> {
+pub(crate) fn fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut all = Vec::new();
+    each(message, |field| all.push(field))?;
+    Some(all)
+}
+
+/// Hands on the fields of a message in their order; `None` if it is none, after those that come before the fault.
+pub(crate) fn each<'a>(mut rest: &'a [u8], mut take_field: impl FnMut(Field<'a>)) -> Option<()> {
     while !rest.is_empty() {
         let start = rest;
         let key = varint(&mut rest)?;
@@ -33,9 +39,9 @@ pub(crate) fn fields(mut rest: &[u8]) -> Option<Vec<Field<'_>>> {
             5 => drop(take(&mut rest, 4)?),
             _ => return None,
         }
-        all.push(Field { number: key >> 3, whole: &start[..start.len() - rest.len()], content });
+        take_field(Field { number: key >> 3, whole: &start[..start.len() - rest.len()], content });
     }
-    Some(all)
+    Some(())
 }
 
 /// Writes a field of text, bytes or a message.

@@ -36,6 +36,7 @@ pub use heif_outline::Heif;
 use outline::Outline;
 use segments::Walk;
 
+use crate::caught::caught;
 use crate::frame::Frame;
 use crate::geometry::Orientation;
 
@@ -172,6 +173,17 @@ pub fn largest_side_px(bytes: &[u8], limits: DecodeLimits) -> u32 {
 }
 
 fn stored(
+    bytes: &[u8],
+    limits: DecodeLimits,
+    side_px: impl Fn((u32, u32)) -> u32,
+    spare: Vec<u8>,
+) -> Result<Stored, DecodeError> {
+    // A decoder that panics says in its own way that the file contradicts itself.
+    let decoded = caught(|| of_its_format(bytes, limits, side_px, spare));
+    decoded.unwrap_or(Err(DecodeError::Damaged { format: "picture", source: None }))
+}
+
+fn of_its_format(
     bytes: &[u8],
     limits: DecodeLimits,
     side_px: impl Fn((u32, u32)) -> u32,

@@ -15,7 +15,7 @@ use crate::detect::Detection;
 use crate::frame::Frame;
 use crate::geometry::{Point, QuarterTurn, Rect};
 use crate::model::{ChannelOrder, DetectorSpec, Preprocessing};
-use crate::onnx::refuse_other_heads;
+use crate::onnx::{refuse_absurd, refuse_other_heads};
 use crate::runtime::{Execution, InferenceError, Network, Role, Runtime};
 use forward::{CELL, Forward};
 
@@ -43,6 +43,7 @@ impl Yunet {
         onnx: &[u8],
         execution: Execution,
     ) -> Result<Yunet, InferenceError> {
+        refuse_absurd(onnx, Role::Detector)?;
         let heads = spec
             .strides_px
             .iter()

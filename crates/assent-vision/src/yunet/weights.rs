@@ -15,6 +15,9 @@ const STRIDES_PX: [u32; 3] = [8, 16, 32];
 /// Channels of the heads: class, objectness, box, landmarks.
 const HEAD_CHANNELS: [usize; 4] = [1, 1, 4, 10];
 
+/// Pools on the way to the maps of every 8th, 16th, 32nd pixel; the stem makes the first step of two pixels.
+const POOLS: [usize; 3] = [2, 1, 1];
+
 /// A 1x1 convolution and a 3x3 one in each channel after it.
 pub(super) type UnitWeights = (Dense, Depthwise);
 
@@ -56,12 +59,40 @@ impl Weights {
         let (bottom, c3) = merged_unit(&graph, features[0], features[1])?;
         let stem_output = stem_output(&graph, c3)?;
         let backbone = [path(&graph, stem_output, c3)?, path(&graph, c3, c4)?, path(&graph, c4, c5)?];
-        Some(Weights {
+        let weights = Weights {
             stem: stem(&graph, stem_output, spec)?,
             backbone,
             lateral: [bottom, middle, top],
             heads: heads.try_into().ok()?,
-        })
+        };
+        weights.fit().then_some(weights)
+    }
+
+    /// Whether each layer takes what the one before it gives, and the maps lie where they are taken to lie.
+    fn fit(&self) -> bool {
+        let takes = |(dense, depthwise): &UnitWeights, channels: usize| {
+            dense.share() == channels && depthwise.channels() == dense.outputs()
+        };
+        let mut channels = self.stem.outputs();
+        let mut fit = true;
+        let mut maps = [0; 3];
+        for ((layers, pools), map) in self.backbone.iter().zip(POOLS).zip(&mut maps) {
+            for layer in layers {
+                if let Layer::Unit(unit) = layer {
+                    fit &= takes(unit, channels);
+                    channels = unit.0.outputs();
+                }
+            }
+            fit &= layers.iter().filter(|layer| matches!(layer, Layer::Pool)).count() == pools;
+            *map = channels;
+        }
+        for level in 0..3 {
+            let given = self.lateral[level].0.outputs();
+            fit &= takes(&self.lateral[level], maps[level]) && takes(&self.heads[level], given);
+            // What a coarser map gives is added to the finer one.
+            fit &= level == 0 || given == maps[level - 1];
+        }
+        fit
     }
 }
 
