@@ -91,8 +91,9 @@ fn scanned(args: &MemoryArgs, folder: &Path) -> Result<Value, Error> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default();
-        // The vault has a folder of photos of its own.
-        std::os::unix::fs::symlink(&path, world.home.photos.join(name))?;
+        // The vault has a folder of photos of its own, and no scan follows a link out of it.
+        let own = world.home.photos.join(name);
+        fs::hard_link(&path, &own).or_else(|_| fs::copy(&path, &own).map(drop))?;
     }
     let posture = if args.upright { Posture::Upright } else { Posture::AnyWayUp };
     let search = SearchOptions { posture, ..SearchOptions::default() };

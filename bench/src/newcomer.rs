@@ -1,7 +1,7 @@
 //! `assent-bench newcomer`: what somebody costs who enrols after the scan, against the first scan of the same photos.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 use std::time::Instant;
 
 use assent::ledger::Timestamp;
@@ -143,7 +143,7 @@ fn timed(setup: &Setup, w: &World, threads: usize) -> Result<(f64, ScanSummary),
     };
     let started = Instant::now();
     let now = || Timestamp(T0.0 + started.elapsed().as_millis() as i64);
-    let watch = &mut ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut |_| {} };
+    let watch = &mut ScanWatch { now: &now, stop: &Arc::default(), progress: &mut |_| {} };
     let summary = scan(&w.ledger, &setup.models, w.collection, options, watch)?;
     Ok((started.elapsed().as_secs_f64(), summary))
 }

@@ -105,7 +105,7 @@ fn see(world: &World, subject: SubjectId, photos: usize) -> Result<(), Error> {
                 content[..8].copy_from_slice(&n.to_le_bytes());
                 let stored = tx.put_photo(&NewPhoto {
                     collection: world.collection,
-                    path: &path,
+                    path: &path.as_str().into(),
                     sha256: content,
                     bytes: 1,
                     mtime: T0,

@@ -1,6 +1,6 @@
 //! A vault in a temporary folder, to scan in.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{NewGrant, NewSubject, OthersBasis, Purpose, SubjectId, Timestamp, VaultKind};
@@ -74,6 +74,6 @@ pub(crate) fn scan(world: &World, search: SearchOptions, threads: usize, memory_
     let milliseconds = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let begun = milliseconds();
     let now = || Timestamp(T0.0 + milliseconds() - begun);
-    let mut watch = ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut |_| {} };
+    let mut watch = ScanWatch { now: &now, stop: &Arc::default(), progress: &mut |_| {} };
     Ok(scan_collection(&world.ledger, models(), world.collection, options, &mut watch)?)
 }

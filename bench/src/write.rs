@@ -38,7 +38,7 @@ pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
         for (i, photo) in photos.iter().enumerate() {
             let stored = tx.put_photo(&NewPhoto {
                 collection: world.collection,
-                path: &format!("2026/photo {i}.jpg"),
+                path: &format!("2026/photo {i}.jpg").as_str().into(),
                 sha256: [i as u8; 32],
                 bytes: 1_000_000,
                 mtime: T0,

@@ -184,7 +184,7 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
         .enumerate()
         .map(|(i, seen)| {
             json!({
-                "collection": names.collection(seen.collection), "path": seen.path,
+                "collection": names.collection(seen.collection), "path": seen.path.to_string(),
                 "box": { "x": seen.at.x, "y": seen.at.y, "width": seen.at.w, "height": seen.at.h },
                 "band": seen.band.as_str(), "said": seen.verdict.map(|(verdict, _)| verdict.as_str()),
                 "said_on": seen.verdict.map(|(_, at)| date(at)), "crop": seen.crop.as_ref().map(|_| crop_name(i)),
@@ -277,7 +277,13 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
                 let said = seen.verdict.map_or_else(String::new, |(verdict, at)| format!("{verdict} on {}", date(at)));
                 let b = seen.at;
                 let place = format!("{:.0} × {:.0} pixels at {:.0}, {:.0}", b.w, b.h, b.x, b.y);
-                [names.collection(seen.collection).to_owned(), seen.path.clone(), place, seen.band.to_string(), said]
+                [
+                    names.collection(seen.collection).to_owned(),
+                    seen.path.to_string(),
+                    place,
+                    seen.band.to_string(),
+                    said,
+                ]
             })
             .collect(),
         events: held

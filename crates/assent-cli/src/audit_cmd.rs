@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::audit_show_cmd::{self, ShowArgs};
 use crate::erase_cmd::{ERASURE_LIST, people};
 use crate::error::CommandError;
+use crate::evidence;
 use crate::files::{read_text, write_text};
 use crate::output::{Output, date};
 use crate::progress;
-use crate::report_cmd;
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             receipt(&read_text(file)?, &log_key(key)?, out)
         }
         AuditCommand::Verify(VerifyArgs { evidence: Some(file), key: Some(key), .. }) => {
-            report_cmd::verify(file, &log_key(key)?, out)
+            evidence::verify(file, &log_key(key)?, out)
         }
         AuditCommand::Verify(VerifyArgs { certificates: Some(folder), key: Some(key), .. }) => {
             certificates(folder, &log_key(key)?, out)

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
+use crate::listing_text;
 use crate::output::{Output, count, date, day, quoted, shown};
 use crate::vault::{self, VaultFlags, now};
 
@@ -88,7 +89,8 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 (None, VaultKind::Household) => OthersBasis::Household,
                 (None, VaultKind::Organisation) => return Err(CommandError::Missing { flag: "--others" }),
             };
-            let photos = folder.photos()?.len();
+            let listing = folder.list()?;
+            let photos = listing.files.len();
             let new = NewCollection { name, directory: folder.text(), others };
             let added = ledger.run_tx("add a collection", now(), |tx| {
                 let id = tx.add_collection(&new)?;
@@ -101,9 +103,13 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             let asked = locks.iter().any(|lock| matches!(lock, TxError::Rule(_)));
             let object = json!({
                 "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
+                "not_listed": listing_text::problems(&listing.problems), "left_out": listing_text::left_out(&listing.left_out),
             });
             out.answer(&object, |out| {
                 writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
+                for line in listing_text::lines(&listing.problems, &listing.left_out) {
+                    writeln!(out, "{line}")?;
+                }
                 if asked {
                     writeln!(
                         out,

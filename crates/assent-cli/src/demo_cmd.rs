@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 use std::time::Instant;
 
 use assent::budget::MEMORY_MB_PER_THREAD;
@@ -148,7 +148,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         bar.set_length(p.of as u64);
         bar.set_position(p.done as u64);
     };
-    let never = AtomicBool::new(false);
+    let never = Arc::default();
     let mut watch = ScanWatch { now: &vault::now, stop: &never, progress: &mut tick };
     let summary = scan(&ledger, &models, collection, options, &mut watch)?;
     bar.finish_and_clear();
@@ -159,7 +159,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         return Err(CommandError::Demo { what: "the enrolled person was not found" });
     }
     write_page(&args.sheet, &found)?;
-    let paths: Vec<&str> = found.iter().map(|f| f.path.as_str()).collect();
+    let paths: Vec<String> = found.iter().map(|f| f.path.to_string()).collect();
     story.tell(&format!("{NAME} is in {}: {}.", count(found.len(), "photo"), paths.join(", ")))?;
     let covered: usize = found.iter().map(|f| f.covered.len()).sum();
     story.tell(&format!(

@@ -253,6 +253,20 @@ pub(crate) enum CommandError {
     /// The file with everything about a person could not be put together.
     #[error("cannot make the ZIP file")]
     Zip(#[from] zip::result::ZipError),
+    /// A ZIP file that says two things at once.
+    #[error("{} is not to be trusted: {what}", path.display())]
+    EvidenceZip {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// More than evidence may be.
+    #[error("{} is more than evidence may be once it is unpacked (1 GiB); hand large files over beside it", path.display())]
+    EvidenceTooLarge {
+        /// Which.
+        path: PathBuf,
+    },
     /// The demonstration failed to show what it claims.
     #[error("the demonstration went wrong: {what}")]
     Demo {

@@ -4,20 +4,31 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use assent::source::read_regular;
+
 use crate::error::CommandError;
+
+/// A picture or a scanned form that a person names is at most so long, bytes.
+const BYTES_MAX: u64 = 1 << 30;
+
+/// A text that a person names is at most so long, bytes.
+const TEXT_BYTES_MAX: u64 = 128 << 20;
 
 /// # Errors
 ///
-/// [`CommandError::Io`] if the file cannot be read.
+/// [`CommandError::Io`] if the file cannot be read, is none, or is longer than 1 GiB.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CommandError> {
-    fs::read(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
+    read_regular(path, BYTES_MAX).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
 }
 
 /// # Errors
 ///
-/// [`CommandError::Io`] if the file cannot be read as text.
+/// [`CommandError::Io`] if the file cannot be read as text, is none, or is longer than 128 MiB.
 pub(crate) fn read_text(path: &Path) -> Result<String, CommandError> {
-    fs::read_to_string(path).map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
+    let text = read_regular(path, TEXT_BYTES_MAX).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+    });
+    text.map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
 }
 
 /// Writes a file so that it is whole or as it was.

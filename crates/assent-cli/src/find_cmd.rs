@@ -263,7 +263,7 @@ fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: Verdict) ->
 
 fn describe(f: &FoundPhoto) -> Value {
     json!({
-        "number": f.face.0, "collection": f.collection, "photo": f.path, "file": f.file.display().to_string(),
+        "number": f.face.0, "collection": f.collection, "photo": f.path.to_string(), "file": f.file.display().to_string(),
         "band": f.band.as_str(), "verdict": f.verdict.map(Verdict::as_str),
         "box": [f.at.x.round(), f.at.y.round(), f.at.w.round(), f.at.h.round()],
     })

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use assent::models::Models;
+use assent::models::{Models, ModelsError};
 use assent::packs::{
     AcceptedLicences, CARD_FILE, FileRef, FindPacksError, FoundPack, ModelCard, ModelPack, PackError, PackKind,
     PhotoPack, find_packs, hex, sha256_of,
@@ -50,7 +50,7 @@ enum PacksCommand {
     List,
     /// Fetch the model pack `opencv-sface` from OpenCV Zoo (39 MB)
     Fetch(FetchArgs),
-    /// Compare every file of the packs with their cards
+    /// Compare every file of the packs with their cards, and run each network once
     Verify {
         /// Only the packs of these names
         names: Vec<String>,
@@ -153,7 +153,9 @@ pub(crate) fn run(args: &PacksArgs, models: &ModelPlaces, json: bool, out: &mut 
     let roots = pack_roots(models.packs.as_deref())?;
     match &args.command {
         PacksCommand::List => list(&roots, json, out),
-        PacksCommand::Verify { names, accept_licence } => verify(&roots, names, accept_licence, json, out),
+        PacksCommand::Verify { names, accept_licence } => {
+            verify(&roots, (names, accept_licence), models.runtime.as_deref(), json, out)
+        }
         PacksCommand::Fetch(args) => {
             let root = roots.first().map_or(Path::new("."), PathBuf::as_path);
             fetch_pack(args, &root.join("models"), models.runtime.as_deref(), json, out)
@@ -176,8 +178,8 @@ fn list(roots: &[PathBuf], json: bool, out: &mut dyn Write) -> Result<(), PacksE
 
 fn verify(
     roots: &[PathBuf],
-    wanted: &[String],
-    accept: &[String],
+    (wanted, accept): (&[String], &[String]),
+    runtime: Option<&Path>,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), PacksError> {
@@ -187,11 +189,31 @@ fn verify(
         return Err(PacksError::NoPack { looked_in: names(roots) });
     }
     let terms = AcceptedLicences::naming(accept.iter().cloned());
-    let check = |pack: &FoundPack| match pack.kind {
-        PackKind::Models => ModelPack::load(&pack.dir, &terms).map(|_| ()),
-        PackKind::Photos => PhotoPack::load(&pack.dir).and_then(|photos| photos.verify().map(|_| ())),
+    let runtime = runtime_dir(runtime).ok();
+    let check = |pack: &FoundPack| -> Result<Option<bool>, String> {
+        let refused = |e: PackError| chain(&e);
+        match pack.kind {
+            PackKind::Models => {
+                ModelPack::load(&pack.dir, &terms).map_err(refused)?;
+                ran(runtime.as_deref(), &pack.dir, &terms).map(Some)
+            }
+            PackKind::Photos => {
+                PhotoPack::load(&pack.dir).and_then(|photos| photos.verify()).map_err(refused)?;
+                Ok(None)
+            }
+        }
     };
-    let rows: Vec<Value> = found.iter().map(|pack| row(pack, check(pack).and_then(|()| describe(pack)))).collect();
+    let verified = |pack: &FoundPack| match check(pack) {
+        Ok(ran) => {
+            let mut row = row(pack, describe(pack));
+            if let Some(ran) = ran {
+                row["ran"] = json!(ran);
+            }
+            row
+        }
+        Err(reason) => named(pack, json!({ "refused": reason })),
+    };
+    let rows: Vec<Value> = found.iter().map(verified).collect();
     if json {
         writeln!(out, "{}", json!({ "packs": rows }))?;
     } else {
@@ -199,6 +221,20 @@ fn verify(
     }
     let refused = rows.iter().filter(|row| row["refused"].is_string()).count();
     if refused == 0 { Ok(()) } else { Err(PacksError::Refused { refused, all: rows.len() }) }
+}
+
+/// Runs each network of a pack once; `false` where the library is missing that runs them.
+///
+/// # Errors
+///
+/// Why a network does not run.
+fn ran(runtime: Option<&Path>, dir: &Path, terms: &AcceptedLicences) -> Result<bool, String> {
+    let Some(runtime) = runtime else { return Ok(false) };
+    match Models::load(runtime, dir, terms, &[]) {
+        Ok(models) => models.try_out().map(|()| true).map_err(|e| chain(&e)),
+        Err(ModelsError::Runtime(_)) => Ok(false),
+        Err(ModelsError::Pack(e)) => Err(chain(&e)),
+    }
 }
 
 /// What a card says, without the files it names.
@@ -221,7 +257,11 @@ fn describe(pack: &FoundPack) -> Result<Value, PackError> {
 }
 
 fn row(pack: &FoundPack, described: Result<Value, PackError>) -> Value {
-    let mut row = described.unwrap_or_else(|error| json!({ "refused": chain(&error) }));
+    named(pack, described.unwrap_or_else(|error| json!({ "refused": chain(&error) })))
+}
+
+/// What is said of a pack, with its name and folder.
+fn named(pack: &FoundPack, mut row: Value) -> Value {
     row["kind"] = json!(pack.kind.word());
     row["name"] = json!(pack.name);
     row["folder"] = json!(pack.dir.display().to_string());
@@ -241,7 +281,12 @@ fn print_rows(found: &[FoundPack], rows: &[Value], before: &str, out: &mut dyn W
             None => String::new(),
         };
         let version = row["version"].as_str().unwrap_or_default();
-        writeln!(out, "{name:24} {version:10} {before}{}{bands}", pack.dir.display())?;
+        let ran = match row["ran"].as_bool() {
+            Some(true) => ", each network ran once",
+            Some(false) => ", the networks were not run: there is no inference library yet (assent runtime fetch)",
+            None => "",
+        };
+        writeln!(out, "{name:24} {version:10} {before}{}{bands}{ran}", pack.dir.display())?;
     }
     Ok(())
 }

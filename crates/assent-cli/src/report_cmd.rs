@@ -1,31 +1,24 @@
 //! `assent report`: the register of processing, and evidence for an authority, which is checked without the vault.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Cursor, Read as _, Write as _};
+use std::fs;
+use std::io::{Cursor, Write as _};
 use std::iter;
 use std::path::{Path, PathBuf};
 
-use assent::ledger::{
-    EntryName, EventKind, EvidenceError, GivenNames, Ledger, LogKey, file_name_of, verify_evidence_list, verify_export,
-};
+use assent::ledger::{EntryName, EventKind, EvidenceError, GivenNames, Ledger, file_name_of};
 use assent::packs::{hex, sha256};
 use assent::rulepacks;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
-use zip::{ZipArchive, ZipWriter};
 
 use crate::error::CommandError;
+use crate::evidence::{BYTES_MAX, LIST, LOG};
 use crate::files::{read_bytes, write_private};
 use crate::output::{Output, count, date, quoted};
 use crate::vault::{self, VaultFlags, collection_name, now};
-
-/// The signed list of the other files.
-const LIST: &str = "list.txt";
-
-/// Below it lies the log, as `assent audit export` writes it.
-const LOG: &str = "log/";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
@@ -61,6 +54,10 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         }
         ReportCommand::Evidence { to, with } => {
             let files = evidence(&ledger, with)?;
+            let bytes: u64 = files.values().map(|bytes| bytes.len() as u64).sum();
+            if bytes > BYTES_MAX {
+                return Err(CommandError::EvidenceTooLarge { path: to.clone() });
+            }
             let hashes = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
             let list = (LIST, ledger.evidence_list(&hashes)?.into_bytes());
             let rest = files.iter().map(|(name, bytes)| (name.as_str(), bytes));
@@ -222,43 +219,4 @@ fn below(root: &Path, folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Resu
         }
     }
     Ok(())
-}
-
-/// Checks evidence with the log's public key alone.
-///
-/// # Errors
-///
-/// [`CommandError::Evidence`] if it does not hold, [`CommandError::Zip`] if it is no ZIP file.
-pub(crate) fn verify(path: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let io = |source| CommandError::Io { op: "read", path: path.to_owned(), source };
-    let mut zip = ZipArchive::new(File::open(path).map_err(io)?)?;
-    let mut files = BTreeMap::new();
-    for i in 0..zip.len() {
-        let mut file = zip.by_index(i)?;
-        let name = file.name()?.into_owned();
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        files.insert(name, bytes);
-    }
-    let list = files.remove(LIST).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(EvidenceError::Form)?;
-    let hashes: Vec<_> = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
-    verify_evidence_list(&list, key, &hashes)?;
-    let log = verify_export(&mut |name| files.get(&format!("{LOG}{name}")).cloned(), key)?;
-    let mut certificates = 0;
-    for (name, bytes) in &files {
-        if name.starts_with("certificates/") {
-            assent::ledger::Certificate::verify(&String::from_utf8_lossy(bytes), key)?;
-            certificates += 1;
-        }
-    }
-    let object = json!({ "holds": true, "files": files.len(), "log_entries": log.size, "certificates": certificates });
-    Ok(out.answer(&object, |out| {
-        writeln!(
-            out,
-            "The evidence holds: {}, a log of {} entries, {}.",
-            count(files.len(), "file"),
-            log.size,
-            count(certificates, "certificate")
-        )
-    })?)
 }

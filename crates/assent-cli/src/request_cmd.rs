@@ -1,6 +1,6 @@
 //! `assent request`: the register of what people and authorities ask for.
 
-use assent::ledger::{Album, Collection, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
+use assent::ledger::{Album, Collection, KnownPhoto, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -212,7 +212,11 @@ fn blur(
     let (x, y) = point.ok_or(CommandError::Point)?;
     let set = ledger.run_tx("set a face apart", now(), |tx| {
         let known = tx.known_photos(collection.id)?;
-        let Some(photo) = known.iter().find(|photo| photo.path == path) else { return Ok(None) };
+        // A name that is no text can be given only as it is shown.
+        let shown = |photo: &KnownPhoto| photo.path.to_string();
+        let Some(photo) = known.iter().find(|photo| photo.path == path || shown(photo) == path) else {
+            return Ok(None);
+        };
         let inside = |b: &assent::ledger::FaceBox| (b.x..=b.x + b.w).contains(&x) && (b.y..=b.y + b.h).contains(&y);
         let Some((face, _)) = tx.faces_of(photo.id)?.into_iter().find(|(_, b)| inside(b)) else { return Ok(None) };
         tx.object(photo.id, face)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 use assent::export::{Mark, write_whole};
 use assent::find::{FoundPhoto, PictureError, head, picture};
-use assent::ledger::Verdict;
+use assent::ledger::{PhotoPath, Verdict};
 use assent::{CoverStyle, Frame, Rect, fit_within, resize, resize_part};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,7 +49,7 @@ struct Proposal<'a> {
     whole: String,
     width: u32,
     height: u32,
-    path: &'a str,
+    path: &'a PhotoPath,
 }
 
 /// Whom the page is about: their name, how a command names them, and who made the page.

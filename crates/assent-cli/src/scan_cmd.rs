@@ -1,7 +1,10 @@
 //! `assent scan`: look at every photo of a collection, once.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use assent::DeclaredRates;
 use assent::ledger::{RequestId, TemplateId};
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
+use crate::listing_text;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count};
 use crate::progress;
@@ -121,7 +125,11 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Set by the first Ctrl-C; a second one ends the program at once, which leaves the vault whole, too.
+/// What a photo may take to hear that the scan is to end.
+const STOPS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Set by the first Ctrl-C. A second one ends the program at once, and so does a photo that goes on for three seconds
+/// more: that leaves the vault whole, and loses at most the photos of the last seconds.
 fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
@@ -129,6 +137,12 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
+        thread::spawn(|| {
+            thread::sleep(STOPS_WITHIN);
+            // There is nobody to tell when the error output is closed.
+            drop(writeln!(io::stderr(), "Stopped in the middle of a photo; the next scan goes on where this one was."));
+            std::process::exit(130);
+        });
     };
     // Without a handler, Ctrl-C ends the program: the batch that was not committed is looked at again.
     drop(ctrlc::set_handler(handler));
@@ -186,6 +200,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
         "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "removed": s.removed,
+        "not_listed": listing_text::problems(&s.problems), "left_out": listing_text::left_out(&s.left_out),
         "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
         "unopened_templates": ids(&s.unopened), "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
         "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
@@ -253,6 +268,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         ));
     }
     lines.extend(refused::lines(&s.failed));
+    lines.extend(listing_text::lines(&s.problems, &s.left_out));
     if s.stopped {
         lines.push("Stopped; the next scan goes on where this one was.".to_owned());
     }

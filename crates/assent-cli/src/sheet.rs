@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 use assent::export::{Mark, copy_names, write_whole};
 use assent::find::{FoundPhoto, PictureError, head, picture};
-use assent::ledger::{Ledger, VaultKind};
+use assent::ledger::{Ledger, PhotoPath, VaultKind};
 use assent::{CoverStyle, Frame, fit_within, resize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,7 +46,7 @@ struct Picture<'a> {
     alt: String,
     ring: Option<Ring>,
     collection: &'a str,
-    path: &'a str,
+    path: &'a PhotoPath,
     /// Where the whole copy is from the page, if there is one.
     link: Option<String>,
     basis_rem: f32,
@@ -94,7 +94,9 @@ pub(crate) fn write(
     about: &About<'_>,
     found: &[FoundPhoto],
 ) -> Result<Vec<(PathBuf, PictureError)>, CommandError> {
-    let names: Vec<(&str, &str)> = found.iter().map(|f| (f.collection.as_str(), f.path.as_str())).collect();
+    let paths: Vec<String> = found.iter().map(|f| f.path.to_string()).collect();
+    let names: Vec<(&str, &str)> =
+        found.iter().zip(&paths).map(|(f, path)| (f.collection.as_str(), path.as_str())).collect();
     let beside = about.copies.and_then(|folder| below(file, folder));
     let link = |name: String| beside.as_ref().map(|folder| encoded(&format!("{folder}{name}")));
     let mut shown: Vec<(&FoundPhoto, Picture<'_>)> = Vec::new();

@@ -1,7 +1,7 @@
 //! Evidence for an authority: a list of files with their hashes that the log signed, and the log itself as files, which are
 //! checked without the vault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use base64::Engine;
@@ -62,35 +62,75 @@ impl Ledger {
     }
 }
 
-/// Checks a list of files against those that are there.
-///
-/// # Errors
-///
-/// - [`EvidenceError::Note`] if this log did not sign the list, [`EvidenceError::Form`] if it is none.
-/// - [`EvidenceError::Name`] for the first name that is none ([`EntryName`]).
-/// - [`EvidenceError::File`] for the first file that is missing, changed or not on the list.
-pub fn verify_evidence_list(note: &str, key: &LogKey, files: &[(String, Hash)]) -> Result<(), EvidenceError> {
-    let text = key.verify(note)?;
-    let lines = text.strip_prefix(TITLE).and_then(|rest| rest.strip_prefix('\n')).ok_or(EvidenceError::Form)?;
-    let mut listed = Vec::new();
-    for line in lines.lines() {
-        listed.push(line.split_once(' ').ok_or(EvidenceError::Form)?);
+/// The files of evidence, each with its SHA-256, as the log signed them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceList(BTreeMap<String, Hash>);
+
+impl EvidenceList {
+    /// Reads a list that this log signed.
+    ///
+    /// # Errors
+    ///
+    /// - [`EvidenceError::Note`] if this log did not sign the list, [`EvidenceError::Form`] if it is none.
+    /// - [`EvidenceError::Name`] for the first name that is none ([`EntryName`]).
+    /// - [`EvidenceError::File`] for a file that it lists twice.
+    pub fn verify(note: &str, key: &LogKey) -> Result<EvidenceList, EvidenceError> {
+        let text = key.verify(note)?;
+        let lines = text.strip_prefix(TITLE).and_then(|rest| rest.strip_prefix('\n')).ok_or(EvidenceError::Form)?;
+        let mut listed = BTreeMap::new();
+        for line in lines.lines() {
+            let (hash, name) = line.split_once(' ').ok_or(EvidenceError::Form)?;
+            EntryName::new(name).map_err(|source| EvidenceError::Name { name: name.to_owned(), source })?;
+            let hash = hash_of(hash).ok_or(EvidenceError::Form)?;
+            if listed.insert(name.to_owned(), hash).is_some() {
+                return Err(wrong(name, "listed twice"));
+            }
+        }
+        Ok(EvidenceList(listed))
     }
-    for name in listed.iter().map(|(_, name)| *name).chain(files.iter().map(|(name, _)| name.as_str())) {
-        EntryName::new(name).map_err(|source| EvidenceError::Name { name: name.to_owned(), source })?;
-    }
-    let wrong = |name: &str, what| Err(EvidenceError::File { name: name.to_owned(), what });
-    for (hash, name) in &listed {
-        match files.iter().find(|(there, _)| there == name) {
-            None => return wrong(name, "missing"),
-            Some((_, there)) if hash_of(hash) != Some(*there) => return wrong(name, "changed"),
-            Some(_) => {}
+
+    /// Whether these are its files, by their names.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError::File`] for the first that is missing, that is there twice, or that is not on the list.
+    pub fn check_names<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Result<(), EvidenceError> {
+        let mut there = BTreeSet::new();
+        for name in names {
+            if !self.0.contains_key(name) {
+                return Err(wrong(name, "not on the list"));
+            }
+            if !there.insert(name) {
+                return Err(wrong(name, "there twice"));
+            }
+        }
+        match self.0.keys().find(|name| !there.contains(name.as_str())) {
+            Some(name) => Err(wrong(name, "missing")),
+            None => Ok(()),
         }
     }
-    match files.iter().find(|(there, _)| !listed.iter().any(|(_, name)| name == there)) {
-        Some((name, _)) => wrong(name, "not on the list"),
-        None => Ok(()),
+
+    /// Whether this is the content of one of its files.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError::File`] if it is another, or no file of the list.
+    pub fn check_content(&self, name: &str, sha256: Hash) -> Result<(), EvidenceError> {
+        match self.0.get(name) {
+            Some(listed) if *listed == sha256 => Ok(()),
+            Some(_) => Err(wrong(name, "changed")),
+            None => Err(wrong(name, "not on the list")),
+        }
     }
+
+    /// The names of its files, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+fn wrong(name: &str, what: &'static str) -> EvidenceError {
+    EvidenceError::File { name: name.to_owned(), what }
 }
 
 /// Checks a log that was exported as files: its checkpoint is signed, and its entries give the root that was signed. `read`

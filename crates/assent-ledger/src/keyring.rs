@@ -111,6 +111,7 @@ impl KeyRing {
     /// Opens the file and leaves alone what lies beside it.
     pub(crate) fn open_backup(path: &Path, secrets: &[RingSecret], hook: &WriteHook) -> Result<Self, KeyRingError> {
         let io = |source| KeyRingError::Io { op: "read", path: path.to_owned(), source };
+        lock::refuse_irregular(path)?;
         let opened = OpenOptions::new().read(true).write(true).open(path);
         let mut file = opened.map_err(|source| lock::cannot_open(path, source))?;
         let about = file.metadata().map_err(io)?;

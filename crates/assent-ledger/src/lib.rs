@@ -48,6 +48,7 @@ mod merkle;
 mod names;
 mod note;
 mod passphrase;
+mod photo_path;
 mod proof;
 mod publish;
 mod reader;
@@ -72,7 +73,7 @@ pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
 pub use erase_many::Erasures;
 pub use error::{OpenError, TxError};
-pub use evidence::{EvidenceError, verify_evidence_list, verify_export};
+pub use evidence::{EvidenceError, EvidenceList, verify_export};
 pub use id::{
     CollectionId, FaceId, GrantId, IdError, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp,
     VaultId, WitnessId,
@@ -84,6 +85,7 @@ pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
 pub use names::{EntryName, FILE_NAME_BYTES_MAX, GivenNames, NameError, check_file_name, file_name_of, is_unprintable};
 pub use note::{Checkpoint, LogKey, NoteError};
+pub use photo_path::PhotoPath;
 pub use publish::{ExportError, LeafProof, ProofError};
 pub use receipt::{ErasureListError, ReceiptError, verify_erasure_list, verify_receipt};
 pub use repair::{DamagedSlot, KeyCheck, KeyRepair, SlotOwner};

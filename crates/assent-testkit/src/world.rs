@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use assent::DeclaredRates;
 use assent::budget::MEMORY_MB_PER_THREAD;
@@ -307,7 +308,7 @@ pub fn scan_with(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ScanSummary, ScanError> {
     let progress = &mut |p: Progress| progress(p.done, p.of);
-    let watch = &mut ScanWatch { now, stop: &AtomicBool::new(false), progress };
+    let watch = &mut ScanWatch { now, stop: &Arc::default(), progress };
     scan(ledger, models, collection, options(threads, None), watch)
 }
 
@@ -322,7 +323,7 @@ pub fn scan_for(
     collection: CollectionId,
     request: RequestId,
 ) -> Result<ScanSummary, ScanError> {
-    let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
+    let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
     scan(ledger, models, collection, options(1, Some(request)), watch)
 }
 

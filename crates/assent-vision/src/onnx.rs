@@ -365,7 +365,7 @@ mod tests {
                 let (from, to) = (format!("t{i}"), format!("t{}", i + 1));
                 wire::put(&mut graph, 1, &node("Conv", &[&from, "w"], &to).encode_to_vec());
             }
-            wire::put(&mut graph, 5, &float_tensor("w", &[100, 100, 1, 1], &[0.5; 10_000]));
+            wire::put(&mut graph, 5, &float_tensor("w", &[100, 100, 1, 1], &vec![0.5; 10_000]));
             let mut model = Vec::new();
             wire::put(&mut model, 7, &graph);
             Graph::read(&model)

@@ -85,7 +85,7 @@ impl<'a> KnownPhotos<'a> {
         let hash = sha256(bytes);
         let found = self.ledger.run_tx("look for copies of a portrait", self.now, |tx| {
             for about in tx.collections()? {
-                if !tx.photos_with_content(about.id, hash)?.is_empty() {
+                if tx.has_content(about.id, hash)? {
                     return Ok(true);
                 }
             }

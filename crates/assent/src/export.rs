@@ -227,7 +227,9 @@ impl CopyFolder {
             fs::remove_file(path).map_err(|source| HandOutError::Io { op: "remove", path: path.clone(), source })?;
         }
         let mut copied = Copied::default();
-        let named: Vec<(&str, &str)> = photos.iter().map(|f| (f.collection.as_str(), f.path.as_str())).collect();
+        let paths: Vec<String> = photos.iter().map(|f| f.path.to_string()).collect();
+        let named: Vec<(&str, &str)> =
+            photos.iter().zip(&paths).map(|(f, path)| (f.collection.as_str(), path.as_str())).collect();
         for (photo, name) in photos.iter().zip(copy_names(&named)) {
             let target = self.path.join(&name);
             self.earlier.remove(&target);

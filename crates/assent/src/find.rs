@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger, PhotoId, Purpose,
-    SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
+    ActiveGrant, Collection, CollectionId, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger, PhotoId, PhotoPath,
+    Purpose, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
 use assent_vision::cover::{self, CoverStyle, Head};
 use assent_vision::decode::{self, DecodeError, DecodeLimits};
@@ -24,7 +24,7 @@ pub struct FoundPhoto {
     /// The collection's name.
     pub collection: String,
     /// The photo's path below the collection's folder.
-    pub path: String,
+    pub path: PhotoPath,
     /// The file.
     pub file: PathBuf,
     /// Width and height after EXIF orientation, pixels.
@@ -211,7 +211,7 @@ fn seen<'tx>(
         found.push(FoundPhoto {
             collection: about.name.clone(),
             path: path.clone(),
-            file: Path::new(&about.directory).join(path),
+            file: Path::new(&about.directory).join(path.to_path()),
             size: (*width, *height),
             face: s.face,
             at: s.at,

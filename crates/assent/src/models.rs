@@ -1,13 +1,16 @@
 //! The two networks of a pack, loaded, and a worker that takes photos through them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
+use assent_vision::caught::caught;
 use assent_vision::decode::{DecodeError, DecodeLimits, Decoded};
-use assent_vision::detect::{Detected, FaceFinder, SearchOptions};
+use assent_vision::detect::{Detected, Detection, FaceFinder, Posture, SearchOptions};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
+use assent_vision::frame::Frame;
 use assent_vision::geometry::{Point, QuarterTurn, Rect};
 use assent_vision::machine::Kernel;
 use assent_vision::memory::whole_limit_bytes;
@@ -144,6 +147,31 @@ impl Models {
         })
     }
 
+    /// Runs each network once, on a picture that shows nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if a network cannot be loaded or run, or answers with what is no number.
+    pub fn try_out(&self) -> Result<(), InferenceError> {
+        let absurd = |role, what| InferenceError::Absurd { role, what };
+        let mut worker = self.worker(SearchOptions { posture: Posture::Upright, ..SearchOptions::default() })?;
+        let spec = self.pack.embedder();
+        let side = spec.side_px.max(TRIED_SIDE_PX);
+        let blank = Frame::filled(side, side, [0; 3]);
+        caught(|| worker.finder.find(&blank, worker.search).map(drop))
+            .unwrap_or(Err(absurd(Role::Detector, "it breaks off in the middle of a blank picture")))?;
+        let landmarks = spec.template.map(|[x, y]| Point { x: x * side as f32, y: y * side as f32 });
+        let face = Detection { landmarks, ..Detection::default() };
+        let crop = worker.embedder.align(&blank, 1.0, &face);
+        let crop = crop.map_err(|_| absurd(Role::Embedder, "its card puts the landmarks where no face has them"))?;
+        let answer = caught(|| worker.embedder.embed(&[crop]))
+            .unwrap_or(Err(absurd(Role::Embedder, "it breaks off in the middle of a blank picture")))?;
+        match answer.as_slice() {
+            [Some(_)] => Ok(()),
+            _ => Err(absurd(Role::Embedder, "its answer to a blank picture is no number")),
+        }
+    }
+
     /// As many workers as `threads`, at least one.
     ///
     /// # Errors
@@ -184,6 +212,9 @@ pub struct Worker {
     /// Where the last photo's pixels were.
     spare: Vec<u8>,
 }
+
+/// The side of the blank picture on which networks are tried out, pixels.
+const TRIED_SIDE_PX: u32 = 320;
 
 /// The most memory, bytes, that a worker keeps for the pixels of the next photo.
 const SPARE_BYTES_MAX: usize = 16 << 20;
@@ -227,6 +258,11 @@ pub enum LookError {
 }
 
 impl Worker {
+    /// From now on, a search ends in the middle of a photo once `stop` is set.
+    pub fn stop_by(&mut self, stop: Arc<AtomicBool>) {
+        self.finder.stop_by(stop);
+    }
+
     /// Sets the most memory, bytes, that one photo may take; one that needs more is refused.
     pub fn limit_memory(&mut self, bytes: u64) {
         self.decoder.limits.memory_bytes = bytes;

@@ -1,7 +1,7 @@
 //! Enrolments that wait for their witnesses (R4): recorded without a template, completed when both have signed.
 
-use std::fs;
 use std::io;
+use std::path::Path;
 
 use assent_ledger::{
     CollectionId, GrantId, Ledger, NewPending, Pending, PendingId, Picture, Purpose, Timestamp, TxError,
@@ -12,6 +12,10 @@ use crate::copies::KnownPhotos;
 use crate::enrol::{Consent, EnrolError, Enrolment, enrol_as, fit_picture, release_is_no_portrait};
 use crate::models::{Models, Worker};
 use crate::packs::sha256;
+use crate::source::read_regular;
+
+/// A picture that is longer is not read, bytes.
+const PICTURE_BYTES_MAX: u64 = 1 << 30;
 
 /// Why an enrolment that both witnesses signed goes on waiting. Nothing was stored.
 #[derive(Debug, Error)]
@@ -142,6 +146,7 @@ pub fn complete(
 
 fn read(picture: &Picture) -> Result<(String, Vec<u8>), CompleteError> {
     let name = || picture.path.clone();
-    let bytes = fs::read(&picture.path).map_err(|source| CompleteError::Unreadable { picture: name(), source })?;
+    let bytes = read_regular(Path::new(&picture.path), PICTURE_BYTES_MAX)
+        .map_err(|source| CompleteError::Unreadable { picture: name(), source })?;
     if sha256(&bytes) == picture.sha256 { Ok((name(), bytes)) } else { Err(CompleteError::Changed { picture: name() }) }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, EventKind, GrantState, Piece, Purpose, RuleError, SubjectId, Timestamp, Tx,
-    TxError,
+    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Piece, Purpose, RuleError, SubjectId,
+    Timestamp, Tx, TxError,
 };
 
 use crate::source::Folder;
@@ -194,7 +194,7 @@ pub(crate) fn not_found<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, to_confirm:
 }
 
 /// How many photos lie in a collection's folder that no scan has seen. A folder that cannot be read holds none.
-pub(crate) fn not_scanned(about: &Collection, known: &BTreeSet<String>) -> usize {
-    let listed = Folder::open(&about.directory).and_then(|folder| folder.photos());
-    listed.map_or(0, |photos| photos.iter().filter(|photo| !known.contains(&photo.path)).count())
+pub(crate) fn not_scanned(about: &Collection, known: &BTreeSet<PhotoPath>) -> usize {
+    let listed = Folder::open(&about.directory).and_then(|folder| folder.list());
+    listed.map_or(0, |listing| listing.files.iter().filter(|photo| !known.contains(&photo.path)).count())
 }

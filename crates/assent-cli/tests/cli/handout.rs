@@ -55,7 +55,7 @@ fn scanned(club: &Club, photos: &[(&str, Option<Band>)]) {
             let outcome = Outcome::Faces(vec![face(10.0), face(70.0)]);
             let photo = tx.put_photo(&NewPhoto {
                 collection: collection.id,
-                path,
+                path: &(*path).into(),
                 bytes: bytes.len() as u64,
                 mtime: now,
                 sha256: sha256(&bytes),

@@ -11,6 +11,7 @@ mod handout;
 mod household;
 mod keys;
 mod names;
+mod odd_files;
 mod packs;
 mod rights;
 mod roster;

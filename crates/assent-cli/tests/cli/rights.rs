@@ -275,7 +275,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-fn unzipped(file: &str) -> Vec<(String, Vec<u8>)> {
+pub(super) fn unzipped(file: &str) -> Vec<(String, Vec<u8>)> {
     let mut zip = ZipArchive::new(fs::File::open(file).unwrap()).unwrap();
     (0..zip.len())
         .map(|i| {
@@ -287,7 +287,7 @@ fn unzipped(file: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-fn zipped(path: &Path, files: &[(String, Vec<u8>)]) {
+pub(super) fn zipped(path: &Path, files: &[(String, Vec<u8>)]) {
     use std::io::Write as _;
     let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
     for (name, bytes) in files {

@@ -62,6 +62,7 @@ impl RingLock {
     /// - [`KeyRingError::Missing`], [`KeyRingError::NotARing`], [`KeyRingError::Newer`] as their texts say.
     /// - [`KeyRingError::Io`] if the file cannot be read.
     pub fn of(path: &Path) -> Result<Self, KeyRingError> {
+        refuse_irregular(path)?;
         let mut file = File::open(path).map_err(|source| cannot_open(path, source))?;
         Ok(Header::read(&mut file, path)?.lock())
     }
@@ -272,6 +273,18 @@ impl Header {
             (LOCKED, kind) => kind == DATA_KEY,
             (version, _) => version == IN_THE_CLEAR,
         }
+    }
+}
+
+/// A pipe would keep whoever opens it waiting for ever.
+///
+/// # Errors
+///
+/// [`KeyRingError::NotARing`] if something is there that is no file.
+pub(super) fn refuse_irregular(path: &Path) -> Result<(), KeyRingError> {
+    match std::fs::metadata(path) {
+        Ok(about) if !about.is_file() => Err(KeyRingError::NotARing { path: path.to_owned() }),
+        _ => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::TxError;
 use crate::fields::Reader;
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, TemplateId, Timestamp};
 use crate::log::{EventKind, Leaf};
+use crate::photo_path::PhotoPath;
 use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::words::{Band, Purpose, Verdict};
@@ -69,7 +70,7 @@ pub struct HeldSighting {
     /// In which collection.
     pub collection: CollectionId,
     /// The photo's path there.
-    pub path: String,
+    pub path: PhotoPath,
     /// Where in the photo.
     pub at: FaceBox,
     /// How sure the engine was.
@@ -222,12 +223,11 @@ impl Tx<'_> {
                     Some(sealed) => self.crop_of(collection, face, (row.array(15)?, &sealed))?,
                     None => None,
                 };
-                let damaged = |table| TxError::Damaged { table };
                 all.push(HeldSighting {
                     collection,
-                    path: std::str::from_utf8(&path).map_err(|_| damaged("photos"))?.to_owned(),
+                    path: PhotoPath::from_bytes(path.as_slice()),
                     at: read_box(&row, 5)?,
-                    band: band.ok_or_else(|| damaged(SIGHTINGS))?,
+                    band: band.ok_or(TxError::Damaged { table: SIGHTINGS })?,
                     verdict,
                     crop,
                 });

@@ -7,6 +7,7 @@ use super::Tx;
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
+use crate::photo_path::PhotoPath;
 use crate::seal::{self, Place};
 use crate::secret::Key;
 
@@ -62,7 +63,7 @@ pub struct NewPhoto<'a> {
     /// In which collection.
     pub collection: CollectionId,
     /// The path below the collection's directory. One row per path.
-    pub path: &'a str,
+    pub path: &'a PhotoPath,
     /// SHA-256 of the file's content; kept as a keyed tag only.
     pub sha256: [u8; 32],
     /// Length of the file, bytes.
@@ -102,7 +103,7 @@ pub struct KnownPhoto {
     /// The photo.
     pub id: PhotoId,
     /// The path below the collection's directory.
-    pub path: String,
+    pub path: PhotoPath,
     /// Length of the file when it was scanned, bytes.
     pub bytes: u64,
     /// When the file was last changed, as it was scanned.
@@ -180,6 +181,28 @@ impl Tx<'_> {
         let tag = self.collection_key(collection).mac("assent content v1", &sha256);
         let sql = "SELECT id FROM photos WHERE collection_id = $1 AND content_tag = $2 ORDER BY id";
         self.rows(sql, args![collection, tag])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
+    }
+
+    /// Whether a collection has a photo with this content.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn has_content(&self, collection: CollectionId, sha256: [u8; 32]) -> Result<bool, TxError> {
+        let tag = self.collection_key(collection).mac("assent content v1", &sha256);
+        let sql = "SELECT 1 FROM photos WHERE collection_id = $1 AND content_tag = $2 LIMIT 1";
+        Ok(self.row(sql, args![collection, tag])?.is_some())
+    }
+
+    /// Whether a photo of a collection was scanned with this content.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn is_content_of(&self, collection: CollectionId, photo: PhotoId, sha256: [u8; 32]) -> Result<bool, TxError> {
+        let tag = self.collection_key(collection).mac("assent content v1", &sha256);
+        let sql = "SELECT 1 FROM photos WHERE id = $1 AND collection_id = $2 AND content_tag = $3";
+        Ok(self.row(sql, args![photo, collection, tag])?.is_some())
     }
 
     /// Stores what a scan made of a file, all of it or nothing. A path that is known gets the new result: faces whose
@@ -340,7 +363,7 @@ impl Tx<'_> {
         &self,
         collection: CollectionId,
         photo: PhotoId,
-        path: &str,
+        path: &PhotoPath,
         mtime: Timestamp,
     ) -> Result<(), TxError> {
         let key = self.collection_key(collection);
@@ -388,7 +411,12 @@ impl Tx<'_> {
         })
     }
 
-    fn sealed_path(&self, collection: CollectionId, key: &Key, path: &str) -> Result<([u8; 32], Vec<u8>), TxError> {
+    fn sealed_path(
+        &self,
+        collection: CollectionId,
+        key: &Key,
+        path: &PhotoPath,
+    ) -> Result<([u8; 32], Vec<u8>), TxError> {
         let tag = key.mac("assent path v1", path.as_bytes());
         let sealed = self.seal_with(key, &path_place(collection, &tag), path.as_bytes())?;
         Ok((tag, sealed))
@@ -409,7 +437,7 @@ fn read_photo(row: &Row, collection: CollectionId, key: &Key) -> Result<KnownPho
     let path = seal::open(key, &path_place(collection, &row.array(1)?), &row.bytes(2)?)?;
     Ok(KnownPhoto {
         id: PhotoId(row.int(0)?),
-        path: std::str::from_utf8(&path).map_err(|_| TxError::Damaged { table: PHOTOS })?.to_owned(),
+        path: PhotoPath::from_bytes(path.as_slice()),
         bytes: row.int(3)? as u64,
         mtime: Timestamp(row.int(4)?),
         width: row.int(5)? as u32,

@@ -8,6 +8,7 @@ use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, RequestId, SubjectId, Timestamp};
 use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
+use crate::photo_path::PhotoPath;
 use crate::rules::Rules;
 use crate::seal::{self, Place};
 use crate::words::{RequestKind, RequestOutcome, VaultKind};
@@ -27,9 +28,9 @@ pub struct Album {
 
 impl Album {
     /// Whether a photo is in it.
-    pub fn holds(&self, path: &str, changed: Timestamp) -> bool {
+    pub fn holds(&self, path: &PhotoPath, changed: Timestamp) -> bool {
         let begun = self.from.is_none_or(|from| from <= changed);
-        path.starts_with(&self.prefix) && begun && self.until.is_none_or(|until| changed < until)
+        path.as_bytes().starts_with(self.prefix.as_bytes()) && begun && self.until.is_none_or(|until| changed < until)
     }
 }
 

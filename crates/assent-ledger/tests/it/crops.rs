@@ -164,7 +164,7 @@ fn photos_without_a_face_meet_all_templates_at_once() {
         let put = |path: &str, outcome: &Outcome, scanned_with: [u8; 32]| {
             let new = NewPhoto {
                 collection: w.collection,
-                path,
+                path: &path.into(),
                 sha256: [1; 32],
                 bytes: 1,
                 mtime: T0,

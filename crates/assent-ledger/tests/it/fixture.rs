@@ -146,7 +146,10 @@ fn opens(format: i64) {
             let seen = tx.sightings_of(&tx.active_grant(gallery.templates[0].grant)?)?;
             assert_eq!((seen[0].verdict, seen[0].at), (Some(Verdict::Confirmed), face(0.0)));
             let photo = tx.known_photos(collection.id)?.remove(0);
-            assert_eq!((photo.path.as_str(), photo.crops, collection.keep_crops), ("boats/a.jpg", crops.into(), crops));
+            assert_eq!(
+                (photo.path.to_string().as_str(), photo.crops, collection.keep_crops),
+                ("boats/a.jpg", crops.into(), crops)
+            );
             let kept = tx.crops_of(collection.id, photo.id, MODEL)?;
             assert!(kept.iter().all(|(face, plain)| (*face, plain.as_slice()) == (seen[0].face, CROP)));
             assert_eq!(kept.len(), usize::from(crops));

@@ -91,7 +91,7 @@ fn i4_a_person_is_told_all_also_without_a_grant() {
         assert_eq!((held.subject.handle.as_str(), held.grants.len()), ("ada", 2));
         assert_eq!(held.templates[0].plain.as_slice(), b"embedding of ada");
         let seen = &held.sightings[0];
-        assert_eq!((seen.path.as_str(), seen.at, seen.band), ("boats/a.jpg", face(200.0), Band::Review));
+        assert_eq!((seen.path.to_string().as_str(), seen.at, seen.band), ("boats/a.jpg", face(200.0), Band::Review));
         assert_eq!(seen.crop.as_deref(), Some(b"hers".as_slice()), "and no crop of anybody else");
         assert_eq!(seen.verdict, Some((Verdict::Confirmed, T0)));
         let kinds: Vec<_> = held.events.iter().map(|event| event.leaf.kind).collect();

@@ -124,7 +124,7 @@ fn a_photo_is_known_by_path_and_content_and_can_move_and_go() {
         let (collection, sha256) = (w.collection, [3; 32]);
         let bad = NewPhoto {
             collection,
-            path: "b/ü.jpg",
+            path: &"b/ü.jpg".into(),
             sha256,
             bytes: 7,
             mtime: T0,
@@ -142,9 +142,9 @@ fn a_photo_is_known_by_path_and_content_and_can_move_and_go() {
         assert_eq!(paths(&known()), [("a.jpg".into(), 1, None), ("b/ü.jpg".into(), 0, failure)]);
         let same = w.tx(T0, |tx| tx.photos_with_content(collection, sha256)).unwrap();
         assert_eq!(same, [known()[1].id]);
-        w.tx(T0, |tx| tx.move_photo(collection, photo.id, "z.jpg", T0)).unwrap();
+        w.tx(T0, |tx| tx.move_photo(collection, photo.id, &"z.jpg".into(), T0)).unwrap();
         w.tx(T0, |tx| tx.set_matched(photo.id, 4)).unwrap();
-        assert_eq!((known()[1].path.as_str(), known()[1].matched_epoch), ("z.jpg", Some(4)));
+        assert_eq!((known()[1].path.to_string().as_str(), known()[1].matched_epoch), ("z.jpg", Some(4)));
         assert_eq!(seen(&w, grant).len(), 1, "a moved photo keeps its sightings");
         assert_eq!(w.tx(T0, |tx| tx.remove_photos(collection, &BTreeSet::from([photo.id]))).unwrap(), 1);
         assert!(seen(&w, grant).is_empty());

@@ -435,7 +435,7 @@ pub(crate) fn put_photo(
 ) -> Result<StoredPhoto, TxError> {
     tx.put_photo(&NewPhoto {
         collection,
-        path,
+        path: &path.into(),
         sha256: Sha256::digest(path).into(),
         bytes: 1234,
         mtime: T0,

@@ -177,7 +177,7 @@ impl Child {
         let folder = Folder::open(self.home.join("photos").to_str().unwrap()).unwrap();
         let known = self.ledger.run_tx("begin scan", T0, |tx| tx.known_photos(collection)).unwrap().into_inner();
         let mut looked_at = 0;
-        for file in folder.photos().unwrap() {
+        for file in folder.list().unwrap().files {
             if known.iter().any(|k| k.path == file.path) {
                 continue;
             }

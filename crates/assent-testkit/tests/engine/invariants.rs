@@ -53,7 +53,7 @@ fn i1_a_consent_that_is_over_is_not_searched_although_nobody_ended_it() {
 
 /// The default pack with a card that gives the embedder crops of a size that it does not take: whoever embeds a face
 /// gets an error.
-fn pack_that_cannot_embed(dir: &Path) -> Models {
+pub(crate) fn pack_that_cannot_embed(dir: &Path) -> Models {
     for entry in fs::read_dir(default_pack()).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), dir.join(entry.file_name())).unwrap();

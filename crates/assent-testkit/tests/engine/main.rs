@@ -10,6 +10,7 @@ mod household;
 mod invariants;
 mod look_alikes;
 mod newcomers;
+mod odd_files;
 mod odd_pictures;
 mod on_request;
 mod rescan;
@@ -38,6 +39,6 @@ fn portrait(name: &str) -> Vec<u8> {
     fs::read(crew().join("portraits").join(format!("{name}.jpg"))).unwrap()
 }
 
-fn paths(found: &[FoundPhoto]) -> Vec<&str> {
-    found.iter().map(|f| f.path.as_str()).collect()
+fn paths(found: &[FoundPhoto]) -> Vec<String> {
+    found.iter().map(|f| f.path.to_string()).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +44,7 @@ fn answers(w: &World, people: &[assent::ledger::SubjectId]) -> BTreeSet<(usize, 
     for (i, person) in people.iter().enumerate() {
         for f in w.find(*person) {
             let at = [f.at.x, f.at.y, f.at.w, f.at.h].map(f32::to_bits);
-            all.insert((i, f.path.clone(), format!("{:?}", f.band), at));
+            all.insert((i, f.path.to_string(), format!("{:?}", f.band), at));
         }
     }
     all
@@ -66,7 +67,7 @@ fn i9_a_walk_finds_what_a_scan_would_have_found() {
             free_bytes: None,
             request: None,
         };
-        let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
+        let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap()
     };
     let enrol = |w: &World, names: &[String]| names.iter().map(|name| w.enrol(name, name).0).collect::<Vec<_>>();
@@ -167,7 +168,7 @@ fn a_face_that_is_not_found_again_means_a_whole_look() {
     let outcome = Outcome::Faces(vec![FaceBox { x: 1.0, y: 1.0, w: 20.0, h: 20.0, ..face.1 }]);
     let new = NewPhoto {
         collection: w.collection,
-        path: WALZ,
+        path: &WALZ.into(),
         sha256: sha256(&bytes),
         bytes: known.bytes,
         mtime: known.mtime,
@@ -222,7 +223,7 @@ fn the_newest_photos_come_first() {
     }
     let mut order = Vec::new();
     for _ in 0..4 {
-        let stop = AtomicBool::new(false);
+        let stop = Arc::new(AtomicBool::new(false));
         let mut progress = |_: Progress| stop.store(true, Ordering::Relaxed);
         let options = ScanOptions {
             search: SEARCH,
@@ -234,7 +235,7 @@ fn the_newest_photos_come_first() {
         };
         let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut progress };
         assert_eq!(scan(&w.ledger, models(), w.collection, options, watch).unwrap().looked_at, 1);
-        let known: Vec<String> = w.known().into_iter().map(|k| k.path).collect();
+        let known: Vec<String> = w.known().into_iter().map(|k| k.path.to_string()).collect();
         order.extend(known.into_iter().filter(|path| !order.contains(path)).collect::<Vec<_>>());
     }
     assert_eq!(order, ["d.jpg", "b.jpg", "a.jpg", "c.jpg"]);
@@ -257,7 +258,7 @@ fn what_is_found_is_told_and_kept_while_the_scan_runs() {
             free_bytes: None,
             request: None,
         };
-        let watch = &mut ScanWatch { now: &now, stop: &AtomicBool::new(false), progress: &mut progress };
+        let watch = &mut ScanWatch { now: &now, stop: &Arc::default(), progress: &mut progress };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap();
         told
     };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use assent::heif::HeifProgram;
 use assent::models::{LookError, Worker};
@@ -128,7 +128,7 @@ fn refused(worker: &mut Worker, bytes: &[u8]) -> String {
 fn scan_as(w: &World, search: SearchOptions) -> ScanSummary {
     let (rates, memory_mb) = (DeclaredRates::default(), 512);
     let options = ScanOptions { search, threads: 1, rates, memory_mb, free_bytes: None, request: None };
-    let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
+    let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
     scan(&w.ledger, models(), w.collection, options, watch).unwrap()
 }
 

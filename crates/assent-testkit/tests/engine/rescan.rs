@@ -1,6 +1,7 @@
 //! Scanning again: what is looked at a second time, what is kept, and what bad files get.
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent::budget::MEMORY_MB_PER_THREAD;
@@ -130,7 +131,8 @@ fn a_newcomer_is_looked_for_in_every_photo() {
     let (krikalev, grant) = w.enrol("krikalev", "sergei-krikalev");
     let walk = w.scan();
     assert_eq!((walk.looked_at, walk.rematched, walk.unchanged), (0, 3, 0));
-    assert_eq!((paths(&w.find(krikalev)), paths(&w.find(walz))), (vec![TRIO], vec![WALZ]));
+    let (his, other) = (paths(&w.find(krikalev)), paths(&w.find(walz)));
+    assert_eq!((his, other), (vec![TRIO.to_owned()], vec![WALZ.to_owned()]));
     assert_eq!(work(&w.scan()), [0, 3, 0, 0]);
     // Who leaves is gone at once: there is nothing to look for.
     w.withdraw(grant);
@@ -174,7 +176,7 @@ fn what_a_person_confirmed_stays_although_the_engine_no_longer_says_so() {
             free_bytes: None,
             request: None,
         };
-        let watch = &mut ScanWatch { now: &|| T0, stop: &AtomicBool::new(false), progress: &mut |_| {} };
+        let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
         assert_eq!(scan(&w.ledger, models(), w.collection, options, watch).unwrap().rematched, 3);
     };
     strictly("anousheh-ansari");
@@ -271,7 +273,7 @@ fn a_stopped_scan_goes_on_where_it_was() {
         w.home.put(&format!("a{i:02}.jpg"), b"no picture");
     }
     let (walz, _) = w.enrol("walz", "carl-walz");
-    let stop = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
     let mut progress = |p: Progress| stop.store(p.done == 2, Ordering::Relaxed);
     let options = ScanOptions {
         search: SEARCH,

@@ -1,7 +1,6 @@
 //! `evaluate find`: search labelled photos for the people of a gallery, and count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::ops::ControlFlow;
 
 use assent_gallery::assign::assign;
@@ -17,6 +16,7 @@ use super::labels::{Label, LabelledSet};
 use super::open_set::{Searches, gallery_sizes};
 use crate::models::{LookError, Models, Worker};
 use crate::searched::is_one_of;
+use crate::source::read_regular;
 use crate::walk::walk;
 
 /// A photo may have this many more labels than it has detected faces (people seen from behind); beyond that the labels
@@ -173,7 +173,7 @@ impl<'a> FindEvaluation<'a> {
         walk(
             &set.portraits,
             &mut workers,
-            |worker, path| template(worker, &fs::read(path).unwrap_or_default()),
+            |worker, path| template(worker, &read_regular(path, u64::MAX).unwrap_or_default()),
             |i, result| match result {
                 Ok(embedding) => {
                     templates[i] = embedding;
@@ -260,7 +260,7 @@ impl<'a> FindEvaluation<'a> {
         walk(
             &rounds,
             &mut self.workers,
-            |worker, &photo| search(worker, gallery, &fs::read(&set.photos[photo]).unwrap_or_default()),
+            |worker, &photo| search(worker, gallery, &read_regular(&set.photos[photo], u64::MAX).unwrap_or_default()),
             |i, result| {
                 let photo = rounds[i];
                 progress();

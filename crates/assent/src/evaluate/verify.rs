@@ -3,10 +3,9 @@
 //! The report holds no threshold: one that follows from the pairs lies at or next to the score of a single pair (I11).
 
 use std::cmp::Ordering;
-use std::fs;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assent_vision::detect::{Detection, SearchOptions};
 use assent_vision::embed::Embedding;
@@ -15,6 +14,7 @@ use thiserror::Error;
 
 use super::pairs::PairSet;
 use crate::models::{LookError, Models, Worker};
+use crate::source::read_regular;
 use crate::walk::walk;
 
 /// The score of a pair without a score, where pairs are ordered: no cosine is lower.
@@ -131,19 +131,24 @@ pub fn verify(
     let mut workers = models.workers(options.search, options.threads.min(set.images.len()))?;
     let mut faces: Vec<Option<Embedding>> = set.images.iter().map(|_| None).collect();
     let mut failed = None;
-    walk(&set.images, &mut workers, central_face, |i, result| {
-        progress();
-        match result {
-            Ok(embedding) => {
-                faces[i] = embedding;
-                ControlFlow::Continue(())
+    walk(
+        &set.images,
+        &mut workers,
+        |worker, image| central_face(worker, image),
+        |i, result| {
+            progress();
+            match result {
+                Ok(embedding) => {
+                    faces[i] = embedding;
+                    ControlFlow::Continue(())
+                }
+                Err(e) => {
+                    failed = Some(e);
+                    ControlFlow::Break(())
+                }
             }
-            Err(e) => {
-                failed = Some(e);
-                ControlFlow::Break(())
-            }
-        }
-    });
+        },
+    );
     if let Some(error) = failed {
         return Err(error);
     }
@@ -167,8 +172,9 @@ pub fn verify(
 }
 
 /// The embedding of the face nearest the centre of an image; `None` if it has no usable face.
-fn central_face(worker: &mut Worker, path: &PathBuf) -> Result<Option<Embedding>, VerifyError> {
-    let bytes = fs::read(path).map_err(|source| VerifyError::Unreadable { path: path.clone(), source })?;
+fn central_face(worker: &mut Worker, path: &Path) -> Result<Option<Embedding>, VerifyError> {
+    let bytes =
+        read_regular(path, u64::MAX).map_err(|source| VerifyError::Unreadable { path: path.to_owned(), source })?;
     let mut looked = match worker.look(&bytes) {
         Ok(looked) => looked,
         Err(LookError::Decode(_)) => return Ok(None),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use assent_gallery::calibration::CalibrationError;
+use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
 use super::PackKind;
@@ -168,6 +169,15 @@ pub enum PackError {
         expected: String,
         /// 64 hexadecimal digits, of the file.
         got: String,
+    },
+    /// A network that is whole, and that nothing can run.
+    #[error("{} cannot be used", path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: InferenceError,
     },
     /// A line of a photo pack's `SHA256SUMS` is not `<64 digits>  <relative path>`, or repeats a path.
     #[error("line {line} of {} is not a hash, two spaces and a new path: fetch the pack again", path.display())]

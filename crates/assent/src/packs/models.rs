@@ -1,15 +1,16 @@
 //! Model packs: the two networks, read and compared with their card.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use assent_gallery::calibration::Calibration;
 use assent_vision::model::{DetectorSpec, EmbedderSpec};
+use assent_vision::runtime::{Role, refuse_absurd};
 
 use super::digest::{hex, sha256};
 use super::{AcceptedLicences, FileRef, ModelCard, PackError};
+use crate::source::open_regular;
 
 /// A model pack, loaded: every file was compared with the card.
 #[derive(Clone)]
@@ -43,6 +44,7 @@ impl ModelPack {
     /// - [`PackError::FileMissing`] if a network or the text of a licence that the card names is not there.
     /// - [`PackError::FileSize`], [`PackError::FileHash`] if a network is not the one that the card describes.
     /// - [`PackError::FileUnreadable`] if the operating system refuses to read a file.
+    /// - [`PackError::Network`] if a network cannot be run by anything.
     pub fn load(dir: &Path, terms: &AcceptedLicences) -> Result<Self, PackError> {
         let card = ModelCard::read(dir)?;
         card.check_licences(terms)?;
@@ -52,9 +54,15 @@ impl ModelPack {
                 return Err(PackError::FileMissing { path });
             }
         }
+        let network = |file: &FileRef, role| {
+            let bytes = read_checked(dir, file)?;
+            let refused = |source| PackError::Network { path: dir.join(&file.name), source };
+            refuse_absurd(&bytes, role).map_err(refused)?;
+            Ok(bytes)
+        };
         Ok(Self {
-            detector_bytes: read_checked(dir, &card.detector_file)?,
-            embedder_bytes: read_checked(dir, &card.embedder_file)?,
+            detector_bytes: network(&card.detector_file, Role::Detector)?,
+            embedder_bytes: network(&card.embedder_file, Role::Embedder)?,
             model_sha256: card.model_sha256(),
             card,
         })
@@ -98,7 +106,7 @@ fn read_checked(dir: &Path, wanted: &FileRef) -> Result<Vec<u8>, PackError> {
         io::ErrorKind::NotFound => PackError::FileMissing { path: path.clone() },
         _ => PackError::FileUnreadable { path: path.clone(), source },
     };
-    let file = File::open(&path).map_err(unreadable)?;
+    let file = open_regular(&path).map_err(unreadable)?;
     let got = file.metadata().map_err(unreadable)?.len();
     let wrong_size = |got| PackError::FileSize { path: path.clone(), expected: wanted.bytes, got };
     if got != wanted.bytes {

@@ -1,6 +1,5 @@
 //! Reading a card's tables: every key is asked for by name and type, and no key is left over.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -8,11 +7,12 @@ use assent_ledger::check_file_name;
 use toml::{Table, Value};
 
 use super::{CARD_BYTES_MAX, CARD_FILE, CARD_FORMAT, PackError, PackKind};
+use crate::source::open_regular;
 
 /// The bytes of the card in `dir` and its path.
 pub(super) fn read_card(dir: &Path) -> Result<(PathBuf, Vec<u8>), PackError> {
     let card = dir.join(CARD_FILE);
-    let file = match File::open(&card) {
+    let file = match open_regular(&card) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Err(PackError::NoCard { dir: dir.to_owned() });

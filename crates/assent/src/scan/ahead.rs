@@ -63,7 +63,8 @@ impl<'a> Ahead<'a> {
     /// Opens the crops of photo number `first`, and in the same transaction those of the photos that come next.
     fn open_crops(&mut self, first: usize) -> Result<(), TxError> {
         let photos = together(&self.todo[first..]);
-        let Eyes { ledger, about, model, now, .. } = *self.eyes;
+        let Eyes { ledger, about, models, now, .. } = *self.eyes;
+        let model = models.pack().model_sha256;
         let open = |tx: &Tx<'_>| photos.map(|photo| Ok((photo, tx.crops_of(about.id, photo, model)?))).collect();
         self.opened = ledger.run_tx("open crops", now, open).map(Committed::into_inner)?;
         Ok(())

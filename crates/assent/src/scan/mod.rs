@@ -25,6 +25,7 @@ pub use see::face_box;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
@@ -37,12 +38,12 @@ use thiserror::Error;
 use crate::budget::PhotoMemory;
 use crate::models::Models;
 use crate::searched::{NoRoom, Opening, Searched};
-use crate::source::{Folder, SourceError};
+use crate::source::{Folder, LeftOut, Problem, SourceError};
 use crate::walk::{Reading, walk_ahead};
 use ahead::Ahead;
 use extent::Extents;
 use plan::Plan;
-use see::Eyes;
+use see::{Eyes, Seen};
 use store::{Batch, Store};
 
 /// More templates than this take so long to open that it is shown.
@@ -106,8 +107,8 @@ pub struct Committed {
 pub struct ScanWatch<'a> {
     /// Tells the time.
     pub now: &'a dyn Fn() -> Timestamp,
-    /// Set by somebody else to stop the scan after the photos that are being looked at.
-    pub stop: &'a AtomicBool,
+    /// Set by somebody else to stop the scan, also in the middle of a photo.
+    pub stop: &'a Arc<AtomicBool>,
     /// Called after each photo.
     pub progress: &'a mut dyn FnMut(Progress),
 }
@@ -123,6 +124,10 @@ impl std::fmt::Debug for ScanWatch<'_> {
 pub struct ScanSummary {
     /// Photo files in the folder.
     pub photos: usize,
+    /// What of the folder could not be listed; what was known of photos there stays as it is.
+    pub problems: Vec<Problem>,
+    /// What of the folder is left out on purpose.
+    pub left_out: Vec<LeftOut>,
     /// Why faces were not compared with anybody's, if the collection forbids it; they were found all the same.
     pub locked: Option<String>,
     /// Of these, searched for faces now.
@@ -237,11 +242,17 @@ pub fn scan(
     let (about, searched, (mut known, extents), album, locked) = begin.into_inner();
     let searched = searched.transpose()?;
     let folder = Folder::open(&about.directory)?;
-    let files = folder.photos()?;
-    if files.is_empty() && !known.is_empty() {
+    let listing = folder.list()?;
+    if listing.files.is_empty() && listing.is_complete() && !known.is_empty() {
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
-    let mut summary = ScanSummary { photos: files.len(), locked, ..ScanSummary::default() };
+    let mut summary = ScanSummary {
+        photos: listing.files.len(),
+        problems: listing.problems.clone(),
+        left_out: listing.left_out.clone(),
+        locked,
+        ..ScanSummary::default()
+    };
     if let Some(s) = &searched {
         summary.unopened = s.unopened().to_vec();
         summary.exposed = s.protection().is_exposed();
@@ -256,7 +267,7 @@ pub fn scan(
     extents.mark(&mut known, &again, models.heif().is_some());
     summary.searched_better = extents.better(&known, &again);
     let now = (watch.now)();
-    let plan = Plan::make(ledger, &folder, &about, &known, &files, (searched.as_ref(), album.as_ref(), model), now)?;
+    let plan = Plan::make(ledger, &folder, &about, &known, &listing, (searched.as_ref(), album.as_ref(), model), now)?;
     summary.moved = plan.moved;
     summary.removed = plan.removed;
     summary.unchanged = plan.unchanged;
@@ -280,13 +291,15 @@ pub fn scan(
             ledger,
             about: &about,
             folder: &folder,
-            model,
+            models,
+            picture_bytes: PhotoMemory::of(options.memory_mb).one_picture_bytes(),
             searched: searched.as_ref(),
             search: options.search,
             again: &again,
+            stop: watch.stop,
             now,
         };
-        look_at(models, &plan, &eyes, &store, options, watch, &mut summary)?;
+        look_at(&plan, &eyes, &store, options, watch, &mut summary)?;
     }
     summary.failed.sort();
     if let Some(request) = options.request.filter(|_| !summary.stopped) {
@@ -297,7 +310,6 @@ pub fn scan(
 
 /// Takes the photos that are to be done through the workers, and stores what they made of them.
 fn look_at(
-    models: &Models,
     plan: &Plan<'_>,
     eyes: &Eyes<'_>,
     store: &Store<'_>,
@@ -307,10 +319,8 @@ fn look_at(
 ) -> Result<(), ScanError> {
     let todo = &plan.todo;
     let memory = PhotoMemory::of(options.memory_mb);
-    let mut workers = models.workers(options.search, options.threads.min(todo.len()))?;
-    for worker in &mut workers {
-        worker.limit_memory(memory.one_picture_bytes());
-    }
+    let threads = options.threads.clamp(1, todo.len().max(1));
+    let mut workers = (0..threads).map(|_| eyes.worker()).collect::<Result<Vec<_>, _>>()?;
     let mut batch: Batch<'_, '_> = Vec::new();
     let mut last_commit = (watch.now)();
     let mut done = 0;
@@ -323,8 +333,14 @@ fn look_at(
         reading,
         |worker, task, content| eyes.see(worker, task, content?, &memory.pictures),
         |i, seen| {
+            if watch.stop.load(Ordering::Relaxed) {
+                summary.stopped = true;
+            }
             let step = || -> Result<(), ScanError> {
-                batch.push((&todo[i], seen?));
+                match seen? {
+                    Seen::Stopped => return Ok(()),
+                    seen => batch.push((&todo[i], seen)),
+                }
                 done += 1;
                 let sightings = Committed { matches: summary.matches, reviews: summary.reviews };
                 let committed = (summary.templates > 0).then_some(sightings);
@@ -340,11 +356,7 @@ fn look_at(
                 failed = Some(e);
                 return ControlFlow::Break(());
             }
-            if watch.stop.load(Ordering::Relaxed) {
-                summary.stopped = true;
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
+            if summary.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         },
     );
     if let Some(error) = failed {

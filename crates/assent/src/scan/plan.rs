@@ -1,13 +1,14 @@
 //! What is to be done in a collection, and why: the folder as it is against what is known of it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use assent_ledger::{Album, Collection, KnownPhoto, Ledger, PhotoId, Timestamp, TxError};
+use assent_ledger::{Album, Collection, KnownPhoto, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
 
 use crate::packs::sha256;
 use crate::searched::Searched;
-use crate::source::{Folder, PhotoFile, Unread};
+use crate::source::{Folder, Listing, PhotoFile, Unread};
 
 /// One photo to be done.
 #[derive(Debug)]
@@ -68,21 +69,23 @@ impl<'f> Plan<'f> {
         folder: &Folder,
         about: &Collection,
         known: &[KnownPhoto],
-        files: &'f [PhotoFile],
+        listing: &'f Listing,
         (searched, album, model): (Option<&Searched>, Option<&Album>, [u8; 32]),
         now: Timestamp,
     ) -> Result<Plan<'f>, TxError> {
-        let moved = follow_moves(ledger, folder, about, known, files, now)?;
-        let mut by_path: BTreeMap<&str, &KnownPhoto> = known.iter().map(|k| (k.path.as_str(), k)).collect();
+        let moved = follow_moves(ledger, folder, about, known, listing, now)?;
+        let mut by_path: BTreeMap<&PhotoPath, &KnownPhoto> = known.iter().map(|k| (&k.path, k)).collect();
         let by_id: BTreeMap<PhotoId, &KnownPhoto> = known.iter().map(|k| (k.id, k)).collect();
         for (path, photo) in &moved {
             if let Some(k) = by_id.get(photo) {
-                by_path.remove(k.path.as_str());
+                by_path.remove(&k.path);
                 by_path.insert(path, k);
             }
         }
-        let present: BTreeSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
-        let gone = by_path.iter().filter(|(path, _)| !present.contains(*path)).map(|(_, k)| k.id).collect();
+        let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|f| &f.path).collect();
+        // What could not be looked at is not gone.
+        let is_gone = |path: &PhotoPath| !present.contains(path) && listing.is_complete_at(path);
+        let gone = by_path.iter().filter(|(path, _)| is_gone(path)).map(|(_, k)| k.id).collect();
         let removed = ledger.run_tx("forget photos", now, |tx| tx.remove_photos(about.id, &gone))?.into_inner();
         let mut plan = Plan {
             todo: Vec::new(),
@@ -92,8 +95,8 @@ impl<'f> Plan<'f> {
             moved: moved.len(),
             removed: removed as usize,
         };
-        for file in files {
-            plan.add(file, by_path.get(file.path.as_str()).copied(), about, (searched, album, model));
+        for file in &listing.files {
+            plan.add(file, by_path.get(&file.path).copied(), about, (searched, album, model));
         }
         plan.todo
             .sort_by(|a, b| (Reverse(a.file.modified), &a.file.path).cmp(&(Reverse(b.file.modified), &b.file.path)));
@@ -118,7 +121,7 @@ impl<'f> Plan<'f> {
         };
         let met = searched.is_none_or(|s| album.is_none() && k.matched_epoch.is_some_and(|met| met >= s.epoch()));
         if let Some(code) = &k.failure {
-            self.failed.push((file.path.clone(), code.clone()));
+            self.failed.push((file.path.to_string(), code.clone()));
             self.unchanged += 1;
         } else if met {
             self.unchanged += 1;
@@ -146,15 +149,16 @@ fn follow_moves(
     folder: &Folder,
     about: &Collection,
     known: &[KnownPhoto],
-    files: &[PhotoFile],
+    listing: &Listing,
     now: Timestamp,
-) -> Result<Vec<(String, PhotoId)>, TxError> {
-    let present: BTreeSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
-    let missing: Vec<&KnownPhoto> = known.iter().filter(|k| !present.contains(k.path.as_str())).collect();
+) -> Result<Vec<(PhotoPath, PhotoId)>, TxError> {
+    let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|f| &f.path).collect();
+    let is_missing = |k: &&KnownPhoto| !present.contains(&k.path) && listing.is_complete_at(&k.path);
+    let missing: Vec<&KnownPhoto> = known.iter().filter(is_missing).collect();
     let lengths: BTreeSet<u64> = missing.iter().map(|k| k.bytes).collect();
-    let paths: BTreeSet<&str> = known.iter().map(|k| k.path.as_str()).collect();
+    let paths: BTreeSet<&PhotoPath> = known.iter().map(|k| &k.path).collect();
     let mut candidates: Vec<(&PhotoFile, [u8; 32])> = Vec::new();
-    for file in files.iter().filter(|f| !paths.contains(f.path.as_str())) {
+    for file in listing.files.iter().filter(|f| !paths.contains(&f.path)) {
         if lengths.contains(&file.bytes)
             && let Ok(bytes) = folder.read(file)
         {
@@ -165,11 +169,12 @@ fn follow_moves(
         return Ok(Vec::new());
     }
     let moved = ledger.run_tx("follow moved photos", now, |tx| {
-        let mut free: BTreeSet<PhotoId> = missing.iter().map(|k| k.id).collect();
+        let free: BTreeSet<PhotoId> = missing.iter().map(|k| k.id).collect();
+        let hashes = candidates.iter().map(|(_, hash)| *hash);
+        let photos = give_away(hashes, &free, |hash| tx.photos_with_content(about.id, hash))?;
         let mut moved = Vec::new();
-        for (file, hash) in &candidates {
-            let same = tx.photos_with_content(about.id, *hash)?;
-            if let Some(photo) = same.into_iter().find(|p| free.remove(p)) {
+        for ((file, _), photo) in candidates.iter().zip(photos) {
+            if let Some(photo) = photo {
                 tx.move_photo(about.id, photo, &file.path, file.modified)?;
                 moved.push((file.path.clone(), photo));
             }
@@ -177,4 +182,49 @@ fn follow_moves(
         Ok(moved)
     })?;
     Ok(moved.into_inner())
+}
+
+/// Which of the `free` photos each file is by its content, each photo once. Each content is asked for once, however many
+/// files have it: many copies of one file cost what as many files cost.
+fn give_away<E>(
+    hashes: impl Iterator<Item = [u8; 32]>,
+    free: &BTreeSet<PhotoId>,
+    mut photos_with: impl FnMut([u8; 32]) -> Result<Vec<PhotoId>, E>,
+) -> Result<Vec<Option<PhotoId>>, E> {
+    let mut of_content: BTreeMap<[u8; 32], VecDeque<PhotoId>> = BTreeMap::new();
+    let one = |hash| {
+        let same = match of_content.entry(hash) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let photos = photos_with(hash)?;
+                new.insert(photos.into_iter().filter(|photo| free.contains(photo)).collect())
+            }
+        };
+        Ok(same.pop_front())
+    };
+    hashes.map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_copies_of_one_file_cost_what_as_many_files_cost() {
+        let copies = 5_000;
+        // Every second of the known copies is missing.
+        let free: BTreeSet<PhotoId> = (0..copies).step_by(2).map(PhotoId).collect();
+        let mut read = 0;
+        let hashes = (0..copies).map(|i| if i == 7 { [7; 32] } else { [0; 32] });
+        let given = give_away(hashes, &free, |hash| {
+            let photos: Vec<PhotoId> = if hash == [7; 32] { vec![] } else { (0..copies).map(PhotoId).collect() };
+            read += photos.len();
+            Ok::<_, ()>(photos)
+        });
+        let given = given.unwrap();
+        assert_eq!(read, copies as usize, "each known photo is read once");
+        assert_eq!(given[7], None, "another content");
+        let photos: Vec<PhotoId> = given.into_iter().flatten().collect();
+        assert_eq!(photos, free.iter().copied().collect::<Vec<_>>(), "each once, in their order");
+    }
 }

@@ -1,9 +1,12 @@
 //! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp};
+use assent_vision::caught::caught;
 use assent_vision::crop;
 use assent_vision::detect::{Detected, Detection, SearchOptions};
 use assent_vision::geometry::{QuarterTurn, Rect};
@@ -14,10 +17,13 @@ use super::ScanError;
 use super::ahead::Content;
 use super::plan::{Task, Work};
 use crate::budget::Budget;
-use crate::models::{Cut, LookError, Looked, Worker};
+use crate::models::{Cut, LookError, Looked, Models, Worker};
 use crate::packs::sha256;
 use crate::searched::Searched;
 use crate::source::Folder;
+
+/// The code of a file in the middle of which somebody's code gave up, as that of a file that a decoder refuses.
+const DAMAGED: &str = "damaged";
 
 /// What a worker made of a photo.
 pub(super) enum Seen {
@@ -34,6 +40,8 @@ pub(super) enum Seen {
     },
     /// It is known, and its file could not be read just now. What is known of it stays, and the next scan tries again.
     Unread,
+    /// The scan was stopped in the middle of it: the next one begins it anew.
+    Stopped,
 }
 
 /// What the search for faces found.
@@ -53,23 +61,69 @@ pub(super) struct Eyes<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) about: &'a Collection,
     pub(super) folder: &'a Folder,
-    pub(super) model: [u8; 32],
-    pub(super) searched: Option<&'a Searched>,
+    pub(super) models: &'a Models,
     /// How photos are searched.
     pub(super) search: SearchOptions,
+    /// The most memory that one photo may take.
+    pub(super) picture_bytes: u64,
+    pub(super) searched: Option<&'a Searched>,
     /// How those are that were searched for less before.
     pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
+    /// Set when the scan is to end.
+    pub(super) stop: &'a Arc<AtomicBool>,
     /// When the scan began.
     pub(super) now: Timestamp,
 }
 
 impl Eyes<'_> {
-    /// Does what is to be done with one photo; `content` is what was read of it, and `memory` what pictures may take.
+    /// A worker for one thread of the scan.
+    ///
+    /// # Errors
+    ///
+    /// As [`Models::worker`].
+    pub(super) fn worker(&self) -> Result<Worker, InferenceError> {
+        let mut worker = self.models.worker(self.search)?;
+        worker.limit_memory(self.picture_bytes);
+        worker.stop_by(Arc::clone(self.stop));
+        Ok(worker)
+    }
+
+    /// Does what is to be done with one photo, whatever the photo does: a panic in the middle of it means that this one
+    /// file is damaged.
     ///
     /// # Errors
     ///
     /// [`ScanError`] if a network fails or the ledger refuses to be read; a file that cannot be used is none.
     pub(super) fn see(
+        &self,
+        worker: &mut Worker,
+        task: &Task<'_>,
+        content: Content,
+        memory: &Budget,
+    ) -> Result<Seen, ScanError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(Seen::Stopped);
+        }
+        match caught(|| self.see_one(worker, task, content, memory)) {
+            Some(Err(ScanError::Inference(InferenceError::Stopped))) => Ok(Seen::Stopped),
+            Some(seen) => seen,
+            None => {
+                // Whatever it was in the middle of is left behind.
+                *worker = self.worker()?;
+                match task.work {
+                    Work::Look { known: None } => Ok(Seen::Looked(failed([0; 32], DAMAGED))),
+                    _ => Ok(Seen::Unread),
+                }
+            }
+        }
+    }
+
+    /// Does what is to be done with one photo; `content` is what was read of it, and `memory` what pictures may take.
+    ///
+    /// # Errors
+    ///
+    /// [`ScanError`] if a network fails or the ledger refuses to be read; a file that cannot be used is none.
+    fn see_one(
         &self,
         worker: &mut Worker,
         task: &Task<'_>,
@@ -129,7 +183,7 @@ impl Eyes<'_> {
     fn rematch(&self, worker: &mut Worker, bytes: &[u8], photo: PhotoId) -> Result<Seen, ScanError> {
         let sha256 = sha256(bytes);
         let known = self.ledger.run_tx("read boxes", self.now, |tx| {
-            let same = tx.photos_with_content(self.about.id, sha256)?.contains(&photo);
+            let same = tx.is_content_of(self.about.id, photo, sha256)?;
             Ok(if same { Some(tx.faces_of(photo)?) } else { None })
         })?;
         if let Some(known) = known.into_inner()

@@ -58,14 +58,14 @@ impl Store<'_> {
         now: Timestamp,
     ) -> Result<(), TxError> {
         let taken = std::mem::take(batch);
-        let photos = taken.iter().filter(|(_, seen)| !matches!(seen, Seen::Unread)).count();
+        let photos = taken.iter().filter(|(_, seen)| !matches!(seen, Seen::Unread | Seen::Stopped)).count();
         if photos > 0 {
             let stored = self.ledger.run_tx("scan", now, |tx| self.store(tx, &taken, photos))?.into_inner();
             summary.matches += stored.matches;
             summary.reviews += stored.reviews;
         }
         for (task, seen) in &taken {
-            let path = || task.file.path.clone();
+            let path = || task.file.path.to_string();
             match seen {
                 Seen::Looked(look) => {
                     summary.looked_at += 1;
@@ -79,6 +79,7 @@ impl Store<'_> {
                     summary.rematched += 1;
                     summary.faces += faces;
                 }
+                Seen::Stopped => {}
                 Seen::Unread => summary.failed.push((path(), Unread::Unreadable.code().to_owned())),
             }
         }
@@ -118,7 +119,7 @@ impl Store<'_> {
                         tx.set_matched(*photo, searched.epoch())?;
                     }
                 }
-                Seen::Unread => {}
+                Seen::Unread | Seen::Stopped => {}
             }
         }
         self.leaf(tx, photos, &stored.concerned)?;
@@ -135,7 +136,7 @@ impl Store<'_> {
     ) -> Result<(), TxError> {
         // Another content is another photo, whatever its name: what people decided was about the faces of the old one.
         if let Some(old) = known
-            && !tx.photos_with_content(self.about.id, look.sha256)?.contains(&old)
+            && !tx.is_content_of(self.about.id, old, look.sha256)?
         {
             tx.remove_photos(self.about.id, &BTreeSet::from([old]))?;
         }
