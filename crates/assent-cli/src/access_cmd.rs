@@ -39,6 +39,7 @@ struct Page<'a> {
     name: &'a str,
     reached: &'a str,
     group: &'a str,
+    portrait: bool,
     id: String,
     since: String,
     age: String,
@@ -205,9 +206,12 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
             "age": s.age.to_string(), "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date),
         },
         "recipients": [], "retention": "until a consent ends or you are erased", "refusals": refusals,
-        "requests": requests, "waiting": waiting, "records": records, "consents": consents, "templates": templates, "sightings": sightings, "events": events, "log_key": key,
+        "requests": requests, "waiting": waiting, "records": records, "consents": consents, "templates": templates, "portrait": held.portrait.as_ref().map(|_| PORTRAIT_NAME), "portrait_tags": held.portrait_tags, "sightings": sightings, "events": events, "log_key": key,
     })
 }
+
+/// The face that was cut out of a picture of the enrolment, in the ZIP file.
+const PORTRAIT_NAME: &str = "portrait.png";
 
 fn crop_name(sighting: usize) -> String {
     format!("faces/{:05}.png", sighting + 1)
@@ -224,6 +228,7 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
         name: &s.name,
         reached: &s.contact,
         group: &s.group,
+        portrait: held.portrait.is_some(),
         id: s.id.to_string(),
         since: date(s.created),
         age: s.age.to_string(),
@@ -303,6 +308,9 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
     };
     put("about-you.html", page.render()?.as_bytes())?;
     put("about-you.json", format!("{object:#}\n").as_bytes())?;
+    if let Some(portrait) = &held.portrait {
+        put(PORTRAIT_NAME, portrait)?;
+    }
     for (i, crop) in held.sightings.iter().enumerate().filter_map(|(i, seen)| Some((i, seen.crop.as_ref()?))) {
         put(&crop_name(i), crop)?;
     }

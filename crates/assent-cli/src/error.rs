@@ -178,6 +178,12 @@ pub(crate) enum CommandError {
     /// Nothing to withdraw.
     #[error("this person has no consent in force that fits; `assent consent list` shows them")]
     NothingToWithdraw,
+    /// A number that nobody's proposal has.
+    #[error("number {number} is none of the photos to be confirmed; `assent review` lists them")]
+    NotProposed {
+        /// As given.
+        number: i64,
+    },
     /// Somebody kept the key that they had.
     #[error("{people} people keep the key that they had, because records of theirs do not open, see above")]
     NotRotated {

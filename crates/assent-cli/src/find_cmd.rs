@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
-use assent::find::{Found, FoundPhoto, PictureError, Use, find, picture, proposals};
+use assent::find::{Found, FoundPhoto, PictureError, Use, find, picture, portrait, proposals};
 use assent::ledger::{Collection, FaceId, Ledger, Purpose, Subject, TxError, VaultKind, Verdict};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::everybody::{find_all, review_all};
 use crate::nothing;
 use crate::output::{Output, count, quoted, shown};
 use crate::progress;
@@ -28,7 +29,14 @@ const COPY_QUALITY: u8 = 92;
 #[derive(Debug, Args)]
 pub(crate) struct FindArgs {
     /// Id, the beginning of it, handle, or unique name
-    subject: String,
+    #[arg(required_unless_present = "all")]
+    subject: Option<String>,
+    /// Everybody on the roster: a folder of copies for each
+    #[arg(long, conflicts_with_all = ["subject", "sheet"], requires = "copy_to")]
+    all: bool,
+    /// With --all: of this class or group alone
+    #[arg(long, requires = "all")]
+    group: Option<String>,
     /// In this collection alone
     #[arg(long, value_name = "NAME")]
     collection: Option<String>,
@@ -48,8 +56,11 @@ pub(crate) struct FindArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReviewArgs {
-    /// Id, the beginning of it, handle, or unique name
-    subject: String,
+    /// Id, the beginning of it, handle, or unique name [default: everybody]
+    subject: Option<String>,
+    /// Of this class or group alone
+    #[arg(long, conflicts_with = "subject")]
+    group: Option<String>,
     /// Write one page with the proposals
     #[arg(long, value_name = "FILE.html")]
     sheet: Option<PathBuf>,
@@ -69,8 +80,11 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     if args.uncovered && ledger.kind() != VaultKind::Household {
         return Err(CommandError::Uncovered);
     }
-    let subject = vault::subject(&ledger, &args.subject)?;
     let collection = args.collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
+    if let Some(folder) = args.copy_to.as_deref().filter(|_| args.all) {
+        return find_all(&ledger, folder, (collection, args.group.as_deref()), args.cover, out);
+    }
+    let subject = vault::subject(&ledger, args.subject.as_deref().unwrap_or_default())?;
     // Where it may not lie, nothing is even looked for.
     let collections = vault::collections(&ledger)?;
     let mark = Mark::new(subject.id, Audience::Subject);
@@ -112,13 +126,13 @@ struct Made {
 }
 
 /// By the file, what is wrong with a photo.
-type Failed = BTreeMap<PathBuf, String>;
+pub(crate) type Failed = BTreeMap<PathBuf, String>;
 
-fn reasons(failed: &[(PathBuf, PictureError)]) -> Failed {
+pub(crate) fn reasons(failed: &[(PathBuf, PictureError)]) -> Failed {
     failed.iter().map(|(file, error)| (file.clone(), chain(error))).collect()
 }
 
-fn all_done(failed: &Failed) -> Result<(), CommandError> {
+pub(crate) fn all_done(failed: &Failed) -> Result<(), CommandError> {
     match failed.len() {
         0 => Ok(()),
         n => Err(CommandError::NotAll { left: count(n, "photo") }),
@@ -127,6 +141,7 @@ fn all_done(failed: &Failed) -> Result<(), CommandError> {
 
 /// The answer for people.
 fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io::Result<()> {
+    let asked = args.subject.as_deref().unwrap_or_default();
     for f in &found.photos {
         let sure = if f.is_certain() { "" } else { "\t(to be confirmed: assent review)" };
         writeln!(out, "{:>5}  {}{sure}", f.face.0, shown(f.file.display()))?;
@@ -136,14 +151,14 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
     if found.to_confirm > 0 {
         let wait = if found.to_confirm == 1 { "waits" } else { "wait" };
         let kept = if found.photos.len() > certain { "" } else { " and not handed out" };
-        let subject = quoted(&args.subject);
+        let subject = quoted(asked);
         writeln!(out, "{} {wait} to be confirmed{kept}: assent review {subject}", count(found.to_confirm, "photo"))?;
     }
     if let Some(first) = found.photos.first() {
-        let (subject, number) = (quoted(&args.subject), first.face.0);
+        let (subject, number) = (quoted(asked), first.face.0);
         writeln!(out, "Is one not of them? assent review {subject} --refuse NUMBER, as {number} for the first.")?;
     }
-    for line in nothing::lines(found, &args.subject) {
+    for line in nothing::lines(found, asked) {
         writeln!(out, "{line}")?;
     }
     for reason in made.failed.values() {
@@ -179,7 +194,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// Whether a page may be written there.
-fn check_sheet(file: &Path, mark: Mark, collections: &[Collection]) -> Result<(), CommandError> {
+pub(crate) fn check_sheet(file: &Path, mark: Mark, collections: &[Collection]) -> Result<(), CommandError> {
     let ending = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
     if !["html", "htm"].iter().any(|known| known.eq_ignore_ascii_case(ending)) {
         return Err(CommandError::NoPage { path: file.to_owned() });
@@ -192,7 +207,11 @@ fn check_sheet(file: &Path, mark: Mark, collections: &[Collection]) -> Result<()
 /// [`CommandError`], as the ledger and the pictures say.
 pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open_until_stopped(flags)?;
-    let subject = vault::subject(&ledger, &args.subject)?;
+    let Some(asked) = &args.subject else {
+        let decisions = (args.confirm.as_slice(), args.refuse.as_slice());
+        return review_all(&ledger, decisions, args.sheet.as_deref(), args.group.as_deref(), out);
+    };
+    let subject = vault::subject(&ledger, asked)?;
     let mark = Mark::new(subject.id, Audience::Reviewers);
     if let Some(file) = &args.sheet {
         check_sheet(file, mark, &vault::collections(&ledger)?)?;
@@ -209,8 +228,14 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
     if let Some(file) = args.sheet.as_ref().filter(|_| !open.is_empty()) {
         let known = find(&ledger, subject.id, None, Use::Search, now())?.photos;
         let made = sheet::made_by(&ledger);
-        let whom = review_page::Whom { name: &subject.name, reference: &args.subject, made: &made };
-        failed = reasons(&review_page::write(file, mark, &whom, &open, &known)?);
+        let person = review_page::Person {
+            name: &subject.name,
+            reference: asked,
+            portrait: portrait(&ledger, subject.id, now())?,
+            proposals: &open,
+            known: &known,
+        };
+        failed = reasons(&review_page::write(file, mark, &[person], &made)?);
     }
     let object = json!({ "decided": decided, "proposals": open.iter().map(describe).collect::<Vec<_>>() });
     out.answer(&object, |out| {
@@ -238,14 +263,14 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
         writeln!(
             out,
             "Next: assent review {} --confirm NUMBER or --refuse NUMBER (--sheet FILE shows the faces)",
-            quoted(&args.subject)
+            quoted(asked)
         )
     })?;
     all_done(&failed)
 }
 
 /// Records what was said of a proposal, in whichever collection it is.
-fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: Verdict) -> Result<(), TxError> {
+pub(crate) fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: Verdict) -> Result<(), TxError> {
     ledger.run_tx("decide", now(), |tx| {
         let mut refused = Err(TxError::NotProposed { face });
         for collection in tx.collections()? {
@@ -261,7 +286,7 @@ fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: Verdict) ->
     Ok(())
 }
 
-fn describe(f: &FoundPhoto) -> Value {
+pub(crate) fn describe(f: &FoundPhoto) -> Value {
     json!({
         "number": f.face.0, "collection": f.collection, "photo": f.path.to_string(), "file": f.file.display().to_string(),
         "band": f.band.as_str(), "verdict": f.verdict.map(Verdict::as_str),
@@ -270,7 +295,7 @@ fn describe(f: &FoundPhoto) -> Value {
 }
 
 /// Writes a copy of each photo, each whole or not at all.
-fn copies(folder: CopyFolder, found: &[FoundPhoto], style: CoverStyle) -> Result<Copied, CommandError> {
+pub(crate) fn copies(folder: CopyFolder, found: &[FoundPhoto], style: CoverStyle) -> Result<Copied, CommandError> {
     let bar = progress::bar(found.len() as u64, "copies");
     let copied = folder.write(found, &|f| picture(f, style), COPY_QUALITY, &mut || bar.inc(1))?;
     bar.finish_and_clear();

@@ -21,6 +21,7 @@ mod error;
 mod evaluate_cmd;
 mod evaluate_open_set;
 mod evaluate_verify_cmd;
+mod everybody;
 mod evidence;
 mod fetch;
 mod files;

@@ -29,17 +29,23 @@ struct Page<'a> {
     mark: String,
     title: String,
     summary: String,
+    people: Vec<Section<'a>>,
+    made: &'a str,
+}
+
+/// One person's proposals on the page.
+struct Section<'a> {
     name: &'a str,
     /// As the commands name them.
     who: String,
     /// A face that is known to be theirs, if there is one.
     known: Option<Known>,
     proposals: Vec<Proposal<'a>>,
-    made: &'a str,
 }
 
 struct Known {
-    base64: String,
+    /// An address that holds the picture.
+    src: String,
     caption: String,
 }
 
@@ -52,15 +58,21 @@ struct Proposal<'a> {
     path: &'a PhotoPath,
 }
 
-/// Whom the page is about: their name, how a command names them, and who made the page.
-pub(crate) struct Whom<'a> {
+/// Whose proposals are shown.
+pub(crate) struct Person<'a> {
     pub(crate) name: &'a str,
+    /// How a command names them.
     pub(crate) reference: &'a str,
-    pub(crate) made: &'a str,
+    /// The face that they were enrolled with, as a PNG, if it was kept.
+    pub(crate) portrait: Option<Vec<u8>>,
+    /// What is to be decided.
+    pub(crate) proposals: &'a [FoundPhoto],
+    /// Photos in which they are for certain, where no portrait was kept.
+    pub(crate) known: &'a [FoundPhoto],
 }
 
-/// Writes the page, whole or not at all; `known` are photos in which they are for certain. Returns the photos that cannot
-/// be shown, each by its file and with what is wrong with it. Without any to show, nothing is written.
+/// Writes the page, whole or not at all; `made` says who made it and when. Returns the photos that cannot be shown, each by
+/// its file and with what is wrong with it. Without any to show, nothing is written.
 ///
 /// # Errors
 ///
@@ -68,37 +80,38 @@ pub(crate) struct Whom<'a> {
 pub(crate) fn write(
     file: &Path,
     mark: Mark,
-    whom: &Whom<'_>,
-    proposals: &[FoundPhoto],
-    known: &[FoundPhoto],
+    everybody: &[Person<'_>],
+    made: &str,
 ) -> Result<Vec<(PathBuf, PictureError)>, CommandError> {
-    let (mut shown, mut failed) = (Vec::new(), Vec::new());
-    for f in proposals {
-        match picture(f, CoverStyle::Blur) {
-            Ok(full) => shown.push(proposal(f, &full)?),
-            Err(error) => failed.push((f.file.clone(), error)),
+    let (mut people, mut failed) = (Vec::new(), Vec::new());
+    for person in everybody {
+        let mut proposals = Vec::new();
+        for f in person.proposals {
+            match picture(f, CoverStyle::Blur) {
+                Ok(full) => proposals.push(proposal(f, &full)?),
+                Err(error) => failed.push((f.file.clone(), error)),
+            }
+        }
+        if !proposals.is_empty() {
+            let known = person.portrait.as_deref().map(portrait).or_else(|| surest(person.known));
+            people.push(Section { name: person.name, who: quoted(person.reference), known, proposals });
         }
     }
-    if shown.is_empty() {
-        return Ok(failed);
-    }
-    let title = format!("Is this {}?", whom.name);
+    let Some(first) = people.first() else { return Ok(failed) };
+    let title = if everybody.len() == 1 { format!("Is this {}?", first.name) } else { "Is this them?".to_owned() };
+    let photos = people.iter().map(|person| person.proposals.len()).sum();
     let summary = format!(
         "{} to decide on. Until somebody does, none of these photos is handed out. The faces of other people are blurred.",
-        count(shown.len(), "photo")
+        count(photos, "photo")
     );
-    let page = Page {
-        mark: mark.text(&title),
-        title,
-        summary,
-        name: whom.name,
-        who: quoted(whom.reference),
-        known: surest(known),
-        proposals: shown,
-        made: whom.made,
-    };
+    let page = Page { mark: mark.text(&title), title, summary, people, made };
     write_whole(file, page.render()?.as_bytes())?;
     Ok(failed)
+}
+
+fn portrait(png: &[u8]) -> Known {
+    let src = format!("data:image/png;base64,{}", STANDARD.encode(png));
+    Known { src, caption: "The picture that they were enrolled with".to_owned() }
 }
 
 fn proposal<'a>(f: &'a FoundPhoto, full: &Frame) -> Result<Proposal<'a>, CommandError> {
@@ -124,7 +137,8 @@ fn surest(known: &[FoundPhoto]) -> Option<Known> {
     known.iter().find_map(|f| {
         let base64 = face(f, &picture(f, CoverStyle::Blur).ok()?).ok()?;
         let said = if f.verdict.is_some() { "a person confirmed" } else { "the program is sure of" };
-        Some(Known { base64, caption: format!("From a photo that {said}") })
+        let src = format!("data:image/jpeg;base64,{base64}");
+        Some(Known { src, caption: format!("From a photo that {said}") })
     })
 }
 

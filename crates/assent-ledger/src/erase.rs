@@ -193,6 +193,7 @@ impl Tx<'_> {
             "DELETE FROM refusals WHERE subject_id = $1",
             "DELETE FROM pending_enrolments WHERE subject_id = $1",
             "DELETE FROM used_portraits WHERE subject_id = $1",
+            "DELETE FROM portraits WHERE subject_id = $1",
             // That somebody asked, and was answered in time, stays; who it was and what they said goes.
             "UPDATE requests SET subject_id = NULL, sealed = NULL WHERE subject_id = $1",
             "DELETE FROM grants WHERE subject_id = $1",

@@ -3,6 +3,7 @@
 use assent_ledger::{
     CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, SubjectId, Timestamp, Tx, TxError,
 };
+use assent_vision::crop;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
@@ -176,11 +177,12 @@ pub(crate) fn enrol_as(
     let to_be_found = enrolment.to_be_found()?;
     let hashes: Vec<[u8; 32]> = enrolment.pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
     release_is_no_portrait(enrolment.evidence, enrolment.pictures.iter().map(|(name, _)| name.as_str()).zip(&hashes))?;
-    let mut templates = Vec::new();
+    let (mut templates, mut portrait) = (Vec::new(), None);
     if to_be_found {
         for (picture, bytes) in enrolment.pictures {
             let known = KnownPhotos::off_limits(ledger, models.pack().model_sha256, now);
             let face = fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
+            portrait = portrait.or_else(|| crop::encode(&face.aligned).ok());
             let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
             templates.push(template::encode(&embed_face(worker, face).map_err(unfit)?));
         }
@@ -191,7 +193,11 @@ pub(crate) fn enrol_as(
         let grants = open(tx)?;
         for (consent, grant) in consents.iter().zip(&grants) {
             if consent.purpose.is_find() {
-                tx.enrol(&tx.active_grant(*grant)?, models.pack().model_sha256, &plain)?;
+                let proof = tx.active_grant(*grant)?;
+                tx.enrol(&proof, models.pack().model_sha256, &plain)?;
+                if let Some(picture) = &portrait {
+                    tx.keep_portrait(&proof, picture)?;
+                }
             }
         }
         Ok(grants)

@@ -122,6 +122,24 @@ pub fn proposals(ledger: &Ledger, subject: SubjectId, use_: Use, now: Timestamp)
     answer(ledger, subject, None, (Wanted::Proposals, use_), now).map(|found| found.photos)
 }
 
+/// The face that a person was enrolled with, as a PNG, for those who decide on proposals: whether the two are the same, a
+/// person says. `None` if they agreed to be found nowhere, or none was kept.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn portrait(ledger: &Ledger, subject: SubjectId, now: Timestamp) -> Result<Option<Vec<u8>>, TxError> {
+    let portrait = ledger.run_tx("show a portrait", now, |tx| {
+        for about in tx.collections()? {
+            if let Some(proof) = tx.active_grant_for(subject, about.id, &Purpose::find_my_photos())? {
+                return tx.portrait(&proof);
+            }
+        }
+        Ok(None)
+    })?;
+    Ok(portrait.into_inner())
+}
+
 fn answer(
     ledger: &Ledger,
     subject: SubjectId,

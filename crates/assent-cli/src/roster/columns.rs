@@ -53,25 +53,11 @@ const HEADINGS: [(Field, &str, &[&str]); 15] = [
         "name",
         &["fullname", "nameofperson", "vollername", "namevorname", "nomcomplet", "nometprénom", "naam"],
     ),
-    (
-        Field::FirstName,
-        "first name",
-        &["firstname", "givenname", "forename", "vorname", "rufname", "prénom", "prenom", "voornaam"],
-    ),
+    (Field::FirstName, "first name", &["givenname", "forename", "vorname", "rufname", "prénom", "prenom", "voornaam"]),
     (
         Field::LastName,
         "last name",
-        &[
-            "lastname",
-            "surname",
-            "familyname",
-            "nachname",
-            "familienname",
-            "zuname",
-            "nom",
-            "nomdefamille",
-            "achternaam",
-        ],
+        &["surname", "familyname", "nachname", "familienname", "zuname", "nom", "nomdefamille", "achternaam"],
     ),
     (
         Field::Photos,

@@ -80,7 +80,7 @@ fn r4_an_enrolment_waits_until_both_have_signed_and_the_models_are_there() {
     let again = club.refused(&with(&enrol, &form(&club, 2, ["Wanda", "Wim"])));
     assert!(again.contains("waits for its witnesses already"), "{again}");
     assert!(
-        club.refused(&with(&["enrol", "m-2", "--photo", &portrait], &form(&club, 1, ["Wanda", "Wim"])))
+        club.refused(&with(&["enrol", "m-2", "--photo", &club.file("7.jpg")], &form(&club, 1, ["Wanda", "Wim"])))
             .contains("used before")
     );
 
@@ -113,7 +113,7 @@ fn r4_an_enrolment_waits_until_both_have_signed_and_the_models_are_there() {
 fn r4_one_signature_covers_a_whole_table_and_a_renewal_waits_too() {
     let club = club();
     let table = "id,name,photos,release,witnesses,purposes,born,jurisdiction\n\
-                 m-1,Mia,,1.jpg,Wanda;Wim,publish-website,adult,EU\n\
+                 m-1,Mia <Member>,,1.jpg,Wanda;Wim,publish-website,adult,EU\n\
                  m-2,Max,,2.jpg,Wanda;Wim,publish-website,adult,EU\n\
                  m-3,Moe,,3.jpg,Wim;Wanda,publish-website;publish-print,adult,EU\n";
     fs::write(club.file("people.csv"), table).unwrap();

@@ -11,10 +11,14 @@ CREATE TABLE ring_notes_due (
     id   BYTEA NOT NULL
 );
 
--- Which pictures served to enrol whom: one picture enrols one person.
+-- Which pictures served to enrol whom: one picture enrols one person. A face of each, for whoever decides.
 CREATE TABLE used_portraits (
     tag        BYTEA PRIMARY KEY,
     subject_id BYTEA NOT NULL REFERENCES subjects (id)
+);
+CREATE TABLE portraits (
+    subject_id BYTEA PRIMARY KEY REFERENCES subjects (id),
+    sealed     BYTEA NOT NULL
 );
 CREATE INDEX used_portraits_by_subject ON used_portraits (subject_id);
 

@@ -11,10 +11,14 @@ CREATE TABLE ring_notes_due (
     id   BLOB NOT NULL
 ) STRICT;
 
--- Which pictures served to enrol whom: one picture enrols one person.
+-- Which pictures served to enrol whom: one picture enrols one person. A face of each, for whoever decides.
 CREATE TABLE used_portraits (
     tag        BLOB PRIMARY KEY,
     subject_id BLOB NOT NULL REFERENCES subjects (id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE portraits (
+    subject_id BLOB PRIMARY KEY REFERENCES subjects (id),
+    sealed     BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX used_portraits_by_subject ON used_portraits (subject_id);
 

@@ -534,6 +534,7 @@ impl Tx<'_> {
             None => self.forget_orphans(&[plain.collection])?,
         }
         self.close_grant(plain, state)?;
+        self.forget_portrait(plain.subject)?;
         let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
         self.grant_leaf(kind, plain, &[])?;
         if state == GrantState::Withdrawn {

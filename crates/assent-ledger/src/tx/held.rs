@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::pending::PENDING;
 use super::photos::{path_place, read_box};
+use super::portraits::{PORTRAITS, USED_PORTRAITS};
 use super::sightings::{DECISIONS, SIGHTINGS, open_verdict};
 use super::templates::TEMPLATES;
 use super::tiles::read_leaf;
@@ -38,6 +39,10 @@ pub struct Held {
     pub pending: Vec<Pending>,
     /// What they are looked for by.
     pub templates: Vec<HeldTemplate>,
+    /// Their face as it was cut out of a picture of the enrolment: what the engine stored.
+    pub portrait: Option<Vec<u8>>,
+    /// How many keyed tags of pictures of the enrolment are kept.
+    pub portrait_tags: usize,
     /// Where they were seen, and what people said of it.
     pub sightings: Vec<HeldSighting>,
     /// What was done that concerned them.
@@ -114,6 +119,8 @@ impl Held {
             ("requests", self.requests.len()),
             (PENDING, self.pending.len()),
             (TEMPLATES, self.templates.len()),
+            (PORTRAITS, usize::from(self.portrait.is_some())),
+            (USED_PORTRAITS, self.portrait_tags),
             (SIGHTINGS, self.sightings.len()),
             (DECISIONS, count(&|s| s.verdict.is_some())),
             (OPENINGS, self.events.len()),
@@ -139,6 +146,8 @@ impl Tx<'_> {
             requests: self.requests_of(subject)?,
             pending: self.pending_of(subject)?,
             templates: self.held_templates(subject, &key)?,
+            portrait: self.portrait_under(subject, &key)?,
+            portrait_tags: self.noted_portraits(subject)?,
             sightings: self.held_sightings(subject, &key)?,
             events: self.held_events(subject, &key)?,
         };

@@ -1,9 +1,15 @@
-//! Which pictures served to enrol whom: one picture enrols one person. What is kept of a picture is a keyed tag of its file.
+//! What is kept of the pictures that people are enrolled with: a keyed tag of each file, because one picture enrols one
+//! person, and the face cut out of one, sealed, for whoever decides about a proposal.
 
-use super::Tx;
+use super::{ActiveGrant, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::SubjectId;
+use crate::seal::{self, Place};
+use crate::secret::Key;
+
+pub(super) const PORTRAITS: &str = "portraits";
+pub(super) const USED_PORTRAITS: &str = "used_portraits";
 
 impl Tx<'_> {
     /// Notes the pictures (SHA-256 of each file) that a person is enrolled with, until the person is erased.
@@ -44,7 +50,52 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// How many tags of a person's pictures are kept.
+    pub(super) fn noted_portraits(&self, subject: SubjectId) -> Result<usize, TxError> {
+        self.count("SELECT COUNT(*) FROM used_portraits WHERE subject_id = $1", args![subject]).map(|n| n as usize)
+    }
+
+    /// Keeps a person's face as it was cut out of a picture that they were enrolled with, in place of an earlier one. It
+    /// goes when the last consent by which they can be found ends.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NotActive`] if the grant ended in this transaction.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn keep_portrait(&self, proof: &ActiveGrant<'_>, picture: &[u8]) -> Result<(), TxError> {
+        self.still_active(proof)?;
+        let sealed = self.seal_with(&proof.key, &place(proof.subject), picture)?;
+        let sql = "INSERT INTO portraits (subject_id, sealed) VALUES ($1, $2) \
+                   ON CONFLICT (subject_id) DO UPDATE SET sealed = excluded.sealed";
+        self.exec(sql, args![proof.subject, sealed]).map(drop)
+    }
+
+    /// The face that [`Self::keep_portrait`] kept; none of somebody enrolled before format 6.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Seal`] if it does not open, [`TxError::Database`] if the database refuses.
+    pub fn portrait(&self, proof: &ActiveGrant<'_>) -> Result<Option<Vec<u8>>, TxError> {
+        self.portrait_under(proof.subject, &proof.key)
+    }
+
+    pub(super) fn portrait_under(&self, subject: SubjectId, key: &Key) -> Result<Option<Vec<u8>>, TxError> {
+        let row = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![subject])?;
+        row.map(|row| Ok(seal::open(key, &place(subject), &row.bytes(0)?)?.to_vec())).transpose()
+    }
+
+    /// Deletes the face of somebody who cannot be found any more.
+    pub(super) fn forget_portrait(&self, subject: SubjectId) -> Result<(), TxError> {
+        let sql = "DELETE FROM portraits WHERE subject_id = $1 AND NOT EXISTS (SELECT 1 FROM grants g \
+                   WHERE g.subject_id = $1 AND g.state = 'active' AND g.purpose = 'find-my-photos')";
+        self.exec(sql, args![subject]).map(drop)
+    }
+
     fn portrait_tag(&self, sha256: &[u8; 32]) -> [u8; 32] {
         self.master_mac("assent portrait v1", sha256)
     }
+}
+
+pub(super) fn place(subject: SubjectId) -> Place<'static> {
+    Place { table: PORTRAITS, subject: Some(subject), ..Place::default() }
 }

@@ -2,6 +2,7 @@
 
 use super::grants::GRANTS;
 use super::pending::place as pending_place;
+use super::portraits::place as portrait_place;
 use super::requests::place as request_place;
 use super::roster::SUBJECTS;
 use super::sightings::{DECISIONS, SIGHTINGS};
@@ -35,6 +36,7 @@ impl Tx<'_> {
         self.reseal_templates(keys)?;
         self.reseal_requests(keys)?;
         self.reseal_pending(keys)?;
+        self.reseal_portrait(keys)?;
         for row in self.rows("SELECT id FROM collections", args![])? {
             self.reseal_seen(keys, CollectionId::from_bytes(row.array(0)?))?;
         }
@@ -115,6 +117,15 @@ impl Tx<'_> {
             let (id, until) = (PendingId::from_bytes(row.array(0)?), row.int(1)?);
             let sealed = self.again(keys, &pending_place(keys.subject, &id, until), &row.bytes(2)?)?;
             self.exec("UPDATE pending_enrolments SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        }
+        Ok(())
+    }
+
+    /// Their face.
+    fn reseal_portrait(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        if let Some(row) = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![keys.subject])? {
+            let sealed = self.again(keys, &portrait_place(keys.subject), &row.bytes(0)?)?;
+            self.exec("UPDATE portraits SET sealed = $1 WHERE subject_id = $2", args![sealed, keys.subject])?;
         }
         Ok(())
     }

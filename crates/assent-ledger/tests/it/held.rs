@@ -41,6 +41,8 @@ pub(crate) fn world(backend: Backend) -> (World, SubjectId) {
             &[NewSighting { grant: &proof, face: photo.faces[1], band: Band::Review }],
         )?;
         tx.record_decision(&proof, photo.faces[1], Verdict::Confirmed)?;
+        tx.note_portraits(ada, [[7; 32], [8; 32]].iter())?;
+        tx.keep_portrait(&proof, b"ada's face")?;
         tx.append_leaf(EventKind::Search, b"", &[(ada, b"looked for herself")])?;
         tx.refuse(ada, w.collection, &Purpose::publish_print(), notice())?;
         let kind = RequestKind::Access;
@@ -104,5 +106,28 @@ fn i4_a_person_is_told_all_also_without_a_grant() {
         assert_eq!(again.events.last().unwrap().leaf.kind, Access);
         w.ledger.erase(ada, at(31), |_| {}).unwrap();
         assert!(matches!(w.tx(at(31), |tx| tx.everything_about(ada)), Err(TxError::KeyRing(_))));
+    });
+}
+
+#[test]
+fn i5_a_portrait_goes_with_the_last_consent_to_be_found() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+        let grant = w.grant(ada, 9);
+        let kept = |grant| w.tx(T0, |tx| tx.portrait(&tx.active_grant(grant)?)).unwrap();
+        w.tx(T0, |tx| tx.keep_portrait(&tx.active_grant(grant)?, b"first")).unwrap();
+        w.tx(T0, |tx| tx.keep_portrait(&tx.active_grant(grant)?, b"second")).unwrap();
+        assert_eq!(kept(grant).as_deref(), Some(b"second".as_slice()));
+        w.tx(T0, |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
+        assert_eq!(w.tx(T0, |tx| tx.everything_about(ada)).unwrap().portrait, None);
+
+        // A picture is of one person until that person is erased.
+        w.tx(T0, |tx| tx.note_portraits(ada, [[7; 32]].iter())).unwrap();
+        w.tx(T0, |tx| tx.note_portraits(ada, [[7; 32]].iter())).unwrap();
+        let of_bob = || w.tx(T0, |tx| tx.note_portraits(bob, [[7; 32]].iter()));
+        assert!(matches!(of_bob(), Err(TxError::PortraitOfAnother)));
+        w.ledger.erase(ada, T0, |_| {}).unwrap();
+        of_bob().unwrap();
     });
 }

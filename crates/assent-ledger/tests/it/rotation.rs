@@ -61,8 +61,8 @@ fn r45_after_a_rotation_results_are_equal_and_the_old_key_is_gone() {
     });
 }
 
-/// What is in it are ids, a purpose and a hash: nothing to seal.
-const NOT_SEALED: &str = "refusals";
+/// What is in them are ids, purposes and hashes: nothing to seal.
+const NOT_SEALED: [&str; 2] = ["refusals", "used_portraits"];
 
 /// Every record that is sealed under a person's key is sealed anew: whoever adds a table is told here.
 #[test]
@@ -72,7 +72,7 @@ fn r45_a_rotation_leaves_no_record_as_it_was() {
     let sealed = |raw: &mut Raw| -> Vec<(String, Vec<Vec<u8>>)> {
         let tables: Vec<String> = tables(raw)
             .into_iter()
-            .filter(|table| !AFTER_THEM.contains(&table.as_str()) && table != NOT_SEALED)
+            .filter(|table| !AFTER_THEM.contains(&table.as_str()) && !NOT_SEALED.contains(&table.as_str()))
             .collect();
         let of = |table: String| (table.clone(), raw.blobs(format!("SELECT sealed FROM {table}")));
         tables.into_iter().map(of).collect()

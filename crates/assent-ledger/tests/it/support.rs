@@ -390,7 +390,9 @@ pub(crate) fn give_keys(w: &World) {
 
 /// An enrolment that waits for both witnesses, with a picture at this path.
 pub(crate) fn wait(w: &World, subject: SubjectId, purpose: &Purpose, path: &str) -> PendingId {
-    let pictures = [Picture { path: path.into(), sha256: Sha256::digest(path).into() }];
+    // Everybody has a picture of their own, whatever its path.
+    let sha256 = Sha256::digest([subject.as_bytes().as_slice(), path.as_bytes()].concat()).into();
+    let pictures = [Picture { path: path.into(), sha256 }];
     let consents = [(w.collection, purpose.clone())];
     let new = NewPending {
         subject,
