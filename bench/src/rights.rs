@@ -109,6 +109,8 @@ fn see(world: &World, subject: SubjectId, photos: usize) -> Result<(), Error> {
                     sha256: content,
                     bytes: 1,
                     mtime: T0,
+                    changed: None,
+                    picture: None,
                     width: 4000,
                     height: 3000,
                     outcome: &outcome,

@@ -42,6 +42,8 @@ pub(crate) fn batch(photos: &[Found]) -> Result<Duration, Error> {
                 sha256: [i as u8; 32],
                 bytes: 1_000_000,
                 mtime: T0,
+                changed: None,
+                picture: None,
                 width: photo.size.0,
                 height: photo.size.1,
                 outcome: &Outcome::read(photo.faces.iter().map(|face| face_box(face, None)).collect()),

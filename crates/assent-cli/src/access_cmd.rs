@@ -179,6 +179,11 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
             })
         })
         .collect();
+    let decisions: Vec<Value> = held
+        .decisions
+        .iter()
+        .map(|d| json!({ "collection": names.collection(d.collection), "verdict": d.verdict.as_str(), "time": date(d.time) }))
+        .collect();
     let sightings: Vec<Value> = held
         .sightings
         .iter()
@@ -206,7 +211,7 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
             "age": s.age.to_string(), "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date),
         },
         "recipients": [], "retention": "until a consent ends or you are erased", "refusals": refusals,
-        "requests": requests, "waiting": waiting, "records": records, "consents": consents, "templates": templates, "portrait": held.portrait.as_ref().map(|_| PORTRAIT_NAME), "portrait_tags": held.portrait_tags, "sightings": sightings, "events": events, "log_key": key,
+        "requests": requests, "waiting": waiting, "records": records, "consents": consents, "templates": templates, "portrait": held.portrait.as_ref().map(|_| PORTRAIT_NAME), "portrait_tags": held.portrait_tags, "sightings": sightings, "decisions": decisions, "events": events, "log_key": key,
     })
 }
 

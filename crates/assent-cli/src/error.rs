@@ -11,6 +11,7 @@ use assent::ledger::{
 };
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
+use assent::set_apart::SetApartError;
 use assent::source::SourceError;
 use thiserror::Error;
 
@@ -149,9 +150,9 @@ pub(crate) enum CommandError {
     /// A point in a photo is not written as one.
     #[error("a point is written as X,Y in pixels from the left and the top, such as 420,180")]
     Point,
-    /// No face of a known photo is there.
-    #[error("no face of this photo is known at that point; scan the collection, or point at the middle of the face")]
-    NoFaceThere,
+    /// A face could not be set apart.
+    #[error(transparent)]
+    SetApart(#[from] SetApartError),
     /// `--self` without a typed statement.
     #[error("--self needs a terminal, at which the owner types the statement themselves")]
     NoStatement,

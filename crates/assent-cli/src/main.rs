@@ -239,7 +239,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Controller(args) => controller_cmd::run(args, &vault, &mut out)?,
         Command::Notice(args) => notice_cmd::run(args, &vault, &mut out)?,
         Command::Report(args) => report_cmd::run(args, &vault, &mut out)?,
-        Command::Request(args) => request_cmd::run(args, &vault, &mut out)?,
+        Command::Request(args) => request_cmd::run(args, &vault, &models, &mut out)?,
         Command::Subject(args) => roster_cmd::subject(args, &vault, &mut out)?,
         Command::Witness(args) => witness_cmd::run(args, &vault, &models, &mut out)?,
         Command::Enrol(args) => enrol_cmd::run(args, &vault, &models, &mut out)?,

@@ -1,11 +1,15 @@
 //! `assent request`: the register of what people and authorities ask for.
 
-use assent::ledger::{Album, Collection, KnownPhoto, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
+use assent::SearchOptions;
+use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
+use assent::set_apart::{Pointed, SetApartError, set_apart, set_apart_in_exports};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, day};
+use crate::progress;
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -83,6 +87,9 @@ enum RequestCommand {
         outcome: RequestOutcome,
     },
     /// Set a face in a photo apart for good: it is never compared and always covered
+    ///
+    /// This holds for the picture and its exact copies, whatever is written into the files. A resized or edited export is
+    /// another picture: --also-copies looks for those in the collection.
     Blur {
         /// The collection's name
         collection: String,
@@ -91,6 +98,9 @@ enum RequestCommand {
         /// A point in the face, pixels from the left and from the top, such as 420,180
         #[arg(long, value_name = "X,Y")]
         at: String,
+        /// Also in photos of the collection that were made from this one: resized, cropped or edited
+        #[arg(long)]
+        also_copies: bool,
     },
 }
 
@@ -98,7 +108,12 @@ enum RequestCommand {
 ///
 /// [`CommandError`], as the ledger says.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn run(args: &RequestArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+pub(crate) fn run(
+    args: &RequestArgs,
+    flags: &VaultFlags,
+    models: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let collections = vault::collections(&ledger)?;
     let request = match &args.command {
@@ -120,8 +135,10 @@ pub(crate) fn run(args: &RequestArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 if shown.is_empty() { writeln!(out, "nothing is open") } else { Ok(()) }
             })?);
         }
-        RequestCommand::Blur { collection, photo, at } => {
-            return blur(&vault::collection(&ledger, collection)?, &ledger, photo, at, out);
+        RequestCommand::Blur { collection, photo, at, also_copies } => {
+            let collection = vault::collection(&ledger, collection)?;
+            let models = also_copies.then_some(models);
+            return blur((&ledger, &collection, models), (photo.as_str(), at.as_str()), out);
         }
         RequestCommand::Open { kind, subject, collection, words, received, due, album, from, until } => {
             let subject = subject.as_deref().map(|s| vault::subject_id(&ledger, s)).transpose()?;
@@ -200,31 +217,52 @@ fn describe(r: &Request, collections: &[Collection]) -> Value {
     })
 }
 
+/// With `models`, also in the exports of the photo.
 fn blur(
-    collection: &Collection,
-    ledger: &assent::ledger::Ledger,
-    path: &str,
-    at: &str,
+    (ledger, collection, models): (&Ledger, &Collection, Option<&ModelPlaces>),
+    (path, at): (&str, &str),
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let point =
-        at.split_once(',').and_then(|(x, y)| Some((x.trim().parse::<f32>().ok()?, y.trim().parse::<f32>().ok()?)));
-    let (x, y) = point.ok_or(CommandError::Point)?;
-    let set = ledger.run_tx("set a face apart", now(), |tx| {
-        let known = tx.known_photos(collection.id)?;
-        // A name that is no text can be given only as it is shown.
-        let shown = |photo: &KnownPhoto| photo.path.to_string();
-        let Some(photo) = known.iter().find(|photo| photo.path == path || shown(photo) == path) else {
-            return Ok(None);
-        };
-        let inside = |b: &assent::ledger::FaceBox| (b.x..=b.x + b.w).contains(&x) && (b.y..=b.y + b.h).contains(&y);
-        let Some((face, _)) = tx.faces_of(photo.id)?.into_iter().find(|(_, b)| inside(b)) else { return Ok(None) };
-        tx.object(photo.id, face)?;
-        Ok(Some(face))
-    })?;
-    let face = set.into_inner().ok_or(CommandError::NoFaceThere)?;
+    let point = at.split_once(',').and_then(|(x, y)| Some((x.trim().parse().ok()?, y.trim().parse().ok()?)));
+    let at = point.ok_or(CommandError::Point)?;
+    let set = set_apart(ledger, &Pointed { collection: collection.id, path, at }, now())?;
     vault::tell_of_notes_due(ledger);
-    Ok(out.answer(&json!({ "face": face.0, "photo": path }), |out| {
-        writeln!(out, "That face is never compared again, and covered in every copy.")
+    let exports = match models {
+        None => None,
+        Some(models) => {
+            let models = models.load()?;
+            let mut worker = models.worker(SearchOptions::default()).map_err(SetApartError::Inference)?;
+            let bar = progress::bar(0, "photos compared");
+            let mut shown = |done: usize, of: usize| {
+                bar.set_length(of as u64);
+                bar.set_position(done as u64);
+            };
+            let tools = (&models, &mut worker);
+            let found = set_apart_in_exports(ledger, tools, (collection.id, &set), &mut shown, now())?;
+            bar.finish_and_clear();
+            Some(found)
+        }
+    };
+    let object = json!({ "face": set.face.0, "photo": path, "same_picture": set.same, "exports": exports });
+    Ok(out.answer(&object, |out| {
+        writeln!(out, "That face is never compared again, and always covered: in this picture and its exact copies,")?;
+        writeln!(out, "whatever is written into their files.")?;
+        for same in &set.same {
+            writeln!(out, "Also in {same}: the same picture.")?;
+        }
+        match &exports {
+            None => writeln!(
+                out,
+                "A smaller or edited export is another picture. With --also-copies, this command looks for such exports \
+                 in the collection and sets the face apart there, too."
+            ),
+            Some(found) if found.is_empty() => writeln!(out, "No other photo of the collection was made from this one."),
+            Some(found) => {
+                for export in found {
+                    writeln!(out, "Also in {export}: made from this picture.")?;
+                }
+                writeln!(out, "Exports that come later are other pictures: run this command again after a scan.")
+            }
+        }
     })?)
 }

@@ -300,6 +300,7 @@ value_from! {
     &[u8]: |v| Self::Bytes(v.to_vec());
     [u8; 32]: |v| Self::Bytes(v.to_vec());
     [u8; 16]: |v| Self::Bytes(v.to_vec());
+    Option<[u8; 32]>: |v| Self::OptBytes(v.map(|bytes| bytes.to_vec()));
     crate::id::SubjectId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::GrantId: |v| Self::Bytes(v.as_bytes().to_vec());
     crate::id::CollectionId: |v| Self::Bytes(v.as_bytes().to_vec());

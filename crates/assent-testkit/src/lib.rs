@@ -13,11 +13,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "helpers of tests fail loudly")]
 
+mod metadata;
 mod packs;
 mod pictures;
 mod rng;
 mod world;
 
+pub use metadata::{commented, held, png, rated, tiff, webp};
 pub use packs::{SEARCH, crew, default_pack, models, models_of, portrait_names, runtime_dir, with_worker};
 pub use pictures::{blurred, darkened, jpeg, mirrored, open, part, pdf, release, shrunk, side_by_side};
 pub use rng::SeededRng;

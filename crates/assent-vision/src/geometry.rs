@@ -153,6 +153,11 @@ impl Orientation {
         };
         Some(Orientation { mirror, turn })
     }
+
+    /// Its EXIF value, 1 to 8.
+    pub fn to_exif(self) -> u8 {
+        (1..=8).find(|value| Orientation::from_exif(*value) == Some(self)).unwrap_or(1)
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@
 //! Pictures are compared and not people: no embedding is made of anybody in the photos (I3), and another photo of the
 //! same person is another picture.
 
-use assent_ledger::{Collection, FaceBox, FaceId, KnownPhoto, Ledger, Timestamp, Tx, TxError, VaultKind};
+use std::ops::ControlFlow;
+
+use assent_ledger::{
+    Collection, CollectionId, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId, Timestamp, Tx, TxError, VaultKind,
+};
 use assent_vision::crop;
 use assent_vision::detect::Detection;
 use assent_vision::embed::Aligned;
@@ -21,11 +25,13 @@ use assent_vision::runtime::InferenceError;
 use assent_vision::same_picture::Comparison;
 use thiserror::Error;
 
+use crate::find::read_scanned;
 use crate::heif::Readable;
 use crate::models::{LookError, Worker};
 use crate::packs::sha256;
 use crate::portrait::FitFace;
-use crate::source::{Folder, PhotoFile};
+use crate::scan::face_box;
+use crate::source::Folder;
 
 /// The face of a copy is at most this many times brighter or darker than that of its original.
 ///
@@ -107,8 +113,67 @@ impl<'a> KnownPhotos<'a> {
         face: &FitFace,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<bool, CompareError> {
-        let portrait = Comparison::new(&face.aligned);
         let candidates = self.candidates(&face.quality)?;
+        let mut found = false;
+        self.compare(worker, (&face.aligned, candidates), progress, &mut |_, _| {
+            found = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// The photos of a collection that show the picture that a face was cut from, and which of their faces it is there;
+    /// those that show exactly the same are not among them. Nothing is found if the face's own photo cannot be read any
+    /// more, or was changed since it was scanned.
+    ///
+    /// # Errors
+    ///
+    /// [`CompareError`], each variant as it says.
+    pub(crate) fn exports_of(
+        &self,
+        worker: &mut Worker,
+        collection: CollectionId,
+        (photo, face): (PhotoId, FaceId),
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<(PhotoId, FaceId, String)>, CompareError> {
+        let all = self.ledger.run_tx("look for exports of a photo", self.now, |tx| {
+            let at = tx.faces_of(photo)?.into_iter().find(|(id, _)| *id == face).ok_or(TxError::NoFace { face })?;
+            // An export may be blurred, and the face that was pointed at may be one of a blurred export.
+            let lights = if at.1.size_px > 0.0 {
+                at.1.luminance / BRIGHTER_MAX..=at.1.luminance * BRIGHTER_MAX
+            } else {
+                0.0..=f32::MAX
+            };
+            let (own, mut faces) = (tx.photos_like(photo)?, tx.faces_measured(collection, lights, 0.0..)?);
+            let known = tx.known_photos(collection)?;
+            let pointed = known.iter().find(|p| p.id == photo).cloned().ok_or(TxError::NoPhoto { photo })?;
+            let others = known.into_iter().filter(|p| !own.contains(&p.id));
+            let candidate = |photo: KnownPhoto| Some(Candidate { faces: faces.remove(&photo.id)?, photo });
+            let others: Vec<Candidate> = others.filter_map(candidate).collect();
+            Ok((Candidate { photo: pointed, faces: vec![at] }, (tx.collection(collection)?, others)))
+        })?;
+        let (pointed, (about, others)) = all.into_inner();
+        let Some(bytes) = Folder::open(&about.directory).ok().and_then(|folder| read(&folder, &pointed.photo)) else {
+            return Ok(Vec::new());
+        };
+        let Some((_, aligned)) = worker.cut_known(&bytes, &pointed)?.pop() else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        self.compare(worker, (&aligned, vec![(about, others)]), progress, &mut |photo, face| {
+            found.push((photo.id, face, photo.path.to_string()));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Compares a crop with the faces of photos and tells of each that was cut from the same picture, until `each` breaks.
+    fn compare(
+        &self,
+        worker: &mut Worker,
+        (crop, candidates): (&Aligned, Vec<(Collection, Vec<Candidate>)>),
+        progress: &mut dyn FnMut(usize, usize),
+        each: &mut dyn FnMut(&KnownPhoto, FaceId) -> ControlFlow<()>,
+    ) -> Result<(), CompareError> {
+        let portrait = Comparison::new(crop);
         let of = candidates.iter().map(|(_, photos)| photos.len()).sum();
         let mut done = 0;
         for (about, photos) in candidates {
@@ -117,19 +182,21 @@ impl<'a> KnownPhotos<'a> {
             for candidate in photos {
                 let crops = match self.kept_crops(&about, &candidate)? {
                     Some(crops) => crops,
-                    None => match folder.as_ref().and_then(|folder| folder.read(&file_of(&candidate.photo)).ok()) {
+                    None => match folder.as_ref().and_then(|folder| read(folder, &candidate.photo)) {
                         Some(bytes) => worker.cut_known(&bytes, &candidate)?,
                         None => Vec::new(),
                     },
                 };
-                if crops.iter().any(|crop| portrait.is_same_picture(crop)) {
-                    return Ok(true);
+                for (face, crop) in &crops {
+                    if portrait.is_same_picture(crop) && each(&candidate.photo, *face).is_break() {
+                        return Ok(());
+                    }
                 }
                 done += 1;
                 progress(done, of);
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     /// The photos with a face whose light and sharpness do not rule out that it is the portrait's.
@@ -152,7 +219,7 @@ impl<'a> KnownPhotos<'a> {
     }
 
     /// The kept crops of the candidate's faces; `None` unless there is one of each.
-    fn kept_crops(&self, about: &Collection, candidate: &Candidate) -> Result<Option<Vec<Aligned>>, TxError> {
+    fn kept_crops(&self, about: &Collection, candidate: &Candidate) -> Result<Option<Vec<(FaceId, Aligned)>>, TxError> {
         if !about.keep_crops {
             return Ok(None);
         }
@@ -160,15 +227,16 @@ impl<'a> KnownPhotos<'a> {
         let kept = self.ledger.run_tx("open crops", self.now, open)?.into_inner();
         let one = |(face, _): &(FaceId, FaceBox)| {
             let (_, bytes) = kept.iter().find(|(id, _)| id == face)?;
-            crop::decode(bytes).ok()
+            Some((*face, crop::decode(bytes).ok()?))
         };
         Ok(candidate.faces.iter().map(one).collect())
     }
 }
 
-/// The file of a photo as it was scanned.
-fn file_of(photo: &KnownPhoto) -> PhotoFile {
-    PhotoFile { path: photo.path.clone(), bytes: photo.bytes, modified: photo.mtime }
+/// The file of a photo, if it holds what was scanned.
+fn read(folder: &Folder, photo: &KnownPhoto) -> Option<Vec<u8>> {
+    let file = folder.path().join(photo.path.to_path());
+    read_scanned(&file, photo.bytes, &photo.content).ok()
 }
 
 impl Worker {
@@ -182,11 +250,15 @@ impl Worker {
         &mut self,
         bytes: &[u8],
         Candidate { photo, faces }: &Candidate,
-    ) -> Result<Vec<Aligned>, InferenceError> {
+    ) -> Result<Vec<(FaceId, Aligned)>, InferenceError> {
         if self.second_look.is_none() {
             // The detector takes whole photos alone, so the photo is searched for faces again.
             return match self.look(bytes) {
-                Ok(looked) => Ok(self.cut(&looked).into_iter().filter_map(|cut| cut.aligned).collect()),
+                Ok(looked) => {
+                    let cuts = self.cut(&looked).into_iter().zip(&looked.detected.faces);
+                    let known = |face: &Detection| faces.iter().find(|(_, at)| at.is_same_face(&face_box(face, None)));
+                    Ok(cuts.filter_map(|(cut, face)| Some((known(face)?.0, cut.aligned?))).collect())
+                }
                 Err(LookError::Decode(_)) => Ok(Vec::new()),
                 Err(LookError::Inference(e)) => Err(e),
             };
@@ -198,12 +270,13 @@ impl Worker {
         let decode = |file: Readable<'_>| file.decode(limits, |_| side_px, Vec::new());
         let Ok(decoded) = self.decoder.readable(bytes).and_then(decode) else { return Ok(Vec::new()) };
         let mut crops = Vec::new();
-        for (_, at) in faces {
+        for (id, at) in faces {
             let bounds = Rect { x: at.x, y: at.y, width: at.w, height: at.h };
             let turn = QuarterTurn::from_count(at.quarter_turn);
             if let Some(landmarks) = self.landmarks(&decoded, bounds, turn)? {
                 let face = Detection { bounds, landmarks, turn, score: at.score };
-                crops.extend(self.embedder.align(&decoded.frame, decoded.scale(), &face).ok());
+                let crop = self.embedder.align(&decoded.frame, decoded.scale(), &face).ok();
+                crops.extend(crop.map(|crop| (*id, crop)));
             }
         }
         Ok(crops)

@@ -1,13 +1,13 @@
 //! A subject's own question: which photos am I in?
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger, PhotoId, PhotoPath,
-    Purpose, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
+    ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger,
+    PhotoId, PhotoPath, Purpose, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
 use assent_vision::cover::{self, CoverStyle, Head};
 use assent_vision::decode::{self, DecodeError, DecodeLimits};
@@ -15,6 +15,7 @@ use assent_vision::frame::Frame;
 use assent_vision::geometry::{QuarterTurn, Rect};
 use thiserror::Error;
 
+use crate::packs::sha256;
 use crate::why;
 pub use crate::why::{NothingIn, WhyNothing};
 
@@ -35,8 +36,13 @@ pub struct FoundPhoto {
     pub at: FaceBox,
     /// How many faces are in the photo.
     pub faces: usize,
-    /// Whose faces are covered in what is handed out, see [`who_is_covered`].
+    /// What is covered in what is handed out: faces, see [`who_is_covered`], and what was set apart, whether a face was
+    /// found there or not.
     pub covered: Vec<FaceBox>,
+    /// Length of the file when it was scanned, bytes.
+    pub bytes: u64,
+    /// What the file held.
+    pub content: ContentTag,
     /// Whether the engine is sure (`match`) or asks (`review`).
     pub band: assent_ledger::Band,
     /// What a person said.
@@ -222,10 +228,16 @@ fn seen<'tx>(
     let photo = |id: PhotoId| photos.iter().find(|p| p.id == id);
     let mut found = Vec::with_capacity(sightings.len());
     for s in sightings {
-        let Some(KnownPhoto { path, width, height, .. }) = photo(s.photo) else { continue };
+        let Some(KnownPhoto { path, width, height, bytes, content, .. }) = photo(s.photo) else { continue };
         let (faces, apart) = (tx.faces_of(s.photo)?, tx.objected_faces(s.photo)?);
         let others = faces.iter().filter(|(id, _)| *id != s.face);
-        let covered = others.filter(|(id, _)| who_is_covered(kind, apart.contains(id)));
+        let others = others.filter(|(id, _)| who_is_covered(kind, apart.contains(id)));
+        let mut covered: Vec<FaceBox> = others.map(|(_, at)| *at).collect();
+        for place in tx.objected_places(s.photo)? {
+            if !covered.iter().any(|at| at.overlap(&place) > 0.9) {
+                covered.push(place);
+            }
+        }
         found.push(FoundPhoto {
             collection: about.name.clone(),
             path: path.clone(),
@@ -233,8 +245,10 @@ fn seen<'tx>(
             size: (*width, *height),
             face: s.face,
             at: s.at,
-            covered: covered.map(|(_, at)| *at).collect(),
+            covered,
             faces: faces.len(),
+            bytes: *bytes,
+            content: content.clone(),
             band: s.band,
             verdict: s.verdict,
         });
@@ -263,8 +277,11 @@ pub enum PictureError {
         #[source]
         source: DecodeError,
     },
-    /// It has another size than when it was scanned, so the boxes mean nothing.
-    #[error("{} was changed since it was scanned; scan the collection again", path.display())]
+    /// It holds something else than when it was scanned: where the faces were then means nothing now.
+    #[error(
+        "{} was changed since it was scanned, so it is not known where the faces in it are; scan the collection again",
+        path.display()
+    )]
     Changed {
         /// Which.
         path: PathBuf,
@@ -272,7 +289,7 @@ pub enum PictureError {
 }
 
 /// The photo as its subject may have it: whoever is to be covered is, in this style. Upright, and without any metadata of
-/// the file.
+/// the file. It is drawn on the bytes that were scanned, or not at all.
 ///
 /// Faces that the detector did not find are not covered.
 ///
@@ -281,7 +298,7 @@ pub enum PictureError {
 /// [`PictureError`], each variant as it says.
 pub fn picture(found: &FoundPhoto, style: CoverStyle) -> Result<Frame, PictureError> {
     let path = || found.file.clone();
-    let bytes = fs::read(&found.file).map_err(|source| PictureError::Unreadable { path: path(), source })?;
+    let bytes = read_scanned(&found.file, found.bytes, &found.content)?;
     let mut frame = decode::decode(&bytes, DecodeLimits::default())
         .map_err(|source| PictureError::Decode { path: path(), source })?;
     if (frame.width(), frame.height()) != found.size {
@@ -296,6 +313,19 @@ pub fn picture(found: &FoundPhoto, style: CoverStyle) -> Result<Frame, PictureEr
 /// The box around the head of a face, pixels of its photo.
 pub fn head(at: &FaceBox) -> Rect {
     Head::of(rect(at), QuarterTurn::from_count(at.quarter_turn)).bounds
+}
+
+/// A file, read once, if it holds the `length` bytes that were scanned.
+///
+/// # Errors
+///
+/// [`PictureError::Unreadable`], [`PictureError::Changed`].
+pub(crate) fn read_scanned(file: &Path, length: u64, content: &ContentTag) -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    let opened = File::open(file);
+    let read = opened.and_then(|opened| opened.take(length.saturating_add(1)).read_to_end(&mut bytes));
+    read.map_err(|source| PictureError::Unreadable { path: file.to_owned(), source })?;
+    if content.is_of(sha256(&bytes)) { Ok(bytes) } else { Err(PictureError::Changed { path: file.to_owned() }) }
 }
 
 fn rect(b: &FaceBox) -> Rect {

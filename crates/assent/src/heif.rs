@@ -149,6 +149,11 @@ impl PhotoDecoder {
 }
 
 impl Readable<'_> {
+    /// The file, or the JPEG that was made of it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// As [`decode::decode_into`].
     pub(crate) fn decode(
         &self,

@@ -7,6 +7,7 @@
 //! | [`scan`] | the photos of a collection become boxes and sightings |
 //! | [`find`] | a subject's sightings become a list, or copies with everybody else covered |
 //! | [`export`] | the copies become files that nothing else is overwritten by |
+//! | [`set_apart`] | a face that somebody points at is never compared, and always covered |
 //! | [`evaluate`] | labelled photos become counts |
 //!
 //! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
@@ -24,12 +25,14 @@ pub mod household;
 pub mod models;
 pub mod packs;
 pub mod pending;
+mod picture;
 pub mod portrait;
 pub mod release;
 pub mod roster;
 pub mod rulepacks;
 pub mod scan;
 pub mod searched;
+pub mod set_apart;
 pub mod source;
 mod template;
 pub mod walk;

@@ -1,5 +1,6 @@
 //! The two networks of a pack, loaded, and a worker that takes photos through them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -228,6 +229,8 @@ pub struct Looked<'b> {
     pub(crate) decoded: Decoded,
     /// Its faces, in photo pixels.
     pub detected: Detected,
+    /// Which of them were set apart, by their index: nothing is made of these.
+    pub(crate) apart: BTreeSet<usize>,
 }
 
 impl Looked<'_> {
@@ -290,7 +293,7 @@ impl Worker {
                 face.landmarks = landmarks;
             }
         }
-        Ok(Looked { file, decoded, detected })
+        Ok(Looked { file, decoded, detected, apart: BTreeSet::new() })
     }
 
     /// Decodes a photo at the size that a search needs, where the last one was.
@@ -321,13 +324,13 @@ impl Worker {
         look.landmarks(&mut self.finder, (&decoded.frame, decoded.scale()), bounds, turn)
     }
 
-    /// Cuts out and measures every face of a photo, in the order of its detections.
+    /// Cuts out and measures every face of a photo, in the order of its detections. One that was set apart is not cut out.
     ///
     /// A face is cut from the photo as it was decoded if that has all the detail its crop can hold, else from the photo
     /// at full size (or the largest for which there is memory), which is decoded when the first face asks for it. (A half-size decode has the detail of a crop of
     /// its own size on paper; measured, such crops are only half as sharp.)
     pub fn cut(&self, looked: &Looked) -> Vec<Cut> {
-        let Looked { file, decoded, detected } = looked;
+        let Looked { file, decoded, detected, apart } = looked;
         let size = (decoded.size.0 as f32, decoded.size.1 as f32);
         let copy = (decoded.frame.width(), decoded.frame.height());
         let memory_bytes = whole_limit_bytes(decoded.size, copy, self.search, self.decoder.limits.memory_bytes);
@@ -342,12 +345,12 @@ impl Worker {
             }
             self.embedder.align(&decoded.frame, decoded.scale(), face)
         };
-        let mut one = |face| {
-            let aligned = align(face).ok();
+        let mut one = |(i, face)| {
+            let aligned = if apart.contains(&i) { None } else { align(face).ok() };
             let quality = aligned.as_ref().map(|crop| quality::measure(face, crop, size));
             Cut { aligned, quality }
         };
-        detected.faces.iter().map(&mut one).collect()
+        detected.faces.iter().enumerate().map(&mut one).collect()
     }
 
     /// The embeddings of cut-out faces, in their order; `None` for a face without a crop.

@@ -58,6 +58,8 @@ fn scanned(club: &Club, photos: &[(&str, Option<Band>)]) {
                 path: &(*path).into(),
                 bytes: bytes.len() as u64,
                 mtime: now,
+                changed: None,
+                picture: None,
                 sha256: sha256(&bytes),
                 width: 120,
                 height: 80,

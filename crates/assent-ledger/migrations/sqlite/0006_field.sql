@@ -1,4 +1,5 @@
--- Format 6: a photo is known by what it shows. What each column means is in docs/formats/vault.md.
+-- Format 6: what people decided hangs on the picture and a place in it, not on the file. What is sealed is in
+-- docs/formats/vault.md.
 
 ALTER TABLE photos ADD COLUMN picture_tag BLOB;
 ALTER TABLE photos ADD COLUMN orientation INTEGER CHECK (orientation BETWEEN 1 AND 8);
@@ -36,5 +37,32 @@ CREATE TABLE erasure_orders (
 ALTER TABLE photos ADD COLUMN searched_side_px INTEGER CHECK (searched_side_px >= 0);
 ALTER TABLE photos ADD COLUMN searched_any_way_up INTEGER CHECK (searched_any_way_up IN (0, 1));
 ALTER TABLE photos ADD COLUMN searched_exhaustive INTEGER CHECK (searched_exhaustive IN (0, 1));
+
+-- What people decided, and what was set apart, hangs on a picture and a place in it.
+ALTER TABLE objections ADD COLUMN picture_tag BLOB;
+ALTER TABLE objections ADD COLUMN quarter_turn INTEGER NOT NULL DEFAULT 0 CHECK (quarter_turn BETWEEN 0 AND 3);
+CREATE INDEX objections_by_picture ON objections (collection_id, picture_tag);
+
+CREATE TABLE decisions_of_pictures (
+    collection_id BLOB    NOT NULL REFERENCES collections (id),
+    pseudonym     BLOB    NOT NULL,
+    face_id       INTEGER NOT NULL,
+    picture_tag   BLOB,
+    content_tag   BLOB    NOT NULL,
+    x             REAL    NOT NULL,
+    y             REAL    NOT NULL,
+    w             REAL    NOT NULL,
+    h             REAL    NOT NULL,
+    quarter_turn  INTEGER NOT NULL CHECK (quarter_turn BETWEEN 0 AND 3),
+    sealed        BLOB    NOT NULL,
+    PRIMARY KEY (collection_id, pseudonym, face_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO decisions_of_pictures (collection_id, pseudonym, face_id, content_tag, x, y, w, h, quarter_turn, sealed)
+SELECT d.collection_id, d.pseudonym, d.face_id, p.content_tag, f.x, f.y, f.w, f.h, f.quarter_turn, d.sealed
+FROM decisions d JOIN faces f ON f.id = d.face_id JOIN photos p ON p.id = f.photo_id;
+DROP TABLE decisions;
+ALTER TABLE decisions_of_pictures RENAME TO decisions;
+CREATE INDEX decisions_by_picture ON decisions (collection_id, picture_tag);
+CREATE INDEX decisions_by_content ON decisions (collection_id, content_tag);
 
 UPDATE vault SET format_version = 6;

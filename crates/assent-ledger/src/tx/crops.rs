@@ -39,7 +39,7 @@ impl Tx<'_> {
     }
 
     /// Keeps crops of faces of a photo, each as bytes that the engine alone reads, and lets go of all that were kept of
-    /// it before. `model_sha256` names the networks that they are made for.
+    /// it before. `model_sha256` names the networks that they are made for. None is kept of a face that was set apart.
     ///
     /// # Errors
     ///
@@ -58,7 +58,8 @@ impl Tx<'_> {
         }
         self.forget_crops(photo)?;
         let Some(key) = self.crops_key(collection)? else { return Ok(()) };
-        for (face, plain) in crops {
+        let apart = self.objected_faces(photo)?;
+        for (face, plain) in crops.iter().filter(|(face, _)| !apart.contains(face)) {
             let row = row_key(photo, *face);
             let sealed = self.seal_with(&key, &place(collection, &row, model_sha256), plain)?;
             self.exec(
@@ -70,7 +71,7 @@ impl Tx<'_> {
     }
 
     /// The crops of a photo of this collection that were kept for these networks, by face. One that does not open is
-    /// left out: it can be made again from the photo.
+    /// left out: it can be made again from the photo. So is that of a face that was set apart.
     ///
     /// # Errors
     ///
@@ -87,9 +88,13 @@ impl Tx<'_> {
             return Ok(Vec::new());
         }
         let Some(key) = self.crops_key(collection)? else { return Ok(Vec::new()) };
+        let apart = self.objected_faces(photo)?;
         let mut crops = Vec::with_capacity(rows.len());
         for row in rows {
             let face = FaceId(row.int(0)?);
+            if apart.contains(&face) {
+                continue;
+            }
             let row_key = row_key(photo, face);
             if let Ok(plain) = seal::open(&key, &place(collection, &row_key, model_sha256), &row.bytes(1)?) {
                 crops.push((face, plain.to_vec()));
@@ -145,11 +150,12 @@ impl Tx<'_> {
         self.exec("DELETE FROM crops WHERE photo_id = $1", args![photo]).map(drop)
     }
 
-    /// Lets go of the crops of all faces that were sighted as this subject, also of those that a person refused.
+    /// Lets go of the crops of all faces that were sighted as this subject, also of those that a person decided about.
     pub(crate) fn forget_crops_of(&self, collection: CollectionId, pseudonym: [u8; 16]) -> Result<(), TxError> {
         let sql = "DELETE FROM crops WHERE face_id IN \
                    (SELECT face_id FROM sightings WHERE collection_id = $1 AND pseudonym = $2)";
-        self.exec(sql, args![collection, pseudonym]).map(drop)
+        self.exec(sql, args![collection, pseudonym])?;
+        self.decided_by(collection, pseudonym)?.iter().try_for_each(|decided| self.forget_crop(decided.face))
     }
 }
 

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
+use super::decisions::DECISIONS;
 use super::pending::PENDING;
 use super::photos::{path_place, read_box};
 use super::portraits::{PORTRAITS, USED_PORTRAITS};
-use super::sightings::{DECISIONS, SIGHTINGS, open_verdict};
+use super::sightings::SIGHTINGS;
 use super::templates::TEMPLATES;
 use super::tiles::read_leaf;
 use super::{FaceBox, Grant, LeafPosition, OPENINGS, Pending, Refusal, Request, Subject, Tx, opening_row};
@@ -43,8 +44,10 @@ pub struct Held {
     pub portrait: Option<Vec<u8>>,
     /// How many keyed tags of pictures of the enrolment are kept.
     pub portrait_tags: usize,
-    /// Where they were seen, and what people said of it.
+    /// Where they were seen.
     pub sightings: Vec<HeldSighting>,
+    /// What they said of faces that might be theirs, also of photos that are not there now.
+    pub decisions: Vec<HeldDecision>,
     /// What was done that concerned them.
     pub events: Vec<HeldEvent>,
 }
@@ -86,6 +89,17 @@ pub struct HeldSighting {
     pub crop: Option<Vec<u8>>,
 }
 
+/// What a person said of a face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldDecision {
+    /// In which collection.
+    pub collection: CollectionId,
+    /// That it is them, or that it is not.
+    pub verdict: Verdict,
+    /// When.
+    pub time: Timestamp,
+}
+
 /// An entry of the log that concerns the person.
 #[derive(Debug)]
 pub struct HeldEvent {
@@ -111,7 +125,6 @@ pub struct ConsentEvent {
 impl Held {
     /// How many rows of each table this is.
     pub fn rows(&self) -> BTreeMap<&'static str, usize> {
-        let count = |which: &dyn Fn(&HeldSighting) -> bool| self.sightings.iter().filter(|s| which(s)).count();
         BTreeMap::from([
             ("subjects", 1),
             ("grants", self.grants.len()),
@@ -122,7 +135,7 @@ impl Held {
             (PORTRAITS, usize::from(self.portrait.is_some())),
             (USED_PORTRAITS, self.portrait_tags),
             (SIGHTINGS, self.sightings.len()),
-            (DECISIONS, count(&|s| s.verdict.is_some())),
+            (DECISIONS, self.decisions.len()),
             (OPENINGS, self.events.len()),
         ])
     }
@@ -139,7 +152,13 @@ impl Tx<'_> {
     /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
     pub fn everything_about(&self, subject: SubjectId) -> Result<Held, TxError> {
         let key = self.key(subject)?;
+        let mut decisions = Vec::new();
+        for about in self.collections()? {
+            let said = self.all_verdicts_of((&key, subject), about.id)?.into_iter();
+            decisions.extend(said.map(|(verdict, time)| HeldDecision { collection: about.id, verdict, time }));
+        }
         let held = Held {
+            decisions,
             subject: self.subject(subject)?,
             grants: self.grants_of(subject)?,
             refusals: self.refusals_of(subject)?,
@@ -199,18 +218,17 @@ impl Tx<'_> {
     }
 
     fn held_sightings(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldSighting>, TxError> {
-        let sql = "SELECT s.face_id, s.sealed, d.sealed, p.path_tag, p.sealed, \
+        let sql = "SELECT s.face_id, s.sealed, p.path_tag, p.sealed, \
                    f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, f.sharpness, f.luminance, \
                    s.photo_id, c.model_sha256, c.sealed \
                    FROM sightings s JOIN faces f ON f.id = s.face_id JOIN photos p ON p.id = s.photo_id \
                    LEFT JOIN crops c ON c.face_id = s.face_id \
-                   LEFT JOIN decisions d ON d.collection_id = s.collection_id AND d.pseudonym = s.pseudonym \
-                   AND d.face_id = s.face_id \
                    WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY s.photo_id, s.face_id";
         let mut all = Vec::new();
         for about in self.collections()? {
             let collection = about.id;
             let photos = self.collection_key(collection);
+            let verdicts = self.verdicts_of((key, subject), collection)?;
             for row in self.rows(sql, args![collection, key.pseudonym(collection)])? {
                 let row_key = row.int(0)?.to_be_bytes();
                 let place = Place {
@@ -223,19 +241,17 @@ impl Tx<'_> {
                 let sighting = seal::open(key, &place, &row.bytes(1)?)?;
                 let mut fields = Reader::new(&sighting);
                 let band = fields.bytes().and(fields.text()).and_then(Band::from_word);
-                let face = (PhotoId(row.int(14)?), FaceId(row.int(0)?));
-                let decision = row.opt_bytes(2)?;
-                let verdict =
-                    decision.map(|sealed| open_verdict(key, subject, collection, face.1, &sealed)).transpose()?;
-                let path = seal::open(&photos, &path_place(collection, &row.array(3)?), &row.bytes(4)?)?;
-                let crop = match row.opt_bytes(16)? {
-                    Some(sealed) => self.crop_of(collection, face, (row.array(15)?, &sealed))?,
+                let face = (PhotoId(row.int(13)?), FaceId(row.int(0)?));
+                let verdict = verdicts.get(&face.1).map(|(_, verdict, time)| (*verdict, *time));
+                let path = seal::open(&photos, &path_place(collection, &row.array(2)?), &row.bytes(3)?)?;
+                let crop = match row.opt_bytes(15)? {
+                    Some(sealed) => self.crop_of(collection, face, (row.array(14)?, &sealed))?,
                     None => None,
                 };
                 all.push(HeldSighting {
                     collection,
                     path: PhotoPath::from_bytes(path.as_slice()),
-                    at: read_box(&row, 5)?,
+                    at: read_box(&row, 4)?,
                     band: band.ok_or(TxError::Damaged { table: SIGHTINGS })?,
                     verdict,
                     crop,

@@ -1,7 +1,8 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`, `templates` (and their `opening`), `photos`, `crops`, `calibrations`, `sightings`, `reach`, `deadlines`, `orders`,
+//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`, `templates` (and their `opening`), `photos` (and how a scan's results come there, `scanned`), `places` in them, `crops`, `calibrations`,
+//! `sightings`, `decisions`, `objections`, `reach`, `deadlines`, `orders`,
 //! `events` (and their `tiles`), `keys` that open and that do not, everything `held` about one person, and how it is sealed again (`reseal`).
 
 mod basis;
@@ -9,6 +10,7 @@ mod calibrations;
 mod clock;
 mod crops;
 mod deadlines;
+mod decisions;
 mod ending;
 mod events;
 mod extents;
@@ -22,12 +24,14 @@ mod opening;
 mod orders;
 mod pending;
 mod photos;
+mod places;
 mod portraits;
 mod reach;
 mod renewals;
 mod requests;
 mod reseal;
 mod roster;
+mod scanned;
 mod sightings;
 mod templates;
 mod tiles;
@@ -60,15 +64,17 @@ pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use extents::SearchExtent;
 pub use grants::{Evidence, Grant, NewGrant};
-pub use held::{ConsentEvent, Held, HeldEvent, HeldSighting, HeldTemplate};
+pub use held::{ConsentEvent, Held, HeldDecision, HeldEvent, HeldSighting, HeldTemplate};
 pub use keys::{PlainConsent, Unreadable};
 pub(crate) use notes::Noted;
 pub use notes::TakenUp;
 pub use notices::Notice;
+pub use objections::Objections;
 pub use opening::{OpenTemplate, Searchable};
 pub use orders::{Order, Scope};
 pub use pending::{NewPending, Pending, Picture, Roster};
-pub use photos::{CollectionCounts, FaceBox, KnownPhoto, NewPhoto, Outcome, StoredPhoto};
+pub use photos::{CollectionCounts, ContentTag, FaceBox, KnownPhoto, NewPhoto, Outcome, PictureOf, StoredPhoto};
+pub use places::SAME_FACE_IOU;
 pub use reach::Reach;
 pub use renewals::Refusal;
 pub use requests::{Album, NewRequest, Request};

@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tx;
+use super::places::{Shown, read_place, shown};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
-use crate::id::{CollectionId, GrantId, OrderId, PhotoId, RequestId, SubjectId};
+use crate::id::{CollectionId, GrantId, OrderId, RequestId, SubjectId};
 use crate::keyring::KeyRingError;
 use crate::log::EventKind;
 use crate::seal;
@@ -342,35 +343,46 @@ impl Tx<'_> {
     }
 
     fn note_objection(&self, id: i64) -> Result<Option<Vec<u8>>, TxError> {
-        let sql = "SELECT collection_id, content_tag, x, y, w, h, created_ms FROM objections WHERE id = $1";
+        let sql = "SELECT collection_id, content_tag, created_ms, picture_tag, x, y, w, h, quarter_turn \
+                   FROM objections WHERE id = $1";
         let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
-        let at = [row.float(2)?, row.float(3)?, row.float(4)?, row.float(5)?].map(f32::to_be_bytes).concat();
-        let place = Writer::new().bytes(&row.bytes(0)?).bytes(&row.bytes(1)?).bytes(&at).finish_public();
-        Ok(Some(Writer::new().text(OBJECTION).bytes(&place).int(row.int(6)?).finish_public()))
+        let at = read_place(&row, 4)?;
+        let place = Writer::new()
+            .bytes(&row.bytes(0)?)
+            .bytes(&row.bytes(1)?)
+            .bytes(&[at.x, at.y, at.w, at.h].map(f32::to_be_bytes).concat())
+            .opt(row.opt_bytes(3)?.as_deref())
+            .bytes(&[at.quarter_turn])
+            .finish_public();
+        Ok(Some(Writer::new().text(OBJECTION).bytes(&place).int(row.int(2)?).finish_public()))
     }
 
     fn take_up_objection(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
         let (Some(place), Some(created)) = (fields.bytes(), fields.int()) else { return Ok(None) };
         let mut place = Reader::new(place);
-        let (collection, tag, at) = (place.array().map(CollectionId::from_bytes), place.bytes(), place.array());
-        let (Some(collection), Some(tag), Some(at)) = (collection, tag, at) else { return Ok(None) };
-        let at: [u8; 16] = at;
+        let (collection, content, at) = (place.array().map(CollectionId::from_bytes), place.array(), place.array());
+        let (Some(collection), Some(content), Some(at)) = (collection, content, at) else { return Ok(None) };
+        let (at, content): ([u8; 16], [u8; 32]) = (at, content);
         let [x, y, w, h] = [0, 4, 8, 12].map(|i| f32::from_be_bytes([at[i], at[i + 1], at[i + 2], at[i + 3]]));
+        let picture: Option<[u8; 32]> = place.opt().flatten().and_then(|tag| tag.try_into().ok());
+        let quarter_turn = place.array().map_or(0, |[turn]: [u8; 1]| turn % 4);
         let twin = "SELECT COUNT(*) FROM objections WHERE collection_id = $1 AND content_tag = $2 \
                     AND x = $3 AND y = $4 AND w = $5 AND h = $6";
-        if self.count(twin, args![collection, tag, x, y, w, h])? > 0 || !self.has_collection(collection)? {
+        if self.count(twin, args![collection, content, x, y, w, h])? > 0 || !self.has_collection(collection)? {
             return Ok(Some(false));
         }
         self.exec(
-            "INSERT INTO objections (collection_id, content_tag, x, y, w, h, created_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            args![collection, tag, x, y, w, h, created],
+            "INSERT INTO objections (collection_id, content_tag, picture_tag, x, y, w, h, quarter_turn, created_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            args![collection, content, picture, x, y, w, h, quarter_turn, created],
         )?;
-        let photos = "SELECT id FROM photos WHERE collection_id = $1 AND content_tag = $2";
-        for row in self.rows(photos, args![collection, tag])? {
-            for face in self.objected_faces(PhotoId(row.int(0)?))? {
-                self.forget_face(face)?;
-            }
+        let sql = concat!(
+            "SELECT ",
+            shown!("photos"),
+            " FROM photos WHERE collection_id = $1 AND (picture_tag = $2 OR content_tag = $3)"
+        );
+        for row in self.rows(sql, args![collection, picture, content])? {
+            self.forget_set_apart(&Shown::read(&row, 0)?)?;
         }
         self.append_leaf(EventKind::Objection, collection.as_bytes(), &[])?;
         Ok(Some(true))

@@ -1,73 +1,146 @@
 //! Objections (R33): somebody, enrolled or not, points at their face in a photo, and it is never compared and always
-//! covered from then on. What is kept is the box and the photo's content, so that it holds after every re-scan and move.
+//! covered from then on, in every photo of the collection that shows this picture. What is kept is the picture's tag and the
+//! place in it: it holds after every re-scan and move, and whatever else is written into the file.
 
-use super::photos::overlap;
-use super::{FaceBox, Noted, Tx};
+use std::collections::BTreeMap;
+
+use super::photos::{CONTENT, PICTURE};
+use super::places::{Shown, Upright, read_place};
+use super::{FaceBox, Noted, PictureOf, Tx};
 use crate::db::args;
 use crate::error::TxError;
-use crate::id::{FaceId, PhotoId};
+use crate::id::{CollectionId, FaceId, PhotoId};
 use crate::log::EventKind;
+use crate::secret::Key;
 
-/// Two boxes are the same face if their intersection is so much of their union, as in the detector's own suppression.
-const SAME_FACE_IOU: f32 = 0.3;
+/// The places that were set apart in a collection, for a scan: it leaves them out before anything is made of a face.
+pub struct Objections {
+    key: Key,
+    /// By the tag of the picture, in stored pixels.
+    of_pictures: BTreeMap<[u8; 32], Vec<FaceBox>>,
+    /// By the tag of the file, as it is seen: objections of before format 6 whose photos were not read since.
+    of_files: BTreeMap<[u8; 32], Vec<FaceBox>>,
+}
+
+impl std::fmt::Debug for Objections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Objections(..)")
+    }
+}
+
+impl Objections {
+    /// The places that were set apart in a picture, in pixels of the photo as it is seen: of a file with this SHA-256 that
+    /// shows `picture` in this size.
+    pub fn in_photo(&self, sha256: [u8; 32], picture: PictureOf, size: (u32, u32)) -> Vec<FaceBox> {
+        let mut found = Vec::new();
+        if !self.of_pictures.is_empty() {
+            let upright = Upright::new(picture.orientation, size);
+            let places = self.of_pictures.get(&self.key.mac(PICTURE, &picture.sha256));
+            found.extend(places.into_iter().flatten().map(|place| upright.seen(*place)));
+        }
+        if !self.of_files.is_empty() {
+            found.extend(self.of_files.get(&self.key.mac(CONTENT, &sha256)).into_iter().flatten());
+        }
+        found
+    }
+}
 
 impl Tx<'_> {
-    /// Sets a face apart for good. What was seen at it is deleted.
+    /// Sets a face apart for good, in this photo and in those of the collection that show the same picture. What was seen
+    /// at it is deleted, and so is its crop. Said twice, it is said once.
     ///
     /// # Errors
     ///
     /// - [`TxError::NoPhoto`], [`TxError::NoFace`] if there is no such photo, or it has no such face.
     /// - [`TxError::Database`], [`TxError::KeyRing`] as everywhere.
     pub fn object(&self, photo: PhotoId, face: FaceId) -> Result<(), TxError> {
-        let collection = self.collection_of(photo)?;
+        let shown = self.shown(photo)?;
         let faces = self.faces_of(photo)?;
         let at = faces.iter().find(|(id, _)| *id == face).map(|(_, at)| *at).ok_or(TxError::NoFace { face })?;
-        let row = self.row(
-            "INSERT INTO objections (collection_id, content_tag, x, y, w, h, created_ms) \
-             SELECT collection_id, content_tag, $2, $3, $4, $5, $6 FROM photos WHERE id = $1 RETURNING id",
-            args![photo, at.x, at.y, at.w, at.h, self.now],
-        )?;
-        if let Some(row) = row {
-            self.touch(Noted::Objection(row.int(0)?));
-        }
-        for (id, other) in &faces {
-            if overlap(&at, other) >= SAME_FACE_IOU {
-                self.forget_face(*id)?;
+        let said = self.set_apart(&shown)?.iter().any(|place| place.overlap(&at) > 0.99);
+        let kept = shown.kept(at);
+        if !said {
+            let row = self.row(
+                "INSERT INTO objections (collection_id, content_tag, picture_tag, x, y, w, h, quarter_turn, created_ms) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+                args![
+                    shown.collection,
+                    shown.content,
+                    shown.picture,
+                    kept.x,
+                    kept.y,
+                    kept.w,
+                    kept.h,
+                    kept.quarter_turn,
+                    self.now
+                ],
+            )?;
+            if let Some(row) = row {
+                self.touch(Noted::Objection(row.int(0)?));
             }
         }
-        self.append_leaf(EventKind::Objection, collection.as_bytes(), &[]).map(drop)
+        self.forget_set_apart(&shown)?;
+        if said { Ok(()) } else { self.append_leaf(EventKind::Objection, shown.collection.as_bytes(), &[]).map(drop) }
     }
 
-    /// Deletes what was seen at a face that is set apart, and what people said of it.
-    pub(super) fn forget_face(&self, face: FaceId) -> Result<(), TxError> {
-        for sql in ["DELETE FROM sightings WHERE face_id = $1", "DELETE FROM decisions WHERE face_id = $1"] {
-            self.exec(sql, args![face])?;
+    /// Deletes what was seen at the places of a picture that are set apart, the crops there, and what people said of them.
+    pub(super) fn forget_set_apart(&self, shown: &Shown) -> Result<(), TxError> {
+        for photo in self.photos_showing(shown)? {
+            for face in self.objected_faces(photo)? {
+                self.exec("DELETE FROM sightings WHERE face_id = $1", args![face])?;
+                self.forget_crop(face)?;
+            }
         }
-        Ok(())
+        self.set_apart(shown)?.iter().try_for_each(|place| self.forget_decisions_at(shown, place))
     }
 
-    /// The faces of a photo that were set apart: those that are there now at the boxes that were pointed at.
+    /// The places that were set apart in a photo, in its pixels as it is seen, whether a face was found there or not.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::NoPhoto`] if there is no such photo, [`TxError::Database`] if the database refuses.
+    pub fn objected_places(&self, photo: PhotoId) -> Result<Vec<FaceBox>, TxError> {
+        self.set_apart(&self.shown(photo)?)
+    }
+
+    /// The faces of a photo that were set apart: those that are there now at the places that were pointed at.
     ///
     /// # Errors
     ///
     /// [`TxError::NoPhoto`] if there is no such photo, [`TxError::Database`] if the database refuses.
     pub fn objected_faces(&self, photo: PhotoId) -> Result<Vec<FaceId>, TxError> {
-        let sql = "SELECT o.x, o.y, o.w, o.h FROM objections o JOIN photos p \
-                   ON p.collection_id = o.collection_id AND p.content_tag = o.content_tag WHERE p.id = $1 ORDER BY o.id";
-        let rows = self.rows(sql, args![photo])?;
-        let mut apart = Vec::new();
-        if rows.is_empty() {
-            return Ok(apart);
+        let places = self.objected_places(photo)?;
+        if places.is_empty() {
+            return Ok(Vec::new());
         }
-        for (id, at) in self.faces_of(photo)? {
-            for row in &rows {
-                let (x, y, w, h) = (row.float(0)?, row.float(1)?, row.float(2)?, row.float(3)?);
-                if overlap(&FaceBox { x, y, w, h, ..at }, &at) >= SAME_FACE_IOU {
-                    apart.push(id);
-                    break;
-                }
+        let mut apart = self.faces_of(photo)?;
+        apart.retain(|(_, at)| places.iter().any(|place| place.is_same_face(at)));
+        Ok(apart.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// Every place that was set apart in a collection.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn objections(&self, collection: CollectionId) -> Result<Objections, TxError> {
+        let key = self.collection_key(collection);
+        let mut all = Objections { key, of_pictures: BTreeMap::new(), of_files: BTreeMap::new() };
+        let sql = "SELECT picture_tag, content_tag, x, y, w, h, quarter_turn FROM objections WHERE collection_id = $1";
+        for row in self.rows(sql, args![collection])? {
+            let place = read_place(&row, 2)?;
+            match row.opt_array(0)? {
+                Some(picture) => all.of_pictures.entry(picture).or_default().push(place),
+                None => all.of_files.entry(row.array(1)?).or_default().push(place),
             }
         }
-        Ok(apart)
+        Ok(all)
+    }
+
+    fn set_apart(&self, shown: &Shown) -> Result<Vec<FaceBox>, TxError> {
+        let sql = "SELECT picture_tag, x, y, w, h, quarter_turn FROM objections WHERE collection_id = $1 \
+                   AND (picture_tag = $2 OR (picture_tag IS NULL AND content_tag = $3)) ORDER BY id";
+        let rows = self.rows(sql, args![shown.collection, shown.picture, shown.content])?;
+        rows.iter().map(|row| Ok(shown.seen(read_place(row, 1)?, row.opt_bytes(0)?.is_some()))).collect()
     }
 }

@@ -1,7 +1,9 @@
 //! Photos and the boxes in them. Nobody is named here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::{RangeFrom, RangeInclusive};
+use std::sync::Arc;
 
 use super::Tx;
 use crate::db::{Row, args};
@@ -11,10 +13,10 @@ use crate::photo_path::PhotoPath;
 use crate::seal::{self, Place};
 use crate::secret::Key;
 
-const PHOTOS: &str = "photos";
+pub(super) const PHOTOS: &str = "photos";
 
-/// Boxes that overlap by more than this (intersection over union) in two scans of a photo are the same face.
-const SAME_FACE_IOU: f32 = 0.5;
+pub(super) const CONTENT: &str = "assent content v1";
+pub(super) const PICTURE: &str = "assent picture v1";
 
 /// A face in a photo: where it is and how good. Pixels of the photo after its EXIF orientation, y down.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +59,43 @@ impl Outcome {
     }
 }
 
+/// What a photo shows, whatever its file is called and whatever else is written in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureOf {
+    /// SHA-256 of what the picture is made of; kept as a keyed tag only.
+    pub sha256: [u8; 32],
+    /// How the stored pixels are brought upright, as EXIF numbers it, 1 to 8.
+    pub orientation: u8,
+}
+
+/// What a file held when it was scanned, as a keyed tag: it tells whether bytes are the same, and not what they are.
+#[derive(Clone)]
+pub struct ContentTag {
+    tag: [u8; 32],
+    key: Arc<Key>,
+}
+
+impl ContentTag {
+    /// Whether a file with this SHA-256 is the one that was scanned.
+    pub fn is_of(&self, sha256: [u8; 32]) -> bool {
+        self.key.mac(CONTENT, &sha256) == self.tag
+    }
+}
+
+impl PartialEq for ContentTag {
+    fn eq(&self, other: &Self) -> bool {
+        self.tag == other.tag
+    }
+}
+
+impl Eq for ContentTag {}
+
+impl fmt::Debug for ContentTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContentTag(..)")
+    }
+}
+
 /// The result of scanning one file.
 #[derive(Clone)]
 pub struct NewPhoto<'a> {
@@ -70,6 +109,11 @@ pub struct NewPhoto<'a> {
     pub bytes: u64,
     /// When the file was last changed.
     pub mtime: Timestamp,
+    /// When the file system last changed anything about the file, which no program can set back; `None` where it does not
+    /// say.
+    pub changed: Option<Timestamp>,
+    /// What it shows; `None` if it could not be read.
+    pub picture: Option<PictureOf>,
     /// Width after EXIF orientation, pixels; 0 if it could not be read.
     pub width: u32,
     /// Height after EXIF orientation, pixels; 0 if it could not be read.
@@ -82,8 +126,8 @@ pub struct NewPhoto<'a> {
     pub matched_epoch: Option<i64>,
 }
 
-impl std::fmt::Debug for NewPhoto<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for NewPhoto<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewPhoto").field("collection", &self.collection).finish_non_exhaustive()
     }
 }
@@ -108,6 +152,12 @@ pub struct KnownPhoto {
     pub bytes: u64,
     /// When the file was last changed, as it was scanned.
     pub mtime: Timestamp,
+    /// When the file system had last changed anything about the file.
+    pub changed: Option<Timestamp>,
+    /// What the file held.
+    pub content: ContentTag,
+    /// Whether it is known what it shows: not of photos that could not be read, nor before format 6.
+    pub recognised: bool,
     /// Width after EXIF orientation, pixels.
     pub width: u32,
     /// Height after EXIF orientation, pixels.
@@ -124,8 +174,8 @@ pub struct KnownPhoto {
     pub matched_epoch: Option<i64>,
 }
 
-impl std::fmt::Debug for KnownPhoto {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for KnownPhoto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KnownPhoto").field("id", &self.id).field("faces", &self.faces).finish_non_exhaustive()
     }
 }
@@ -163,9 +213,9 @@ impl Tx<'_> {
     pub fn known_photos(&self, collection: CollectionId) -> Result<Vec<KnownPhoto>, TxError> {
         let sql = "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
                    (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id), (SELECT COUNT(*) FROM crops c \
-                   WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with) \
+                   WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with), changed_ms, content_tag, picture_tag \
                    FROM photos WHERE collection_id = $1";
-        let key = self.collection_key(collection);
+        let key = Arc::new(self.collection_key(collection));
         let rows = self.rows(sql, args![collection])?;
         let mut all = rows.iter().map(|row| read_photo(row, collection, &key)).collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| a.path.cmp(&b.path));
@@ -178,7 +228,7 @@ impl Tx<'_> {
     ///
     /// [`TxError::Database`] if the database refuses.
     pub fn photos_with_content(&self, collection: CollectionId, sha256: [u8; 32]) -> Result<Vec<PhotoId>, TxError> {
-        let tag = self.collection_key(collection).mac("assent content v1", &sha256);
+        let tag = self.collection_key(collection).mac(CONTENT, &sha256);
         let sql = "SELECT id FROM photos WHERE collection_id = $1 AND content_tag = $2 ORDER BY id";
         self.rows(sql, args![collection, tag])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
     }
@@ -189,7 +239,7 @@ impl Tx<'_> {
     ///
     /// [`TxError::Database`] if the database refuses.
     pub fn has_content(&self, collection: CollectionId, sha256: [u8; 32]) -> Result<bool, TxError> {
-        let tag = self.collection_key(collection).mac("assent content v1", &sha256);
+        let tag = self.collection_key(collection).mac(CONTENT, &sha256);
         let sql = "SELECT 1 FROM photos WHERE collection_id = $1 AND content_tag = $2 LIMIT 1";
         Ok(self.row(sql, args![collection, tag])?.is_some())
     }
@@ -200,96 +250,19 @@ impl Tx<'_> {
     ///
     /// [`TxError::Database`] if the database refuses.
     pub fn is_content_of(&self, collection: CollectionId, photo: PhotoId, sha256: [u8; 32]) -> Result<bool, TxError> {
-        let tag = self.collection_key(collection).mac("assent content v1", &sha256);
+        let tag = self.collection_key(collection).mac(CONTENT, &sha256);
         let sql = "SELECT 1 FROM photos WHERE id = $1 AND collection_id = $2 AND content_tag = $3";
         Ok(self.row(sql, args![photo, collection, tag])?.is_some())
     }
 
-    /// Stores what a scan made of a file, all of it or nothing. A path that is known gets the new result: faces whose
-    /// boxes still fit (more than half overlap) keep their ids, faces with a decision stay in any case, the others go.
-    /// Crops that were kept of it go.
+    /// Records that the file of a photo was read again and holds what it held, whatever its dates are now.
     ///
     /// # Errors
     ///
-    /// - [`TxError::NoCollection`], [`TxError::Frozen`] for the collection.
-    /// - [`TxError::Seal`], [`TxError::Database`] as everywhere.
-    pub fn put_photo(&self, new: &NewPhoto<'_>) -> Result<StoredPhoto, TxError> {
-        self.open_collection(new.collection)?;
-        let key = self.collection_key(new.collection);
-        let (tag, sealed) = self.sealed_path(new.collection, &key, new.path)?;
-        let content = key.mac("assent content v1", &new.sha256);
-        let (outcome, failure, boxes) = match new.outcome {
-            Outcome::NoFace => ("no_face", None, [].as_slice()),
-            Outcome::Faces(boxes) => ("faces", None, boxes.as_slice()),
-            Outcome::Failed(code) => ("failed", Some(code.as_str()), [].as_slice()),
-        };
-        let row = self.row(
-            "INSERT INTO photos (collection_id, path_tag, content_tag, sealed, bytes, mtime_ms, width, height, outcome, \
-             failure, scanned_with, matched_epoch) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-             ON CONFLICT (collection_id, path_tag) DO UPDATE SET content_tag = excluded.content_tag, \
-             bytes = excluded.bytes, mtime_ms = excluded.mtime_ms, width = excluded.width, height = excluded.height, \
-             outcome = excluded.outcome, failure = excluded.failure, scanned_with = excluded.scanned_with, \
-             matched_epoch = excluded.matched_epoch RETURNING id",
-            args![
-                new.collection,
-                tag,
-                content,
-                sealed,
-                new.bytes as i64,
-                new.mtime,
-                new.width,
-                new.height,
-                outcome,
-                failure,
-                new.scanned_with,
-                new.matched_epoch
-            ],
-        )?;
-        let id = PhotoId(row.ok_or(TxError::Damaged { table: PHOTOS })?.int(0)?);
-        self.forget_crops(id)?;
-        let faces = self.put_faces(id, boxes)?;
-        self.exec("UPDATE collections SET face_epoch = face_epoch + 1 WHERE id = $1", args![new.collection])?;
-        Ok(StoredPhoto { id, faces })
-    }
-
-    fn put_faces(&self, photo: PhotoId, boxes: &[FaceBox]) -> Result<Vec<FaceId>, TxError> {
-        let mut old: BTreeMap<FaceId, FaceBox> = self.faces_of(photo)?.into_iter().collect();
-        let mut ids = Vec::with_capacity(boxes.len());
-        for b in boxes {
-            let same = old
-                .iter()
-                .map(|(id, o)| (overlap(b, o), *id))
-                .filter(|(iou, _)| *iou > SAME_FACE_IOU)
-                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-            let values = args![b.x, b.y, b.w, b.h, b.quarter_turn, b.score, b.size_px, b.sharpness, b.luminance];
-            if let Some((_, id)) = same {
-                old.remove(&id);
-                let mut values = values;
-                values.push(id.into());
-                self.exec(
-                    "UPDATE faces SET x = $1, y = $2, w = $3, h = $4, quarter_turn = $5, score = $6, size_px = $7, \
-                     sharpness = $8, luminance = $9 WHERE id = $10",
-                    values,
-                )?;
-                ids.push(id);
-            } else {
-                let mut values = values;
-                values.push(photo.into());
-                let row = self.row(
-                    "INSERT INTO faces (x, y, w, h, quarter_turn, score, size_px, sharpness, luminance, photo_id) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
-                    values,
-                )?;
-                ids.push(FaceId(row.ok_or(TxError::Damaged { table: "faces" })?.int(0)?));
-            }
-        }
-        for id in old.into_keys() {
-            self.exec(
-                "DELETE FROM faces WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.face_id = faces.id)",
-                args![id],
-            )?;
-        }
-        Ok(ids)
+    /// [`TxError::Database`] if the database refuses.
+    pub fn set_read(&self, photo: PhotoId, mtime: Timestamp, changed: Option<Timestamp>) -> Result<(), TxError> {
+        let sql = "UPDATE photos SET mtime_ms = $1, changed_ms = $2 WHERE id = $3";
+        self.exec(sql, args![mtime, changed.map(|at| at.0), photo]).map(drop)
     }
 
     /// The faces of a photo, by id.
@@ -364,19 +337,21 @@ impl Tx<'_> {
         collection: CollectionId,
         photo: PhotoId,
         path: &PhotoPath,
-        mtime: Timestamp,
+        (mtime, changed): (Timestamp, Option<Timestamp>),
     ) -> Result<(), TxError> {
         let key = self.collection_key(collection);
         let (tag, sealed) = self.sealed_path(collection, &key, path)?;
         let moved = self.exec(
-            "UPDATE photos SET path_tag = $1, sealed = $2, mtime_ms = $3 WHERE id = $4 AND collection_id = $5",
-            args![tag, sealed, mtime, photo, collection],
+            "UPDATE photos SET path_tag = $1, sealed = $2, mtime_ms = $3, changed_ms = $4 WHERE id = $5 \
+             AND collection_id = $6",
+            args![tag, sealed, mtime, changed.map(|at| at.0), photo, collection],
         )?;
         if moved == 1 { Ok(()) } else { Err(TxError::NoPhoto { photo }) }
     }
 
-    /// Forgets photos whose files are gone, with their faces, sightings and decisions. Ids that the collection does not
-    /// have are passed over.
+    /// Forgets photos whose files are gone, with their faces and sightings, and with what people decided about their
+    /// pictures, unless another photo shows the same. Objections stay. Ids that the collection does not have are passed
+    /// over.
     ///
     /// # Errors
     ///
@@ -384,7 +359,13 @@ impl Tx<'_> {
     pub fn remove_photos(&self, collection: CollectionId, photos: &BTreeSet<PhotoId>) -> Result<u64, TxError> {
         let mut gone = 0;
         for photo in photos {
+            let shown = match self.shown(*photo) {
+                Ok(shown) if shown.collection == collection => shown,
+                Ok(_) | Err(TxError::NoPhoto { .. }) => continue,
+                Err(e) => return Err(e),
+            };
             gone += self.exec("DELETE FROM photos WHERE id = $1 AND collection_id = $2", args![*photo, collection])?;
+            self.forget_decisions(&shown)?;
         }
         Ok(gone)
     }
@@ -411,7 +392,7 @@ impl Tx<'_> {
         })
     }
 
-    fn sealed_path(
+    pub(super) fn sealed_path(
         &self,
         collection: CollectionId,
         key: &Key,
@@ -433,7 +414,7 @@ pub(super) fn path_place(collection: CollectionId, tag: &[u8; 32]) -> Place<'_> 
     Place { table: PHOTOS, collection: Some(collection), row: Some(tag), ..Place::default() }
 }
 
-fn read_photo(row: &Row, collection: CollectionId, key: &Key) -> Result<KnownPhoto, TxError> {
+fn read_photo(row: &Row, collection: CollectionId, key: &Arc<Key>) -> Result<KnownPhoto, TxError> {
     let path = seal::open(key, &path_place(collection, &row.array(1)?), &row.bytes(2)?)?;
     Ok(KnownPhoto {
         id: PhotoId(row.int(0)?),
@@ -447,6 +428,9 @@ fn read_photo(row: &Row, collection: CollectionId, key: &Key) -> Result<KnownPho
         matched_epoch: row.opt_int(9)?,
         faces: row.int(10)? as u32,
         crops: row.int(11)? as u32,
+        changed: row.opt_int(12)?.map(Timestamp),
+        content: ContentTag { tag: row.array(13)?, key: Arc::clone(key) },
+        recognised: row.opt_bytes(14)?.is_some(),
     })
 }
 
@@ -462,13 +446,4 @@ pub(super) fn read_box(row: &Row, from: usize) -> Result<FaceBox, TxError> {
         sharpness: row.float(from + 7)?,
         luminance: row.float(from + 8)?,
     })
-}
-
-/// Intersection over union.
-pub(super) fn overlap(a: &FaceBox, b: &FaceBox) -> f32 {
-    let w = (a.x + a.w).min(b.x + b.w) - a.x.max(b.x);
-    let h = (a.y + a.h).min(b.y + b.h) - a.y.max(b.y);
-    let both = w.max(0.0) * h.max(0.0);
-    let either = a.w * a.h + b.w * b.h - both;
-    if either > 0.0 { both / either } else { 0.0 }
 }

@@ -1,11 +1,12 @@
 //! Sealing everything of one person again, under another key.
 
+use super::decisions::DECISIONS;
 use super::grants::GRANTS;
 use super::pending::place as pending_place;
 use super::portraits::place as portrait_place;
 use super::requests::place as request_place;
 use super::roster::SUBJECTS;
-use super::sightings::{DECISIONS, SIGHTINGS};
+use super::sightings::SIGHTINGS;
 use super::templates::TEMPLATES;
 use super::{Noted, OPENINGS, Tx, opening_row};
 use crate::db::{Row, args};

@@ -1,4 +1,4 @@
-//! Sightings (the engine's) and decisions (people's). Both stand under a pseudonym per collection that only the
+//! Sightings: what the engine says of a face. They stand, as decisions do, under a pseudonym per collection that only the
 //! subject's key leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,14 +8,11 @@ use super::{ActiveGrant, FaceBox, Matching, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
-use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, Timestamp};
-use crate::log::EventKind;
+use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId};
 use crate::seal::{self, Place};
-use crate::secret::Key;
 use crate::words::{Band, Purpose, Verdict};
 
 pub(super) const SIGHTINGS: &str = "sightings";
-pub(super) const DECISIONS: &str = "decisions";
 
 type Pseudonym = [u8; 16];
 
@@ -66,11 +63,8 @@ impl<'tx> Tx<'tx> {
         new: &[NewSighting<'_, 'tx>],
     ) -> Result<u64, TxError> {
         let collection = matching.collection;
-        let undecided = "DELETE FROM sightings WHERE photo_id = $1 AND collection_id = $2 AND NOT EXISTS \
-                         (SELECT 1 FROM decisions d WHERE d.collection_id = sightings.collection_id \
-                         AND d.pseudonym = sightings.pseudonym AND d.face_id = sightings.face_id)";
         if new.is_empty() {
-            self.exec(undecided, args![photo, collection])?;
+            self.forget_undecided(photo, collection, None)?;
             return Ok(0);
         }
         self.check_photo(photo, collection)?;
@@ -89,7 +83,7 @@ impl<'tx> Tx<'tx> {
                 return Err(TxError::NoFace { face: sighting.face });
             }
         }
-        self.exec(undecided, args![photo, collection])?;
+        self.forget_undecided(photo, collection, None)?;
         let confirmed = self.confirmed_faces(photo, collection)?;
         let apart = self.objected_faces(photo)?;
         let mut stored = 0;
@@ -123,18 +117,17 @@ impl<'tx> Tx<'tx> {
             return Err(TxError::OtherCollection { grant: proof.grant });
         }
         let pseudonym = proof.key.pseudonym(collection);
-        self.exec(
-            "DELETE FROM sightings WHERE photo_id = $1 AND pseudonym = $2 AND NOT EXISTS (SELECT 1 FROM decisions d \
-             WHERE d.collection_id = sightings.collection_id AND d.pseudonym = sightings.pseudonym \
-             AND d.face_id = sightings.face_id)",
-            args![photo, pseudonym],
-        )?;
+        self.forget_undecided(photo, collection, Some(pseudonym))?;
         let Some((face, band)) = seen else { return Ok(false) };
         if !self.faces_of(photo)?.iter().any(|(id, _)| *id == face) {
             return Err(TxError::NoFace { face });
         }
         let taken = "SELECT COUNT(*) FROM sightings WHERE face_id = $1 AND pseudonym <> $2";
-        if self.count(taken, args![face, pseudonym])? > 0 || self.objected_faces(photo)?.contains(&face) {
+        let confirmed = self.confirmed_faces(photo, collection)?;
+        let taken = self.count(taken, args![face, pseudonym])? > 0
+            || confirmed.get(&face).is_some_and(|other| *other != pseudonym)
+            || self.objected_faces(photo)?.contains(&face);
+        if taken {
             return Ok(false);
         }
         self.store_sighting(photo, proof, face, band)
@@ -163,43 +156,43 @@ impl<'tx> Tx<'tx> {
         Ok(stored > 0)
     }
 
+    /// Deletes what the engine said of a photo, of one person or of all. What it said of a face stays where that person
+    /// decided about it.
+    fn forget_undecided(&self, photo: PhotoId, collection: CollectionId, of: Option<Pseudonym>) -> Result<(), TxError> {
+        let sql = "SELECT face_id, pseudonym FROM sightings WHERE photo_id = $1 AND collection_id = $2";
+        let rows = self.rows(sql, args![photo, collection])?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let decided = self.decided_in(photo)?;
+        for row in rows {
+            let (face, pseudonym) = (FaceId(row.int(0)?), row.array(1)?);
+            if of.is_none_or(|of| of == pseudonym) && !decided.contains(&(face, pseudonym)) {
+                self.exec("DELETE FROM sightings WHERE face_id = $1 AND pseudonym = $2", args![face, pseudonym])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Which faces of a photo a person confirmed, and as whom.
     fn confirmed_faces(
         &self,
         photo: PhotoId,
         collection: CollectionId,
     ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
-        let sql = "SELECT d.face_id, d.pseudonym, d.sealed FROM decisions d JOIN faces f ON f.id = d.face_id \
-                   WHERE f.photo_id = $1 AND d.collection_id = $2 ORDER BY d.face_id, d.pseudonym";
-        let rows = self.rows(sql, args![photo, collection])?;
-        let mut confirmed = BTreeMap::new();
-        if rows.is_empty() {
-            return Ok(confirmed);
-        }
-        let mut people: BTreeMap<Pseudonym, (SubjectId, Key)> = BTreeMap::new();
-        let mut unreadable = false;
-        let holders = "SELECT subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 AND state = 'active'";
-        for row in self.rows(holders, args![collection, Purpose::FIND])? {
-            let subject = SubjectId::from_bytes(row.array(0)?);
-            match self.whole_key(subject)? {
-                Some(key) => drop(people.insert(key.pseudonym(collection), (subject, key))),
-                None => unreadable = true,
-            }
-        }
-        for row in rows {
-            let (face, pseudonym) = (FaceId(row.int(0)?), row.array(1)?);
-            let is_confirmed = match people.get(&pseudonym) {
-                Some((subject, key)) => {
-                    open_verdict(key, *subject, collection, face, &row.bytes(2)?)?.0 == Verdict::Confirmed
+        self.confirmed_in(photo, collection, &|| {
+            let (mut people, mut unreadable) = (BTreeMap::new(), false);
+            let holders =
+                "SELECT subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 AND state = 'active'";
+            for row in self.rows(holders, args![collection, Purpose::FIND])? {
+                let subject = SubjectId::from_bytes(row.array(0)?);
+                match self.whole_key(subject)? {
+                    Some(key) => drop(people.insert(key.pseudonym(collection), (subject, key))),
+                    None => unreadable = true,
                 }
-                // It may be the word of somebody whose key is damaged.
-                None => unreadable,
-            };
-            if is_confirmed {
-                confirmed.insert(face, pseudonym);
             }
-        }
-        Ok(confirmed)
+            Ok((people, unreadable))
+        })
     }
 
     /// Everything that the vault holds of where a subject is, in the grant's collection, by photo and face. Faces that a
@@ -214,12 +207,7 @@ impl<'tx> Tx<'tx> {
     pub fn sightings_of(&self, proof: &ActiveGrant<'tx>) -> Result<Vec<Sighting>, TxError> {
         self.check_finds(proof)?;
         let pseudonym = proof.key.pseudonym(proof.collection);
-        let mut verdicts = BTreeMap::new();
-        let sql = "SELECT face_id, sealed FROM decisions WHERE collection_id = $1 AND pseudonym = $2";
-        for row in self.rows(sql, args![proof.collection, pseudonym])? {
-            let face = FaceId(row.int(0)?);
-            verdicts.insert(face, open_verdict(&proof.key, proof.subject, proof.collection, face, &row.bytes(1)?)?.0);
-        }
+        let mut verdicts = self.verdicts_of((&proof.key, proof.subject), proof.collection)?;
         let sql = "SELECT s.face_id, s.photo_id, s.sealed, f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, \
                    f.sharpness, f.luminance FROM sightings s JOIN faces f ON f.id = s.face_id \
                    WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY s.photo_id, s.face_id";
@@ -235,67 +223,33 @@ impl<'tx> Tx<'tx> {
                 return Err(TxError::Damaged { table: SIGHTINGS });
             };
             let (photo, at) = (PhotoId(row.int(1)?), read_box(&row, 3)?);
-            all.push(Sighting { photo, face, at, band, verdict: verdicts.get(&face).copied() });
+            all.push(Sighting {
+                photo,
+                face,
+                at,
+                band,
+                verdict: verdicts.remove(&face).map(|(_, verdict, _)| verdict),
+            });
         }
+        // What a person decided counts also where the engine does not say so (any more).
+        let decided = verdicts.into_values();
+        all.extend(decided.map(|(d, verdict, _)| Sighting {
+            photo: d.photo,
+            face: d.face,
+            at: d.at,
+            band: Band::Review,
+            verdict: Some(verdict),
+        }));
+        all.sort_by_key(|s| (s.photo, s.face));
         Ok(all)
     }
 
-    /// Records what a person said about a proposed sighting. It outlives every re-scan; saying something else later
-    /// replaces it.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NotProposed`] if there is no sighting of this subject at this face.
-    /// - [`TxError::NotActive`], [`TxError::OtherPurpose`] for the grant.
-    /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
-    pub fn record_decision(&self, proof: &ActiveGrant<'tx>, face: FaceId, verdict: Verdict) -> Result<(), TxError> {
-        self.check_finds(proof)?;
-        let pseudonym = proof.key.pseudonym(proof.collection);
-        let proposed = "SELECT COUNT(*) FROM sightings WHERE collection_id = $1 AND pseudonym = $2 AND face_id = $3";
-        if self.count(proposed, args![proof.collection, pseudonym, face])? == 0 {
-            return Err(TxError::NotProposed { face });
-        }
-        let row = face.0.to_be_bytes();
-        let plain = Writer::new().text(verdict.as_str()).int(self.now.0).finish();
-        let sealed = self.seal_with(&proof.key, &place(DECISIONS, proof, &row), &plain)?;
-        self.exec(
-            "INSERT INTO decisions (collection_id, pseudonym, face_id, sealed) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (collection_id, pseudonym, face_id) DO UPDATE SET sealed = excluded.sealed",
-            args![proof.collection, pseudonym, face, sealed],
-        )?;
-        let detail = Writer::new().bytes(proof.subject.as_bytes()).int(face.0).text(verdict.as_str()).finish();
-        self.append_leaf(EventKind::Decision, proof.collection.as_bytes(), &[(proof.subject, &detail)])?;
-        Ok(())
-    }
-
-    fn check_finds(&self, proof: &ActiveGrant<'tx>) -> Result<(), TxError> {
+    pub(super) fn check_finds(&self, proof: &ActiveGrant<'tx>) -> Result<(), TxError> {
         self.still_active(proof)?;
         self.heed_orders(proof.collection)?;
         self.heed_restriction(proof.subject)?;
         if proof.purpose.is_find() { Ok(()) } else { Err(TxError::OtherPurpose { grant: proof.grant }) }
     }
-}
-
-/// What a person said of a face, and when.
-pub(super) fn open_verdict(
-    key: &Key,
-    subject: SubjectId,
-    collection: CollectionId,
-    face: FaceId,
-    sealed: &[u8],
-) -> Result<(Verdict, Timestamp), TxError> {
-    let row = face.0.to_be_bytes();
-    let place = Place {
-        table: DECISIONS,
-        subject: Some(subject),
-        collection: Some(collection),
-        row: Some(&row),
-        ..Place::default()
-    };
-    let plain = seal::open(key, &place, sealed)?;
-    let mut fields = Reader::new(&plain);
-    let verdict = fields.text().and_then(Verdict::from_word);
-    verdict.zip(fields.int().map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
 }
 
 pub(super) fn place<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> Place<'a> {

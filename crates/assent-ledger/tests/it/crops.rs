@@ -168,6 +168,8 @@ fn photos_without_a_face_meet_all_templates_at_once() {
                 sha256: [1; 32],
                 bytes: 1,
                 mtime: T0,
+                changed: None,
+                picture: None,
                 width: 9,
                 height: 9,
                 outcome,
@@ -189,5 +191,18 @@ fn photos_without_a_face_meet_all_templates_at_once() {
         };
         assert_eq!(epochs(false, 2), [2, 1, 1, 1], "{backend:?}");
         assert_eq!(epochs(true, 3), [3, 3, 1, 1], "{backend:?}: nobody to meet");
+    });
+}
+
+#[test]
+fn i12_of_a_face_that_was_set_apart_no_crop_is_kept() {
+    on_every_database(|backend| {
+        let w = keeping(backend);
+        let (photo, copy) = (w.photo("a.jpg", &[face(0.0), face(200.0)]), w.photo("a.jpg", &[face(0.0), face(200.0)]));
+        keep(&w, &copy).unwrap();
+        w.tx(T0, |tx| tx.object(photo.id, photo.faces[0])).unwrap();
+        assert_eq!(kept(&w, &copy), [copy.faces[1]], "{backend:?}: gone at once");
+        keep(&w, &copy).unwrap();
+        assert_eq!(kept(&w, &copy), [copy.faces[1]], "{backend:?}: and not kept again");
     });
 }

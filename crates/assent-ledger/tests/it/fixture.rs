@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use assent_ledger::*;
+use sha2::{Digest, Sha256};
 
 use crate::support::*;
 
@@ -103,13 +104,73 @@ fn a_vault_of_every_format_opens() {
     }
 }
 
-fn opens(format: i64) {
+fn copy_of(format: i64) -> Home {
     let home = Home::new(Backend::Sqlite);
     fs::create_dir_all(&home.place.folder).unwrap();
     fs::create_dir_all(home.place.ring.parent().unwrap()).unwrap();
     fs::copy(kept(format).join("assent.db"), home.place.folder.join("assent.db")).unwrap();
     fs::copy(kept(format).join("ring"), &home.place.ring).unwrap();
     fs::set_permissions(&home.place.ring, fs::Permissions::from_mode(0o600)).unwrap();
+    home
+}
+
+/// Boxes with what was said of them, places that were set apart, and the faces there.
+type Said = (Vec<(FaceBox, Option<Verdict>)>, Vec<FaceBox>, Vec<FaceBox>);
+
+/// Before format 6 a decision hung on a face and an objection on a file. When the file is read again they are kept by its
+/// picture, and from then on another file that shows it will do.
+#[test]
+fn i12_what_was_said_before_format_6_is_kept_by_the_picture() {
+    let home = copy_of(5);
+    let ledger = home.open();
+    let seen = |tx: &Tx<'_>| {
+        let collection = tx.collections()?.remove(0);
+        let grant = tx.grants_in(collection.id)?.into_iter().find(|g| g.state == GrantState::Active).unwrap();
+        let verdicts = tx.sightings_of(&tx.active_grant(grant.id)?)?;
+        let photo = tx.known_photos(collection.id)?.remove(0);
+        let apart = tx.objected_faces(photo.id)?;
+        let boxes = tx.faces_of(photo.id)?.into_iter().filter(|(id, _)| apart.contains(id)).map(|(_, at)| at).collect();
+        Ok((verdicts.into_iter().map(|s| (s.at, s.verdict)).collect(), tx.objected_places(photo.id)?, boxes))
+    };
+    let check = |name: &str, ours: FaceBox, apart: FaceBox| {
+        let (verdicts, places, boxes): Said = ledger.run_tx("read", T0, seen).unwrap().into_inner();
+        assert_eq!(verdicts, [(ours, Some(Verdict::Confirmed))], "{name}");
+        assert!(places.len() == 1 && places[0].overlap(&apart) > 0.99, "{name}: {places:?}");
+        assert_eq!(boxes, [apart], "{name}");
+    };
+    check("as it was opened", face(0.0), face(200.0));
+
+    let put = |content: [u8; 32], orientation: u8, boxes: &[FaceBox]| {
+        ledger
+            .run_tx("scan", T0, |tx| {
+                let collection = tx.collections()?.remove(0).id;
+                let outcome = Outcome::Faces(boxes.to_vec());
+                tx.put_photo(&NewPhoto {
+                    collection,
+                    path: &"boats/a.jpg".into(),
+                    sha256: content,
+                    bytes: 1234,
+                    mtime: T0,
+                    changed: None,
+                    picture: Some(PictureOf { sha256: [7; 32], orientation }),
+                    width: 640,
+                    height: 480,
+                    outcome: &outcome,
+                    scanned_with: [9; 32],
+                    matched_epoch: None,
+                })
+            })
+            .unwrap();
+    };
+    put(Sha256::digest("boats/a.jpg").into(), 1, &[face(0.0), face(200.0)]);
+    check("read again", face(0.0), face(200.0));
+    let turned = |b: FaceBox| FaceBox { x: 640.0 - b.x - b.w, y: 480.0 - b.y - b.h, quarter_turn: 2, ..b };
+    put([1; 32], 3, &[turned(face(0.0)), turned(face(200.0))]);
+    check("turned and rated", turned(face(0.0)), turned(face(200.0)));
+}
+
+fn opens(format: i64) {
+    let home = copy_of(format);
     let ledger = home.open();
     assert_eq!(ledger.settings().controller, "The Rowing Club");
     let audit = ledger.audit_verify(None, T0).unwrap();

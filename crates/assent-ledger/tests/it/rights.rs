@@ -409,6 +409,9 @@ fn r33_a_face_that_was_objected_to_is_nobodys_for_good() {
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM sightings"), 0);
         assert_eq!(look(&photo), 0, "{backend:?}");
         assert_eq!(w.tx(T0, |tx| tx.objected_faces(photo.id)).unwrap(), [photo.faces[1]]);
+        // Said twice, it is said once.
+        w.tx(T0, |tx| tx.object(photo.id, photo.faces[1])).unwrap();
+        assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM objections"), 1);
         // Scanned again: other ids, nearly the same boxes.
         let moved = [FaceBox { x: 3.0, ..boxes[0] }, FaceBox { x: 203.0, ..boxes[1] }];
         let again = w.photo("a.jpg", &moved);

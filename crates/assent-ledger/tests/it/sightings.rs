@@ -128,6 +128,8 @@ fn a_photo_is_known_by_path_and_content_and_can_move_and_go() {
             sha256,
             bytes: 7,
             mtime: T0,
+            changed: None,
+            picture: None,
             width: 0,
             height: 0,
             outcome: &failed,
@@ -142,11 +144,93 @@ fn a_photo_is_known_by_path_and_content_and_can_move_and_go() {
         assert_eq!(paths(&known()), [("a.jpg".into(), 1, None), ("b/ü.jpg".into(), 0, failure)]);
         let same = w.tx(T0, |tx| tx.photos_with_content(collection, sha256)).unwrap();
         assert_eq!(same, [known()[1].id]);
-        w.tx(T0, |tx| tx.move_photo(collection, photo.id, &"z.jpg".into(), T0)).unwrap();
+        w.tx(T0, |tx| tx.move_photo(collection, photo.id, &"z.jpg".into(), (T0, None))).unwrap();
         w.tx(T0, |tx| tx.set_matched(photo.id, 4)).unwrap();
         assert_eq!((known()[1].path.to_string().as_str(), known()[1].matched_epoch), ("z.jpg", Some(4)));
         assert_eq!(seen(&w, grant).len(), 1, "a moved photo keeps its sightings");
         assert_eq!(w.tx(T0, |tx| tx.remove_photos(collection, &BTreeSet::from([photo.id]))).unwrap(), 1);
         assert!(seen(&w, grant).is_empty());
+    });
+}
+
+fn shows(w: &World, path: &str, picture: u8, boxes: &[FaceBox]) -> StoredPhoto {
+    let outcome = Outcome::read(boxes.to_vec());
+    let new = NewPhoto {
+        collection: w.collection,
+        path: &path.into(),
+        sha256: [path.len() as u8; 32],
+        bytes: 7,
+        mtime: T0,
+        changed: Some(T0),
+        picture: Some(PictureOf { sha256: [picture; 32], orientation: 1 }),
+        width: 640,
+        height: 480,
+        outcome: &outcome,
+        scanned_with: MODEL,
+        matched_epoch: Some(1),
+    };
+    w.tx(T0, |tx| tx.put_photo(&new)).unwrap()
+}
+
+#[test]
+fn i12_a_decision_is_about_every_photo_that_shows_its_picture_and_goes_with_the_last_one() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (ga, gb) = (w.grant(w.subject("ada"), 9), w.grant(w.subject("bob"), 9));
+        let photo = shows(&w, "a", 1, &[face(0.0), face(200.0)]);
+        see(&w, &photo, &[(ga, photo.faces[0])]).unwrap();
+        let decide =
+            |grant, face| w.tx(T0, |tx| tx.record_decision(&tx.active_grant(grant)?, face, Verdict::Confirmed));
+        decide(ga, photo.faces[0]).unwrap();
+        assert!(matches!(decide(gb, photo.faces[1]), Err(TxError::NotProposed { .. })));
+
+        let copy = shows(&w, "bb", 1, &[face(203.0), face(3.0)]);
+        let both = [(photo.faces[0], Some(Verdict::Confirmed)), (copy.faces[1], Some(Verdict::Confirmed))];
+        assert_eq!(seen(&w, ga), both, "{backend:?}");
+        assert_eq!(see(&w, &copy, &[(gb, copy.faces[1])]).unwrap(), 0, "it is hers in the copy, too");
+        let other = shows(&w, "ccc", 2, &[face(0.0)]);
+        assert_eq!(see(&w, &other, &[(gb, other.faces[0])]).unwrap(), 1, "another picture");
+        let like = |photo: PhotoId| w.tx(T0, |tx| tx.photos_like(photo)).unwrap();
+        assert_eq!((like(photo.id), like(other.id)), (vec![photo.id, copy.id], vec![other.id]));
+
+        // Another picture takes the place of the first: its faces are nobody's, and the copy is still there.
+        let replaced = shows(&w, "a", 3, &[face(0.0)]);
+        assert_ne!(replaced.id, photo.id);
+        assert_eq!(seen(&w, ga), both[1..]);
+        assert_eq!(w.tx(T0, |tx| tx.everything_about(tx.subjects()?[0].id)).unwrap().decisions.len(), 1);
+        let gone = |photo: PhotoId| w.tx(T0, |tx| tx.remove_photos(w.collection, &BTreeSet::from([photo]))).unwrap();
+        gone(replaced.id);
+        assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM decisions"), 1, "about another picture");
+        gone(copy.id);
+        assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM decisions"), 0, "forgotten with the last photo");
+    });
+}
+
+#[test]
+fn i12_where_a_person_decided_there_is_a_face() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let ga = w.grant(w.subject("ada"), 9);
+        let photo = shows(&w, "a", 1, &[face(0.0), face(200.0)]);
+        see(&w, &photo, &[(ga, photo.faces[0])]).unwrap();
+        w.tx(T0, |tx| tx.record_decision(&tx.active_grant(ga)?, photo.faces[0], Verdict::Confirmed)).unwrap();
+        // Other networks find nobody, and the photo was away in between.
+        w.tx(T0, |tx| {
+            tx.object(photo.id, photo.faces[1])?;
+            Ok(())
+        })
+        .unwrap();
+        shows(&w, "a", 9, &[]);
+        assert_eq!(seen(&w, ga), [], "{backend:?}");
+        let again = shows(&w, "a", 1, &[]);
+        assert_eq!(again.faces, []);
+        let all = w.tx(T0, |tx| tx.sightings_of(&tx.active_grant(ga)?)).unwrap();
+        assert!(all.len() == 1 && all[0].at.overlap(&face(0.0)) > 0.99, "{all:?}");
+        assert_eq!(all[0].verdict, Some(Verdict::Confirmed));
+        assert_eq!(w.tx(T0, |tx| tx.faces_of(again.id)).unwrap().len(), 1);
+        // And what was set apart is known to be there, although no face is.
+        assert_eq!(w.tx(T0, |tx| tx.objected_faces(again.id)).unwrap(), []);
+        let places = w.tx(T0, |tx| tx.objected_places(again.id)).unwrap();
+        assert!(places.len() == 1 && places[0].overlap(&face(200.0)) > 0.99);
     });
 }

@@ -441,6 +441,8 @@ pub(crate) fn put_photo(
         sha256: Sha256::digest(path).into(),
         bytes: 1234,
         mtime: T0,
+        changed: None,
+        picture: None,
         width: 640,
         height: 480,
         outcome: &Outcome::Faces(boxes.to_vec()),

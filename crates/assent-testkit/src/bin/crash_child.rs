@@ -200,6 +200,8 @@ impl Child {
                     sha256: sha256(file.path.as_bytes()),
                     bytes: file.bytes,
                     mtime: file.modified,
+                    changed: None,
+                    picture: None,
                     width: 640,
                     height: 480,
                     outcome: &faces,

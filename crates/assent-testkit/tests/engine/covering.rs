@@ -7,7 +7,7 @@ use assent::find::{FoundPhoto, PictureError, picture};
 use assent::household::owner;
 use assent::ledger::{Evidence, OthersBasis, VaultKind};
 use assent::{CoverStyle, DeclaredRates, Frame, SearchOptions, encode, resize};
-use assent_testkit::{T0, World, crew, jpeg, models, open, part, shrunk, with_worker};
+use assent_testkit::{T0, World, crew, held, jpeg, mirrored, models, open, part, rated, shrunk, with_worker};
 use assent_vision::cover::{COVER_RGB, cover};
 use assent_vision::detect::Detection;
 use assent_vision::geometry::Rect;
@@ -86,7 +86,7 @@ fn in_a_household_nobody_is_covered_but_who_objected() {
 }
 
 #[test]
-fn a_picture_that_is_no_longer_the_scanned_one_is_refused() {
+fn i12_a_picture_that_is_no_longer_the_scanned_one_is_refused() {
     let w = World::new(&[TRIO]);
     let (subject, _) = w.enrol("sergei-krikalev", "sergei-krikalev");
     w.scan();
@@ -102,7 +102,14 @@ fn a_picture_that_is_no_longer_the_scanned_one_is_refused() {
     check("another size", Some(&jpeg(&shrunk(&open(&photo(TRIO)), 300))), |e| {
         matches!(e, PictureError::Changed { .. })
     });
-    check("damaged", Some(b"no picture"), |e| matches!(e, PictureError::Decode { .. }));
+    check("another picture of this size", Some(&jpeg(&mirrored(&open(&photo(TRIO))))), |e| {
+        matches!(e, PictureError::Changed { .. })
+    });
+    check("with another orientation", Some(&held(&photo(TRIO), 3)), |e| matches!(e, PictureError::Changed { .. }));
+    check("with a rating", Some(&rated(&photo(TRIO))), |e| matches!(e, PictureError::Changed { .. }));
+    check("damaged", Some(b"no picture"), |e| matches!(e, PictureError::Changed { .. }));
+    w.home.put(TRIO, &photo(TRIO));
+    assert!(picture(&found, CoverStyle::Blur).is_ok(), "the scanned one, with another date");
     check("gone", None, |e| matches!(e, PictureError::Unreadable { .. }));
 }
 

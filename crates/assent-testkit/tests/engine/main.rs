@@ -16,6 +16,7 @@ mod on_request;
 mod rescan;
 mod secrecy;
 mod verifying;
+mod what_it_shows;
 
 use std::fs;
 

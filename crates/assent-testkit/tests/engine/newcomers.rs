@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use assent::ledger::{FaceBox, NewPhoto, OthersBasis, Outcome, Purpose, TxError, VaultKind, Verdict};
 use assent::packs::sha256;
 use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, scan};
+use assent::source::Folder;
 use assent::{DeclaredRates, SearchOptions};
 use assent_testkit::{SEARCH, T0, World, crew, models, portrait_names, scan_with};
 
@@ -31,6 +32,11 @@ fn replace_unnoticed(w: &World, name: &str, with: u8) {
     let (length, date) = fs::metadata(&path).map(|m| (m.len(), m.modified().unwrap())).unwrap();
     w.home.put(name, &vec![with; length as usize]);
     set_date(w, name, date);
+    // The file system knows better, and is not believed here.
+    let files = Folder::open(w.home.photos.to_str().unwrap()).unwrap().list().unwrap().files;
+    let file = files.iter().find(|file| file.path == name).unwrap();
+    let known = w.known().into_iter().find(|k| k.path == name).unwrap();
+    w.tx(|tx| tx.set_read(known.id, file.modified, file.changed)).unwrap();
 }
 
 fn set_date(w: &World, name: &str, date: SystemTime) {
@@ -172,6 +178,8 @@ fn a_face_that_is_not_found_again_means_a_whole_look() {
         sha256: sha256(&bytes),
         bytes: known.bytes,
         mtime: known.mtime,
+        changed: None,
+        picture: None,
         width: known.width,
         height: known.height,
         outcome: &outcome,

@@ -18,6 +18,7 @@ mod format;
 mod heif_outline;
 mod jpeg;
 pub(crate) mod outline;
+mod picture;
 mod png;
 mod raw;
 mod segments;
@@ -34,6 +35,7 @@ pub use error::{DecodeError, NotDecoded, TOO_MUCH_MEMORY};
 use format::Format;
 pub use heif_outline::Heif;
 use outline::Outline;
+pub use picture::picture_data;
 use segments::Walk;
 
 use crate::caught::caught;

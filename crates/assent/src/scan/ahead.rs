@@ -39,7 +39,7 @@ impl<'a> Ahead<'a> {
     /// What the content of this photo takes until it is looked at, bytes.
     pub(super) fn size(task: &Task<'_>) -> u64 {
         match task.work {
-            Work::Look { .. } | Work::Rematch { .. } => task.file.bytes,
+            Work::Look { .. } | Work::Check { .. } | Work::Rematch { .. } => task.file.bytes,
             Work::RematchCrops { faces, .. } => faces as u64 * CROP_BYTES,
         }
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn crops_are_opened_together_up_to_a_number_of_faces() {
-        let file = PhotoFile { path: "a.jpg".into(), bytes: 1, modified: assent_ledger::Timestamp(0) };
+        let file = PhotoFile { path: "a.jpg".into(), bytes: 1, modified: assent_ledger::Timestamp(0), changed: None };
         // So many faces have kept crops; none means that the file is read.
         let check = |name: &str, faces: &[Option<usize>], expected: usize| {
             let task = |(i, faces): (usize, &Option<usize>)| {

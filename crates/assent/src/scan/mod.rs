@@ -4,7 +4,9 @@
 //! ```text
 //! plan:   list the folder -> what is new, changed, moved, gone, or has not met the newest templates; newest first
 //! see:    per photo, in parallel
-//!           new or changed: read, hash, decode, detect; with a gallery: align, embed, search, assign
+//!           new or changed: read, hash, decode, detect, leave out who was set apart; with a gallery: align, embed,
+//!                           search, assign
+//!           touched:        read, hash; if it is another file, as a changed one
 //!           not met:        the same, but the detector looks at the known faces alone
 //!           not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
 //! store:  in batches, one transaction each: boxes, crops, sightings, one leaf of the log
@@ -237,9 +239,9 @@ pub fn scan(
         };
         let known = tx.known_photos(collection)?;
         let extents = Extents { known: tx.search_extents(collection)?, search: options.search };
-        Ok((about, searched, (known, extents), album, locked))
+        Ok((about, searched, (known, extents, tx.objections(collection)?), album, locked))
     })?;
-    let (about, searched, (mut known, extents), album, locked) = begin.into_inner();
+    let (about, searched, (mut known, extents, apart), album, locked) = begin.into_inner();
     let searched = searched.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let listing = folder.list()?;
@@ -297,6 +299,7 @@ pub fn scan(
             search: options.search,
             again: &again,
             stop: watch.stop,
+            apart: &apart,
             now,
         };
         look_at(&plan, &eyes, &store, options, watch, &mut summary)?;

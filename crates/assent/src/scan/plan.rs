@@ -24,6 +24,9 @@ pub(super) struct Task<'f> {
 pub(super) enum Work {
     /// It is new, or changed, or was scanned by other networks: it is searched for faces. `known` is what has this path.
     Look { known: Option<PhotoId> },
+    /// It is known, and its file was touched, or has another date: does it hold what it held? If not, it is searched for
+    /// faces.
+    Check { photo: PhotoId },
     /// Its faces are known and have not met the newest templates.
     Rematch { photo: PhotoId },
     /// The same, and the crops of all its `faces` are kept.
@@ -35,7 +38,7 @@ impl Work {
     pub(super) fn known(self) -> Option<PhotoId> {
         match self {
             Work::Look { known } => known,
-            Work::Rematch { photo } | Work::RematchCrops { photo, .. } => Some(photo),
+            Work::Check { photo } | Work::Rematch { photo } | Work::RematchCrops { photo, .. } => Some(photo),
         }
     }
 }
@@ -115,32 +118,46 @@ impl<'f> Plan<'f> {
             self.unchanged += 1;
             return;
         }
-        let Some(k) = known.filter(|k| is_as_scanned(k, file, model)) else {
+        let untouched = known.is_some_and(|k| is_untouched(k, file));
+        let Some(k) = known.filter(|k| is_as_scanned(k, file, untouched, model)) else {
             self.todo.push(Task { file, work: Work::Look { known: known.map(|k| k.id) } });
             return;
         };
         let met = searched.is_none_or(|s| album.is_none() && k.matched_epoch.is_some_and(|met| met >= s.epoch()));
+        let photo = k.id;
         if let Some(code) = &k.failure {
             self.failed.push((file.path.to_string(), code.clone()));
             self.unchanged += 1;
+        } else if (met || k.faces == 0 || searched.is_none_or(Searched::is_empty)) && !untouched {
+            self.todo.push(Task { file, work: Work::Check { photo } });
         } else if met {
             self.unchanged += 1;
         } else if k.faces == 0 || searched.is_none_or(Searched::is_empty) {
             self.without_faces += 1;
+        } else if untouched && about.keep_crops && k.crops == k.faces {
+            self.todo.push(Task { file, work: Work::RematchCrops { photo, faces: k.faces as usize } });
         } else {
-            let (photo, faces) = (k.id, k.faces as usize);
-            let all_kept = about.keep_crops && k.crops == k.faces;
-            let work = if all_kept { Work::RematchCrops { photo, faces } } else { Work::Rematch { photo } };
-            self.todo.push(Task { file, work });
+            self.todo.push(Task { file, work: Work::Rematch { photo } });
         }
     }
 }
 
-/// Whether what is known of a photo is about this file, by these networks.
-fn is_as_scanned(known: &KnownPhoto, file: &PhotoFile, model: [u8; 32]) -> bool {
-    // A moved file was recognised by its content, whatever its date.
-    let same_content = (known.bytes == file.bytes && known.mtime == file.modified) || known.path != file.path;
-    same_content && known.scanned_with == model && known.failure.as_deref() != Some(Unread::Unreadable.code())
+/// Whether a file is the one that was scanned as far as the file system knows.
+fn is_untouched(known: &KnownPhoto, file: &PhotoFile) -> bool {
+    // A moved file was recognised by its content, whatever its dates.
+    let dates = (known.mtime, known.changed) == (file.modified, file.changed);
+    (known.bytes == file.bytes && dates) || known.path != file.path
+}
+
+/// Whether what is known of a photo may be about this file, by these networks.
+fn is_as_scanned(known: &KnownPhoto, file: &PhotoFile, untouched: bool, model: [u8; 32]) -> bool {
+    let length = known.bytes == file.bytes || known.path != file.path;
+    let read = match known.failure.as_deref() {
+        Some(code) => untouched && code != Unread::Unreadable.code(),
+        // Before format 6 it was not known what a photo shows.
+        None => known.recognised,
+    };
+    length && read && known.scanned_with == model
 }
 
 /// Recognises known photos under new paths by their content and records the new paths. Returns new path and photo.
@@ -175,7 +192,7 @@ fn follow_moves(
         let mut moved = Vec::new();
         for ((file, _), photo) in candidates.iter().zip(photos) {
             if let Some(photo) = photo {
-                tx.move_photo(about.id, photo, &file.path, file.modified)?;
+                tx.move_photo(about.id, photo, &file.path, (file.modified, file.changed))?;
                 moved.push((file.path.clone(), photo));
             }
         }

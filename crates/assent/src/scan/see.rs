@@ -1,11 +1,11 @@
 //! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::Band;
-use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Outcome, PhotoId, Timestamp};
+use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Objections, Outcome, PhotoId, PictureOf, Timestamp, Tx};
 use assent_vision::caught::caught;
 use assent_vision::crop;
 use assent_vision::detect::{Detected, Detection, SearchOptions};
@@ -19,6 +19,7 @@ use super::plan::{Task, Work};
 use crate::budget::Budget;
 use crate::models::{Cut, LookError, Looked, Models, Worker};
 use crate::packs::sha256;
+use crate::picture::picture_of;
 use crate::searched::Searched;
 use crate::source::Folder;
 
@@ -38,6 +39,11 @@ pub(super) enum Seen {
         /// Face, index of the owner, band.
         answers: Vec<(FaceId, usize, Band)>,
     },
+    /// Its file has another date, and holds what it held.
+    Same {
+        /// Which photo.
+        photo: PhotoId,
+    },
     /// It is known, and its file could not be read just now. What is known of it stays, and the next scan tries again.
     Unread,
     /// The scan was stopped in the middle of it: the next one begins it anew.
@@ -47,6 +53,8 @@ pub(super) enum Seen {
 /// What the search for faces found.
 pub(super) struct Look {
     pub(super) sha256: [u8; 32],
+    /// What it shows; `None` if it was not decoded.
+    pub(super) picture: Option<PictureOf>,
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) outcome: Outcome,
@@ -71,6 +79,8 @@ pub(super) struct Eyes<'a> {
     pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
     /// Set when the scan is to end.
     pub(super) stop: &'a Arc<AtomicBool>,
+    /// What was set apart in the collection.
+    pub(super) apart: &'a Objections,
     /// When the scan began.
     pub(super) now: Timestamp,
 }
@@ -147,23 +157,36 @@ impl Eyes<'_> {
         };
         let bytes = match (file, task.work) {
             (Ok(bytes), _) => bytes,
-            (Err(why), Work::Look { .. }) => return Ok(Seen::Looked(failed([0; 32], why.code()))),
+            (Err(why), Work::Look { known: None }) => return Ok(Seen::Looked(failed([0; 32], why.code()))),
             (Err(_), _) => return Ok(Seen::Unread),
         };
         let _share = memory.take(worker.bytes_needed(&bytes));
         match task.work {
             Work::Look { .. } => self.look(worker, &bytes, sha256(&bytes)),
+            Work::Check { photo } => {
+                let sha256 = sha256(&bytes);
+                let same = |tx: &Tx<'_>| tx.is_content_of(self.about.id, photo, sha256);
+                if self.ledger.run_tx("compare a file", self.now, same)?.into_inner() {
+                    return Ok(Seen::Same { photo });
+                }
+                self.look(worker, &bytes, sha256)
+            }
             Work::Rematch { photo } | Work::RematchCrops { photo, .. } => self.rematch(worker, &bytes, photo),
         }
     }
 
     /// Searches a photo for faces.
     fn look(&self, worker: &mut Worker, bytes: &[u8], sha256: [u8; 32]) -> Result<Seen, ScanError> {
-        let looked = match worker.look(bytes) {
+        let mut looked = match worker.look(bytes) {
             Ok(looked) => looked,
             Err(LookError::Decode(e)) => return Ok(Seen::Looked(failed(sha256, e.code()))),
             Err(LookError::Inference(e)) => return Err(e.into()),
         };
+        let picture = picture_of(looked.file.bytes(), &looked.decoded);
+        let places = self.apart.in_photo(sha256, picture, looked.size());
+        let is_apart = |face: &Detection| places.iter().any(|place| place.is_same_face(&face_box(face, None)));
+        let faces = looked.detected.faces.iter().enumerate();
+        looked.apart = faces.filter(|(_, face)| is_apart(face)).map(|(i, _)| i).collect();
         let cuts = worker.cut(&looked);
         let faces = looked.detected.faces.iter().zip(&cuts);
         let outcome = Outcome::read(faces.map(|(face, cut)| face_box(face, cut.quality)).collect());
@@ -175,16 +198,19 @@ impl Eyes<'_> {
         let answers = self.answers(worker, cuts)?;
         let (width, height) = looked.size();
         worker.reuse(looked);
-        Ok(Seen::Looked(Look { sha256, width, height, outcome, answers, crops }))
+        Ok(Seen::Looked(Look { sha256, picture: Some(picture), width, height, outcome, answers, crops }))
     }
 
-    /// Lets the known faces of a photo meet the templates. If the file is no longer what was scanned, or one of its faces
+    /// Lets the known faces of a photo meet the templates, without those that were set apart. If the file is no longer what was scanned, or one of its faces
     /// is not found where it was, it is searched for faces as a new one is.
     fn rematch(&self, worker: &mut Worker, bytes: &[u8], photo: PhotoId) -> Result<Seen, ScanError> {
         let sha256 = sha256(bytes);
         let known = self.ledger.run_tx("read boxes", self.now, |tx| {
             let same = tx.is_content_of(self.about.id, photo, sha256)?;
-            Ok(if same { Some(tx.faces_of(photo)?) } else { None })
+            let apart = tx.objected_faces(photo)?;
+            let mut known = tx.faces_of(photo)?;
+            known.retain(|(face, _)| !apart.contains(face));
+            Ok(same.then_some(known))
         })?;
         if let Some(known) = known.into_inner()
             && let Some(looked) = worker.look_again(bytes, known.iter().map(|(_, at)| at))?
@@ -240,7 +266,7 @@ impl Worker {
             let Some(landmarks) = self.landmarks(&decoded, bounds, turn)? else { return Ok(None) };
             faces.push(Detection { bounds, landmarks, turn, score: at.score });
         }
-        Ok(Some(Looked { file, detected: Detected { faces }, decoded }))
+        Ok(Some(Looked { file, detected: Detected { faces }, decoded, apart: BTreeSet::new() }))
     }
 }
 
@@ -256,7 +282,7 @@ fn decode_crops(kept: Vec<(FaceId, Vec<u8>)>) -> Option<(Vec<FaceId>, Vec<Cut>)>
 
 fn failed(sha256: [u8; 32], code: &str) -> Look {
     let outcome = Outcome::Failed(code.to_owned());
-    Look { sha256, width: 0, height: 0, outcome, answers: Vec::new(), crops: Vec::new() }
+    Look { sha256, picture: None, width: 0, height: 0, outcome, answers: Vec::new(), crops: Vec::new() }
 }
 
 /// What is kept of a face (in photo pixels), whoever it is; zeros for a `quality` that was not measured.

@@ -1,6 +1,6 @@
 //! What the workers made of a batch of photos, into the ledger: one transaction, all of it or nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
@@ -14,7 +14,6 @@ use super::extent::extent_of;
 use super::plan::Task;
 use super::see::{Look, Seen};
 use crate::searched::Searched;
-use crate::source::PhotoFile;
 use crate::source::Unread;
 
 /// Photos that were seen and wait for their transaction.
@@ -58,8 +57,8 @@ impl Store<'_> {
         now: Timestamp,
     ) -> Result<(), TxError> {
         let taken = std::mem::take(batch);
-        let photos = taken.iter().filter(|(_, seen)| !matches!(seen, Seen::Unread | Seen::Stopped)).count();
-        if photos > 0 {
+        let photos = taken.iter().filter(|(_, seen)| matches!(seen, Seen::Looked(_) | Seen::Rematched { .. })).count();
+        if taken.iter().any(|(_, seen)| !matches!(seen, Seen::Unread | Seen::Stopped)) {
             let stored = self.ledger.run_tx("scan", now, |tx| self.store(tx, &taken, photos))?.into_inner();
             summary.matches += stored.matches;
             summary.reviews += stored.reviews;
@@ -79,6 +78,7 @@ impl Store<'_> {
                     summary.rematched += 1;
                     summary.faces += faces;
                 }
+                Seen::Same { .. } => summary.unchanged += 1,
                 Seen::Stopped => {}
                 Seen::Unread => summary.failed.push((path(), Unread::Unreadable.code().to_owned())),
             }
@@ -111,18 +111,22 @@ impl Store<'_> {
         for (task, seen) in batch {
             match seen {
                 Seen::Looked(look) => {
-                    self.store_look(tx, searched, (task.file, task.work.known()), look, &mut stored)?;
+                    self.store_look(tx, searched, task, look, &mut stored)?;
                 }
                 Seen::Rematched { photo, answers, .. } => {
+                    tx.set_read(*photo, task.file.modified, task.file.changed)?;
                     if let Some((searched, matching)) = searched {
                         self.store_sightings(tx, (searched, matching), *photo, answers, &mut stored)?;
                         tx.set_matched(*photo, searched.epoch())?;
                     }
                 }
+                Seen::Same { photo } => tx.set_read(*photo, task.file.modified, task.file.changed)?,
                 Seen::Unread | Seen::Stopped => {}
             }
         }
-        self.leaf(tx, photos, &stored.concerned)?;
+        if photos > 0 {
+            self.leaf(tx, photos, &stored.concerned)?;
+        }
         Ok(stored)
     }
 
@@ -130,22 +134,19 @@ impl Store<'_> {
         &self,
         tx: &Tx<'tx>,
         searched: Option<(&Searched, Matching<'tx>)>,
-        (file, known): (&PhotoFile, Option<PhotoId>),
+        task: &Task<'_>,
         look: &Look,
         stored: &mut Stored,
     ) -> Result<(), TxError> {
-        // Another content is another photo, whatever its name: what people decided was about the faces of the old one.
-        if let Some(old) = known
-            && !tx.is_content_of(self.about.id, old, look.sha256)?
-        {
-            tx.remove_photos(self.about.id, &BTreeSet::from([old]))?;
-        }
+        let (file, known) = (task.file, task.work.known());
         let photo = tx.put_photo(&NewPhoto {
             collection: self.about.id,
             path: &file.path,
             sha256: look.sha256,
             bytes: file.bytes,
             mtime: file.modified,
+            changed: file.changed,
+            picture: look.picture,
             width: look.width,
             height: look.height,
             outcome: &look.outcome,

@@ -217,7 +217,8 @@ impl Walk<'_> {
             Ok(metadata) if metadata.is_file() => {
                 let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
                 let modified = Timestamp(modified.map_or(0, |d| d.as_millis() as i64));
-                self.listing.files.push(PhotoFile { path, bytes: metadata.len(), modified });
+                let changed = super::changed(&metadata);
+                self.listing.files.push(PhotoFile { path, bytes: metadata.len(), modified, changed });
             }
             Ok(_) => self.problem(path, ProblemKind::NoFile),
             Err(e) => self.problem(path, kind_of(&e, ProblemKind::UnreadableFile)),

@@ -71,6 +71,9 @@ pub struct PhotoFile {
     pub bytes: u64,
     /// When it was last changed.
     pub modified: Timestamp,
+    /// When the file system last changed anything about it, its name included. No program can set this back. `None` where
+    /// the system does not say.
+    pub changed: Option<Timestamp>,
 }
 
 /// Why a photo's file was not read.
@@ -160,6 +163,20 @@ impl Folder {
             read_regular(&path, file.bytes)
         };
         read().ok().filter(|bytes| bytes.len() as u64 == file.bytes).ok_or(Unread::Unreadable)
+    }
+}
+
+fn changed(metadata: &fs::Metadata) -> Option<Timestamp> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
+        seconds.checked_mul(1000)?.checked_add(nanoseconds / 1_000_000).map(Timestamp)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
     }
 }
 
