@@ -12,11 +12,13 @@
 //! `docs/photos.md` lists every format and kind, and why it is decoded or not.
 
 mod bmff;
+mod capture_time;
 mod error;
 mod exif;
 mod format;
+mod heif;
 mod heif_outline;
-mod jpeg;
+pub(crate) mod jpeg;
 pub(crate) mod outline;
 mod picture;
 mod png;
@@ -31,6 +33,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+pub use capture_time::{CaptureTime, capture_time};
 pub use error::{DecodeError, NotDecoded, TOO_MUCH_MEMORY};
 use format::Format;
 pub use heif_outline::Heif;

@@ -15,6 +15,9 @@ use super::bmff::{Bmff, boxes};
 use super::jpeg;
 use super::tiff::{Directory, Tiff, tag};
 
+/// The id of the box that holds what Canon writes about a CR3.
+pub(super) const CANON: u128 = 0x85c0_b687_820f_11e0_8111_f4ce_462b_6a48;
+
 /// Least longer side of a preview, pixels. Below it faces at the back of a group are lost, and nobody would know.
 pub(super) const PREVIEW_SIDE_PX_MIN: u32 = 800;
 
@@ -131,7 +134,6 @@ fn raf(bytes: &[u8]) -> Found<'_> {
 }
 
 fn cr3(bytes: &[u8]) -> Found<'_> {
-    const CANON: u128 = 0x85c0_b687_820f_11e0_8111_f4ce_462b_6a48;
     const PREVIEW: u128 = 0xeaf4_2b5e_1c98_4b88_b9fb_b7dc_406e_4d16;
     let mut found = Found { jpegs: Vec::new(), orientation: None };
     for one in boxes(bytes) {

@@ -165,6 +165,9 @@ pub(super) mod tag {
     pub(crate) const JPEG_BYTES: u16 = 0x0202;
     pub(crate) const EXIF_IFD: u16 = 0x8769;
     pub(crate) const MAKER_NOTE: u16 = 0x927C;
+    pub(crate) const DATE_TIME_ORIGINAL: u16 = 0x9003;
+    pub(crate) const OFFSET_TIME_ORIGINAL: u16 = 0x9011;
+    pub(crate) const SUB_SEC_TIME_ORIGINAL: u16 = 0x9291;
     pub(crate) const DNG_VERSION: u16 = 0xC612;
 }
 

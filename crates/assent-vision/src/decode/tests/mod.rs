@@ -2,6 +2,7 @@
 
 mod bounds;
 mod damage;
+mod capture_times;
 mod jpegs;
 mod orientations;
 mod others;
