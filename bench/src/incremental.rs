@@ -57,11 +57,11 @@ pub(crate) fn run(args: &IncrementalArgs) -> Result<Value, Error> {
         fs::rename(world.home.photos.join(path(i)), world.home.photos.join(format!("moved-{i}.jpg")))?;
     }
     let moved = timed(&world, args, "the scan after files were renamed")?;
-    let done = |scan: &(ScanSummary, f64)| (scan.0.looked_at, scan.0.unchanged, scan.0.moved, scan.0.removed);
+    let done = |scan: &(ScanSummary, f64)| (scan.0.looked_at, scan.0.unchanged, scan.0.moved, scan.0.missing);
     let expected = [(photos, 0, 0, 0), (0, photos, 0, 0), (0, photos, renamed, 0)];
     let got = [done(&first), done(&unchanged), done(&moved)];
     if got != expected {
-        return Err(format!("looked at, unchanged, moved and gone are {got:?}, not {expected:?}").into());
+        return Err(format!("looked at, unchanged, moved and missing are {got:?}, not {expected:?}").into());
     }
     Ok(json!({
         "cpu": cpu(),

@@ -61,7 +61,9 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     let ledger = vault::open(flags)?;
     let subject = vault::subject(&ledger, &args.subject)?.id;
     let (held, collections, witnesses) = ledger
-        .run_tx("answer access", now(), |tx| Ok((tx.everything_about(subject)?, tx.collections()?, tx.witnesses()?)))?
+        .run_tx("answer access", now(), |tx| {
+            Ok((tx.everything_about(subject)?, tx.collections_ever()?, tx.witnesses()?))
+        })?
         .into_inner();
     let names = Names { collections: &collections, witnesses: &witnesses };
     let key = ledger.log_key()?.to_string();

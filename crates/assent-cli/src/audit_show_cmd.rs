@@ -55,7 +55,7 @@ fn day(text: &str) -> Result<Timestamp, String> {
 /// [`CommandError`], as the ledger says.
 pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let collections = vault::collections(&ledger)?;
+    let collections = vault::collections_ever(&ledger)?;
     let only = args.collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
     let subject = args.subject.as_deref().map(|who| vault::subject(&ledger, who)).transpose()?.map(|s| s.id);
     let found = ledger.run_tx("show the log", now(), |tx| {

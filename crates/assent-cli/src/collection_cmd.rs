@@ -1,5 +1,7 @@
 //! `assent collection`: folders of photos, and why the people in them may be looked at.
 
+mod end;
+
 use assent::ledger::{
     Basis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, OthersBasis, Piece, RuleError, TxError, VaultKind,
 };
@@ -44,6 +46,41 @@ enum CollectionCommand {
         /// The collection's name
         name: String,
     },
+    /// Say in which folder the photos lie now; everything that is known of them stays
+    Move {
+        /// The collection's name
+        name: String,
+        /// The folder
+        folder: String,
+        /// Although hardly any of the known photos is there
+        #[arg(long)]
+        anyway: bool,
+    },
+    /// Forget the photos whose files are not in the folder any more, with all that was found and decided in them
+    ForgetMissing {
+        /// The collection's name
+        name: String,
+        #[command(flatten)]
+        how: DestroyArgs,
+    },
+    /// End a collection: what is known of its photos is deleted, and the permissions for it end. The photo files stay
+    Remove {
+        /// The collection's name
+        name: String,
+        #[command(flatten)]
+        how: DestroyArgs,
+    },
+}
+
+/// How something is destroyed.
+#[derive(Debug, Clone, Copy, Args)]
+struct DestroyArgs {
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -125,21 +162,17 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             })?;
         }
         CollectionCommand::Basis(args) => basis(args, &ledger, out)?,
-        CollectionCommand::List => {
-            let all = vault::collections(&ledger)?;
-            let objects: Vec<_> = all.iter().map(describe).collect();
-            out.answer(&json!({ "collections": objects }), |out| {
-                for c in &all {
-                    let frozen = if c.frozen { ", frozen" } else { "" };
-                    writeln!(out, "{}\t{}\tothers: {}{frozen}", shown(&c.name), shown(&c.directory), c.others)?;
-                }
-                if all.is_empty() {
-                    writeln!(out, "No collection yet. Next: assent collection add NAME FOLDER")
-                } else {
-                    Ok(())
-                }
-            })?;
+        CollectionCommand::Move { name, folder, anyway } => {
+            end::move_to(&ledger, &vault::collection(&ledger, name)?, (folder, *anyway), out)?;
         }
+        CollectionCommand::ForgetMissing { name, how } => {
+            end::forget_missing(&ledger, &vault::collection(&ledger, name)?, *how, out)?;
+        }
+        CollectionCommand::Remove { name, how } => {
+            end::remove(&ledger, &vault::collection(&ledger, name)?, *how, out)?;
+            ledger.scrub_if_due(now());
+        }
+        CollectionCommand::List => list(&ledger, out)?,
         CollectionCommand::Show { name } => {
             let c = vault::collection(&ledger, name)?;
             let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
@@ -151,6 +184,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 ("photos", n.photos),
                 ("no_face", n.no_face),
                 ("failed", n.failed),
+                ("missing", n.missing),
                 ("faces", n.faces),
                 ("sightings", n.sightings),
                 ("decisions", n.decisions),
@@ -166,7 +200,8 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 for lock in &locks {
                     writeln!(out, "faces are not compared: {lock}")?;
                 }
-                writeln!(out, "photos: {} ({} without a face, {} unusable)", n.photos, n.no_face, n.failed)?;
+                let missing = if n.missing > 0 { format!(", {} missing", n.missing) } else { String::new() };
+                writeln!(out, "photos: {} ({} without a face, {} unusable{missing})", n.photos, n.no_face, n.failed)?;
                 writeln!(out, "faces: {}, of which sightings: {}", n.faces, n.sightings)?;
                 writeln!(out, "consents in force: {}, templates: {}", n.active_grants, n.templates)?;
                 let crops = if c.keep_crops { format!("{} are kept", n.crops) } else { "none are kept".to_owned() };
@@ -174,6 +209,23 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             })?;
         }
     }
+    Ok(())
+}
+
+fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let all = vault::collections(ledger)?;
+    let objects: Vec<_> = all.iter().map(describe).collect();
+    out.answer(&json!({ "collections": objects }), |out| {
+        for c in &all {
+            let frozen = if c.frozen { ", frozen" } else { "" };
+            writeln!(out, "{}\t{}\tothers: {}{frozen}", shown(&c.name), shown(&c.directory), c.others)?;
+        }
+        if all.is_empty() {
+            writeln!(out, "No collection yet. Next: assent collection add NAME FOLDER")
+        } else {
+            Ok(())
+        }
+    })?;
     Ok(())
 }
 

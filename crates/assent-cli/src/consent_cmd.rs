@@ -135,7 +135,7 @@ pub(crate) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let collections = vault::collections(&ledger)?;
+    let collections = vault::collections_ever(&ledger)?;
     match &args.command {
         ConsentCommand::List { subject } => {
             let id = vault::subject(&ledger, subject)?.id;
@@ -281,7 +281,7 @@ type Records = Vec<(Option<Grant>, Result<Value, RecordError>)>;
 pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Records, CommandError> {
     let held = ledger.run_tx("make records", now(), |tx| {
         let id = subject.id;
-        Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.consent_events(id)?, tx.notices()?, tx.collections()?))
+        Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.consent_events(id)?, tx.notices()?, tx.collections_ever()?))
     })?;
     let (grants, refusals, events, notices, collections) = held.into_inner();
     let seat = ledger.settings().seat();
@@ -333,7 +333,7 @@ struct ReceiptPage<'a> {
 }
 
 fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let (collections, key) = (vault::collections(ledger)?, ledger.log_key()?.to_string());
+    let (collections, key) = (vault::collections_ever(ledger)?, ledger.log_key()?.to_string());
     make_folder(to)?;
     let mut written = Vec::new();
     for (grant, record) in records(ledger, subject)? {

@@ -105,7 +105,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                         format!(
                             "{}: {}, {}",
                             c.name,
-                            count(n.photos as usize, "photo"),
+                            photos(n.photos, n.missing),
                             count(n.templates as usize, "template")
                         ),
                     ),
@@ -134,6 +134,11 @@ fn formats() -> Finding {
         None => format!("HEIC and AVIF pictures are left out: {GET_HEIF_PROGRAM}"),
     };
     Finding { what: "formats", good: true, says }
+}
+
+fn photos(known: u64, missing: u64) -> String {
+    let missing = if missing > 0 { format!(" ({missing} missing)") } else { String::new() };
+    format!("{}{missing}", count(known as usize, "photo"))
 }
 
 /// An error and its causes on one line.

@@ -36,7 +36,7 @@ pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> R
     let (deadlines, people) =
         ledger.run_tx("list deadlines", now, |tx| Ok((tx.deadlines()?, tx.subjects()?)))?.into_inner();
     let handles: BTreeMap<SubjectId, String> = people.into_iter().map(|s| (s.id, s.handle)).collect();
-    let collections = vault::collections(&ledger)?;
+    let collections = vault::collections_ever(&ledger)?;
     let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
     let objects: Vec<Value> = shown.map(|deadline| describe(deadline, &handles, &collections, now)).collect();
     Ok(out.answer(&json!({ "deadlines": objects }), |out| {

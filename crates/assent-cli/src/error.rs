@@ -38,6 +38,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
+    Collection(#[from] assent::collection::CollectionError),
+    #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
     NoRoom(#[from] assent::searched::NoRoom),
@@ -170,8 +172,8 @@ pub(crate) enum CommandError {
         /// For which collections.
         collections: String,
     },
-    /// What was typed does not confirm an erasure.
-    #[error("nobody was erased: that is not what was asked for")]
+    /// What was typed does not confirm what destroys.
+    #[error("nothing was done, and nobody was erased: that is not what was asked for")]
     NotConfirmed,
     /// `--uncovered` outside a household.
     #[error("outside households everybody else is covered; there is no role yet that may see them uncovered")]

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::everybody::{find_all, review_all};
 use crate::nothing;
-use crate::output::{Output, count, quoted, shown};
+use crate::output::{Output, count, date, long_date, quoted, shown, taken_at, taken_on};
 use crate::progress;
 use crate::review_page;
 use crate::sheet;
@@ -144,10 +144,12 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
     let asked = args.subject.as_deref().unwrap_or_default();
     for f in &found.photos {
         let sure = if f.is_certain() { "" } else { "\t(to be confirmed: assent review)" };
-        writeln!(out, "{:>5}  {}{sure}", f.face.0, shown(f.file.display()))?;
+        writeln!(out, "{:>5}  {}\t{}{sure}{}", f.face.0, shown(f.file.display()), taken_on(&f.taken), missing_says(f))?;
     }
     let certain = found.photos.iter().filter(|f| f.is_certain()).count();
-    writeln!(out, "{}, {certain} of them sure", count(found.photos.len(), "photo"))?;
+    let missing = found.photos.iter().filter(|f| f.missing.is_some()).count();
+    let missing = if missing > 0 { format!(", {missing} missing") } else { String::new() };
+    writeln!(out, "{}, {certain} of them sure{missing}", count(found.photos.len(), "photo"))?;
     if found.to_confirm > 0 {
         let wait = if found.to_confirm == 1 { "waits" } else { "wait" };
         let kept = if found.photos.len() > certain { "" } else { " and not handed out" };
@@ -286,10 +288,16 @@ pub(crate) fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: 
     Ok(())
 }
 
+/// That a photo's file is missing, if it is.
+fn missing_says(f: &FoundPhoto) -> String {
+    f.missing.map_or_else(String::new, |since| format!("\t(missing from its folder since {})", long_date(since)))
+}
+
 pub(crate) fn describe(f: &FoundPhoto) -> Value {
     json!({
         "number": f.face.0, "collection": f.collection, "photo": f.path.to_string(), "file": f.file.display().to_string(),
         "band": f.band.as_str(), "verdict": f.verdict.map(Verdict::as_str),
+        "taken": taken_at(&f.taken), "taken_from": f.taken.from.as_str(), "missing_since": f.missing.map(date),
         "box": [f.at.x.round(), f.at.y.round(), f.at.w.round(), f.at.h.round()],
     })
 }

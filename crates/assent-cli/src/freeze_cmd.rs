@@ -47,7 +47,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         Some(FreezeCommand::List) => {
             let ledger = vault::open(flags)?;
             let orders = ledger.run_tx("list orders", now(), |tx| tx.orders())?.into_inner();
-            let collections = vault::collections(&ledger)?;
+            let collections = vault::collections_ever(&ledger)?;
             let objects: Vec<Value> = orders.iter().map(|order| describe(order, &collections)).collect();
             Ok(out.answer(&json!({ "orders": objects }), |out| {
                 for object in &objects {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use assent::ledger::{Timestamp, is_unprintable};
+use assent::ledger::{Taken, TakenFrom, Timestamp, is_unprintable};
 use serde_json::Value;
 
 use crate::error::CommandError;
@@ -111,6 +111,28 @@ pub(crate) fn date(at: Timestamp) -> String {
 /// A date for people in a sentence, in UTC: `31 July 2027`.
 pub(crate) fn long_date(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "?".to_owned(), |t| t.strftime("%-d %B %Y").to_string())
+}
+
+/// The day on which a photo was taken, for people.
+pub(crate) fn taken_on(taken: &Taken) -> String {
+    let day = long_date(taken.wall_clock());
+    match taken.from {
+        TakenFrom::Exif => day,
+        TakenFrom::File => format!("{day} (date of the file)"),
+    }
+}
+
+/// When a photo was taken, for machines: what a clock on the wall showed, and its offset where that is known.
+pub(crate) fn taken_at(taken: &Taken) -> String {
+    let offset = match (taken.offset_min, taken.from) {
+        (Some(0), _) | (None, TakenFrom::File) => "Z".to_owned(),
+        (Some(min), _) => format!("{}{:02}:{:02}", if min < 0 { '-' } else { '+' }, min.abs() / 60, min.abs() % 60),
+        (None, TakenFrom::Exif) => String::new(),
+    };
+    jiff::Timestamp::from_millisecond(taken.wall_clock().0).map_or_else(
+        |_| "?".to_owned(),
+        |t| format!("{}{offset}", t.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S")),
+    )
 }
 
 /// Midnight UTC that begins a date written as `2027-07-31`; `None` if it is not written so.
@@ -228,5 +250,19 @@ mod tests {
             prop_assert!(!shown(&text).contains(is_unprintable));
             prop_assert!(!quoted(&text).contains(is_unprintable));
         }
+    }
+
+    #[test]
+    fn a_photo_is_dated_by_the_clock_on_the_wall() {
+        let check = |name: &str, offset_min: Option<i16>, from: TakenFrom, says: &str, at: &str| {
+            // 2026-07-13 22:30 UTC.
+            let taken = Taken { at: Timestamp(1_783_981_800_000), offset_min, from };
+            assert_eq!((taken_on(&taken).as_str(), taken_at(&taken).as_str()), (says, at), "{name}");
+        };
+        check("east", Some(120), TakenFrom::Exif, "14 July 2026", "2026-07-14T00:30:00+02:00");
+        check("west", Some(-210), TakenFrom::Exif, "13 July 2026", "2026-07-13T19:00:00-03:30");
+        check("UTC", Some(0), TakenFrom::Exif, "13 July 2026", "2026-07-13T22:30:00Z");
+        check("no offset", None, TakenFrom::Exif, "13 July 2026", "2026-07-13T22:30:00");
+        check("a file", None, TakenFrom::File, "13 July 2026 (date of the file)", "2026-07-13T22:30:00Z");
     }
 }

@@ -331,6 +331,7 @@ mod tests {
                 face_epoch: 0,
                 basis: Basis::default(),
                 created: T0,
+                removed: None,
             };
             let notice = Notice {
                 sha256: [3; 32],

@@ -133,7 +133,7 @@ fn zipped<'a>(entries: impl Iterator<Item = (&'a str, &'a Vec<u8>)>) -> Result<V
 fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec<u8>>, CommandError> {
     let text = |value: &Value| format!("{value:#}\n").into_bytes();
     let mut files = vec![("register.json".to_owned(), text(&register(ledger)?))];
-    let collections = vault::collections(ledger)?;
+    let collections = vault::collections_ever(ledger)?;
     let (notices, requests, orders) =
         ledger.run_tx("gather evidence", now(), |tx| Ok((tx.notices()?, tx.requests()?, tx.orders()?)))?.into_inner();
     for n in notices {

@@ -43,10 +43,10 @@ enum RequestCommand {
         /// Of a search: the beginning of the photos' paths, such as a folder
         #[arg(long, default_value = "", value_name = "PATH")]
         album: String,
-        /// Of a search: photos from this day on
+        /// Of a search: photos that were taken from this day on
         #[arg(long, value_name = "DATE")]
         from: Option<String>,
-        /// Of a search: photos before this day
+        /// Of a search: photos that were taken before this day
         #[arg(long, value_name = "DATE")]
         until: Option<String>,
     },
@@ -115,7 +115,7 @@ pub(crate) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let collections = vault::collections(&ledger)?;
+    let collections = vault::collections_ever(&ledger)?;
     let request = match &args.command {
         RequestCommand::List { all } => {
             let known = ledger.run_tx("list requests", now(), |tx| tx.requests())?.into_inner();

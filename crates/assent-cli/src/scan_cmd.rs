@@ -17,7 +17,7 @@ use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::listing_text;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count};
+use crate::output::{Output, count, quoted};
 use crate::progress;
 use crate::refused;
 use crate::search_args::{MemoryArgs, SearchArgs};
@@ -199,7 +199,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     let (wrong, wrong_or_proposed) = expected.map(Expected::wrong).unzip();
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
-        "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "removed": s.removed,
+        "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "missing": s.missing, "too_many_missing": s.too_many_missing, "removed": s.removed,
         "not_listed": listing_text::problems(&s.problems), "left_out": listing_text::left_out(&s.left_out),
         "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
         "unopened_templates": ids(&s.unopened), "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
@@ -221,17 +221,43 @@ pub(crate) fn left_out(unopened: &[TemplateId]) -> Option<String> {
     (!ids.is_empty()).then(|| format!("{number} did not open and were left out ({named}{more}): assent doctor"))
 }
 
+/// What became of known photos whose files are not in the folder.
+fn missing_lines(s: &ScanSummary, collection: &str) -> Vec<String> {
+    let collection = quoted(collection);
+    let mut lines = Vec::new();
+    let known = |n: usize| if n == 1 { "1 known photo is".to_owned() } else { format!("{n} known photos are") };
+    if s.too_many_missing {
+        lines.push(format!(
+            "{} not in the folder, more than a fifth of all, so everything was kept as it was. Is a disk or a folder away? \
+             If the photos lie elsewhere now: assent collection move {collection} FOLDER. If they are gone for good: assent \
+             collection forget-missing {collection}",
+            known(s.missing)
+        ));
+    } else if s.missing > 0 {
+        lines.push(format!(
+            "{} missing from the folder. What was found and decided in them is kept; they are forgotten when a scan \
+             tomorrow or later does not find them either, or at once by: assent collection forget-missing {collection}",
+            known(s.missing)
+        ));
+    }
+    if s.removed > 0 {
+        lines.push(format!("{} that had been missing for a day or longer: forgotten", count(s.removed, "photo")));
+    }
+    lines
+}
+
 /// The summary for people.
 pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected>) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} in {collection}: {} looked at, {} known ones compared with newcomers, {} unchanged, {} moved, {} gone",
+        "{} in {collection}: {} looked at, {} known ones compared with newcomers, {} unchanged, {} moved, {} missing",
         count(s.photos, "photo"),
         s.looked_at,
         s.rematched,
         s.unchanged,
         s.moved,
-        s.removed
+        s.missing
     )];
+    lines.extend(missing_lines(s, collection));
     if let Some(lock) = &s.locked {
         lines.push(format!("{} found, and compared with nobody: {lock}", count(s.faces, "face")));
     } else if s.templates == 0 {

@@ -425,6 +425,16 @@ pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
     Ok(ledger.run_tx("list collections", now(), |tx| tx.collections())?.into_inner())
 }
 
+/// The same with those that were removed: for the names of what is over.
+///
+/// # Errors
+///
+/// As the ledger.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub(crate) fn collections_ever(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
+    Ok(ledger.run_tx("list collections", now(), |tx| tx.collections_ever())?.into_inner())
+}
+
 /// The name of one of these collections.
 pub(crate) fn collection_name(all: &[Collection], id: CollectionId) -> &str {
     all.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str())

@@ -217,6 +217,15 @@ pub enum TxError {
     /// A name or a contact would be more than a line of text.
     #[error("names and contacts are one line of text; this one contains a line break or another control character")]
     NotOneLine,
+    /// A collection that is asked about is not removed.
+    #[error(
+        "a request about this collection is not answered yet, and the answer needs what is held; answer it first: \
+         assent request list"
+    )]
+    RequestsOpen {
+        /// How many.
+        count: u64,
+    },
     /// The collection was frozen.
     #[error("the collection {collection:?} is frozen: nothing new is stored or looked for in it")]
     Frozen {

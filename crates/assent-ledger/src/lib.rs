@@ -93,15 +93,16 @@ pub use restore::{Backup, Recovered, RestoreError};
 pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use tx::{
-    ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline,
-    Dpia, Due, Evidence, Expired, FaceBox, Gallery, Grant, Held, HeldDecision, HeldEvent, HeldSighting, HeldTemplate,
-    KnownPhoto, LeafPosition, Matching, NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting,
-    NewSubject, Notice, Objections, OpenTemplate, Order, Outcome, OverByDate, Pending, Picture, PictureOf,
-    PlainConsent, Reach, Refusal, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate,
-    Sighting, StoredPhoto, Subject, TakenUp, Tx, Unreadable, Witness,
+    Absences, ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, ContentTag, Correction,
+    Deadline, Dpia, Due, Evidence, Expired, FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, Held, HeldDecision,
+    HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, Matching, NewCollection, NewGrant, NewPending,
+    NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections, OpenTemplate, Order, Outcome, OverByDate,
+    Pending, Picture, PictureOf, PlainConsent, Reach, Refusal, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent,
+    Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, TOO_MANY, Taken, TakenUp, Tx, Unreadable, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
 pub use witness::{PendingConsent, Signed, WitnessSignature};
 pub use words::{
-    Band, GrantState, OthersBasis, Purpose, RequestKind, RequestOutcome, Signer, VaultKind, Verdict, WordError,
+    Band, GrantState, OthersBasis, Purpose, RequestKind, RequestOutcome, Signer, TakenFrom, VaultKind, Verdict,
+    WordError,
 };

@@ -112,6 +112,12 @@ kinds! {
     WitnessKey = 34, "witness key made";
     /// A person looked at the clock of the machine and found it right.
     ClockConfirmed = 35, "clock confirmed";
+    /// A collection was removed, and what was known of its photos deleted.
+    CollectionRemoved = 36, "collection removed";
+    /// The photos of a collection lie in another folder from now on.
+    CollectionMoved = 37, "collection moved";
+    /// A grant ended because its collection did.
+    GrantEnded = 38, "consent ended with its collection";
 }
 
 /// One entry of the log.
@@ -146,7 +152,12 @@ impl Leaf {
     /// The collection that the event was about, and the purpose, where the public detail says so.
     pub fn about(&self) -> (Option<CollectionId>, Option<Purpose>) {
         match self.kind {
-            EventKind::Grant | EventKind::Withdrawal | EventKind::Expiry | EventKind::Renewal | EventKind::Refusal => {
+            EventKind::Grant
+            | EventKind::Withdrawal
+            | EventKind::Expiry
+            | EventKind::Renewal
+            | EventKind::Refusal
+            | EventKind::GrantEnded => {
                 let mut fields = Reader::new(&self.public);
                 let collection = fields.array().map(CollectionId::from_bytes);
                 (collection, fields.text().and_then(|purpose| Purpose::new(purpose).ok()))
@@ -157,6 +168,8 @@ impl Leaf {
                 (order.and_then(|_| fields.array()).map(CollectionId::from_bytes), None)
             }
             EventKind::Collection
+            | EventKind::CollectionRemoved
+            | EventKind::CollectionMoved
             | EventKind::Frozen
             | EventKind::Enrolment
             | EventKind::Scan

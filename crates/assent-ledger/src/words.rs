@@ -245,6 +245,16 @@ closed_words! {
 }
 
 closed_words! {
+    /// Who says when a photo was taken.
+    TakenFrom {
+        /// The camera, in the photo's EXIF data.
+        Exif = "exif",
+        /// The date of the file, for want of anything better.
+        File = "file",
+    }
+}
+
+closed_words! {
     /// What somebody asks for.
     RequestKind or RequestForm {
         /// What is held about me?

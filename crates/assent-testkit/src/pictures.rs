@@ -14,6 +14,28 @@ pub fn jpeg(frame: &Frame) -> Vec<u8> {
     encode::jpeg(frame, 95).unwrap()
 }
 
+/// A JPEG with EXIF data that say when it was taken (`2026:07:14 09:30:00`), and by how much that clock was ahead of UTC
+/// (`+02:00`).
+pub fn dated(jpeg: &[u8], date: &str, offset: Option<&str>) -> Vec<u8> {
+    let texts = [(0x9003u16, Some(date)), (0x9011, offset)];
+    let texts: Vec<(u16, String)> =
+        texts.iter().filter_map(|(tag, text)| Some((*tag, format!("{}\0", (*text)?)))).collect();
+    // A directory that points at the EXIF directory, and that one, both of 12 bytes an entry; then the texts.
+    let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x87\x69\0\x04\0\0\0\x01\0\0\0\x1A\0\0\0\0".to_vec();
+    exif.extend((texts.len() as u16).to_be_bytes());
+    let mut at = 26 + 2 + 12 * texts.len() + 4;
+    for (tag, text) in &texts {
+        exif.extend(
+            [&tag.to_be_bytes()[..], &[0, 2], &(text.len() as u32).to_be_bytes(), &(at as u32).to_be_bytes()].concat(),
+        );
+        at += text.len();
+    }
+    exif.extend([0; 4]);
+    exif.extend(texts.iter().flat_map(|(_, text)| text.bytes()));
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    [&jpeg[..2], &[0xFF, 0xE1], &length, &exif, &jpeg[2..]].concat()
+}
+
 /// A JPEG that opens and differs for each `n`: a signed form, as far as a program can tell.
 pub fn release(n: u32) -> Vec<u8> {
     let mut form = Frame::filled(32, 8, [255; 3]);

@@ -1,5 +1,6 @@
 //! A subject's own question: which photos am I in?
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use assent_ledger::{
     ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger,
-    PhotoId, PhotoPath, Purpose, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
+    PhotoId, PhotoPath, Purpose, SubjectId, Taken, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
 use assent_vision::cover::{self, CoverStyle, Head};
 use assent_vision::decode::{self, DecodeError, DecodeLimits};
@@ -47,6 +48,10 @@ pub struct FoundPhoto {
     pub band: assent_ledger::Band,
     /// What a person said.
     pub verdict: Option<Verdict>,
+    /// When it was taken.
+    pub taken: Taken,
+    /// Since when its file is missing, if it is.
+    pub missing: Option<Timestamp>,
 }
 
 impl FoundPhoto {
@@ -73,7 +78,7 @@ pub enum Use {
 /// The answer to a search.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
-    /// The photos, by collection and path.
+    /// The photos, the newest first; those of one moment by collection and path.
     pub photos: Vec<FoundPhoto>,
     /// How many photos wait until somebody confirms them. They are among `photos` in an answer that is shown, and never in
     /// one that is exported.
@@ -208,7 +213,8 @@ fn answer(
             found.nothing[index].why = WhyNothing::PhotosNotScanned { photos };
         }
     }
-    found.photos.sort_by(|a, b| (&a.collection, &a.path, a.face).cmp(&(&b.collection, &b.path, b.face)));
+    let order = |f: &FoundPhoto| (Reverse(f.taken.at), f.collection.clone(), f.path.clone(), f.face);
+    found.photos.sort_by_cached_key(order);
     Ok(found)
 }
 
@@ -228,7 +234,8 @@ fn seen<'tx>(
     let photo = |id: PhotoId| photos.iter().find(|p| p.id == id);
     let mut found = Vec::with_capacity(sightings.len());
     for s in sightings {
-        let Some(KnownPhoto { path, width, height, bytes, content, .. }) = photo(s.photo) else { continue };
+        let Some(known) = photo(s.photo) else { continue };
+        let KnownPhoto { path, width, height, bytes, content, missing, .. } = known;
         let (faces, apart) = (tx.faces_of(s.photo)?, tx.objected_faces(s.photo)?);
         let others = faces.iter().filter(|(id, _)| *id != s.face);
         let others = others.filter(|(id, _)| who_is_covered(kind, apart.contains(id)));
@@ -251,6 +258,8 @@ fn seen<'tx>(
             content: content.clone(),
             band: s.band,
             verdict: s.verdict,
+            taken: known.taken(),
+            missing: *missing,
         });
     }
     Ok(found)
@@ -259,6 +268,12 @@ fn seen<'tx>(
 /// Why a picture could not be made.
 #[derive(Debug, Error)]
 pub enum PictureError {
+    /// The file was not in its folder when that was last scanned, and still is not there.
+    #[error("{} is missing from its folder; when it is there again, scan the collection", path.display())]
+    Missing {
+        /// Which.
+        path: PathBuf,
+    },
     /// The file is gone or may not be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
@@ -298,7 +313,14 @@ pub enum PictureError {
 /// [`PictureError`], each variant as it says.
 pub fn picture(found: &FoundPhoto, style: CoverStyle) -> Result<Frame, PictureError> {
     let path = || found.file.clone();
-    let bytes = read_scanned(&found.file, found.bytes, &found.content)?;
+    let bytes = read_scanned(&found.file, found.bytes, &found.content).map_err(|error| match error {
+        PictureError::Unreadable { source, .. }
+            if found.missing.is_some() && source.kind() == io::ErrorKind::NotFound =>
+        {
+            PictureError::Missing { path: path() }
+        }
+        other => other,
+    })?;
     let mut frame = decode::decode(&bytes, DecodeLimits::default())
         .map_err(|source| PictureError::Decode { path: path(), source })?;
     if (frame.width(), frame.height()) != found.size {

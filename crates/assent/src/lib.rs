@@ -15,6 +15,7 @@
 
 pub mod budget;
 pub mod calibrate;
+pub mod collection;
 mod copies;
 pub mod enrol;
 pub mod evaluate;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 
 mod clock;
+mod collection;
 mod consent;
 mod damage;
 mod disk;

@@ -65,4 +65,12 @@ ALTER TABLE decisions_of_pictures RENAME TO decisions;
 CREATE INDEX decisions_by_picture ON decisions (collection_id, picture_tag);
 CREATE INDEX decisions_by_content ON decisions (collection_id, content_tag);
 
+-- Photos whose files are missing, when photos were taken, and collections that were removed.
+ALTER TABLE photos ADD COLUMN missing_ms INTEGER;
+ALTER TABLE photos ADD COLUMN taken_ms INTEGER;
+ALTER TABLE photos ADD COLUMN taken_offset_min INTEGER;
+ALTER TABLE photos ADD COLUMN taken_from TEXT CHECK (taken_from IN ('exif', 'file'));
+CREATE INDEX photos_missing ON photos (collection_id, missing_ms) WHERE missing_ms IS NOT NULL;
+ALTER TABLE collections ADD COLUMN removed_ms INTEGER;
+
 UPDATE vault SET format_version = 6;

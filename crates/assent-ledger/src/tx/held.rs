@@ -180,9 +180,10 @@ impl Tx<'_> {
     ///
     /// As [`Self::everything_about`].
     pub fn consent_events(&self, subject: SubjectId) -> Result<Vec<ConsentEvent>, TxError> {
-        use EventKind::{Expiry, Grant, Renewal, Withdrawal};
+        use EventKind::{Expiry, Grant, GrantEnded, Renewal, Withdrawal};
         let key = self.key(subject)?;
-        let of_consent = |event: &HeldEvent| matches!(event.leaf.kind, Grant | Renewal | Withdrawal | Expiry);
+        let of_consent =
+            |event: &HeldEvent| matches!(event.leaf.kind, Grant | Renewal | Withdrawal | Expiry | GrantEnded);
         let read = |event: HeldEvent| {
             let damaged = || TxError::Damaged { table: OPENINGS };
             let mut fields = Reader::new(event.opening.get(32..).ok_or_else(damaged)?);

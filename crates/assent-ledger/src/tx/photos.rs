@@ -6,6 +6,7 @@ use std::ops::{RangeFrom, RangeInclusive};
 use std::sync::Arc;
 
 use super::Tx;
+use super::taken::{self, Taken};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
@@ -172,6 +173,17 @@ pub struct KnownPhoto {
     pub scanned_with: [u8; 32],
     /// The `template_epoch` against which it was last matched.
     pub matched_epoch: Option<i64>,
+    /// Since when its file is missing, if it is.
+    pub missing: Option<Timestamp>,
+    /// When it was taken, if it was looked at since format 6; otherwise the file's date has to do.
+    pub taken: Option<Taken>,
+}
+
+impl KnownPhoto {
+    /// When it was taken, as far as that is known.
+    pub fn taken(&self) -> Taken {
+        self.taken.unwrap_or_else(|| Taken::by_file(self.mtime))
+    }
 }
 
 impl fmt::Debug for KnownPhoto {
@@ -189,6 +201,8 @@ pub struct CollectionCounts {
     pub no_face: u64,
     /// Photos that could not be read.
     pub failed: u64,
+    /// Photos whose files are missing.
+    pub missing: u64,
     /// Boxes of faces.
     pub faces: u64,
     /// Sightings of all subjects.
@@ -201,6 +215,8 @@ pub struct CollectionCounts {
     pub templates: u64,
     /// Crops that are kept.
     pub crops: u64,
+    /// Faces that were set apart.
+    pub objections: u64,
 }
 
 impl Tx<'_> {
@@ -213,8 +229,8 @@ impl Tx<'_> {
     pub fn known_photos(&self, collection: CollectionId) -> Result<Vec<KnownPhoto>, TxError> {
         let sql = "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
                    (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id), (SELECT COUNT(*) FROM crops c \
-                   WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with), changed_ms, content_tag, picture_tag \
-                   FROM photos WHERE collection_id = $1";
+                   WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with), changed_ms, content_tag, picture_tag, \
+                   missing_ms, taken_ms, taken_offset_min, taken_from FROM photos WHERE collection_id = $1";
         let key = Arc::new(self.collection_key(collection));
         let rows = self.rows(sql, args![collection])?;
         let mut all = rows.iter().map(|row| read_photo(row, collection, &key)).collect::<Result<Vec<_>, _>>()?;
@@ -381,6 +397,7 @@ impl Tx<'_> {
             photos: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1")?,
             no_face: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'no_face'")?,
             failed: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'failed'")?,
+            missing: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND missing_ms IS NOT NULL")?,
             faces: count("SELECT COUNT(*) FROM faces f JOIN photos p ON p.id = f.photo_id WHERE p.collection_id = $1")?,
             sightings: count("SELECT COUNT(*) FROM sightings WHERE collection_id = $1")?,
             decisions: count("SELECT COUNT(*) FROM decisions WHERE collection_id = $1")?,
@@ -389,6 +406,7 @@ impl Tx<'_> {
                 "SELECT COUNT(*) FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.collection_id = $1",
             )?,
             crops: count("SELECT COUNT(*) FROM crops c JOIN photos p ON p.id = c.photo_id WHERE p.collection_id = $1")?,
+            objections: count("SELECT COUNT(*) FROM objections WHERE collection_id = $1")?,
         })
     }
 
@@ -431,6 +449,8 @@ fn read_photo(row: &Row, collection: CollectionId, key: &Arc<Key>) -> Result<Kno
         changed: row.opt_int(12)?.map(Timestamp),
         content: ContentTag { tag: row.array(13)?, key: Arc::clone(key) },
         recognised: row.opt_bytes(14)?.is_some(),
+        missing: row.opt_int(15)?.map(Timestamp),
+        taken: taken::read(row, 16)?,
     })
 }
 

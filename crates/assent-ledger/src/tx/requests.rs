@@ -1,7 +1,7 @@
 //! The register of what people ask for, and of what authorities ask (R30 to R37): received, due, extended, paused, answered.
 //! Whoever asks needs no account and no grant, and need not be on the roster.
 
-use super::{Noted, Tx};
+use super::{Noted, Taken, Tx};
 use crate::db::{Row, Value, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -20,7 +20,8 @@ const REQUESTS: &str = "requests";
 pub struct Album {
     /// Photos whose paths begin with this; empty for all.
     pub prefix: String,
-    /// Photos whose files were last changed from this instant on; `None` for all before `until`.
+    /// Photos that were taken from this instant on, by the clock on the wall there ([`Taken::wall_clock`]); `None` for all
+    /// before `until`.
     pub from: Option<Timestamp>,
     /// And before this one; `None` for all from `from` on.
     pub until: Option<Timestamp>,
@@ -28,9 +29,14 @@ pub struct Album {
 
 impl Album {
     /// Whether a photo is in it.
-    pub fn holds(&self, path: &PhotoPath, changed: Timestamp) -> bool {
-        let begun = self.from.is_none_or(|from| from <= changed);
-        path.as_bytes().starts_with(self.prefix.as_bytes()) && begun && self.until.is_none_or(|until| changed < until)
+    pub fn holds(&self, path: &PhotoPath, taken: &Taken) -> bool {
+        let at = taken.wall_clock();
+        self.may_hold(path) && self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Whether a photo of which nobody knows yet when it was taken may be in it.
+    pub fn may_hold(&self, path: &PhotoPath) -> bool {
+        path.as_bytes().starts_with(self.prefix.as_bytes())
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) const SUBJECTS: &str = "subjects";
 macro_rules! select_collections {
     ($rest:literal) => {
         concat!(
-            "SELECT id, state, others, template_epoch, face_epoch, sealed, keep_crops, created_ms FROM collections ",
+            "SELECT id, state, others, template_epoch, face_epoch, sealed, keep_crops, created_ms, removed_ms \
+             FROM collections ",
             $rest
         )
     };
@@ -64,6 +65,8 @@ pub struct Collection {
     pub basis: Basis,
     /// When it was added.
     pub created: Timestamp,
+    /// When it was removed, if it was.
+    pub removed: Option<Timestamp>,
 }
 
 /// A person to be added to the roster.
@@ -174,7 +177,7 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// All collections, by name.
+    /// All collections, by name, but for those that were removed.
     ///
     /// # Errors
     ///
@@ -182,6 +185,17 @@ impl Tx<'_> {
     /// - [`TxError::Damaged`] if a record is not of this format.
     /// - [`TxError::Database`] if the database refuses.
     pub fn collections(&self) -> Result<Vec<Collection>, TxError> {
+        let mut all = self.collections_ever()?;
+        all.retain(|c| c.removed.is_none());
+        Ok(all)
+    }
+
+    /// The same with those that were removed: what was consented to there once has a name still.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::collections`].
+    pub fn collections_ever(&self) -> Result<Vec<Collection>, TxError> {
         let rows = self.rows(select_collections!(""), args![])?;
         let mut all = rows.iter().map(|row| self.read_collection(row)).collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -192,10 +206,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// - [`TxError::NoCollection`] if there is none with this id.
+    /// - [`TxError::NoCollection`] if there is none with this id, or it was removed.
     /// - As [`Self::collections`].
     pub fn collection(&self, id: CollectionId) -> Result<Collection, TxError> {
-        match self.row(select_collections!("WHERE id = $1"), args![id])? {
+        match self.row(select_collections!("WHERE id = $1 AND removed_ms IS NULL"), args![id])? {
             Some(row) => self.read_collection(&row),
             None => Err(TxError::NoCollection { collection: id }),
         }
@@ -218,6 +232,7 @@ impl Tx<'_> {
             face_epoch: row.int(4)?,
             basis: Basis::read(&mut fields).ok_or_else(damaged)?,
             created: Timestamp(row.int(7)?),
+            removed: row.opt_int(8)?.map(Timestamp),
         })
     }
 

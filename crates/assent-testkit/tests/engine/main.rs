@@ -9,6 +9,7 @@ mod evaluating;
 mod household;
 mod invariants;
 mod look_alikes;
+mod missing;
 mod newcomers;
 mod odd_files;
 mod odd_pictures;

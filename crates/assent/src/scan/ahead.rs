@@ -94,7 +94,7 @@ mod tests {
             let task = |(i, faces): (usize, &Option<usize>)| {
                 let photo = PhotoId(i as i64);
                 let work = faces.map_or(Work::Rematch { photo }, |faces| Work::RematchCrops { photo, faces });
-                Task { file: &file, work }
+                Task { file: &file, work, taken: file.modified, undated: false }
             };
             let todo: Vec<Task<'_>> = faces.iter().enumerate().map(task).collect();
             let photos: Vec<PhotoId> = together(&todo).collect();

@@ -23,6 +23,7 @@ mod plan;
 mod see;
 mod store;
 
+pub(crate) use plan::moved_photos;
 pub use see::face_box;
 
 use std::collections::BTreeMap;
@@ -142,7 +143,11 @@ pub struct ScanSummary {
     pub searched_better: usize,
     /// Known photos that have another path now.
     pub moved: usize,
-    /// Known photos whose files are gone; what was kept of them is, too.
+    /// Known photos whose files are not in the folder; everything that is known of them stays.
+    pub missing: usize,
+    /// Whether these are too many at once for that many photos to be gone: then none of them was marked as missing.
+    pub too_many_missing: bool,
+    /// Photos that were missing a day or longer and still are; what was kept of them is gone, too.
     pub removed: usize,
     /// Files that could not be used, with the reason's code, by path.
     pub failed: Vec<(String, String)>,
@@ -174,8 +179,8 @@ pub enum ScanError {
     Source(#[from] SourceError),
     /// The folder is empty, but it was not.
     #[error(
-        "the folder {folder} has no photo, but {known} are known of it; is the disk there? \
-         `assent collection remove` ends a collection"
+        "the folder {folder} has no photo at all, but {known} are known of it, so nothing was changed; is the disk there? \
+         If the photos lie elsewhere now: assent collection move; if they are gone for good: assent collection remove"
     )]
     EmptyFolder {
         /// The folder.
@@ -195,6 +200,18 @@ pub enum ScanError {
     /// What the network made of a face is not of the pack's dimension, or not of length 1.
     #[error("the network's answer does not fit the models; run `assent packs verify`")]
     Vector(#[from] VectorError),
+}
+
+impl ScanSummary {
+    /// Takes up what the folder is like beside what is known.
+    fn planned(&mut self, plan: &Plan<'_>) {
+        self.moved = plan.moved;
+        self.missing = plan.absences.absent as usize;
+        self.too_many_missing = plan.absences.too_many;
+        self.removed = plan.absences.forgotten as usize;
+        self.unchanged = plan.unchanged;
+        self.failed.clone_from(&plan.failed);
+    }
 }
 
 /// Scans a collection, the newest photos first.
@@ -270,10 +287,7 @@ pub fn scan(
     summary.searched_better = extents.better(&known, &again);
     let now = (watch.now)();
     let plan = Plan::make(ledger, &folder, &about, &known, &listing, (searched.as_ref(), album.as_ref(), model), now)?;
-    summary.moved = plan.moved;
-    summary.removed = plan.removed;
-    summary.unchanged = plan.unchanged;
-    summary.failed.clone_from(&plan.failed);
+    summary.planned(&plan);
     let store = Store {
         ledger,
         about: &about,
@@ -296,6 +310,7 @@ pub fn scan(
             models,
             picture_bytes: PhotoMemory::of(options.memory_mb).one_picture_bytes(),
             searched: searched.as_ref(),
+            album: album.as_ref(),
             search: options.search,
             again: &again,
             stop: watch.stop,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use assent_ledger::{Album, Collection, KnownPhoto, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
+use assent_ledger::{Absences, Album, Collection, KnownPhoto, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
 
 use crate::packs::sha256;
 use crate::searched::Searched;
@@ -17,6 +17,10 @@ pub(super) struct Task<'f> {
     pub(super) file: &'f PhotoFile,
     /// What is to be done with it.
     pub(super) work: Work,
+    /// When it was taken, as far as that is known before it is read.
+    pub(super) taken: Timestamp,
+    /// Whether nobody looked yet when it was taken.
+    pub(super) undated: bool,
 }
 
 /// What is to be done with a photo.
@@ -56,13 +60,13 @@ pub(super) struct Plan<'f> {
     pub(super) failed: Vec<(String, String)>,
     /// Known photos that have another path now.
     pub(super) moved: usize,
-    /// Known photos whose files are gone.
-    pub(super) removed: usize,
+    /// Known photos whose files are not there.
+    pub(super) absences: Absences,
 }
 
 impl<'f> Plan<'f> {
-    /// Compares the folder with what is known. Moved photos get their new paths, and those whose files are gone are
-    /// forgotten.
+    /// Compares the folder with what is known. Moved photos get their new paths, and those whose files are not there are
+    /// missing from now on, or forgotten when it is time ([`assent_ledger::Tx::note_listing`]).
     ///
     /// # Errors
     ///
@@ -86,23 +90,24 @@ impl<'f> Plan<'f> {
             }
         }
         let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|f| &f.path).collect();
-        // What could not be looked at is not gone.
-        let is_gone = |path: &PhotoPath| !present.contains(path) && listing.is_complete_at(path);
-        let gone = by_path.iter().filter(|(path, _)| is_gone(path)).map(|(_, k)| k.id).collect();
-        let removed = ledger.run_tx("forget photos", now, |tx| tx.remove_photos(about.id, &gone))?.into_inner();
+        let not_there = || by_path.iter().filter(|(path, _)| !present.contains(*path));
+        // What could not be looked at is not missing.
+        let (absent, unlisted): (Vec<_>, Vec<_>) = not_there().partition(|(path, _)| listing.is_complete_at(path));
+        let ids = |photos: Vec<(&&PhotoPath, &&KnownPhoto)>| photos.into_iter().map(|(_, k)| k.id).collect();
+        let (absent, unlisted): (BTreeSet<PhotoId>, BTreeSet<PhotoId>) = (ids(absent), ids(unlisted));
+        let said = ledger.run_tx("note missing photos", now, |tx| tx.note_listing(about.id, &absent, &unlisted))?;
         let mut plan = Plan {
             todo: Vec::new(),
             without_faces: 0,
             unchanged: 0,
             failed: Vec::new(),
             moved: moved.len(),
-            removed: removed as usize,
+            absences: said.into_inner(),
         };
         for file in &listing.files {
             plan.add(file, by_path.get(&file.path).copied(), about, (searched, album, model));
         }
-        plan.todo
-            .sort_by(|a, b| (Reverse(a.file.modified), &a.file.path).cmp(&(Reverse(b.file.modified), &b.file.path)));
+        plan.todo.sort_by(|a, b| (Reverse(a.taken), &a.file.path).cmp(&(Reverse(b.taken), &b.file.path)));
         Ok(plan)
     }
 
@@ -113,14 +118,19 @@ impl<'f> Plan<'f> {
         about: &Collection,
         (searched, album, model): (Option<&Searched>, Option<&Album>, [u8; 32]),
     ) {
-        // A request is about its album alone, and meets every photo of it: whom others met there says nothing of them.
-        if album.is_some_and(|album| !album.holds(&file.path, file.modified)) {
+        let untouched = known.is_some_and(|k| is_untouched(k, file));
+        let scanned = known.filter(|k| is_as_scanned(k, file, untouched, model));
+        let dated = scanned.and_then(|k| k.taken);
+        // A request is about its album alone, and meets every photo of it: whom others met there says nothing of them. When
+        // a photo was taken of which that is not known, its file says.
+        let holds = |album: &Album| dated.map_or_else(|| album.may_hold(&file.path), |at| album.holds(&file.path, &at));
+        if album.is_some_and(|album| !holds(album)) {
             self.unchanged += 1;
             return;
         }
-        let untouched = known.is_some_and(|k| is_untouched(k, file));
-        let Some(k) = known.filter(|k| is_as_scanned(k, file, untouched, model)) else {
-            self.todo.push(Task { file, work: Work::Look { known: known.map(|k| k.id) } });
+        let (taken, undated) = (known.map_or(file.modified, |k| k.taken().at), dated.is_none());
+        let Some(k) = scanned else {
+            self.todo.push(Task { file, work: Work::Look { known: known.map(|k| k.id) }, taken, undated });
             return;
         };
         let met = searched.is_none_or(|s| album.is_none() && k.matched_epoch.is_some_and(|met| met >= s.epoch()));
@@ -129,15 +139,16 @@ impl<'f> Plan<'f> {
             self.failed.push((file.path.to_string(), code.clone()));
             self.unchanged += 1;
         } else if (met || k.faces == 0 || searched.is_none_or(Searched::is_empty)) && !untouched {
-            self.todo.push(Task { file, work: Work::Check { photo } });
+            self.todo.push(Task { file, work: Work::Check { photo }, taken, undated });
         } else if met {
             self.unchanged += 1;
         } else if k.faces == 0 || searched.is_none_or(Searched::is_empty) {
             self.without_faces += 1;
-        } else if untouched && about.keep_crops && k.crops == k.faces {
-            self.todo.push(Task { file, work: Work::RematchCrops { photo, faces: k.faces as usize } });
+        } else if untouched && about.keep_crops && k.crops == k.faces && !(undated && album.is_some()) {
+            let work = Work::RematchCrops { photo, faces: k.faces as usize };
+            self.todo.push(Task { file, work, taken, undated });
         } else {
-            self.todo.push(Task { file, work: Work::Rematch { photo } });
+            self.todo.push(Task { file, work: Work::Rematch { photo }, taken, undated });
         }
     }
 }
@@ -169,6 +180,31 @@ fn follow_moves(
     listing: &Listing,
     now: Timestamp,
 ) -> Result<Vec<(PhotoPath, PhotoId)>, TxError> {
+    let moved = moved_photos(ledger, folder, about, known, listing, now)?;
+    if moved.is_empty() {
+        return Ok(Vec::new());
+    }
+    ledger.run_tx("follow moved photos", now, |tx| {
+        moved
+            .iter()
+            .try_for_each(|(file, photo)| tx.move_photo(about.id, *photo, &file.path, (file.modified, file.changed)))
+    })?;
+    Ok(moved.into_iter().map(|(file, photo)| (file.path.clone(), photo)).collect())
+}
+
+/// Known photos that have another path now, by their content.
+///
+/// # Errors
+///
+/// [`TxError`] if the ledger refuses to be read.
+pub(crate) fn moved_photos<'f>(
+    ledger: &Ledger,
+    folder: &Folder,
+    about: &Collection,
+    known: &[KnownPhoto],
+    listing: &'f Listing,
+    now: Timestamp,
+) -> Result<Vec<(&'f PhotoFile, PhotoId)>, TxError> {
     let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|f| &f.path).collect();
     let is_missing = |k: &&KnownPhoto| !present.contains(&k.path) && listing.is_complete_at(&k.path);
     let missing: Vec<&KnownPhoto> = known.iter().filter(is_missing).collect();
@@ -185,20 +221,15 @@ fn follow_moves(
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
-    let moved = ledger.run_tx("follow moved photos", now, |tx| {
+    let found = ledger.run_tx("look for moved photos", now, |tx| {
         let free: BTreeSet<PhotoId> = missing.iter().map(|k| k.id).collect();
         let hashes = candidates.iter().map(|(_, hash)| *hash);
         let photos = give_away(hashes, &free, |hash| tx.photos_with_content(about.id, hash))?;
-        let mut moved = Vec::new();
-        for ((file, _), photo) in candidates.iter().zip(photos) {
-            if let Some(photo) = photo {
-                tx.move_photo(about.id, photo, &file.path, (file.modified, file.changed))?;
-                moved.push((file.path.clone(), photo));
-            }
-        }
+        let moved: Vec<(&PhotoFile, PhotoId)> =
+            candidates.iter().zip(photos).filter_map(|((file, _), photo)| Some((*file, photo?))).collect();
         Ok(moved)
     })?;
-    Ok(moved.into_inner())
+    Ok(found.into_inner())
 }
 
 /// Which of the `free` photos each file is by its content, each photo once. Each content is asked for once, however many

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::Band;
-use assent_ledger::{Collection, FaceBox, FaceId, Ledger, Objections, Outcome, PhotoId, PictureOf, Timestamp, Tx};
+use assent_ledger::{
+    Album, Collection, FaceBox, FaceId, Ledger, Objections, Outcome, PhotoId, PictureOf, Taken, TakenFrom, Timestamp,
+    Tx,
+};
 use assent_vision::caught::caught;
 use assent_vision::crop;
+use assent_vision::decode::capture_time;
 use assent_vision::detect::{Detected, Detection, SearchOptions};
 use assent_vision::geometry::{QuarterTurn, Rect};
 use assent_vision::quality::Quality;
@@ -21,7 +25,11 @@ use crate::models::{Cut, LookError, Looked, Models, Worker};
 use crate::packs::sha256;
 use crate::picture::picture_of;
 use crate::searched::Searched;
-use crate::source::Folder;
+use crate::source::{Folder, PhotoFile};
+
+/// By how much a photo's time may be ahead of the scan, ms: a day and two hours, since cameras without an offset show the
+/// time of their place.
+const AHEAD_MS: i64 = 26 * 60 * 60 * 1000;
 
 /// The code of a file in the middle of which somebody's code gave up, as that of a file that a decoder refuses.
 const DAMAGED: &str = "damaged";
@@ -38,12 +46,16 @@ pub(super) enum Seen {
         faces: usize,
         /// Face, index of the owner, band.
         answers: Vec<(FaceId, usize, Band)>,
+        /// When it was taken, if its file was read.
+        taken: Option<Taken>,
     },
     /// Its file has another date, and holds what it held.
     Same {
         /// Which photo.
         photo: PhotoId,
     },
+    /// It was taken at another time than the request is about, and nobody was looked for in it.
+    OutsideAlbum,
     /// It is known, and its file could not be read just now. What is known of it stays, and the next scan tries again.
     Unread,
     /// The scan was stopped in the middle of it: the next one begins it anew.
@@ -58,6 +70,7 @@ pub(super) struct Look {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) outcome: Outcome,
+    pub(super) taken: Taken,
     /// Index of the face, index of the owner, band.
     pub(super) answers: Vec<(usize, usize, Band)>,
     /// The faces' crops, as they are kept; empty where the collection keeps none.
@@ -81,6 +94,8 @@ pub(super) struct Eyes<'a> {
     pub(super) stop: &'a Arc<AtomicBool>,
     /// What was set apart in the collection.
     pub(super) apart: &'a Objections,
+    /// The photos that are asked about, if somebody asked.
+    pub(super) album: Option<&'a Album>,
     /// When the scan began.
     pub(super) now: Timestamp,
 }
@@ -121,7 +136,9 @@ impl Eyes<'_> {
                 // Whatever it was in the middle of is left behind.
                 *worker = self.worker()?;
                 match task.work {
-                    Work::Look { known: None } => Ok(Seen::Looked(failed([0; 32], DAMAGED))),
+                    Work::Look { known: None } => {
+                        Ok(Seen::Looked(failed([0; 32], DAMAGED, Taken::by_file(task.file.modified))))
+                    }
                     _ => Ok(Seen::Unread),
                 }
             }
@@ -150,36 +167,43 @@ impl Eyes<'_> {
                 if let Work::RematchCrops { photo, faces } = task.work
                     && let Some((ids, cuts)) = decode_crops(kept).filter(|(ids, _)| ids.len() == faces)
                 {
-                    return self.rematched(worker, photo, &ids, cuts);
+                    return self.rematched(worker, photo, (&ids, None), cuts);
                 }
                 self.folder.read(task.file)
             }
         };
         let bytes = match (file, task.work) {
             (Ok(bytes), _) => bytes,
-            (Err(why), Work::Look { known: None }) => return Ok(Seen::Looked(failed([0; 32], why.code()))),
+            (Err(why), Work::Look { known: None }) => {
+                let taken = Taken::by_file(task.file.modified);
+                return Ok(Seen::Looked(failed([0; 32], why.code(), taken)));
+            }
             (Err(_), _) => return Ok(Seen::Unread),
         };
+        let taken = taken(&bytes, task.file, self.now);
+        if self.album.is_some_and(|album| task.undated && !album.holds(&task.file.path, &taken)) {
+            return Ok(Seen::OutsideAlbum);
+        }
         let _share = memory.take(worker.bytes_needed(&bytes));
         match task.work {
-            Work::Look { .. } => self.look(worker, &bytes, sha256(&bytes)),
+            Work::Look { .. } => self.look(worker, &bytes, (sha256(&bytes), taken)),
             Work::Check { photo } => {
                 let sha256 = sha256(&bytes);
                 let same = |tx: &Tx<'_>| tx.is_content_of(self.about.id, photo, sha256);
                 if self.ledger.run_tx("compare a file", self.now, same)?.into_inner() {
                     return Ok(Seen::Same { photo });
                 }
-                self.look(worker, &bytes, sha256)
+                self.look(worker, &bytes, (sha256, taken))
             }
-            Work::Rematch { photo } | Work::RematchCrops { photo, .. } => self.rematch(worker, &bytes, photo),
+            Work::Rematch { photo } | Work::RematchCrops { photo, .. } => self.rematch(worker, &bytes, (photo, taken)),
         }
     }
 
     /// Searches a photo for faces.
-    fn look(&self, worker: &mut Worker, bytes: &[u8], sha256: [u8; 32]) -> Result<Seen, ScanError> {
+    fn look(&self, worker: &mut Worker, bytes: &[u8], (sha256, taken): ([u8; 32], Taken)) -> Result<Seen, ScanError> {
         let mut looked = match worker.look(bytes) {
             Ok(looked) => looked,
-            Err(LookError::Decode(e)) => return Ok(Seen::Looked(failed(sha256, e.code()))),
+            Err(LookError::Decode(e)) => return Ok(Seen::Looked(failed(sha256, e.code(), taken))),
             Err(LookError::Inference(e)) => return Err(e.into()),
         };
         let picture = picture_of(looked.file.bytes(), &looked.decoded);
@@ -198,12 +222,12 @@ impl Eyes<'_> {
         let answers = self.answers(worker, cuts)?;
         let (width, height) = looked.size();
         worker.reuse(looked);
-        Ok(Seen::Looked(Look { sha256, picture: Some(picture), width, height, outcome, answers, crops }))
+        Ok(Seen::Looked(Look { sha256, picture: Some(picture), width, height, outcome, taken, answers, crops }))
     }
 
     /// Lets the known faces of a photo meet the templates, without those that were set apart. If the file is no longer what was scanned, or one of its faces
     /// is not found where it was, it is searched for faces as a new one is.
-    fn rematch(&self, worker: &mut Worker, bytes: &[u8], photo: PhotoId) -> Result<Seen, ScanError> {
+    fn rematch(&self, worker: &mut Worker, bytes: &[u8], (photo, taken): (PhotoId, Taken)) -> Result<Seen, ScanError> {
         let sha256 = sha256(bytes);
         let known = self.ledger.run_tx("read boxes", self.now, |tx| {
             let same = tx.is_content_of(self.about.id, photo, sha256)?;
@@ -218,21 +242,21 @@ impl Eyes<'_> {
             let cuts = worker.cut(&looked);
             worker.reuse(looked);
             let ids: Vec<FaceId> = known.iter().map(|(id, _)| *id).collect();
-            return self.rematched(worker, photo, &ids, cuts);
+            return self.rematched(worker, photo, (&ids, Some(taken)), cuts);
         }
-        self.look(worker, bytes, sha256)
+        self.look(worker, bytes, (sha256, taken))
     }
 
     fn rematched(
         &self,
         worker: &mut Worker,
         photo: PhotoId,
-        ids: &[FaceId],
+        (ids, taken): (&[FaceId], Option<Taken>),
         cuts: Vec<Cut>,
     ) -> Result<Seen, ScanError> {
         let answers = self.answers(worker, cuts)?;
         let answers = answers.into_iter().map(|(face, owner, band)| (ids[face], owner, band)).collect();
-        Ok(Seen::Rematched { photo, faces: ids.len(), answers })
+        Ok(Seen::Rematched { photo, faces: ids.len(), answers, taken })
     }
 
     /// Which of the faces are whose. I3: without anybody to search for, the walk ends before the embedding.
@@ -280,9 +304,20 @@ fn decode_crops(kept: Vec<(FaceId, Vec<u8>)>) -> Option<(Vec<FaceId>, Vec<Cut>)>
     kept.into_iter().map(cut).collect()
 }
 
-fn failed(sha256: [u8; 32], code: &str) -> Look {
+/// When a photo was taken: by its camera, or else by the date of its file.
+fn taken(bytes: &[u8], file: &PhotoFile, now: Timestamp) -> Taken {
+    let by_camera = capture_time(bytes).map(|found| Taken {
+        at: Timestamp(found.instant_ms),
+        offset_min: found.offset_min,
+        from: TakenFrom::Exif,
+    });
+    // A camera whose clock runs ahead of ours says nothing.
+    by_camera.filter(|taken| taken.at.0 <= now.0 + AHEAD_MS).unwrap_or_else(|| Taken::by_file(file.modified))
+}
+
+fn failed(sha256: [u8; 32], code: &str, taken: Taken) -> Look {
     let outcome = Outcome::Failed(code.to_owned());
-    Look { sha256, picture: None, width: 0, height: 0, outcome, answers: Vec::new(), crops: Vec::new() }
+    Look { sha256, picture: None, width: 0, height: 0, outcome, taken, answers: Vec::new(), crops: Vec::new() }
 }
 
 /// What is kept of a face (in photo pixels), whoever it is; zeros for a `quality` that was not measured.

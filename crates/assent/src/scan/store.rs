@@ -58,7 +58,7 @@ impl Store<'_> {
     ) -> Result<(), TxError> {
         let taken = std::mem::take(batch);
         let photos = taken.iter().filter(|(_, seen)| matches!(seen, Seen::Looked(_) | Seen::Rematched { .. })).count();
-        if taken.iter().any(|(_, seen)| !matches!(seen, Seen::Unread | Seen::Stopped)) {
+        if taken.iter().any(|(_, seen)| !matches!(seen, Seen::Unread | Seen::Stopped | Seen::OutsideAlbum)) {
             let stored = self.ledger.run_tx("scan", now, |tx| self.store(tx, &taken, photos))?.into_inner();
             summary.matches += stored.matches;
             summary.reviews += stored.reviews;
@@ -78,7 +78,7 @@ impl Store<'_> {
                     summary.rematched += 1;
                     summary.faces += faces;
                 }
-                Seen::Same { .. } => summary.unchanged += 1,
+                Seen::Same { .. } | Seen::OutsideAlbum => summary.unchanged += 1,
                 Seen::Stopped => {}
                 Seen::Unread => summary.failed.push((path(), Unread::Unreadable.code().to_owned())),
             }
@@ -113,15 +113,18 @@ impl Store<'_> {
                 Seen::Looked(look) => {
                     self.store_look(tx, searched, task, look, &mut stored)?;
                 }
-                Seen::Rematched { photo, answers, .. } => {
+                Seen::Rematched { photo, answers, taken, .. } => {
                     tx.set_read(*photo, task.file.modified, task.file.changed)?;
+                    if let Some(taken) = taken.filter(|_| task.undated) {
+                        tx.set_taken(*photo, taken)?;
+                    }
                     if let Some((searched, matching)) = searched {
                         self.store_sightings(tx, (searched, matching), *photo, answers, &mut stored)?;
                         tx.set_matched(*photo, searched.epoch())?;
                     }
                 }
                 Seen::Same { photo } => tx.set_read(*photo, task.file.modified, task.file.changed)?,
-                Seen::Unread | Seen::Stopped => {}
+                Seen::Unread | Seen::Stopped | Seen::OutsideAlbum => {}
             }
         }
         if photos > 0 {
@@ -155,6 +158,7 @@ impl Store<'_> {
         })?;
         let search = known.and_then(|old| self.again.get(&old)).copied().unwrap_or(self.search);
         tx.set_search_extent(photo.id, extent_of(search, (look.width, look.height)))?;
+        tx.set_taken(photo.id, look.taken)?;
         if self.about.keep_crops {
             let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
             tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;

@@ -1,8 +1,8 @@
 //! Every format and kind, decoded or refused by name. All files are made here, in code.
 
 mod bounds;
-mod damage;
 mod capture_times;
+mod damage;
 mod jpegs;
 mod orientations;
 mod others;

@@ -1,0 +1,162 @@
+//! What is done with a collection as a whole: photos that are gone for good are forgotten, its folder lies elsewhere, and
+//! it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assent_ledger::{
+    Collection, CollectionCounts, CollectionId, Forgotten, Ledger, PhotoId, PhotoPath, Timestamp, TxError,
+};
+use thiserror::Error;
+
+use crate::scan::moved_photos;
+use crate::source::{Folder, SourceError};
+
+/// A folder where fewer than one in so many known photos lie is taken for the wrong one.
+const THERE_AT_LEAST: usize = 2;
+
+/// Why nothing was done with a collection.
+#[derive(Debug, Error)]
+pub enum CollectionError {
+    /// The folder.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The ledger refused.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
+    /// Not one known photo is there, so that the disk is away rather than they.
+    #[error(
+        "not one of the {known} known photos is in {folder}, so nothing was changed; is the disk there? If the photos \
+         lie elsewhere now: assent collection move; if the collection has come to its end: assent collection remove"
+    )]
+    AllMissing {
+        /// The folder.
+        folder: String,
+        /// Known photos.
+        known: usize,
+    },
+    /// The photos are not in the folder that they are said to lie in.
+    #[error(
+        "only {there} of the {known} known photos are in {folder}, by path and length, so nothing was changed; name the \
+         folder that has them, or say --anyway"
+    )]
+    WrongFolder {
+        /// The folder.
+        folder: String,
+        /// Photos that are there.
+        there: usize,
+        /// Known photos.
+        known: usize,
+    },
+}
+
+/// Known photos of a collection whose files are not in its folder, neither under their path nor under another.
+#[derive(Debug)]
+pub struct Missing {
+    collection: CollectionId,
+    photos: BTreeSet<PhotoId>,
+    /// Their paths below the collection's folder.
+    pub paths: Vec<String>,
+    /// Photos that are known.
+    pub known: usize,
+    /// What is known of those that are missing.
+    pub held: Forgotten,
+}
+
+/// Looks which known photos are not in the folder. Nothing is changed.
+///
+/// # Errors
+///
+/// - [`CollectionError::Source`] if the folder cannot be listed.
+/// - [`CollectionError::AllMissing`] if none of them is there.
+/// - [`CollectionError::Ledger`] if there is no such collection, or the ledger refuses.
+pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<Missing, CollectionError> {
+    let read =
+        ledger.run_tx("read a collection", now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?)));
+    let (about, known) = read?.into_inner();
+    let folder = Folder::open(&about.directory)?;
+    let listing = folder.list()?;
+    let moved: BTreeSet<PhotoId> =
+        moved_photos(ledger, &folder, &about, &known, &listing, now)?.into_iter().map(|(_, photo)| photo).collect();
+    let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|file| &file.path).collect();
+    // What could not be looked at is not missing.
+    let is_missing = |path: &PhotoPath| !present.contains(path) && listing.is_complete_at(path);
+    let (mut photos, mut paths) = (BTreeSet::new(), Vec::new());
+    for photo in known.iter().filter(|k| is_missing(&k.path) && !moved.contains(&k.id)) {
+        photos.insert(photo.id);
+        paths.push(photo.path.to_string());
+    }
+    if !known.is_empty() && photos.len() == known.len() {
+        return Err(CollectionError::AllMissing { folder: about.directory, known: known.len() });
+    }
+    let held = ledger.run_tx("count what is missing", now, |tx| tx.would_forget(collection, &photos))?.into_inner();
+    Ok(Missing { collection, photos, paths, known: known.len(), held })
+}
+
+/// Forgets photos that are missing, with all that is known of them. Returns how many.
+///
+/// # Errors
+///
+/// [`TxError`] if the ledger refuses.
+pub fn forget_missing(ledger: &Ledger, missing: &Missing, now: Timestamp) -> Result<u64, TxError> {
+    let forget =
+        ledger.run_tx("forget missing photos", now, |tx| tx.remove_photos(missing.collection, &missing.photos));
+    Ok(forget?.into_inner())
+}
+
+/// A folder in which a collection is said to lie, and how much of it is there.
+#[derive(Debug)]
+pub struct Place {
+    about: Collection,
+    folder: Folder,
+    /// Known photos.
+    pub known: usize,
+    /// Those of them that lie there under their path and with their length.
+    pub there: usize,
+}
+
+/// Looks whether the known photos of a collection lie in a folder. Nothing is changed.
+///
+/// # Errors
+///
+/// - [`CollectionError::Source`] if it is no folder, or cannot be listed.
+/// - [`CollectionError::Ledger`] if there is no such collection, or the ledger refuses.
+pub fn place(
+    ledger: &Ledger,
+    collection: CollectionId,
+    folder: &str,
+    now: Timestamp,
+) -> Result<Place, CollectionError> {
+    let folder = Folder::open(folder)?;
+    let read =
+        ledger.run_tx("read a collection", now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?)));
+    let (about, known) = read?.into_inner();
+    let listing = folder.list()?;
+    let lengths: BTreeMap<&PhotoPath, u64> = listing.files.iter().map(|file| (&file.path, file.bytes)).collect();
+    let there = known.iter().filter(|k| lengths.get(&k.path) == Some(&k.bytes)).count();
+    Ok(Place { about, folder, known: known.len(), there })
+}
+
+/// Records that a collection lies there from now on. All that is known of its photos stays.
+///
+/// # Errors
+///
+/// - [`CollectionError::WrongFolder`] if less than half of its photos are there, unless `anyway`.
+/// - [`CollectionError::Ledger`] if the ledger refuses.
+pub fn move_to(ledger: &Ledger, place: &Place, anyway: bool, now: Timestamp) -> Result<(), CollectionError> {
+    let Place { about, folder, known, there } = place;
+    if !anyway && there * THERE_AT_LEAST < *known {
+        let folder = folder.text().to_owned();
+        return Err(CollectionError::WrongFolder { folder, there: *there, known: *known });
+    }
+    ledger.run_tx("move a collection", now, |tx| tx.move_collection(about.id, folder.text()))?;
+    Ok(())
+}
+
+/// Ends a collection ([`assent_ledger::Tx::remove_collection`]). Returns what it held.
+///
+/// # Errors
+///
+/// [`TxError`] if the ledger refuses.
+pub fn remove(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<CollectionCounts, TxError> {
+    Ok(ledger.run_tx("remove a collection", now, |tx| tx.remove_collection(collection))?.into_inner())
+}
