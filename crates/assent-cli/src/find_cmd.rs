@@ -18,6 +18,7 @@ use crate::error::CommandError;
 use crate::everybody::{find_all, review_all};
 use crate::nothing;
 use crate::output::{Output, count, date, long_date, quoted, shown, taken_at, taken_on};
+use crate::places::photo_decoder;
 use crate::progress;
 use crate::review_page;
 use crate::sheet;
@@ -305,7 +306,7 @@ pub(crate) fn describe(f: &FoundPhoto) -> Value {
 /// Writes a copy of each photo, each whole or not at all.
 pub(crate) fn copies(folder: CopyFolder, found: &[FoundPhoto], style: CoverStyle) -> Result<Copied, CommandError> {
     let bar = progress::bar(found.len() as u64, "copies");
-    let copied = folder.write(found, &|f| picture(f, style), COPY_QUALITY, &mut || bar.inc(1))?;
+    let copied = folder.write(found, &|f| picture(f, style, &photo_decoder()), COPY_QUALITY, &mut || bar.inc(1))?;
     bar.finish_and_clear();
     Ok(copied)
 }

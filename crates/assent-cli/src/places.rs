@@ -15,7 +15,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use assent::heif::HeifProgram;
+use assent::heif::{HeifProgram, PhotoDecoder};
 use thiserror::Error;
 
 /// Why no folder could be named.
@@ -110,6 +110,11 @@ pub(crate) fn heif_program() -> Option<HeifProgram> {
         .into_iter()
         .find_map(|name| folders.iter().filter(absolute).map(|dir| dir.join(name)).find(|program| program.is_file()))?;
     Some(HeifProgram::new(found, env::temp_dir()))
+}
+
+/// What decodes photos when they are handed out.
+pub(crate) fn photo_decoder() -> PhotoDecoder {
+    PhotoDecoder { heif: heif_program(), ..PhotoDecoder::default() }
 }
 
 /// `$XDG_DATA_HOME/assent`, or `~/.local/share/assent`.

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::error::CommandError;
 use crate::output::{count, quoted};
+use crate::places::photo_decoder;
 
 /// Side of a face on the page, and longest side of a photo, pixels.
 const FACE_PX: u32 = 400;
@@ -87,7 +88,7 @@ pub(crate) fn write(
     for person in everybody {
         let mut proposals = Vec::new();
         for f in person.proposals {
-            match picture(f, CoverStyle::Blur) {
+            match picture(f, CoverStyle::Blur, &photo_decoder()) {
                 Ok(full) => proposals.push(proposal(f, &full)?),
                 Err(error) => failed.push((f.file.clone(), error)),
             }
@@ -135,7 +136,7 @@ fn surest(known: &[FoundPhoto]) -> Option<Known> {
         confirmed(b).cmp(&confirmed(a)).then(b.at.w.total_cmp(&a.at.w))
     });
     known.iter().find_map(|f| {
-        let base64 = face(f, &picture(f, CoverStyle::Blur).ok()?).ok()?;
+        let base64 = face(f, &picture(f, CoverStyle::Blur, &photo_decoder()).ok()?).ok()?;
         let said = if f.verdict.is_some() { "a person confirmed" } else { "the program is sure of" };
         let src = format!("data:image/jpeg;base64,{base64}");
         Some(Known { src, caption: format!("From a photo that {said}") })

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::error::CommandError;
 use crate::output::{count, long_date};
+use crate::places::photo_decoder;
 use crate::vault::now;
 
 /// Longest side of a picture on the sheet, pixels.
@@ -102,7 +103,7 @@ pub(crate) fn write(
     let mut shown: Vec<(&FoundPhoto, Picture<'_>)> = Vec::new();
     let mut failed = Vec::new();
     for (f, name) in found.iter().zip(copy_names(&names)) {
-        match picture(f, about.style) {
+        match picture(f, about.style, &photo_decoder()) {
             Ok(full) => shown.push((f, small(f, &full, link(name))?)),
             Err(error) => failed.push((f.file.clone(), error)),
         }

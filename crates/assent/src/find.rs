@@ -11,11 +11,12 @@ use assent_ledger::{
     PhotoId, PhotoPath, Purpose, SubjectId, Taken, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
 use assent_vision::cover::{self, CoverStyle, Head};
-use assent_vision::decode::{self, DecodeError, DecodeLimits};
+use assent_vision::decode::DecodeError;
 use assent_vision::frame::Frame;
 use assent_vision::geometry::{QuarterTurn, Rect};
 use thiserror::Error;
 
+use crate::heif::PhotoDecoder;
 use crate::packs::sha256;
 use crate::why;
 pub use crate::why::{NothingIn, WhyNothing};
@@ -311,7 +312,7 @@ pub enum PictureError {
 /// # Errors
 ///
 /// [`PictureError`], each variant as it says.
-pub fn picture(found: &FoundPhoto, style: CoverStyle) -> Result<Frame, PictureError> {
+pub fn picture(found: &FoundPhoto, style: CoverStyle, decoder: &PhotoDecoder) -> Result<Frame, PictureError> {
     let path = || found.file.clone();
     let bytes = read_scanned(&found.file, found.bytes, &found.content).map_err(|error| match error {
         PictureError::Unreadable { source, .. }
@@ -321,8 +322,7 @@ pub fn picture(found: &FoundPhoto, style: CoverStyle) -> Result<Frame, PictureEr
         }
         other => other,
     })?;
-    let mut frame = decode::decode(&bytes, DecodeLimits::default())
-        .map_err(|source| PictureError::Decode { path: path(), source })?;
+    let mut frame = decoder.decode(&bytes).map_err(|source| PictureError::Decode { path: path(), source })?.frame;
     if (frame.width(), frame.height()) != found.size {
         return Err(PictureError::Changed { path: path() });
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use assent::find::{FoundPhoto, PictureError, picture};
+use assent::heif::PhotoDecoder;
 use assent::household::owner;
 use assent::ledger::{Evidence, OthersBasis, VaultKind};
 use assent::{CoverStyle, DeclaredRates, Frame, SearchOptions, encode, resize};
@@ -35,7 +36,7 @@ fn i4_only_the_subjects_own_face_can_be_found_in_their_copy() {
         assert_eq!(found.len(), 1, "{handle}");
         assert_eq!((found[0].faces, found[0].covered.len()), (all, all - 1), "{handle}");
         for style in STYLES {
-            let left = faces(&picture(&found[0], style).unwrap());
+            let left = faces(&picture(&found[0], style, &PhotoDecoder::default()).unwrap());
             assert_eq!(left.len(), 1, "{handle}, {style:?}");
             assert!(left[0].bounds.iou(&bounds(&found[0])) > 0.7, "{handle}, {style:?}");
         }
@@ -51,7 +52,7 @@ fn covers_are_where_they_belong() {
     let plain = open(&photo(TRIO));
     let own = bounds(&found).centre();
     for style in STYLES {
-        let covered = picture(&found, style).unwrap();
+        let covered = picture(&found, style, &PhotoDecoder::default()).unwrap();
         for at in &found.covered {
             let (x, y) = ((at.x + at.w / 2.0) as i64, (at.y + at.h / 2.0) as i64);
             assert_ne!(covered.pixel(x, y), plain.pixel(x, y), "{style:?}");
@@ -71,7 +72,10 @@ fn in_a_household_nobody_is_covered_but_who_objected() {
     w.scan();
     let found = w.find(me).remove(0);
     assert_eq!((found.faces, found.covered.len()), (3, 0));
-    assert!(picture(&found, CoverStyle::Blur).unwrap() == open(&photo(TRIO)), "their own album as it is");
+    assert!(
+        picture(&found, CoverStyle::Blur, &PhotoDecoder::default()).unwrap() == open(&photo(TRIO)),
+        "their own album as it is"
+    );
     let other = w
         .tx(|tx| {
             let photo = tx.known_photos(w.collection)?.remove(0).id;
@@ -82,7 +86,7 @@ fn in_a_household_nobody_is_covered_but_who_objected() {
         .unwrap();
     let found = w.find(me).remove(0);
     assert_eq!(found.covered, [other]);
-    assert_eq!(faces(&picture(&found, CoverStyle::Blur).unwrap()).len(), 2);
+    assert_eq!(faces(&picture(&found, CoverStyle::Blur, &PhotoDecoder::default()).unwrap()).len(), 2);
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn i12_a_picture_that_is_no_longer_the_scanned_one_is_refused() {
             Some(bytes) => w.home.put(TRIO, bytes),
             None => fs::remove_file(w.home.photos.join(TRIO)).unwrap(),
         }
-        let refused = picture(&found, CoverStyle::Blur).unwrap_err();
+        let refused = picture(&found, CoverStyle::Blur, &PhotoDecoder::default()).unwrap_err();
         assert!(right(&refused), "{name}: {refused}");
     };
     check("another size", Some(&jpeg(&shrunk(&open(&photo(TRIO)), 300))), |e| {
@@ -109,7 +113,7 @@ fn i12_a_picture_that_is_no_longer_the_scanned_one_is_refused() {
     check("with a rating", Some(&rated(&photo(TRIO))), |e| matches!(e, PictureError::Changed { .. }));
     check("damaged", Some(b"no picture"), |e| matches!(e, PictureError::Changed { .. }));
     w.home.put(TRIO, &photo(TRIO));
-    assert!(picture(&found, CoverStyle::Blur).is_ok(), "the scanned one, with another date");
+    assert!(picture(&found, CoverStyle::Blur, &PhotoDecoder::default()).is_ok(), "the scanned one, with another date");
     check("gone", None, |e| matches!(e, PictureError::Unreadable { .. }));
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use assent::CoverStyle;
 use assent::find::{FoundPhoto, PictureError, picture};
+use assent::heif::PhotoDecoder;
 use assent::household::owner;
 use assent::ledger::{
     Evidence, FaceBox, NewPhoto, OthersBasis, Outcome, PhotoId, Purpose, SubjectId, VaultKind, Verdict,
@@ -56,7 +57,8 @@ fn object(w: &World, path: &str) -> FaceBox {
 
 /// How much of a box differs between a picture and the file that it was made of, 0 to 1.
 fn covered(f: &FoundPhoto, b: &FaceBox) -> f32 {
-    let (drawn, plain) = (picture(f, CoverStyle::Solid).unwrap(), open(&fs::read(&f.file).unwrap()));
+    let (drawn, plain) =
+        (picture(f, CoverStyle::Solid, &PhotoDecoder::default()).unwrap(), open(&fs::read(&f.file).unwrap()));
     let (mut all, mut other) = (0, 0);
     for y in b.y as i64..(b.y + b.h) as i64 {
         for x in b.x as i64..(b.x + b.w) as i64 {
@@ -118,7 +120,7 @@ fn i12_what_people_decided_outlives_whatever_is_done_to_the_file() {
             assert_eq!(paths(&found), expected, "{name}");
             for f in &found {
                 assert_eq!(f.verdict, Some(Verdict::Confirmed), "{name}");
-                assert!(picture(f, CoverStyle::Solid).is_ok(), "{name}");
+                assert!(picture(f, CoverStyle::Solid, &PhotoDecoder::default()).is_ok(), "{name}");
             }
         }
     }
@@ -239,7 +241,7 @@ fn i12_photos_of_one_size_length_and_date_that_swap_their_names_are_told_apart()
     for (from, to) in [("1.jpg", "x"), ("2.jpg", "1.jpg"), ("x", "2.jpg")] {
         rename(&w, from, to);
     }
-    let refused = picture(&before[0], CoverStyle::Solid).unwrap_err();
+    let refused = picture(&before[0], CoverStyle::Solid, &PhotoDecoder::default()).unwrap_err();
     assert!(matches!(&refused, PictureError::Changed { .. }), "{refused}");
     let pointed = Pointed { collection: w.collection, path: "1.jpg", at: centre(&before[0].at) };
     let refused = set_apart(&w.ledger, &pointed, T0).unwrap_err();
@@ -248,7 +250,7 @@ fn i12_photos_of_one_size_length_and_date_that_swap_their_names_are_told_apart()
     assert_eq!(work(&w.scan()), [2, 0]);
     let after = w.find(walz);
     assert_eq!((paths(&after), after[0].verdict), (vec!["2.jpg".to_owned()], Some(Verdict::Confirmed)));
-    assert!(picture(&after[0], CoverStyle::Solid).is_ok());
+    assert!(picture(&after[0], CoverStyle::Solid, &PhotoDecoder::default()).is_ok());
 }
 
 #[test]
@@ -261,7 +263,7 @@ fn i12_a_turn_that_keeps_date_and_length_is_noticed() {
     decide(&w, walz, Verdict::Confirmed);
     let before = w.find(walz).remove(0);
     put_as_old(&w, "a.jpg", &held(&file, 2));
-    assert!(matches!(picture(&before, CoverStyle::Solid), Err(PictureError::Changed { .. })));
+    assert!(matches!(picture(&before, CoverStyle::Solid, &PhotoDecoder::default()), Err(PictureError::Changed { .. })));
     assert_eq!(work(&w.scan()), [1, 0]);
     let after = w.find(walz).remove(0);
     let mirrored = FaceBox { x: before.size.0 as f32 - before.at.x - before.at.w, ..before.at };
