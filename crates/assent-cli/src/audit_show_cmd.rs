@@ -47,7 +47,7 @@ fn kind(text: &str) -> Result<EventKind, String> {
 }
 
 fn day(text: &str) -> Result<Timestamp, String> {
-    parse_date(text).ok_or_else(|| "write a date such as 2027-07-31".to_owned())
+    parse_date(text).ok_or_else(|| "write a date such as 2027-07-31 or 31.07.2027".to_owned())
 }
 
 /// # Errors

@@ -32,8 +32,8 @@ enum CollectionCommand {
         /// or none (faces are then found and covered, never compared)
         #[arg(long, value_name = "BASIS")]
         others: Option<OthersBasis>,
-        /// Keep the cut-out pixels of every face that is found, sealed: whoever enrols later is then found without that
-        /// the photos are read again. They are the faces of everybody, also of people who were not asked
+        /// Keep the cut-out pixels of every face that is found, sealed: people who enrol later are found without
+        /// rescanning. They are the faces of everybody, also of people who were not asked
         #[arg(long)]
         keep_crops: bool,
     },
@@ -143,7 +143,11 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 "not_listed": listing_text::problems(&listing.problems), "left_out": listing_text::left_out(&listing.left_out),
             });
             out.answer(&object, |out| {
-                writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
+                if photos == 0 {
+                    writeln!(out, "Added {name}, but there is no photo in {}. Is it the right folder?", shown(dir))?;
+                } else {
+                    writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
+                }
                 for line in listing_text::lines(&listing.problems, &listing.left_out) {
                     writeln!(out, "{line}")?;
                 }
@@ -242,6 +246,7 @@ fn describe(c: &Collection) -> serde_json::Value {
 
 fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     let collection = vault::collection(ledger, &args.name)?;
+    let name = collection.name.as_str();
     let then = collection.basis.clone();
     let given = |text: &Option<String>| text.as_deref().map(day).transpose();
     let dpia = match (&args.dpia, given(&args.dpia_date)?, given(&args.dpia_review)?) {
@@ -260,13 +265,15 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
         tx.set_basis(collection.id, &basis)?;
         tx.locks(collection.id)
     })?;
-    let locks: Vec<String> = locks.iter().map(|lock| lock_says(lock, &args.name)).collect();
-    Ok(out.answer(&json!({ "collection": args.name, "locks": locks }), |out| {
+    let locks = locks.into_inner();
+    let requirements = requirements(&locks);
+    let locks: Vec<String> = locks.iter().map(|lock| lock_says(lock, name)).collect();
+    Ok(out.answer(&json!({ "collection": name, "locks": locks, "requirements": requirements }), |out| {
         for lock in &locks {
             writeln!(out, "still open: {lock}")?;
         }
         if locks.is_empty() {
-            writeln!(out, "{}: everything that the law asks for is there.", args.name)
+            writeln!(out, "{name}: every required field is filled in. Whether it is lawful is for you to judge.")
         } else {
             Ok(())
         }
@@ -275,6 +282,7 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
 
 /// What keeps faces of a collection from being compared, and the command that gives what is missing.
 pub(crate) fn lock_says(lock: &TxError, collection: &str) -> String {
+    let name = quoted(collection);
     let (piece, says) = match lock {
         TxError::Rule(RuleError::Missing { piece, pack, .. }) => {
             (*piece, format!("{} is missing ({pack} asks for it)", piece.title()))
@@ -282,15 +290,29 @@ pub(crate) fn lock_says(lock: &TxError, collection: &str) -> String {
         TxError::Rule(RuleError::ReviewOverdue { piece, since, .. }) => {
             (*piece, format!("the review of {} is overdue since {since}", piece.title()))
         }
+        TxError::OnRequest { .. } => return on_request(collection),
         other => return other.to_string(),
     };
-    let basis = format!("collection basis {}", quoted(collection));
-    let (command, option) = match piece {
-        Piece::Dpia => (basis.as_str(), "--dpia REF --dpia-date DATE --dpia-review DATE"),
-        Piece::Necessity => (basis.as_str(), "--necessity TEXT"),
-        Piece::Alternative => (basis.as_str(), "--alternative TEXT"),
-        Piece::PublicNotice => (basis.as_str(), "--notice-public DATE"),
-        Piece::RetentionPolicy => ("controller set", "--retention-policy-public DATE"),
+    let command = match piece {
+        Piece::Dpia => format!("assent collection basis {name} --dpia REF --dpia-date DATE --dpia-review DATE"),
+        Piece::Necessity => format!("assent collection basis {name} --necessity TEXT"),
+        Piece::Alternative => format!("assent collection basis {name} --alternative TEXT"),
+        Piece::PublicNotice => format!("assent collection basis {name} --notice-public DATE"),
+        Piece::RetentionPolicy => "assent controller set --retention-policy-public DATE".to_owned(),
     };
-    format!("{}: {says}\n  assent {command} {option}", piece.requirement())
+    format!("{says}\n  {command}")
+}
+
+/// How a collection is searched that waits for somebody to ask.
+pub(crate) fn on_request(collection: &str) -> String {
+    format!(
+        "{} is searched only when someone asks. Open a request: assent request open search --subject NAME --collection {}",
+        shown(collection),
+        quoted(collection)
+    )
+}
+
+/// The requirements that ask for what is missing, for programs.
+fn requirements(locks: &[TxError]) -> Vec<Option<&'static str>> {
+    locks.iter().map(TxError::requirement).collect()
 }

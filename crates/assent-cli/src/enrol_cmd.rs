@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::error::CommandError;
 use crate::files::{read_bytes, read_text};
 use crate::models_arg::ModelPlaces;
+use crate::near::{did_you_mean, folded, near};
 use crate::notice_cmd::name_of;
 use crate::output::{Output, ask, date, day, quoted};
 use crate::pending_cmd::{self, Engine};
@@ -286,14 +287,23 @@ pub(crate) fn paper(
 /// [`CommandError::NoWitness`] if there is none; as the ledger.
 pub(crate) fn known_witnesses(ledger: &Ledger, references: &[String]) -> Result<Vec<WitnessId>, CommandError> {
     let all = witnesses(ledger)?;
-    let by_name: BTreeMap<&str, WitnessId> = all.iter().map(|w| (w.name.as_str(), w.id)).collect();
+    let by_name: BTreeMap<String, WitnessId> = all.iter().map(|w| (folded(&w.name), w.id)).collect();
     let find = |reference: &String| {
         let by_id = || {
             all.iter().find(|w| reference.len() >= 8 && w.id.to_string().starts_with(reference.as_str())).map(|w| w.id)
         };
-        by_name.get(reference.as_str()).copied().or_else(by_id)
+        all.iter()
+            .find(|w| w.name == *reference)
+            .map(|w| w.id)
+            .or_else(|| by_name.get(&folded(reference)).copied())
+            .or_else(by_id)
     };
-    references.iter().map(|r| find(r).ok_or_else(|| CommandError::NoWitness { reference: r.clone() })).collect()
+    let refused = |reference: &String| {
+        let near: Vec<String> =
+            near(reference, all.iter().map(|w| w.name.as_str())).into_iter().map(str::to_owned).collect();
+        CommandError::NoWitness { reference: reference.clone(), near: did_you_mean(&near) }
+    };
+    references.iter().map(|r| find(r).ok_or_else(|| refused(r))).collect()
 }
 
 /// A picture by its whole path: it may be read again later, from another folder.

@@ -9,6 +9,7 @@ use assent::ledger::{
     AgeForm, BackupError, CertificateError, ErasureListError, EvidenceError, ExportError, IdError, JurisdictionForm,
     NoteError, ProofError, ReceiptError, TxError, WordError,
 };
+use assent::pending::CompleteError;
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
 use assent::set_apart::SetApartError;
@@ -34,7 +35,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Enrol(#[from] EnrolError),
     #[error(transparent)]
-    Complete(#[from] assent::pending::CompleteError),
+    Complete(#[from] CompleteError),
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
@@ -86,10 +87,14 @@ pub(crate) enum CommandError {
         flag: &'static str,
     },
     /// Nobody is registered under this name or id.
-    #[error("no registered witness is {reference}; register one with: assent witness add NAME")]
+    #[error(
+        "no witness here is called '{reference}'.{near} `assent witness list` shows all, and `assent witness add NAME` registers one"
+    )]
     NoWitness {
         /// As given.
         reference: String,
+        /// What may have been meant, as a sentence.
+        near: String,
     },
     /// There is nobody to compare, or no table to compare with.
     #[error("nothing can be measured: it takes two people who are enrolled, and models with a score-to-FMR table")]
@@ -107,7 +112,7 @@ pub(crate) enum CommandError {
         path: PathBuf,
     },
     /// A date is not written as a date.
-    #[error("{text} is not a date such as 2027-07-31")]
+    #[error("'{text}' is not a date; write it as 2027-07-31 or 31.07.2027")]
     Date {
         /// As given.
         text: String,
@@ -149,6 +154,20 @@ pub(crate) enum CommandError {
     /// There is no consent that could be renewed.
     #[error("this person has no such consent in force; a new one is recorded by: assent enrol")]
     NothingToRenew,
+    /// No photo is in the album that was named.
+    #[error("no photo of {collection} has a path that begins with {album}; nothing was recorded")]
+    NoAlbum {
+        /// How the paths begin.
+        album: String,
+        /// Where.
+        collection: String,
+    },
+    /// No collection was named, and there are several, or none.
+    #[error("say which collection: assent scan NAME\n{names}")]
+    WhichCollection {
+        /// All of them, one on a line.
+        names: String,
+    },
     /// A point in a photo is not written as one.
     #[error("a point is written as X,Y in pixels from the left and the top, such as 420,180")]
     Point,
@@ -288,4 +307,19 @@ pub(crate) enum CommandError {
     /// The output was closed.
     #[error("cannot write the answer")]
     Output(#[from] io::Error),
+}
+
+impl CommandError {
+    /// The requirement of the compliance matrix that a refusal keeps, for programs.
+    pub(crate) fn requirement(&self) -> Option<&'static str> {
+        match self {
+            Self::Ledger(refused)
+            | Self::Vault(VaultError::Due(refused))
+            | Self::Enrol(EnrolError::Ledger(refused))
+            | Self::Complete(CompleteError::Enrol(EnrolError::Ledger(refused)))
+            | Self::Scan(ScanError::Ledger(refused)) => refused.requirement(),
+            Self::Complete(CompleteError::Changed { .. }) => Some("R4"),
+            _ => None,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `assent freeze`: an order to stop, at once, also for what is running.
 
-use assent::ledger::{Collection, Jurisdiction, Order, OrderId, Scope};
+use assent::ledger::{Collection, Jurisdiction, Order, Scope};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -33,8 +33,8 @@ enum FreezeCommand {
     List,
     /// End an order
     Lift {
-        /// The order, as `assent freeze list` shows it
-        order: OrderId,
+        /// The order's number, as `assent freeze list` shows it
+        order: String,
     },
 }
 
@@ -51,16 +51,17 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let objects: Vec<Value> = orders.iter().map(|order| describe(order, &collections)).collect();
             Ok(out.answer(&json!({ "orders": objects }), |out| {
                 for object in &objects {
-                    let words = ["order", "state", "scope", "from", "until", "reason"];
+                    let words = ["state", "scope", "from", "until", "reason"];
                     let line: Vec<&str> = words.iter().map(|key| object[key].as_str().unwrap_or("-")).collect();
-                    writeln!(out, "{}", line.join("\t"))?;
+                    writeln!(out, "{}\t{}", vault::short(&object["order"].as_str().unwrap_or("-")), line.join("\t"))?;
                 }
-                if objects.is_empty() { writeln!(out, "no order was ever given") } else { Ok(()) }
+                if objects.is_empty() { writeln!(out, "No order was ever given.") } else { Ok(()) }
             })?)
         }
         Some(FreezeCommand::Lift { order }) => {
             let ledger = vault::open(flags)?;
-            ledger.run_tx("lift an order", now(), |tx| tx.lift_order(*order))?;
+            let order = vault::order(&ledger, order)?;
+            ledger.run_tx("lift an order", now(), |tx| tx.lift_order(order))?;
             vault::tell_of_notes_due(&ledger);
             Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
         }
@@ -82,7 +83,11 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             Ok(out.answer(&json!({ "order": order.to_string(), "scope": what }), |out| {
                 let place = args.jurisdiction.as_ref().map_or(format!("in {what}"), |code| format!("under {code}"));
                 writeln!(out, "Stopped: nothing is scanned, searched or enrolled {place}.")?;
-                writeln!(out, "Access, withdrawal and erasure go on. Lift it with: assent freeze lift {order}")
+                writeln!(
+                    out,
+                    "Access, withdrawal and erasure go on. Lift it with: assent freeze lift {}",
+                    vault::short(&order)
+                )
             })?)
         }
     }

@@ -34,6 +34,7 @@ pub(crate) struct InitArgs {
 ///
 /// [`CommandError`] if an answer is missing or the vault cannot be made.
 pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    vault::refuse_existing(flags)?;
     let answer = |given: &Option<String>, flag: &'static str, question: &str| -> Result<String, CommandError> {
         let asked = || ask(question).map_err(CommandError::Output);
         let text = match given.clone() {

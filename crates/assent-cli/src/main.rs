@@ -29,10 +29,13 @@ mod find_cmd;
 mod free_memory;
 mod freeze_cmd;
 mod gallery_cmd;
+mod help;
 mod init_cmd;
 mod keys_cmd;
 mod listing_text;
+mod lookup;
 mod models_arg;
+mod near;
 mod nothing;
 mod notice_cmd;
 mod output;
@@ -64,7 +67,7 @@ use std::process::ExitCode;
 
 use assent::ledger::is_unprintable;
 use assent::portrait::PortraitError;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 use serde_json::json;
 use thiserror::Error;
 
@@ -76,34 +79,34 @@ use crate::output::Escaping;
 #[expect(clippy::doc_markdown, reason = "these comments are the help text, and a person reads no backticks")]
 struct Cli {
     /// Write one JSON object instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL)]
     json: bool,
     /// The folder with packs [default: `ASSENT_PACKS`, else assent/packs in the user's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "DIR")]
     packs: Option<PathBuf>,
     /// The folder with the inference library [default: `ASSENT_RUNTIME`, else assent/runtime in the user's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "DIR")]
     runtime: Option<PathBuf>,
     /// The model pack [default: `default`, else the first that is there]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "NAME")]
     pack: Option<String>,
     /// Use a pack under this licence although it forbids commercial use
-    #[arg(long, global = true, value_name = "LICENCE")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "LICENCE")]
     accept_licence: Vec<String>,
     /// The vault's folder [default: $ASSENT_VAULT, else assent/vault in the user's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "DIR")]
     vault: Option<PathBuf>,
     /// The vault's key ring [default: $ASSENT_KEY_RING, else a file in assent/keys in the user's data folder]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "FILE")]
     key_ring: Option<PathBuf>,
     /// The file with the key ring's passphrase [default: $ASSENT_PASSPHRASE_FILE, else it is asked for at the terminal]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// The shell command that unwraps the key ring's data key [default: $ASSENT_KEY_COMMAND]
-    #[arg(long, global = true, value_name = "COMMAND")]
+    #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "COMMAND")]
     key_command: Option<String>,
     /// This machine's date is right, although it is long after the newest entry of the vault, or before it
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL)]
     clock_is_right: bool,
     #[command(subcommand)]
     command: Command,
@@ -126,12 +129,14 @@ enum Command {
     /// People who witness signatures, and sign what they saw
     Witness(witness_cmd::WitnessArgs),
     /// Record a person's yes and make them findable
+    #[command(alias = "enroll")]
     Enrol(enrol_cmd::EnrolArgs),
     /// Who agreed to what: renew, refuse, withdraw; records and receipts
     Consent(consent_cmd::ConsentArgs),
     /// Look at every photo of a collection, once; goes on where it was
     Scan(scan_cmd::ScanArgs),
     /// A person's own photos: a list, copies, or one page
+    #[command(alias = "search")]
     Find(find_cmd::FindArgs),
     /// Confirm or refuse what the engine is not sure of
     Review(find_cmd::ReviewArgs),
@@ -168,6 +173,7 @@ enum Command {
     /// The inference library
     Runtime(runtime_cmd::RuntimeArgs),
     /// What is missing, each with the next command
+    #[command(alias = "status")]
     Doctor,
     /// A script that completes these commands in your shell
     Completions {
@@ -189,12 +195,26 @@ enum CliError {
     Runtime(#[from] runtime_cmd::RuntimeError),
 }
 
+impl CliError {
+    /// The requirement that a refusal keeps, for programs.
+    fn requirement(&self) -> Option<&'static str> {
+        match self {
+            Self::Vault(error) => error.requirement(),
+            _ => None,
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(usage) => return explain(&usage),
+    let read = help::command().try_get_matches().and_then(|typed| {
+        let doing = typed.subcommand_name().unwrap_or_default().to_owned();
+        Ok((Cli::from_arg_matches(&typed)?, doing))
+    });
+    let (cli, doing) = match read {
+        Ok(read) => read,
+        Err(usage) => return explain(&help::harmless(usage)),
     };
-    match run(&cli, &mut Escaping::new(io::stdout().lock())) {
+    match run(&cli, &doing, &mut Escaping::new(io::stdout().lock())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nobody to tell when the error output is closed.
@@ -217,7 +237,7 @@ fn explain(usage: &clap::Error) -> ExitCode {
     if usage.exit_code() == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
-fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
+fn run(cli: &Cli, doing: &str, writer: &mut dyn Write) -> Result<(), CliError> {
     let models = models_arg::ModelPlaces {
         packs: cli.packs.clone(),
         runtime: cli.runtime.clone(),
@@ -230,6 +250,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         keeper: passphrase::Keeper::new(cli.passphrase_file.as_deref(), cli.key_command.as_deref()),
         ask_about_clock: !cli.json,
         clock_is_right: cli.clock_is_right,
+        doing: doing.to_owned(),
     };
     let mut out = output::Output { json: cli.json, out: writer };
     match &cli.command {
@@ -265,7 +286,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Completions { shell } => {
             // Into memory first: the generator does not take a writer that fails.
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "assent", &mut script);
+            clap_complete::generate(*shell, &mut help::command(), "assent", &mut script);
             writer.write_all(&script).map_err(error::CommandError::from)?;
         }
     }
@@ -273,7 +294,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
 }
 
 /// Prints an error and each of its causes, once.
-fn report(error: &dyn Error, json: bool, out: &mut dyn Write) -> io::Result<()> {
+fn report(error: &CliError, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut causes = Vec::new();
     let mut reasons = Vec::new();
     let mut cause = error.source();
@@ -287,6 +308,9 @@ fn report(error: &dyn Error, json: bool, out: &mut dyn Write) -> io::Result<()> 
     }
     if json {
         let mut object = json!({ "error": error.to_string(), "causes": causes });
+        if let Some(requirement) = error.requirement() {
+            object["requirement"] = requirement.into();
+        }
         if !reasons.is_empty() {
             object["reasons"] = reasons.into();
         }

@@ -9,6 +9,7 @@ use assent::ledger::{Taken, TakenFrom, Timestamp, is_unprintable};
 use serde_json::Value;
 
 use crate::error::CommandError;
+use crate::roster::cells;
 
 /// Where answers go, and in which form.
 pub(crate) struct Output<'a> {
@@ -135,11 +136,15 @@ pub(crate) fn taken_at(taken: &Taken) -> String {
     )
 }
 
-/// Midnight UTC that begins a date written as `2027-07-31`; `None` if it is not written so.
+/// Midnight UTC that begins a date written as `2027-07-31`, `31.07.2027`, `31 July 2027` and the like; `None` if it is not
+/// written so, or could be either of two days.
 pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
-    let date: jiff::civil::Date = text.parse().ok()?;
-    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(Timestamp(midnight.timestamp().as_millisecond()))
+    let iso = |text: &str| {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Timestamp(midnight.timestamp().as_millisecond()))
+    };
+    iso(text).or_else(|| cells::end(text, cells::Order::Unknown).ok())
 }
 
 /// The day that an option names.
@@ -223,6 +228,18 @@ mod tests {
         check("$(reboot)", "'$(reboot)'");
         check("", "''");
         check("a\nb'", "$'a\\nb\\''");
+    }
+
+    #[test]
+    fn a_day_is_read_in_the_forms_that_offices_use() {
+        let whole = parse_date("2027-07-31").unwrap();
+        assert!(parse_date("2999-01-01").is_some(), "far away");
+        for text in ["31.07.2027", "31.7.2027", "31/07/2027", "31 July 2027", " 2027-07-31 "] {
+            assert_eq!(parse_date(text), Some(whole), "{text}");
+        }
+        for text in ["03/04/2027", "2027-07", "soon", "31.02.2027", ""] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
     }
 
     struct Closed;

@@ -67,6 +67,8 @@ pub(crate) fn vault_dir(flag: Option<&Path>) -> Result<PathBuf, PlacesError> {
     flag.map(Path::to_owned)
         .or_else(|| variable("ASSENT_VAULT").map(PathBuf::from))
         .or_else(|| Some(user_data()?.join("vault")))
+        // Whole, so that a message says where it was looked for.
+        .map(|dir| std::path::absolute(&dir).unwrap_or(dir))
         .ok_or(PlacesError::Nowhere { what: "the vault", flag: "--vault", variable: "ASSENT_VAULT" })
 }
 

@@ -1,16 +1,19 @@
 //! `assent request`: the register of what people and authorities ask for.
 
+use std::collections::BTreeMap;
+
 use assent::SearchOptions;
-use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestId, RequestKind, RequestOutcome};
+use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestKind, RequestOutcome, SubjectId};
 use assent::set_apart::{Pointed, SetApartError, set_apart, set_apart_in_exports};
+use assent::source::Folder;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date, day};
+use crate::output::{Output, count, date, day, quoted, shown};
 use crate::progress;
-use crate::vault::{self, VaultFlags, collection_name, now};
+use crate::vault::{self, VaultFlags, collection_name, now, short};
 
 #[derive(Debug, Args)]
 pub(crate) struct RequestArgs {
@@ -59,30 +62,30 @@ enum RequestCommand {
     /// Show one
     Show {
         /// The request, as `assent request list` shows it
-        request: RequestId,
+        request: String,
     },
     /// Put the answer off as far as the law allows; the person is told why before it is due
     Extend {
-        /// The request
-        request: RequestId,
+        /// The request's number, as `assent request list` shows it
+        request: String,
         /// The reasons, as the person is told them
         #[arg(long)]
         reasons: String,
     },
-    /// Let the time stand still while the person is asked something, where the law allows it
+    /// Pause the deadline while you wait for the person's reply, where the law allows it
     Pause {
-        /// The request
-        request: RequestId,
+        /// The request's number, as `assent request list` shows it
+        request: String,
     },
-    /// Let the time run on
+    /// Let the deadline run on
     Resume {
-        /// The request
-        request: RequestId,
+        /// The request's number, as `assent request list` shows it
+        request: String,
     },
     /// Note that it was answered
     Answer {
-        /// The request
-        request: RequestId,
+        /// The request's number, as `assent request list` shows it
+        request: String,
         /// granted, refused (with reasons and where to complain), or nothing-held
         outcome: RequestOutcome,
     },
@@ -116,23 +119,18 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let collections = vault::collections_ever(&ledger)?;
+    let who = People::of(&ledger)?;
     let request = match &args.command {
         RequestCommand::List { all } => {
             let known = ledger.run_tx("list requests", now(), |tx| tx.requests())?.into_inner();
-            let shown: Vec<&Request> = known.iter().filter(|r| *all || r.answered.is_none()).collect();
-            let objects: Vec<Value> = shown.iter().map(|r| describe(r, &collections)).collect();
+            let listed: Vec<&Request> = known.iter().filter(|r| *all || r.answered.is_none()).collect();
+            let objects: Vec<Value> = listed.iter().map(|r| describe(r, &collections)).collect();
             return Ok(out.answer(&json!({ "requests": objects }), |out| {
-                for (r, object) in shown.iter().zip(&objects) {
-                    writeln!(
-                        out,
-                        "{}\t{}\t{}\tdue {}",
-                        r.id,
-                        r.kind,
-                        object["state"].as_str().unwrap_or("?"),
-                        date(r.due)
-                    )?;
+                for (r, object) in listed.iter().zip(&objects) {
+                    let state = object["state"].as_str().unwrap_or("?");
+                    writeln!(out, "{}\t{}\t{}\t{state}\tdue {}", short(&r.id), r.kind, who.name(r), date(r.due))?;
                 }
-                if shown.is_empty() { writeln!(out, "nothing is open") } else { Ok(()) }
+                if listed.is_empty() { writeln!(out, "Nothing is open.") } else { Ok(()) }
             })?);
         }
         RequestCommand::Blur { collection, photo, at, also_copies } => {
@@ -142,7 +140,17 @@ pub(crate) fn run(
         }
         RequestCommand::Open { kind, subject, collection, words, received, due, album, from, until } => {
             let subject = subject.as_deref().map(|s| vault::subject_id(&ledger, s)).transpose()?;
-            let collection = collection.as_deref().map(|c| vault::collection(&ledger, c)).transpose()?.map(|c| c.id);
+            let collection = collection.as_deref().map(|c| vault::collection(&ledger, c)).transpose()?;
+            if let (Some(c), false) = (&collection, album.is_empty())
+                && !Folder::open(&c.directory)?
+                    .list()?
+                    .files
+                    .iter()
+                    .any(|photo| photo.path.as_bytes().starts_with(album.as_bytes()))
+            {
+                return Err(CommandError::NoAlbum { album: album.clone(), collection: c.name.clone() });
+            }
+            let collection = collection.map(|c| c.id);
             let received = received.as_deref().map_or(Ok(now()), day)?;
             let due = due.as_deref().map(day).transpose()?;
             let (from, until) = (from.as_deref().map(day).transpose()?, until.as_deref().map(day).transpose()?);
@@ -150,55 +158,92 @@ pub(crate) fn run(
             let new = NewRequest { kind: *kind, subject, collection, words, received, due, album };
             ledger.run_tx("open a request", now(), |tx| tx.open_request(&new))?
         }
-        RequestCommand::Show { request } => ledger.run_tx("show a request", now(), |tx| tx.request(*request))?,
+        RequestCommand::Show { request } => {
+            let id = vault::request(&ledger, request)?;
+            ledger.run_tx("show a request", now(), |tx| tx.request(id))?
+        }
         RequestCommand::Extend { request, reasons } => {
-            ledger.run_tx("extend a request", now(), |tx| tx.extend_request(*request, reasons))?
+            let id = vault::request(&ledger, request)?;
+            ledger.run_tx("extend a request", now(), |tx| tx.extend_request(id, reasons))?
         }
         RequestCommand::Pause { request } => {
-            ledger.run_tx("pause a request", now(), |tx| tx.pause_request(*request))?
+            let id = vault::request(&ledger, request)?;
+            ledger.run_tx("pause a request", now(), |tx| tx.pause_request(id))?
         }
         RequestCommand::Resume { request } => {
-            ledger.run_tx("resume a request", now(), |tx| tx.resume_request(*request))?
+            let id = vault::request(&ledger, request)?;
+            ledger.run_tx("resume a request", now(), |tx| tx.resume_request(id))?
         }
         RequestCommand::Answer { request, outcome } => {
-            ledger.run_tx("answer a request", now(), |tx| tx.answer_request(*request, *outcome))?
+            let id = vault::request(&ledger, request)?;
+            ledger.run_tx("answer a request", now(), |tx| tx.answer_request(id, *outcome))?
         }
     };
     vault::tell_of_notes_due(&ledger);
     let request = request.into_inner();
     let object = describe(&request, &collections);
     Ok(out.answer(&object, |out| {
-        writeln!(out, "{} {}: {}", request.kind, request.id, object["state"].as_str().unwrap_or("?"))?;
+        let state = object["state"].as_str().unwrap_or("?");
+        writeln!(out, "{} {} by {}: {state}", request.kind, short(&request.id), who.name(&request))?;
         writeln!(out, "received {}, due {}", date(request.received), date(request.due))?;
         if let Some(words) = request.words.as_deref().filter(|words| !words.is_empty()) {
             writeln!(out, "{words}")?;
         }
-        if request.answered.is_none() { writeln!(out, "Next: {}", next(&request)) } else { Ok(()) }
+        if request.answered.is_none() { writeln!(out, "Next: {}", next(&request, &who, &collections)) } else { Ok(()) }
     })?)
 }
 
+/// Who asks, by the words that name them.
+struct People(BTreeMap<SubjectId, (String, String)>);
+
+impl People {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path has one lifetime, the closure all"
+    )]
+    fn of(ledger: &Ledger) -> Result<Self, CommandError> {
+        let all = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
+        Ok(Self(all.into_iter().map(|s| (s.id, (s.handle, s.name))).collect()))
+    }
+
+    /// For a list.
+    fn name(&self, request: &Request) -> String {
+        match request.subject.map(|id| (self.0.get(&id), id)) {
+            Some((Some((handle, name)), _)) => format!("{} ({})", shown(name), shown(handle)),
+            Some((None, id)) => format!("somebody who was erased, or whose name cannot be read ({})", short(&id)),
+            None => "somebody who is not enrolled".to_owned(),
+        }
+    }
+
+    /// For a command.
+    fn word(&self, request: &Request) -> String {
+        request.subject.map_or_else(
+            || "NAME".to_owned(),
+            |id| self.0.get(&id).map_or_else(|| short(&id), |(handle, _)| quoted(handle)),
+        )
+    }
+}
+
 /// What answers a request, for people.
-fn next(request: &Request) -> String {
-    let who = request.subject.map_or_else(|| "SUBJECT".to_owned(), |s| s.to_string());
+fn next(request: &Request, people: &People, collections: &[Collection]) -> String {
+    let (who, id) = (people.word(request), short(&request.id));
+    let place = request.collection.map_or_else(|| "COLLECTION".to_owned(), |c| quoted(collection_name(collections, c)));
     let act = match (request.kind, request.subject) {
-        (RequestKind::Object, None) => "assent request blur COLLECTION PHOTO --at X,Y".to_owned(),
+        (RequestKind::Object, None) => format!("assent request blur {place} PHOTO --at X,Y"),
         (RequestKind::Complaint | RequestKind::Authority, _) => "answer it in writing".to_owned(),
         (_, None) => {
-            let id = request.id;
-            return format!(
-                "tell them that nobody who is not enrolled has a template, then: assent request answer {id} nothing-held"
-            );
+            return format!("tell them that nothing is held about them, then: assent request answer {id} nothing-held");
         }
         (RequestKind::Search, _) => {
-            return format!("assent scan COLLECTION --request {}, which answers it", request.id);
+            return format!("assent scan {place} --request {id}, which answers it");
         }
         (RequestKind::Access | RequestKind::Port, _) => format!("assent access {who} --to FILE.zip"),
         (RequestKind::Rectify, _) => format!("assent subject set {who}"),
-        (RequestKind::Erase, _) => format!("assent erase {who} --certificate FILE"),
+        (RequestKind::Erase, _) => return format!("assent erase {who} --certificate FILE, which answers it"),
         (RequestKind::Restrict, _) => format!("assent subject restrict {who}"),
         (RequestKind::Object, _) => format!("assent consent withdraw {who}"),
     };
-    format!("{act}, then: assent request answer {} granted", request.id)
+    format!("{act}, then: assent request answer {id} granted")
 }
 
 fn describe(r: &Request, collections: &[Collection]) -> Value {

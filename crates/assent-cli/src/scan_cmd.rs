@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use assent::DeclaredRates;
-use assent::ledger::{RequestId, TemplateId};
-use assent::scan::{BATCH_MS, Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
+use assent::ledger::{Collection, Ledger, TemplateId};
+use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::listing_text;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, quoted};
+use crate::output::{Output, count, quoted, shown};
 use crate::progress;
 use crate::refused;
 use crate::search_args::{MemoryArgs, SearchArgs};
@@ -32,8 +32,8 @@ pub(crate) const EXPOSED: &str = "The system did not keep all templates from bei
 
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
-    /// The collection's name
-    collection: String,
+    /// The collection's name [default: the only one]
+    collection: Option<String>,
     #[command(flatten)]
     search: SearchArgs,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(crate) struct ScanArgs {
     /// Answer this request: look for the one person who asked, in the album that they named, once; in collections whose
     /// others are on-request
     #[arg(long, value_name = "REQUEST")]
-    request: Option<RequestId>,
+    request: Option<String>,
 }
 
 /// The two declared rates.
@@ -81,7 +81,8 @@ pub(crate) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let ledger = vault::open_to_compare(flags)?;
-    let collection = vault::collection(&ledger, &args.collection)?;
+    let collection = chosen(&ledger, args.collection.as_deref())?;
+    let request = args.request.as_deref().map(|text| vault::request(&ledger, text)).transpose()?;
     let models = models.load()?;
     let threads = args.search.threads();
     let options = ScanOptions {
@@ -90,14 +91,11 @@ pub(crate) fn run(
         rates: args.rates.declared(),
         memory_mb: args.memory.megabytes(threads),
         free_bytes: free_memory_bytes(),
-        request: args.request,
+        request,
     };
     let stop = stop_on_interrupt();
     let bar = progress::bar(0, "photos");
-    bar.println(format!(
-        "The newest photos come first, and what is found is kept every {} seconds: Ctrl-C stops, the next scan goes on.",
-        BATCH_MS / 1000
-    ));
+    bar.println("Scanning, newest first. Press Ctrl-C to pause; the next scan continues here.");
     let opening = progress::bar(0, "templates opened");
     let mut tick = |p: Progress| {
         if p.stage == Stage::Opening {
@@ -117,7 +115,7 @@ pub(crate) fn run(
     bar.finish_and_clear();
     let expected = Expected::of(&summary);
     out.answer(&object(&summary, expected), |out| {
-        for line in lines(&summary, &args.collection, expected) {
+        for line in lines(&summary, &collection.name, expected) {
             writeln!(out, "{line}")?;
         }
         Ok(())
@@ -176,12 +174,9 @@ impl Expected {
 
     fn line(self) -> String {
         let (named, both) = self.wrong();
-        let proposed = format!("{} proposed", about(both - named.unwrap_or(0.0)));
-        let wrongly = named.map_or_else(|| proposed.clone(), |n| format!("{} named and {proposed}", about(n)));
-        format!(
-            "Of at most {} of people who are not enrolled, {wrongly} wrongly are to be expected by the models' table.",
-            count(self.strangers, "face")
-        )
+        let proposed = format!("{} wrong suggestions", about(both - named.unwrap_or(0.0)));
+        let wrong = named.map_or_else(|| proposed.clone(), |n| format!("{} wrong names and {proposed}", about(n)));
+        format!("Expected mistakes in this scan: {wrong}.")
     }
 }
 
@@ -246,17 +241,45 @@ fn missing_lines(s: &ScanSummary, collection: &str) -> Vec<String> {
     lines
 }
 
+/// "Scanned 30 photos of trip (all new)."
+fn scanned(s: &ScanSummary, collection: &str) -> String {
+    let whole = format!("Scanned {} of {}", count(s.photos, "photo"), shown(collection));
+    if s.photos == s.looked_at && s.rematched + s.unchanged + s.moved + s.removed + s.missing == 0 {
+        return if s.photos == 0 {
+            format!("There is no photo in {}.", shown(collection))
+        } else {
+            format!("{whole} (all new).")
+        };
+    }
+    let parts = [
+        (s.looked_at, "new or changed"),
+        (s.rematched, "known, and compared with people who enrolled since"),
+        (s.unchanged, "unchanged"),
+        (s.moved, "moved"),
+    ];
+    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    format!("{whole}: {}.", parts.join(", "))
+}
+
+/// The collection that was named, or the only one.
+fn chosen(ledger: &Ledger, name: Option<&str>) -> Result<Collection, CommandError> {
+    if let Some(name) = name {
+        return Ok(vault::collection(ledger, name)?);
+    }
+    let mut all = vault::collections(ledger)?;
+    match all.len() {
+        0 => Err(CommandError::Missing { flag: "a collection (assent collection add NAME FOLDER)" }),
+        1 => Ok(all.remove(0)),
+        _ => {
+            let line = |c: &Collection| format!("{}\t{}", quoted(&c.name), shown(&c.directory));
+            Err(CommandError::WhichCollection { names: all.iter().map(line).collect::<Vec<_>>().join("\n") })
+        }
+    }
+}
+
 /// The summary for people.
 pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected>) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{} in {collection}: {} looked at, {} known ones compared with newcomers, {} unchanged, {} moved, {} missing",
-        count(s.photos, "photo"),
-        s.looked_at,
-        s.rematched,
-        s.unchanged,
-        s.moved,
-        s.missing
-    )];
+    let mut lines = vec![scanned(s, collection)];
     lines.extend(missing_lines(s, collection));
     if let Some(lock) = &s.locked {
         lines.push(format!("{} found, and compared with nobody: {lock}", count(s.faces, "face")));
@@ -296,7 +319,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
     lines.extend(refused::lines(&s.failed));
     lines.extend(listing_text::lines(&s.problems, &s.left_out));
     if s.stopped {
-        lines.push("Stopped; the next scan goes on where this one was.".to_owned());
+        lines.push("Stopped; the next scan continues here.".to_owned());
     }
     lines
 }
@@ -311,14 +334,8 @@ mod tests {
             let line = Expected { strangers, fpir, fpir_review }.line();
             assert!(line.contains(expected), "{name}: {line}");
         };
-        check(
-            "default rates",
-            60,
-            Some(0.001),
-            0.05,
-            "60 faces of people who are not enrolled, about 0.06 named and about 2.9",
-        );
-        check("one face", 1, Some(0.001), 0.05, "1 face of people who are not enrolled, fewer than 0.01 named");
-        check("no match", 10_000, None, 0.05, "about 500 proposed wrongly");
+        check("default rates", 60, Some(0.001), 0.05, "about 0.06 wrong names and about 2.9 wrong suggestions");
+        check("one face", 1, Some(0.001), 0.05, "fewer than 0.01 wrong names");
+        check("no match", 10_000, None, 0.05, ": about 500 wrong suggestions.");
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct SearchArgs {
     /// A photo's longest side while it is searched, pixels; larger finds smaller faces and takes longer
     #[arg(long, value_name = "PX", default_value_t = SearchOptions::default().side_px, value_parser = clap::value_parser!(u32).range(64..=16_000))]
     side: u32,
-    /// Find upright faces alone: faster
+    /// Find upright faces only: faster
     #[arg(long, conflicts_with = "any_way_up")]
     upright: bool,
     /// Find faces whichever way up they are (the default)
@@ -20,7 +20,7 @@ pub(crate) struct SearchArgs {
     /// Look at every pixel at the full side, not only where a smaller picture shows something: slower
     #[arg(long)]
     exhaustive: bool,
-    /// Photos that are looked at at once [default: the number of processors]
+    /// Photos to process in parallel [default: the number of processors]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }

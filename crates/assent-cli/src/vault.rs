@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Collection, CollectionId, Database, Expired, Ledger, OpenError, Recovered, RestoreError, RingSecret,
-    Settings, Subject, SubjectId, TakenUp, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Backup, Database, Expired, Ledger, OpenError, Recovered, RestoreError, RingSecret, Settings, TakenUp, Timestamp,
+    Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -25,14 +25,24 @@ use crate::places::{self, PlacesError};
 /// In the vault's folder: the name of its key ring below the folder of key rings.
 const RING_NAME_FILE: &str = "key-ring-name";
 
+/// In the vault's folder: its tables.
+const DATABASE_FILE: &str = "assent.db";
+
 /// In the vault's folder, while an order to stop is being given: whatever runs ends.
 const STOP_FILE: &str = "stop";
+
+/// In the vault's folder: the command that worked on it last, or does now.
+const BUSY_FILE: &str = "working";
 
 /// How often it is looked for.
 const STOP_LOOKED_FOR: Duration = Duration::from_millis(100);
 
 /// So often an order is tried while another program has the vault: five seconds.
 const STOP_TRIES: u32 = 50;
+
+pub(crate) use crate::lookup::{
+    collection, collection_name, collections, collections_ever, order, request, short, subject, subject_id,
+};
 
 /// `--vault`, `--key-ring`, and what opens the key ring.
 #[derive(Debug, Clone)]
@@ -44,6 +54,8 @@ pub(crate) struct VaultFlags {
     pub(crate) ask_about_clock: bool,
     /// Whether they said so already.
     pub(crate) clock_is_right: bool,
+    /// The command's name.
+    pub(crate) doing: String,
 }
 
 /// Why a vault could not be opened or made.
@@ -78,6 +90,37 @@ pub(crate) enum VaultError {
     /// The ledger refused.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no vault in this folder, and one of this name elsewhere.
+    #[error("there is no vault at {}, but there is one at {}: name it with --vault", folder.display(), elsewhere.display())]
+    Elsewhere {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// Where there is one.
+        elsewhere: PathBuf,
+    },
+    /// Another command has the vault.
+    #[error(
+        "`assent {doing}` is working on the vault at {}; wait until it is done, or stop it (Ctrl-C), then try again",
+        folder.display()
+    )]
+    Busy {
+        /// The command's name.
+        doing: String,
+        /// Where.
+        folder: PathBuf,
+    },
+    /// The vault is another user's.
+    #[error(
+        "this user may not use the vault at {}: run assent as the user who made it, or name your own with --vault",
+        folder.display()
+    )]
+    NotYours {
+        /// Where.
+        folder: PathBuf,
+        /// What was refused.
+        #[source]
+        source: io::Error,
+    },
     /// The backup was refused.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -104,7 +147,10 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
-    let ledger = Ledger::open(&place, tools(flags.keeper.secrets(&[&place.ring])?)?, now())?;
+    let opened = Ledger::open(&place, tools(flags.keeper.secrets(&[&place.ring])?)?, now());
+    let ledger = opened.map_err(|refused| why_not_opened(refused, &place.folder))?;
+    // For whoever finds the vault busy; the vault is as right without it.
+    note_what_is_done(&place.folder, &flags.doing).ok();
     if let Some(said) = older_ring(&ledger) {
         tell(&said);
     }
@@ -116,6 +162,57 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
         ledger.confirm_clock(now())?;
     }
     Ok(ledger)
+}
+
+fn note_what_is_done(folder: &Path, doing: &str) -> io::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(BUSY_FILE))?;
+    file.write_all(doing.as_bytes())
+}
+
+/// What a person can do about a vault that does not open.
+fn why_not_opened(refused: OpenError, folder: &Path) -> VaultError {
+    match refused {
+        OpenError::NoVault { folder } => no_vault(folder),
+        OpenError::Busy { folder } => match fs::read_to_string(folder.join(BUSY_FILE)) {
+            Ok(doing) if !doing.is_empty() => VaultError::Busy { doing, folder },
+            _ => OpenError::Busy { folder }.into(),
+        },
+        OpenError::Io { source, .. } if not_yours(&source) => {
+            VaultError::NotYours { folder: folder.to_owned(), source }
+        }
+        other => other.into(),
+    }
+}
+
+fn not_yours(source: &io::Error) -> bool {
+    matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Whether a folder holds a vault.
+fn holds_vault(folder: &Path) -> bool {
+    folder.join(DATABASE_FILE).exists()
+}
+
+/// There is no vault in a folder; one of the same name may lie beside a folder above it.
+fn no_vault(folder: PathBuf) -> VaultError {
+    let name = folder.file_name().unwrap_or_default().to_owned();
+    let above = folder.ancestors().skip(2).map(|above| above.join(&name));
+    let found = above.into_iter().find(|elsewhere| !name.is_empty() && holds_vault(elsewhere));
+    match found {
+        Some(elsewhere) => VaultError::Elsewhere { folder, elsewhere },
+        None => OpenError::NoVault { folder }.into(),
+    }
+}
+
+/// Refuses to go on where a vault is already: before anybody is asked anything.
+///
+/// # Errors
+///
+/// [`OpenError::VaultExists`] inside.
+pub(crate) fn refuse_existing(flags: &VaultFlags) -> Result<(), VaultError> {
+    let folder = places::vault_dir(flags.vault.as_deref())?;
+    if holds_vault(&folder) { Err(OpenError::VaultExists { folder }.into()) } else { Ok(()) }
 }
 
 /// Opens the vault for what compares faces or ends what is due, and ends the consents whose date has come. Returns which.
@@ -249,7 +346,7 @@ pub(crate) fn open_and_stop_others<T>(
     let mut tries = 0;
     let outcome = loop {
         match open(flags) {
-            Err(VaultError::Open(OpenError::Busy { .. })) if tries < STOP_TRIES => {
+            Err(VaultError::Open(OpenError::Busy { .. }) | VaultError::Busy { .. }) if tries < STOP_TRIES => {
                 if tries == 0 {
                     let io = |source| VaultError::Io { op: "write", path: path.clone(), source };
                     fs::write(&path, "an order to stop is being given\n").map_err(io)?;
@@ -382,8 +479,9 @@ fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
     let name = match fs::read_to_string(&path) {
         Ok(name) => name,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(OpenError::NoVault { folder: folder.to_owned() }.into());
+            return Err(no_vault(folder.to_owned()));
         }
+        Err(source) if not_yours(&source) => return Err(VaultError::NotYours { folder: folder.to_owned(), source }),
         Err(source) => return Err(VaultError::Io { op: "read", path, source }),
     };
     // A name, never a way: what lies in the vault's folder must not point to anywhere else.
@@ -393,67 +491,4 @@ fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
 
 fn tools(secrets: Vec<RingSecret>) -> Result<Tools, VaultError> {
     Ok(Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), secrets, rules: rulebook()? })
-}
-
-/// The collection of this name.
-///
-/// # Errors
-///
-/// - [`TxError::Caller`] if there is none.
-/// - As the ledger.
-pub(crate) fn collection(ledger: &Ledger, name: &str) -> Result<Collection, TxError> {
-    let all = collections(ledger)?;
-    all.into_iter()
-        .find(|c| c.name == name)
-        .ok_or_else(|| TxError::Caller(Box::new(NoSuchCollection { name: name.to_owned() })))
-}
-
-/// No collection has this name.
-#[derive(Debug, Error)]
-#[error("there is no collection named {name}; `assent collection list` shows them")]
-struct NoSuchCollection {
-    name: String,
-}
-
-/// All collections.
-///
-/// # Errors
-///
-/// As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
-    Ok(ledger.run_tx("list collections", now(), |tx| tx.collections())?.into_inner())
-}
-
-/// The same with those that were removed: for the names of what is over.
-///
-/// # Errors
-///
-/// As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn collections_ever(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
-    Ok(ledger.run_tx("list collections", now(), |tx| tx.collections_ever())?.into_inner())
-}
-
-/// The name of one of these collections.
-pub(crate) fn collection_name(all: &[Collection], id: CollectionId) -> &str {
-    all.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str())
-}
-
-/// The same, also for somebody whose key is damaged, so that their name cannot be read.
-///
-/// # Errors
-///
-/// As [`assent::ledger::Tx::find_subject_id`].
-pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, TxError> {
-    Ok(ledger.run_tx("find a subject", now(), |tx| tx.find_subject_id(reference))?.into_inner())
-}
-
-/// The subject that `reference` means: an id, the beginning of one, a handle or a unique name.
-///
-/// # Errors
-///
-/// As [`assent::ledger::Tx::find_subject`].
-pub(crate) fn subject(ledger: &Ledger, reference: &str) -> Result<Subject, TxError> {
-    Ok(ledger.run_tx("find a subject", now(), |tx| tx.find_subject(reference))?.into_inner())
 }

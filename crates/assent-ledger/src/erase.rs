@@ -72,7 +72,10 @@ impl Ledger {
         let begun = self.run_tx("erase", now, |tx| match tx.tombstone(subject)? {
             Some(Tombstone { done: Some(_), .. }) => Err(TxError::Erased { subject }),
             Some(interrupted) => Ok((interrupted, Vec::new())),
-            None => tx.erase_rows(subject),
+            None => {
+                tx.answer_erasures(subject)?;
+                tx.erase_rows(subject)
+            }
         })?;
         let (tombstone, templates) = begun.into_inner();
         forget(&templates);

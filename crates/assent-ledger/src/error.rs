@@ -18,13 +18,13 @@ use crate::seal::SealError;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder holds no vault.
-    #[error("there is no vault at {}; make one with: assent init", folder.display())]
+    #[error("there is no vault at {}. If it lies elsewhere, name its whole path with --vault; a new one is made with: assent init", folder.display())]
     NoVault {
         /// The folder.
         folder: PathBuf,
     },
     /// A vault is to be created where there is one.
-    #[error("there is a vault at {} already; name another folder", folder.display())]
+    #[error("there is a vault at {} already: `assent doctor` says what it needs. For a second one, name another folder with --vault", folder.display())]
     VaultExists {
         /// The folder.
         folder: PathBuf,
@@ -146,7 +146,7 @@ pub enum TxError {
     #[error("this concerns too many people at once for one leaf of the log; do it in smaller parts")]
     LeafTooLong,
     /// There is no complete erasure to certify.
-    #[error("nobody with the id {subject} was erased here; erase them first")]
+    #[error("nobody with this id was erased here; erase them first")]
     NotErased {
         /// Who was named.
         subject: SubjectId,
@@ -161,13 +161,13 @@ pub enum TxError {
     #[error(transparent)]
     Caller(Box<dyn Error + Send + Sync>),
     /// No such collection.
-    #[error("there is no collection {collection:?}; list them with: assent collection list")]
+    #[error("there is no such collection; list them with: assent collection list")]
     NoCollection {
         /// Which.
         collection: CollectionId,
     },
     /// No subject answers to the reference.
-    #[error("no subject of this vault answers to that; list them with: assent subject list")]
+    #[error("nobody here is called that; list everybody with: assent subject list")]
     NoSubject,
     /// No subject answers to the reference, of those whose names can be read.
     #[error(
@@ -179,19 +179,19 @@ pub enum TxError {
         people: usize,
     },
     /// Several subjects answer to the reference.
-    #[error("{count} subjects of this vault answer to that; give a longer part of the id, or the handle")]
+    #[error("{count} people here are called that; give the handle: assent subject list")]
     AmbiguousSubject {
         /// How many.
         count: usize,
     },
     /// No such grant.
-    #[error("there is no consent {grant:?}; list them with: assent consent list")]
+    #[error("there is no such consent; list them with: assent consent list NAME")]
     NoGrant {
         /// Which.
         grant: GrantId,
     },
     /// No such witness.
-    #[error("there is no registered witness {witness:?}; register one with: assent witness add")]
+    #[error("there is no such witness; list them with: assent witness list")]
     NoWitness {
         /// Which.
         witness: WitnessId,
@@ -227,15 +227,13 @@ pub enum TxError {
         count: u64,
     },
     /// The collection was frozen.
-    #[error("the collection {collection:?} is frozen: nothing new is stored or looked for in it")]
+    #[error("this collection is frozen: nothing new is stored or looked for in it")]
     Frozen {
         /// Which.
         collection: CollectionId,
     },
     /// An order to stop is in force.
-    #[error(
-        "an order to stop is in force here ({order}); `assent freeze list` shows it, and `assent freeze lift` ends it"
-    )]
+    #[error("an order to stop is in force here; `assent freeze list` shows it, and `assent freeze lift` ends it")]
     Stopped {
         /// Which.
         order: OrderId,
@@ -244,14 +242,15 @@ pub enum TxError {
     #[error("an order to stop needs a reason: whoever finds things stopped has to know why (--reason)")]
     NoReason,
     /// There is no such order in force.
-    #[error("no order {order} is in force; `assent freeze list` shows all")]
+    #[error("this order is not in force; `assent freeze list` shows all")]
     NoOrder {
         /// Which was named.
         order: OrderId,
     },
     /// The collection's basis is `none`.
     #[error(
-        "faces in the collection {collection:?} may not be compared, because it names no basis for the other people in it (--others none)"
+        "faces in this collection may not be compared, because it was added with --others none: it gives no reason why the \
+         other people in it may be looked at"
     )]
     NoBasis {
         /// Which.
@@ -259,14 +258,17 @@ pub enum TxError {
     },
     /// Matching runs on a subject's own request alone.
     #[error(
-        "R11: faces in the collection {collection:?} are compared on a person's own request alone; enter it (assent request open search), then: assent scan COLLECTION --request ID"
+        "this collection is searched only when someone asks. Open a request: assent request open search --subject NAME \
+         --collection NAME"
     )]
     OnRequest {
         /// Which.
         collection: CollectionId,
     },
     /// The request asks for no search here.
-    #[error("R11: the request {request} is no search by somebody on the roster in this collection")]
+    #[error(
+        "this request does not ask for a search in this collection by somebody who is enrolled; `assent request list` shows all"
+    )]
     NotAsked {
         /// Which was named.
         request: RequestId,
@@ -277,17 +279,31 @@ pub enum TxError {
     )]
     OthersOfKind,
     /// A statement about a collection is not one.
-    #[error("a statement is empty, or the review of the impact assessment is not after its date")]
+    #[error(
+        "say where the impact assessment is found (three characters at least), and a review that is after its date (--dpia, \
+         --dpia-date, --dpia-review)"
+    )]
     BasisForm,
+    /// A statement says nothing.
+    #[error(
+        "write the statement in words that somebody else understands; a letter is no reason (--necessity, --alternative)"
+    )]
+    NoStatement,
     /// A rule pack forbids the step.
     #[error(transparent)]
     Rule(#[from] RuleError),
     /// The notice is none of the vault's.
-    #[error("R3: the notice is not one of this vault's; add it first: assent notice add FILE")]
+    #[error("the notice is not one of this vault's; add it first: assent notice add FILE")]
     NoNotice,
     /// The notice is not one.
     #[error("a notice needs a name, a language tag such as en, and a text")]
     NoticeForm,
+    /// A notice with something left to fill in.
+    #[error("the notice is not filled in yet: [{part}]. Replace every text in square brackets, then try again")]
+    NoticeUnfilled {
+        /// The first of what is left.
+        part: String,
+    },
     /// The same text is there under another name.
     #[error("this text is a notice already, under another name or in another language; `assent notice list` shows it")]
     NoticeTaken,
@@ -299,7 +315,7 @@ pub enum TxError {
     OtherRenewal,
     /// What is held of the person may only be kept.
     #[error(
-        "what is held of {subject:?} is restricted: it is kept and not used; `assent subject restrict --lift` ends that"
+        "what is held about this person is set apart at their request: it is kept and not used; `assent subject restrict NAME --lift` ends that"
     )]
     Restricted {
         /// Whose.
@@ -331,7 +347,9 @@ pub enum TxError {
     },
     /// A request is past due.
     #[error(
-        "the request {request} is overdue by {days} day(s), so nothing new is enrolled or scanned; answer it, then: assent request answer {request}"
+        "a request is overdue by {}, so nothing new is enrolled or scanned. Answer the person, then note it: \
+         assent request answer {} granted (or refused, nothing-held); `assent request list` shows all",
+        days_of(*.days), short(request)
     )]
     Overdue {
         /// Which.
@@ -340,36 +358,37 @@ pub enum TxError {
         days: i64,
     },
     /// There is no such request.
-    #[error("there is no request {request}; `assent request list` shows all")]
+    #[error("there is no such request; `assent request list` shows all")]
     NoRequest {
         /// Which was named.
         request: RequestId,
     },
     /// The request is not where the step begins.
-    #[error("the request {request} cannot take this step; `assent request show` says where it is")]
+    #[error("this request cannot take this step; `assent request list` says where it is")]
     RequestStep {
         /// Which.
         request: RequestId,
     },
+    /// A search without a place.
+    #[error("say in which collection to search: --collection NAME (`assent collection list` shows them)")]
+    SearchNowhere,
     /// The dates of a request do not fit.
     #[error("a request cannot come later than now, nor be due before it came or later than the law says")]
     RequestDates,
     /// The law knows no extension.
-    #[error("R36: the law that applies here lets nobody put this answer off")]
+    #[error("the law that applies here does not allow more time for this answer")]
     NoExtension,
     /// The law does not let the time stand still.
-    #[error("R36: the law that applies here does not let the time stand still while somebody is asked")]
+    #[error("the law that applies here does not pause the deadline while you wait for a reply")]
     NoPause,
     /// The collection was not declared to keep crops.
-    #[error(
-        "the collection {collection:?} keeps no crops; that is declared when it is added: assent collection add --keep-crops"
-    )]
+    #[error("this collection keeps no crops; that is declared when it is added: assent collection add --keep-crops")]
     NoCrops {
         /// Which.
         collection: CollectionId,
     },
     /// The handle is taken by another subject.
-    #[error("a subject has this handle already; choose another handle")]
+    #[error("somebody has this handle already; choose another handle")]
     HandleTaken,
     /// The handle is empty, or not to be told from an id.
     #[error(
@@ -380,7 +399,7 @@ pub enum TxError {
     #[error("only a household vault has an owner, and only one; add this person without --self")]
     Owner,
     /// A household holds 25 subjects at most.
-    #[error("a household vault holds at most 25 subjects; a larger group needs a vault of an organisation")]
+    #[error("a household vault holds at most 25 people; a larger group needs a vault of an organisation")]
     HouseholdFull,
     /// A household knows one purpose.
     #[error(
@@ -388,7 +407,7 @@ pub enum TxError {
     )]
     HouseholdPurpose,
     /// The evidence lacks witnesses.
-    #[error("R4: this release needs {needed} distinct registered witness(es) and names {given} (--witness)")]
+    #[error("this form needs {} different {}; you named {} (--witness)", number(*.needed), if *.needed == 1 { "witness" } else { "witnesses" }, number(*.given))]
     Witnesses {
         /// How many are needed.
         needed: usize,
@@ -396,19 +415,19 @@ pub enum TxError {
         given: usize,
     },
     /// A witness without a key cannot sign.
-    #[error("R4: the witness {witness:?} has no key to sign with; they make one with: assent witness add NAME")]
+    #[error("this witness has no passphrase to sign with yet; they choose one with: assent witness add NAME")]
     NoWitnessKey {
         /// Which.
         witness: WitnessId,
     },
     /// A witness keeps the key that they have.
-    #[error("R4: the witness {witness:?} has a key already; another person is registered under another name")]
+    #[error("this witness has a passphrase already; another person is registered under another name")]
     WitnessHasKey {
         /// Which.
         witness: WitnessId,
     },
     /// The passphrase does not open the witness's key.
-    #[error("R4: this is not the passphrase of the witness {witness:?}; nothing was signed")]
+    #[error("this is not the witness's passphrase; nothing was signed")]
     WitnessPassphrase {
         /// Which.
         witness: WitnessId,
@@ -417,34 +436,34 @@ pub enum TxError {
     #[error("a passphrase takes 64 MiB of memory to become a key, and this machine has not so much free")]
     NoMemoryForKey,
     /// The signature of a witness is missing.
-    #[error("R4: the witness {witness:?} has not signed; they sign with: assent witness sign NAME")]
+    #[error("a witness has not signed yet; they sign with: assent witness sign NAME")]
     NotSigned {
         /// Which.
         witness: WitnessId,
     },
     /// A witness signs once.
-    #[error("R4: the witness {witness:?} has signed this already; the other witness signs, too (witness)")]
+    #[error("this witness has signed this already; the other witness signs, too")]
     SignedTwice {
         /// Which.
         witness: WitnessId,
     },
     /// The consent is none of those that the witnesses signed.
-    #[error("R4: this consent is not among those that the witnesses signed (collection, purpose); record it again")]
+    #[error("this consent is for another collection or purpose than the witnesses signed; record it again")]
     OtherStatement,
     /// A signature does not fit: the key is another's, or what was signed was changed.
-    #[error("R4: the signature of the witness {witness:?} does not fit what is recorded (signature); record it again")]
+    #[error("the signature of a witness does not fit what is recorded; record it again")]
     WrongSignature {
         /// Whose.
         witness: WitnessId,
     },
     /// There is nothing to sign.
-    #[error("R4: nothing waits for the witness {witness:?}; enrolments wait after: assent enrol --witness")]
+    #[error("nothing waits for this witness; enrolments wait after: assent enrol --witness")]
     NothingToSign {
         /// Which.
         witness: WitnessId,
     },
     /// Somebody else witnesses this.
-    #[error("R4: the enrolment {pending:?} names other witnesses than {witness:?} (witness)")]
+    #[error("this enrolment names other witnesses")]
     OtherWitness {
         /// Which enrolment.
         pending: PendingId,
@@ -452,24 +471,22 @@ pub enum TxError {
         witness: WitnessId,
     },
     /// No such enrolment waits.
-    #[error("no enrolment {pending:?} waits for witnesses; it is complete or was given up")]
+    #[error("this enrolment does not wait for witnesses; it is complete or was cancelled")]
     NoPending {
         /// Which.
         pending: PendingId,
     },
     /// The same consent waits already.
     #[error(
-        "R4: a consent of this person for the same collection and purpose waits for its witnesses already ({pending:?}); \
-         let them sign it, or give it up with: assent consent withdraw"
+        "this person is already recorded for this collection and purpose, and waits for the witnesses' signatures. To cancel \
+         it: assent consent withdraw NAME"
     )]
     PendingExists {
         /// Which.
         pending: PendingId,
     },
     /// A statement of one's own counts only for a household's owner.
-    #[error(
-        "a statement at the terminal counts only for the owner of a household vault; everybody else needs a release"
-    )]
+    #[error("only the owner of a household vault can enrol with --self; everybody else signs a form")]
     SelfStatement,
     /// The release file was used before.
     #[error("this release file was used before; every person signs a release of their own, and each is used once")]
@@ -481,25 +498,25 @@ pub enum TxError {
     #[error("the consent would end before it begins or is over already; give a later end")]
     Validity,
     /// The record would say that the consent held before it was recorded.
-    #[error("R3: a consent holds from when it is recorded on; it cannot begin in the past")]
+    #[error("a consent is valid from when it is recorded; it cannot begin in the past")]
     Backdated,
     /// There is an active grant for the same subject, collection and purpose.
-    #[error("this subject has a consent for this collection and purpose already; withdraw or renew that one")]
+    #[error("this person has a consent for this collection and purpose already; withdraw or renew that one")]
     GrantExists,
     /// The grant is not in force now.
-    #[error("the consent {grant:?} is not in force; ask the person for a new one")]
+    #[error("this consent is not in force; ask the person for a new one")]
     NotActive {
         /// Which.
         grant: GrantId,
     },
     /// The grant is for another purpose than the step needs.
-    #[error("the consent {grant:?} is for another purpose; this step needs find-my-photos")]
+    #[error("this consent is for another purpose; this step needs find-my-photos")]
     OtherPurpose {
         /// Which.
         grant: GrantId,
     },
     /// The grant is for another collection than the photo.
-    #[error("the consent {grant:?} is for another collection than the photo")]
+    #[error("this consent is for another collection than the photo")]
     OtherCollection {
         /// Which.
         grant: GrantId,
@@ -511,19 +528,36 @@ pub enum TxError {
         photo: PhotoId,
     },
     /// A person may decide only what was proposed.
-    #[error(
-        "face {face} was not proposed for this subject, so there is nothing to confirm or refuse; nobody names a face by hand"
-    )]
+    #[error("number {face} is not one of this person's proposals; `assent review NAME` shows them")]
     NotProposed {
         /// Which.
         face: FaceId,
     },
     /// The subject was erased.
-    #[error("{subject:?} was erased; an erased id never comes back")]
+    #[error("this person was erased; an erased id never comes back")]
     Erased {
         /// Who.
         subject: SubjectId,
     },
+}
+
+/// A number in a sentence.
+fn number(n: usize) -> String {
+    match n {
+        0 => "none".to_owned(),
+        1 => "one".to_owned(),
+        2 => "two".to_owned(),
+        n => n.to_string(),
+    }
+}
+
+fn days_of(days: i64) -> String {
+    if days == 1 { "a day".to_owned() } else { format!("{days} days") }
+}
+
+/// The first digits of an id, by which a command finds what it belongs to.
+fn short(id: &impl std::fmt::Display) -> String {
+    id.to_string().chars().take(8).collect()
 }
 
 /// What to do about what the database said.

@@ -27,7 +27,7 @@ pub enum EvidenceError {
     #[error("this is signed, and no list of evidence that this version can read")]
     Form,
     /// A name on the list, or of a file, leads out of a folder or is no name.
-    #[error("{name:?} is no name for a file in evidence: {source}")]
+    #[error("{name} is no name for a file in evidence: {source}")]
     Name {
         /// Which.
         name: String,

@@ -54,6 +54,7 @@ mod publish;
 mod reader;
 mod receipt;
 mod repair;
+mod requirement;
 mod restore;
 mod rotate;
 mod rules;

@@ -173,6 +173,22 @@ impl fmt::Display for EntryName {
     }
 }
 
+/// The first square brackets with words in them: what a draft leaves for somebody to fill in. Marks such as `[1]`, and
+/// links, are none.
+pub(crate) fn unfilled(text: &str) -> Option<&str> {
+    text.match_indices('[').find_map(|(at, _)| {
+        let rest = &text[at + 1..];
+        let inner = &rest[..rest.find(']')?];
+        let link = rest[inner.len() + 1..].starts_with(['(', '[', ':']);
+        (!link && !inner.contains('[') && inner.chars().filter(|c| c.is_alphabetic()).count() >= 2).then_some(inner)
+    })
+}
+
+/// Whether a text has something left to fill in.
+pub(crate) fn is_unfilled(text: &str) -> bool {
+    unfilled(text).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

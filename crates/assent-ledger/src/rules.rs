@@ -326,11 +326,11 @@ impl<'a> Rules<'a> {
 pub enum RuleError {
     /// Nobody said how old the person is.
     #[error(
-        "R9: nobody has said how old this person is; say it with: assent subject set SUBJECT --born 2011-04 (or adult)"
+        "nobody has said how old this person is; say it with: assent subject set SUBJECT --born 2011-04 (or adult)"
     )]
     AgeUnknown,
     /// Too young, and nobody can sign for them.
-    #[error("R9: under {pack}, nobody below {years} years is enrolled")]
+    #[error("under {pack}, nobody below {years} years can be enrolled")]
     TooYoung {
         /// The age that is needed.
         years: u8,
@@ -339,14 +339,15 @@ pub enum RuleError {
     },
     /// Too young to sign alone.
     #[error(
-        "R9: below {years} years a holder of parental responsibility signs too; record a release that they signed (--signed-by both or parent)"
+        "below {years} years a parent signs too; record a form that a holder of parental responsibility signed \
+         (--signed-by both or parent)"
     )]
     ParentMissing {
         /// From which age on a person signs alone.
         years: u8,
     },
     /// The consent lasts longer than the law allows.
-    #[error("R7: this consent may end on {latest} at the latest, under {pack}; give an earlier end (--expires)")]
+    #[error("this consent can run until {latest} at most ({pack}); give an earlier end (--expires)")]
     TooLong {
         /// The latest day.
         latest: String,
@@ -355,7 +356,9 @@ pub enum RuleError {
     },
     /// The controller sits elsewhere and has named nobody.
     #[error(
-        "R19: a controller outside {pack} needs a representative there; name one with: assent controller set --representative \"{pack}=NAME, ADDRESS\""
+        "the law of {pack} applies to this person, and you need a representative there. If they live elsewhere, or their \
+         country is not set, say which: assent subject set NAME --jurisdiction CODE. If not: assent controller set \
+         --representative \"{pack}=NAME, ADDRESS\""
     )]
     NoRepresentative {
         /// The rule pack.
@@ -363,8 +366,8 @@ pub enum RuleError {
     },
     /// A piece is missing: faces of the collection are not compared.
     #[error(
-        "{}: {} is missing for the collection {collection:?} ({pack} asks for it); `assent doctor` says how to give it",
-        piece.requirement(), piece.title()
+        "{} is missing for this collection ({pack} asks for it); `assent doctor` says how to give it",
+        piece.title()
     )]
     Missing {
         /// Which.
@@ -376,8 +379,8 @@ pub enum RuleError {
     },
     /// The review of a piece is overdue.
     #[error(
-        "{}: the review of {} is overdue since {since} in the collection {collection:?}; review it, then: assent collection basis NAME --dpia REF --dpia-date DATE --dpia-review DATE",
-        piece.requirement(), piece.title()
+        "the review of {} is overdue since {since} for this collection; review it, then: assent collection basis NAME --dpia REF --dpia-date DATE --dpia-review DATE",
+        piece.title()
     )]
     ReviewOverdue {
         /// Which.

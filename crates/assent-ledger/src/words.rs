@@ -9,6 +9,9 @@ pub enum WordError {
     /// The text of a purpose has another form.
     #[error("this is not a purpose: write 1 to 40 of the characters a-z, 0-9 and '-'")]
     PurposeForm,
+    /// There is no such purpose.
+    #[error("there is no such purpose; write find-my-photos, publish-website, publish-print or name-in-metadata")]
+    PurposeUnknown,
     /// The purpose is one that Assent does not serve.
     #[error(
         "this purpose is refused: Assent serves no police, border, surveillance or watch-list work; name another purpose"
@@ -33,7 +36,7 @@ pub enum WordError {
     KindForm,
 }
 
-/// What a grant allows. Four are built in; operators name their own.
+/// What a grant allows. A person agrees to one of [`Purpose::KNOWN`]; older vaults may hold others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Purpose(String);
 
@@ -57,6 +60,9 @@ const REFUSED: [&str; 13] = [
 impl Purpose {
     /// The purpose under which a person is looked for.
     pub const FIND: &'static str = "find-my-photos";
+
+    /// All that a person can agree to.
+    pub const KNOWN: [&'static str; 4] = [Self::FIND, "publish-website", "publish-print", "name-in-metadata"];
 
     /// Checks a text and makes a purpose of it.
     ///
@@ -115,8 +121,10 @@ impl fmt::Display for Purpose {
 impl FromStr for Purpose {
     type Err = WordError;
 
+    /// Reads one of the purposes that there are.
     fn from_str(text: &str) -> Result<Self, WordError> {
-        Self::new(text)
+        let purpose = Self::new(text)?;
+        if Self::KNOWN.contains(&text) { Ok(purpose) } else { Err(WordError::PurposeUnknown) }
     }
 }
 

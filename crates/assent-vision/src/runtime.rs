@@ -57,6 +57,15 @@ pub enum Role {
     Embedder,
 }
 
+impl Role {
+    fn deed(self) -> &'static str {
+        match self {
+            Self::Detector => "finds faces",
+            Self::Embedder => "compares faces",
+        }
+    }
+}
+
 /// The library that was loaded first, and its environment: the library allows a process one of them.
 static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
@@ -92,7 +101,7 @@ pub enum RuntimeError {
 #[derive(Debug, Error)]
 pub enum InferenceError {
     /// The library refused the network.
-    #[error("the inference library refuses the {role:?} network of the pack; `assent packs verify` checks its files")]
+    #[error("the inference library refuses the pack's network that {}; `assent packs verify` checks its files", role.deed())]
     Load {
         /// Which network.
         role: Role,
@@ -101,7 +110,7 @@ pub enum InferenceError {
         source: ort::Error,
     },
     /// The network gives something that its card does not name.
-    #[error("the {role:?} network of the pack also gives {name}, which its card does not name; use a pack without it")]
+    #[error("the pack's network that {} also gives {name}, which its card does not name; use a pack without it", role.deed())]
     OtherHead {
         /// Which network.
         role: Role,
@@ -109,7 +118,7 @@ pub enum InferenceError {
         name: String,
     },
     /// What the network computes depends on itself, or is more than any network is.
-    #[error("the {role:?} network of the pack cannot be run: {what}; use another pack")]
+    #[error("the pack's network that {} cannot be run: {what}; use another pack", role.deed())]
     Absurd {
         /// Which network.
         role: Role,
@@ -120,7 +129,7 @@ pub enum InferenceError {
     #[error("stopped in the middle of a picture")]
     Stopped,
     /// The library failed while it ran.
-    #[error("the {role:?} network failed while it ran")]
+    #[error("the pack's network that {} failed while it ran", role.deed())]
     Run {
         /// Which network.
         role: Role,
@@ -129,7 +138,7 @@ pub enum InferenceError {
         source: ort::Error,
     },
     /// An output is not of the shape that the pack's card promises.
-    #[error("output {name} of the {role:?} network has another shape than the pack's card says")]
+    #[error("output {name} of the pack's network that {} has another shape than the pack's card says", role.deed())]
     Shape {
         /// Which network.
         role: Role,

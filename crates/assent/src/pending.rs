@@ -31,7 +31,7 @@ pub enum CompleteError {
     },
     /// A picture is another than the witnesses signed.
     #[error(
-        "R4: the picture {picture} is not the one that the witnesses signed; put that one back, or withdraw and enrol anew"
+        "the picture {picture} is not the one that the witnesses signed; put that one back, or withdraw and enrol anew"
     )]
     Changed {
         /// Its path.

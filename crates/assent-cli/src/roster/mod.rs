@@ -1,7 +1,7 @@
 //! `assent enrol --roster` and `assent consent renew --roster`: a table of people, checked as a whole before anything is
 //! recorded.
 
-mod cells;
+pub(crate) mod cells;
 mod columns;
 mod rows;
 mod table;

@@ -384,7 +384,7 @@ impl<'a> Reader<'a> {
         }
         let mut purposes: Vec<Purpose> = Vec::new();
         for word in self.values(cells, Field::Purposes, &|_| false) {
-            match Purpose::new(word) {
+            match word.parse() {
                 Ok(purpose) => purposes.push(purpose),
                 Err(refused) => say(Field::Purposes, format!("'{word}': {refused}")),
             }

@@ -22,7 +22,7 @@ fn a_collection_is_removed_after_it_was_said_what_goes_with_it() {
     let removed = club.run(&["collection", "remove", "trip", "--yes"]);
     assert_eq!(removed["removed"].as_bool(), Some(true));
     assert!(club.run(&["collection", "list"])["collections"].as_array().unwrap().is_empty());
-    assert!(club.refused(&["collection", "show", "trip"]).contains("no collection named trip"));
+    assert!(club.refused(&["collection", "show", "trip"]).contains("no collection named 'trip'"));
     let asked = club.run(&["request", "list", "--all"]);
     assert_eq!(asked["requests"][0]["collection"].as_str(), Some("trip"), "what is over has its name still");
     let leaves = club.run(&["audit", "show", "--kind", "collection-removed"]);

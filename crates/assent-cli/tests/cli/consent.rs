@@ -24,8 +24,17 @@ pub(super) fn club() -> Club {
     club.run(&["notice", "add", &club.file("members.txt"), "--language", "en-GB"]);
     let set = ["subject", "set", "m-1", "--born", "adult", "--jurisdiction", "FR"];
     club.run(&set);
-    let basis = ["--dpia", "7", "--dpia-date", "2026-01-01", "--dpia-review", "2199-01-01", "--necessity", "n"];
-    let more = ["--alternative", "a", "--notice-public", "2026-01-01"];
+    let basis = [
+        "--dpia",
+        "file 7",
+        "--dpia-date",
+        "2026-01-01",
+        "--dpia-review",
+        "2199-01-01",
+        "--necessity",
+        "too many photos",
+    ];
+    let more = ["--alternative", "ask the office", "--notice-public", "2026-01-01"];
     club.run(&[&["collection", "basis", "trip"], &basis[..], &more[..]].concat());
     let refuse = ["consent", "refuse", "m-1", "--collection", "trip", "--purpose", "publish-website"];
     club.run(&[&refuse[..], &["--notice", &club.file("members.txt")]].concat());

@@ -95,7 +95,7 @@ pub enum KeyRingError {
         subject: SubjectId,
     },
     /// The subject's key was destroyed, for good.
-    #[error("the key of {subject:?} was destroyed by an erasure; what was sealed under it cannot be opened by anyone")]
+    #[error("this person was erased and their key destroyed; what was sealed under it cannot be opened by anyone")]
     Destroyed {
         /// Whose.
         subject: SubjectId,

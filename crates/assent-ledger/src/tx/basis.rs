@@ -1,6 +1,7 @@
 //! Why the other people in a collection may be looked at, and what must be there before their faces are compared with
 //! anybody's (R10, R16, R17). Covering faces needs none of it.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use super::{Brand, Collection, Tx};
@@ -10,6 +11,7 @@ use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, Timestamp};
 use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
+use crate::names::is_unfilled;
 use crate::rules::{Piece, RuleError, Rules, day};
 use crate::words::{OthersBasis, VaultKind};
 
@@ -85,19 +87,43 @@ impl Basis {
     }
 }
 
+/// Letters that a statement has at least; of a script that writes a word with one or two, a quarter.
+const STATEMENT_LETTERS: usize = 8;
+
+/// Where the scripts begin that write words with one or two letters.
+const CJK: char = '\u{2e80}';
+
+/// Whether a text says something: words, not one letter that fills a field, nor brackets that wait to be filled in.
+fn is_statement(text: &str) -> bool {
+    let letters: Vec<char> = text.chars().filter(|c| c.is_alphabetic()).collect();
+    let kinds: BTreeSet<char> = letters.iter().copied().collect();
+    let weight: usize = letters.iter().map(|c| if *c >= CJK { 4 } else { 1 }).sum();
+    weight >= STATEMENT_LETTERS && kinds.len() >= 3 && !is_unfilled(text)
+}
+
+/// Whether a text may say where a paper is found: more than one letter or two.
+fn is_reference(text: &str) -> bool {
+    let text = text.trim();
+    let kinds: BTreeSet<char> = text.chars().collect();
+    text.chars().count() >= 3 && kinds.len() >= 2 && text.chars().any(char::is_alphanumeric) && !is_unfilled(text)
+}
+
 impl<'tx> Tx<'tx> {
     /// Writes down anew why the other people in a collection may be looked at.
     ///
     /// # Errors
     ///
     /// - [`TxError::NoCollection`] if there is none.
-    /// - [`TxError::BasisForm`] if a statement is empty, or a review is not after what it reviews.
+    /// - [`TxError::NoStatement`] if a statement says nothing in words.
+    /// - [`TxError::BasisForm`] if a reference is none, or a review is not after what it reviews.
     /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
     pub fn set_basis(&self, id: CollectionId, basis: &Basis) -> Result<(), TxError> {
         let about = self.collection(id)?;
-        let empty = |text: &Option<String>| text.as_ref().is_some_and(|t| t.trim().is_empty());
-        let dates = basis.dpia.as_ref().is_some_and(|d| d.review <= d.made || d.reference.trim().is_empty());
-        if empty(&basis.necessity) || empty(&basis.alternative) || dates {
+        let unsaid = |text: &Option<String>| text.as_ref().is_some_and(|t| !is_statement(t));
+        if unsaid(&basis.necessity) || unsaid(&basis.alternative) {
+            return Err(TxError::NoStatement);
+        }
+        if basis.dpia.as_ref().is_some_and(|d| d.review <= d.made || !is_reference(&d.reference)) {
             return Err(TxError::BasisForm);
         }
         let sealed = self.seal_collection(id, &about.name, &about.directory, basis)?;
@@ -134,9 +160,9 @@ impl<'tx> Tx<'tx> {
         }
         for (piece, pack) in self.rules_of(about).pieces() {
             let since = match piece {
-                Piece::Dpia => about.basis.dpia.as_ref().map(|d| d.made),
-                Piece::Necessity => about.basis.necessity.as_ref().map(|_| self.now),
-                Piece::Alternative => about.basis.alternative.as_ref().map(|_| self.now),
+                Piece::Dpia => about.basis.dpia.as_ref().filter(|d| is_reference(&d.reference)).map(|d| d.made),
+                Piece::Necessity => about.basis.necessity.as_ref().filter(|t| is_statement(t)).map(|_| self.now),
+                Piece::Alternative => about.basis.alternative.as_ref().filter(|t| is_statement(t)).map(|_| self.now),
                 Piece::PublicNotice => about.basis.notice_public,
                 Piece::RetentionPolicy => self.settings.retention_policy_public,
             };

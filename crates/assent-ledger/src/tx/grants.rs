@@ -345,7 +345,7 @@ impl Tx<'_> {
             }
             // Grown up, they say it again themselves.
             if of_age < latest {
-                (latest, why) = (of_age, format!("the rule that who is {years} signs alone"));
+                (latest, why) = (of_age, format!("they turn {years} then and sign for themselves"));
             }
         }
         if new.valid_until > latest {

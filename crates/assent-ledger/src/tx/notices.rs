@@ -7,7 +7,7 @@ use super::Tx;
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::Timestamp;
-use crate::names::is_unprintable;
+use crate::names::{is_unprintable, unfilled};
 
 const NOTICES: &str = "notices";
 
@@ -42,6 +42,9 @@ impl Tx<'_> {
         let name_fits = (1..=100).contains(&name.chars().count()) && !name.contains(is_unprintable);
         if !name_fits || text.trim().is_empty() || !tag || !(2..=35).contains(&language.len()) {
             return Err(TxError::NoticeForm);
+        }
+        if let Some(part) = unfilled(text) {
+            return Err(TxError::NoticeUnfilled { part: part.to_owned() });
         }
         let sha256: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         if let Some(there) = self.notice(sha256)? {

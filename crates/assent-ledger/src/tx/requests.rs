@@ -123,10 +123,14 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
+    /// - [`TxError::SearchNowhere`] if somebody on the roster asks for a search and names no collection.
     /// - [`TxError::NoSubject`], [`TxError::NoCollection`] if those are named and not there.
     /// - [`TxError::RequestDates`] if it comes later than now, or would be due before it came.
     /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
     pub fn open_request(&self, new: &NewRequest<'_>) -> Result<Request, TxError> {
+        if new.kind == RequestKind::Search && new.subject.is_some() && new.collection.is_none() {
+            return Err(TxError::SearchNowhere);
+        }
         let rules = self.rules_of_request(new.subject, new.collection)?;
         let by_law = if new.kind == RequestKind::Complaint {
             rules.acknowledge_by(new.received)
@@ -267,6 +271,16 @@ impl Tx<'_> {
         let now = self.unanswered(id)?;
         let sql = "UPDATE requests SET answered_ms = $2, outcome = $3, paused_ms = NULL WHERE id = $1";
         self.step(&now, outcome.as_str(), sql, args![id, self.now, outcome.as_str()])
+    }
+
+    /// Notes of everything that one person asked to be erased that it was done.
+    pub(crate) fn answer_erasures(&self, subject: SubjectId) -> Result<(), TxError> {
+        for request in self.requests_of(subject)? {
+            if request.kind == RequestKind::Erase && request.answered.is_none() {
+                self.answer_request(request.id, RequestOutcome::Granted)?;
+            }
+        }
+        Ok(())
     }
 
     fn unanswered(&self, id: RequestId) -> Result<Request, TxError> {

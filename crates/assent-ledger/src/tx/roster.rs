@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::basis::Basis;
 use super::{Noted, Tx};
 use crate::db::{Row, args};
@@ -463,12 +465,15 @@ impl Tx<'_> {
         (all, unreadable): &(Vec<Subject>, Vec<SubjectId>),
     ) -> Result<SubjectId, TxError> {
         let digits = reference.to_ascii_lowercase();
+        let wanted = folded(reference);
         let prefix = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
         let named = |is: &dyn Fn(&Subject) -> bool| all.iter().filter(|s| is(s)).map(|s| s.id).collect::<Vec<_>>();
         let begins = |id: &SubjectId| prefix && id.to_string().starts_with(&digits);
         let ways = [
             named(&|s| s.handle == reference),
             named(&|s| s.name == reference),
+            named(&|s| folded(&s.handle) == wanted),
+            named(&|s| folded(&s.name) == wanted),
             all.iter().map(|s| s.id).chain(unreadable.iter().copied()).filter(begins).collect(),
         ];
         match ways.iter().find(|found| !found.is_empty()).map(Vec::as_slice) {
@@ -478,6 +483,12 @@ impl Tx<'_> {
             None => Err(TxError::NobodyReadable { people: unreadable.len() }),
         }
     }
+}
+
+/// A name without regard to case, Unicode form and repeated spaces.
+fn folded(name: &str) -> String {
+    let plain: String = name.nfkc().collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Refuses what would be more than one line, or do something to a terminal.
