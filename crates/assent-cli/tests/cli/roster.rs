@@ -100,7 +100,7 @@ fn what_the_rules_forbid_is_told_by_row_and_column() {
     };
     check("a child without a parent", "s-1,Ada,1.jpg,5.jpg,Wanda;Wim,2015-05,FR,", "signer", "parent");
     check("nobody's age", "s-1,Ada,1.jpg,5.jpg,Wanda;Wim,,FR,", "born", "how old");
-    check("one witness", "s-1,Ada,1.jpg,5.jpg,Wanda,1990-05,FR,", "witnesses", "2");
+    check("one witness", "s-1,Ada,1.jpg,5.jpg,Wanda,1990-05,FR,", "witnesses", "two different witnesses");
     check(
         "a picture as the form",
         "s-1,Ada,1.jpg,1.jpg,Wanda;Wim,1990-05,FR,",
