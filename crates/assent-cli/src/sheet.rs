@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::CommandError;
-use crate::output::{count, long_date};
+use crate::output::{count, long_date, taken_on};
 use crate::places::photo_decoder;
 use crate::vault::now;
 
@@ -46,6 +46,8 @@ struct Picture<'a> {
     height: u32,
     alt: String,
     ring: Option<Ring>,
+    /// When it was taken.
+    day: String,
     collection: &'a str,
     path: &'a PhotoPath,
     /// Where the whole copy is from the page, if there is one.
@@ -156,6 +158,7 @@ fn small<'a>(f: &'a FoundPhoto, full: &Frame, link: Option<String>) -> Result<Pi
         alt,
         // Who is alone in a photo need not be pointed at.
         ring: (!alone).then_some(ring),
+        day: taken_on(&f.taken),
         collection: &f.collection,
         path: &f.path,
         link,
