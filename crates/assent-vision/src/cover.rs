@@ -291,8 +291,9 @@ mod tests {
             let plain = Frame::filled(200, 220, [255, 0, 0]);
             let mut upright = plain.clone();
             cover(&mut upright, FACE, QuarterTurn::None, style);
-            // A red face stays red under a blur, but for the grain.
-            let changed = |x, y| upright.pixel(x, y) != plain.pixel(x, y);
+            // A red face stays red under a blur, but for the grain, which leaves a pixel here and there as it was.
+            let near = |x: i64, y: i64| (-2..=2).flat_map(move |dx| (-2..=2).map(move |dy| (x + dx, y + dy)));
+            let changed = |x, y| near(x, y).any(|(x, y)| upright.pixel(x, y) != plain.pixel(x, y));
             for (name, x, y, expected) in [
                 ("middle", 80, 96, true),
                 ("chin", 80, 121, true),

@@ -155,7 +155,8 @@ pub fn enrol(
                 collection: consent.collection,
                 purpose: &consent.purpose,
                 evidence: enrolment.evidence,
-                valid_from: now,
+                // The ledger's time: it does not run back although this machine's clock did a little.
+                valid_from: tx.now(),
                 valid_until: enrolment.valid_until,
                 notice_sha256: enrolment.notice_sha256,
             })

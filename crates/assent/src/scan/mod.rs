@@ -351,9 +351,6 @@ fn look_at(
         reading,
         |worker, task, content| eyes.see(worker, task, content?, &memory.pictures),
         |i, seen| {
-            if watch.stop.load(Ordering::Relaxed) {
-                summary.stopped = true;
-            }
             let step = || -> Result<(), ScanError> {
                 match seen? {
                     Seen::Stopped => return Ok(()),
@@ -374,6 +371,7 @@ fn look_at(
                 failed = Some(e);
                 return ControlFlow::Break(());
             }
+            summary.stopped = watch.stop.load(Ordering::Relaxed);
             if summary.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         },
     );
