@@ -31,10 +31,18 @@ const NECESSITY: &str = "too many to look through";
 /// Where the picture of an enrolment lies that waits for its second witness, from format 5 on.
 const PORTRAIT: &str = "/portraits/ada.jpg";
 
+/// The face of somebody as they were enrolled, from format 6 on.
+const FACE_OF_ADA: &[u8] = b"ada's face";
+
 fn wanted() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
     let set = std::env::var_os("ASSENT_WRITE_FIXTURE");
     set.is_some()
+}
+
+/// When its photo was taken, from format 6 on.
+fn taken() -> Taken {
+    Taken { at: Timestamp(T0.0 - 86_400_000), offset_min: Some(120), from: TakenFrom::Exif }
 }
 
 #[test]
@@ -57,7 +65,10 @@ fn fixture_writer() {
             photo.id,
             &[NewSighting { grant: &proof, face: photo.faces[0], band: Band::Review }],
         )?;
-        tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)
+        tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)?;
+        tx.note_portraits(ada, [[7; 32]].iter())?;
+        tx.keep_portrait(&proof, FACE_OF_ADA)?;
+        tx.set_taken(photo.id, taken())
     })
     .unwrap();
     w.tx(T0, |tx| tx.put_calibration(w.collection, MODEL, COUNTS)).unwrap();
@@ -207,6 +218,13 @@ fn opens(format: i64) {
             let seen = tx.sightings_of(&tx.active_grant(gallery.templates[0].grant)?)?;
             assert_eq!((seen[0].verdict, seen[0].at), (Some(Verdict::Confirmed), face(0.0)));
             let photo = tx.known_photos(collection.id)?.remove(0);
+            let newest = format >= 6;
+            assert_eq!(
+                (held.portrait.as_deref(), held.portrait_tags),
+                (newest.then_some(FACE_OF_ADA), usize::from(newest))
+            );
+            assert_eq!((photo.taken, photo.missing), (newest.then(taken), None));
+            assert_eq!(tx.objected_places(photo.id)?.len(), usize::from(latest));
             assert_eq!(
                 (photo.path.to_string().as_str(), photo.crops, collection.keep_crops),
                 ("boats/a.jpg", crops.into(), crops)
