@@ -2,6 +2,7 @@
 
 mod end;
 
+use assent::collection::overlapping;
 use assent::ledger::{
     Basis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, OthersBasis, Piece, RuleError, TxError, VaultKind,
 };
@@ -120,50 +121,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
     let ledger = vault::open(flags)?;
     match &args.command {
         CollectionCommand::Add { name, dir, others, keep_crops } => {
-            let folder = Folder::open(dir)?;
-            let others = match (others, ledger.kind()) {
-                (Some(others), _) => others.clone(),
-                (None, VaultKind::Household) => OthersBasis::Household,
-                (None, VaultKind::Organisation) => return Err(CommandError::Missing { flag: "--others" }),
-            };
-            let listing = folder.list()?;
-            let photos = listing.files.len();
-            let new = NewCollection { name, directory: folder.text(), others };
-            let added = ledger.run_tx("add a collection", now(), |tx| {
-                let id = tx.add_collection(&new)?;
-                if *keep_crops {
-                    tx.keep_crops(id)?;
-                }
-                Ok((id, tx.locks(id)?))
-            });
-            let (id, locks) = added?.into_inner();
-            let asked = locks.iter().any(|lock| matches!(lock, TxError::Rule(_)));
-            let object = json!({
-                "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
-                "not_listed": listing_text::problems(&listing.problems), "left_out": listing_text::left_out(&listing.left_out),
-            });
-            out.answer(&object, |out| {
-                if photos == 0 {
-                    writeln!(out, "Added {name}, but there is no photo in {}. Is it the right folder?", shown(dir))?;
-                } else {
-                    writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
-                }
-                for line in listing_text::lines(&listing.problems, &listing.left_out) {
-                    writeln!(out, "{line}")?;
-                }
-                if asked {
-                    writeln!(
-                        out,
-                        "What the law asks for before faces are compared: assent collection basis {}",
-                        quoted(name)
-                    )?;
-                }
-                writeln!(
-                    out,
-                    "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {}",
-                    quoted(name)
-                )
-            })?;
+            add(&ledger, (name, dir), others.clone(), *keep_crops, out)?;
         }
         CollectionCommand::Basis(args) => basis(args, &ledger, out)?,
         CollectionCommand::Move { name, folder, anyway } => {
@@ -213,6 +171,64 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             })?;
         }
     }
+    Ok(())
+}
+
+/// Adds a folder of photos as a collection.
+///
+/// # Errors
+///
+/// [`CommandError`], as the folder and the ledger say.
+fn add(
+    ledger: &Ledger,
+    (name, dir): (&str, &str),
+    others: Option<OthersBasis>,
+    keep_crops: bool,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let folder = Folder::open(dir)?;
+    let others = match (others, ledger.kind()) {
+        (Some(others), _) => others,
+        (None, VaultKind::Household) => OthersBasis::Household,
+        (None, VaultKind::Organisation) => return Err(CommandError::Missing { flag: "--others" }),
+    };
+    let listing = folder.list()?;
+    let photos = listing.files.len();
+    let all = vault::collections(ledger)?;
+    let around: Vec<&str> = overlapping(&all, &folder).map(|c| c.name.as_str()).collect();
+    let new = NewCollection { name, directory: folder.text(), others };
+    let added = ledger.run_tx("add a collection", now(), |tx| {
+        let id = tx.add_collection(&new)?;
+        if keep_crops {
+            tx.keep_crops(id)?;
+        }
+        Ok((id, tx.locks(id)?))
+    });
+    let (id, locks) = added?.into_inner();
+    let asked = locks.iter().any(|lock| matches!(lock, TxError::Rule(_)));
+    let object = json!({
+        "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
+        "not_listed": listing_text::problems(&listing.problems), "left_out": listing_text::left_out(&listing.left_out),
+        "overlaps": around,
+    });
+    out.answer(&object, |out| {
+        if photos == 0 {
+            writeln!(out, "Added {name}, but there is no photo in {}. Is it the right folder?", shown(dir))?;
+        } else {
+            writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
+        }
+        for line in listing_text::lines(&listing.problems, &listing.left_out) {
+            writeln!(out, "{line}")?;
+        }
+        for other in &around {
+            let other = shown(other);
+            writeln!(out, "Its folder is that of {other}, or one lies in the other: the same photos are in both.")?;
+        }
+        if asked {
+            writeln!(out, "What the law asks for before faces are compared: assent collection basis {}", quoted(name))?;
+        }
+        writeln!(out, "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {}", quoted(name))
+    })?;
     Ok(())
 }
 

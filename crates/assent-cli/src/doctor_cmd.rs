@@ -1,6 +1,6 @@
 //! `assent doctor`: what is missing, each with the next command.
 
-use assent::ledger::{Collection, Ledger, OthersBasis, Purpose, TxError};
+use assent::ledger::{Collection, Ledger, Purpose, TxError};
 use serde_json::json;
 
 use crate::collection_cmd::lock_says;
@@ -79,7 +79,9 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                 };
                 for lock in &locks {
                     let says = format!("{}: {}", c.name, lock_says(lock, &c.name));
-                    findings.push(Finding { what: "basis", good: c.others == OthersBasis::None, says });
+                    // That nobody is compared, or only who asks, was chosen.
+                    let chosen = matches!(lock, TxError::NoBasis { .. } | TxError::OnRequest { .. });
+                    findings.push(Finding { what: "basis", good: chosen, says });
                 }
                 let over = over(&ledger, c, n.templates == 0)?;
                 let (good, says) = match folder {

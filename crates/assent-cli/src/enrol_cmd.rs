@@ -134,6 +134,10 @@ pub(crate) fn run(
     if consents.is_empty() {
         return Err(CommandError::AgreedAlready { who: subject.handle, collections: before });
     }
+    if pictures.is_empty() && consents.iter().any(|c| c.purpose.is_find()) {
+        // Before a sentence is typed, or a form is opened.
+        return Err(EnrolError::NoPicture.into());
+    }
     let added = names_of(&collections, consents.iter().map(|c| c.collection));
     let evidence = if !args.own {
         let release = args.release.as_deref().ok_or(CommandError::Missing { flag: "--release" })?;

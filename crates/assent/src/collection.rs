@@ -2,6 +2,7 @@
 //! it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use assent_ledger::{
     Collection, CollectionCounts, CollectionId, Forgotten, Ledger, PhotoId, PhotoPath, Timestamp, TxError,
@@ -47,6 +48,15 @@ pub enum CollectionError {
         /// Known photos.
         known: usize,
     },
+}
+
+/// The collections whose folders are this one, lie in it, or hold it.
+pub fn overlapping<'c>(all: &'c [Collection], folder: &Folder) -> impl Iterator<Item = &'c Collection> {
+    let path = folder.path().to_owned();
+    all.iter().filter(move |c| {
+        let other = Path::new(&c.directory);
+        other.starts_with(&path) || path.starts_with(other)
+    })
 }
 
 /// Known photos of a collection whose files are not in its folder, neither under their path nor under another.

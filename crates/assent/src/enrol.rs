@@ -190,8 +190,8 @@ pub(crate) fn enrol_as(
     }
     let plain: Vec<&[u8]> = templates.iter().map(|t| t.as_slice()).collect();
     let grants = ledger.run_tx("enrol", now, |tx| {
-        tx.note_portraits(enrolment.subject, hashes.iter())?;
         let grants = open(tx)?;
+        tx.note_portraits(enrolment.subject, hashes.iter())?;
         for (consent, grant) in consents.iter().zip(&grants) {
             if consent.purpose.is_find() {
                 let proof = tx.active_grant(*grant)?;

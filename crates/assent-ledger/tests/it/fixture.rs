@@ -221,7 +221,8 @@ fn opens(format: i64) {
             let newest = format >= 6;
             assert_eq!(
                 (held.portrait.as_deref(), held.portrait_tags),
-                (newest.then_some(FACE_OF_ADA), usize::from(newest))
+                // A picture that was noted, and that of the enrolment which waits.
+                (newest.then_some(FACE_OF_ADA), 2 * usize::from(newest))
             );
             assert_eq!((photo.taken, photo.missing), (newest.then(taken), None));
             assert_eq!(tx.objected_places(photo.id)?.len(), usize::from(latest));

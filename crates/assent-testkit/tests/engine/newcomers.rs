@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use assent::collection::{forget_missing, missing};
 use assent::ledger::{FaceBox, NewPhoto, OthersBasis, Outcome, Purpose, TxError, VaultKind, Verdict};
 use assent::packs::sha256;
 use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, scan};
@@ -270,11 +271,11 @@ fn what_is_found_is_told_and_kept_while_the_scan_runs() {
         scan(&w.ledger, models(), w.collection, options, watch).unwrap();
         told
     };
-    assert_eq!(told(&w), [None; 3], "nobody is looked for");
-    let (walz, _) = w.enrol("walz", "carl-walz");
     let day = |n: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(n * 86_400);
     set_date(&w, WALZ, day(9));
     set_date(&w, TRIO, day(8));
+    assert_eq!(told(&w), [None; 3], "nobody is looked for");
+    let (walz, _) = w.enrol("walz", "carl-walz");
     assert_eq!(told(&w), [Some(0), Some(1)], "his photo is the newest, and kept when the next one is done");
     assert_eq!(paths(&w.find(walz)), [WALZ]);
 }
@@ -293,6 +294,9 @@ fn crops_are_kept_where_that_was_declared_and_go_with_photo_person_and_look() {
     assert_eq!(crops(&w), 4);
     fs::remove_file(w.home.photos.join(WALZ)).unwrap();
     w.scan();
+    assert_eq!(crops(&w), 4, "a file may come back");
+    let missing = missing(&w.ledger, w.collection, T0).unwrap();
+    assert_eq!(forget_missing(&w.ledger, &missing, T0).unwrap(), 1);
     assert_eq!(crops(&w), 3, "gone with the photo");
     let own = w.find(krikalev)[0].face;
     let photo = w.known()[0].id;
