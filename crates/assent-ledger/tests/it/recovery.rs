@@ -309,7 +309,7 @@ fn a_restore_can_be_run_again_wherever_it_is_interrupted() {
             let killed = catch_unwind(AssertUnwindSafe(|| drop(restore(unwind_at(n)).unwrap()))).is_err();
             let there = home.place.folder.join("assent.db").exists();
             assert_eq!(there, patient(|| home.try_open()).is_ok(), "write {n}: a vault or none");
-            match restore(no_hook()) {
+            match patient_restore(|| restore(no_hook())) {
                 Ok(_) => assert!(!there, "write {n}"),
                 Err(RestoreError::Open(OpenError::VaultExists { .. })) => assert!(there, "write {n}"),
                 Err(e) => panic!("write {n}: {e}"),

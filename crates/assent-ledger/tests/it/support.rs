@@ -236,6 +236,17 @@ pub(crate) fn patient(mut open: impl FnMut() -> Result<Ledger, OpenError>) -> Re
     open()
 }
 
+/// The same for making a vault from a backup.
+pub(crate) fn patient_restore<T>(mut restore: impl FnMut() -> Result<T, RestoreError>) -> Result<T, RestoreError> {
+    for _ in 0..100_000 {
+        match restore() {
+            Err(RestoreError::Open(OpenError::Busy { .. })) => std::thread::yield_now(),
+            other => return other,
+        }
+    }
+    restore()
+}
+
 fn fresh() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)

@@ -221,6 +221,7 @@ fn odd_file(place: &Place, input: &str) -> Outcome {
 }
 
 fn upright(place: &Place, input: &str) -> Outcome {
+    // Stored as 841 x 1200, and a quarter turn from upright.
     let frame = open(&place.input(input));
-    expect((frame.width(), frame.height()) == (240, 320), format!("{} x {}", frame.width(), frame.height()))
+    expect((frame.width(), frame.height()) == (1200, 841), format!("{} x {}", frame.width(), frame.height()))
 }

@@ -26,7 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
 /// A club with a collection, a notice, two witnesses, and the pictures and forms that the tables name.
 fn club(place: &Place) -> Outcome {
     let who = ["--controller", "Rowing Club", "--name", "A. Person", "--contact", "club@example.org"];
-    place.ok(&[&["init"], &who[..], &["--jurisdiction", "FR", "--representative", "UK=Bea, London"]].concat())?;
+    place.ok(&[&["init"], &who[..], &["--jurisdiction", "FR"]].concat())?;
     place.ok(&["collection", "add", "regatta", &place.text("photos"), "--others", "closed-group"])?;
     let basis = ["--dpia", "file 7", "--dpia-date", "2026-11-01", "--dpia-review", "2199-10-31", "--necessity"];
     let more = ["too many photos to look through by hand", "--alternative", "the press officer looks by hand"];
