@@ -314,7 +314,8 @@ impl World {
         drop(ledger);
         std::fs::remove_dir_all(&home.place.folder).unwrap();
         let from = Backup { data, ring: Some(ring), newest: None };
-        let ledger = Ledger::restore(&home.place, from, home.tools(no_hook()), now).unwrap();
+        let restore = || Ledger::restore(&home.place, from, home.tools(no_hook()), now);
+        let ledger = patient_restore(restore).unwrap();
         Self { ledger, home, collection, witnesses }
     }
 
