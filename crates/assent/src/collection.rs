@@ -35,6 +35,15 @@ pub enum CollectionError {
         /// Known photos.
         known: usize,
     },
+    /// There are files that were not scanned yet.
+    #[error(
+        "the folder has files that were not scanned yet ({new}); they may be missing photos under other names, so nothing \
+         was changed; scan the collection first (assent scan), then run this again"
+    )]
+    NotScanned {
+        /// Files that were not scanned yet.
+        new: usize,
+    },
     /// The photos are not in the folder that they are said to lie in.
     #[error(
         "only {there} of the {known} known photos are in {folder}, by path and length, so nothing was changed; name the \
@@ -78,6 +87,7 @@ pub struct Missing {
 ///
 /// - [`CollectionError::Source`] if the folder cannot be listed.
 /// - [`CollectionError::AllMissing`] if none of them is there.
+/// - [`CollectionError::NotScanned`] if some are missing and files are there that were not scanned yet.
 /// - [`CollectionError::Ledger`] if there is no such collection, or the ledger refuses.
 pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<Missing, CollectionError> {
     let read =
@@ -85,8 +95,11 @@ pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Res
     let (about, known) = read?.into_inner();
     let folder = Folder::open(&about.directory)?;
     let listing = folder.list()?;
-    let moved: BTreeSet<PhotoId> =
-        moved_photos(ledger, &folder, &about, &known, &listing, now)?.into_iter().map(|(_, photo)| photo).collect();
+    let (found, moved): (BTreeSet<&PhotoPath>, BTreeSet<PhotoId>) =
+        moved_photos(ledger, &folder, &about, &known, &listing, now)?
+            .into_iter()
+            .map(|(f, photo)| (&f.path, photo))
+            .unzip();
     let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|file| &file.path).collect();
     // What could not be looked at is not missing.
     let is_missing = |path: &PhotoPath| !present.contains(path) && listing.is_complete_at(path);
@@ -97,6 +110,11 @@ pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Res
     }
     if !known.is_empty() && photos.len() == known.len() {
         return Err(CollectionError::AllMissing { folder: about.directory, known: known.len() });
+    }
+    let scanned: BTreeSet<&PhotoPath> = known.iter().map(|k| &k.path).chain(found).collect();
+    let new = listing.files.iter().filter(|file| !scanned.contains(&file.path)).count();
+    if new > 0 && !photos.is_empty() {
+        return Err(CollectionError::NotScanned { new });
     }
     let held = ledger.run_tx("count what is missing", now, |tx| tx.would_forget(collection, &photos))?.into_inner();
     Ok(Missing { collection, photos, paths, known: known.len(), held })

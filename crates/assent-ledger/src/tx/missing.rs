@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 
 use super::Tx;
+use super::photos::PICTURE;
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, PhotoId, Timestamp};
+use crate::photo_path::PhotoPath;
 
 /// A photo that is absent again so long after it was first missed is forgotten, milliseconds: a day.
 pub const FORGOTTEN_AFTER_MS: i64 = 24 * 60 * 60 * 1000;
@@ -23,10 +25,8 @@ pub struct Absences {
     pub known: u64,
     /// Photos whose files are not there, and that are kept.
     pub absent: u64,
-    /// Whether these are too many at once: then none was marked as missing, and none was forgotten.
+    /// Whether these are too many at once: then none was marked as missing, and none is forgotten.
     pub too_many: bool,
-    /// Photos that were absent a day or longer, and are forgotten now.
-    pub forgotten: u64,
 }
 
 /// What would be forgotten with photos.
@@ -45,10 +45,9 @@ pub struct Forgotten {
 impl Tx<'_> {
     /// Takes up what a listing of a collection's folder says of its known photos: `absent` are those whose files are not
     /// there, `unlisted` those that lie in a part of the folder that could not be listed, and all others are there. Who is
-    /// absent is marked as missing from now on, who is there is missing no more, and who was first missed a day ago or
-    /// earlier and is absent still is forgotten. Of the `unlisted` nothing changes.
+    /// absent is marked as missing from now on, and who is there is missing no more. Of the `unlisted` nothing changes.
     ///
-    /// If more than a fifth of what is known is absent, nobody is marked and nobody is forgotten.
+    /// If more than a fifth of what is known is absent, nobody is marked.
     ///
     /// # Errors
     ///
@@ -59,32 +58,87 @@ impl Tx<'_> {
         absent: &BTreeSet<PhotoId>,
         unlisted: &BTreeSet<PhotoId>,
     ) -> Result<Absences, TxError> {
-        let known = self.count("SELECT COUNT(*) FROM photos WHERE collection_id = $1", args![collection])? as u64;
-        let marked = self.rows(
-            "SELECT id, missing_ms FROM photos WHERE collection_id = $1 AND missing_ms IS NOT NULL",
-            args![collection],
-        )?;
-        let mut due = BTreeSet::new();
-        for row in marked {
-            let (photo, since) = (PhotoId(row.int(0)?), Timestamp(row.int(1)?));
-            if absent.contains(&photo) {
-                if self.now.0.saturating_sub(since.0) >= FORGOTTEN_AFTER_MS {
-                    due.insert(photo);
-                }
-            } else if !unlisted.contains(&photo) {
+        for photo in self.missing_since(collection, Timestamp(i64::MAX))? {
+            if !absent.contains(&photo) && !unlisted.contains(&photo) {
                 self.exec("UPDATE photos SET missing_ms = NULL WHERE id = $1", args![photo])?;
             }
         }
-        let number = absent.len() as u64;
-        if number.saturating_mul(TOO_MANY) > known {
-            return Ok(Absences { known, absent: number, too_many: true, forgotten: 0 });
+        let said = self.absences(collection, absent)?;
+        if !said.too_many {
+            for photo in absent {
+                let sql =
+                    "UPDATE photos SET missing_ms = $1 WHERE id = $2 AND collection_id = $3 AND missing_ms IS NULL";
+                self.exec(sql, args![self.now, *photo, collection])?;
+            }
         }
-        let forgotten = self.remove_photos(collection, &due)?;
-        for photo in absent.difference(&due) {
-            let sql = "UPDATE photos SET missing_ms = $1 WHERE id = $2 AND collection_id = $3 AND missing_ms IS NULL";
-            self.exec(sql, args![self.now, *photo, collection])?;
+        Ok(said)
+    }
+
+    /// Forgets, of the photos that were `absent` from a listing at the time `listed`, those that were first missed a day
+    /// before it or earlier. Returns how many. Whoever calls this has looked at every new file of that listing: one of them
+    /// may be such a photo under another name ([`Tx::follow_picture`]).
+    ///
+    /// If more than a fifth of what is known is absent, nobody is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn forget_absent(
+        &self,
+        collection: CollectionId,
+        absent: &BTreeSet<PhotoId>,
+        listed: Timestamp,
+    ) -> Result<u64, TxError> {
+        if self.absences(collection, absent)?.too_many {
+            return Ok(0);
         }
-        Ok(Absences { known, absent: number - forgotten, too_many: false, forgotten })
+        let missed = self.missing_since(collection, Timestamp(listed.0.saturating_sub(FORGOTTEN_AFTER_MS)))?;
+        self.remove_photos(collection, &missed.intersection(absent).copied().collect())
+    }
+
+    /// Finds a photo again that has another path now and was written anew on the way, such as renamed and rated: a `free`
+    /// one, whose own file is absent, that shows the picture with this SHA-256. It gets this path, and keeps its faces, its
+    /// sightings and what people decided; [`Tx::put_photo`] says what its file holds now. A photo that was known under this
+    /// path and shows something else is removed. `None` if this path shows the picture already, or no free photo does.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Seal`], [`TxError::Database`] as everywhere.
+    pub fn follow_picture(
+        &self,
+        collection: CollectionId,
+        (path, picture_sha256): (&PhotoPath, [u8; 32]),
+        free: impl Fn(PhotoId) -> bool,
+    ) -> Result<Option<PhotoId>, TxError> {
+        let key = self.collection_key(collection);
+        let (tag, sealed) = self.sealed_path(collection, &key, path)?;
+        let picture = key.mac(PICTURE, &picture_sha256);
+        let sql = "SELECT id, path_tag FROM photos WHERE collection_id = $1 AND picture_tag = $2 ORDER BY id";
+        let mut moved = None;
+        for row in self.rows(sql, args![collection, picture])? {
+            let (photo, at): (PhotoId, [u8; 32]) = (PhotoId(row.int(0)?), row.array(1)?);
+            if at == tag {
+                return Ok(None);
+            }
+            moved = moved.or_else(|| free(photo).then_some(photo));
+        }
+        let Some(photo) = moved else { return Ok(None) };
+        self.exec("DELETE FROM photos WHERE collection_id = $1 AND path_tag = $2", args![collection, tag])?;
+        let sql = "UPDATE photos SET path_tag = $1, sealed = $2, missing_ms = NULL WHERE id = $3";
+        self.exec(sql, args![tag, sealed, photo])?;
+        Ok(Some(photo))
+    }
+
+    fn absences(&self, collection: CollectionId, absent: &BTreeSet<PhotoId>) -> Result<Absences, TxError> {
+        let known = self.count("SELECT COUNT(*) FROM photos WHERE collection_id = $1", args![collection])? as u64;
+        let absent = absent.len() as u64;
+        Ok(Absences { known, absent, too_many: absent.saturating_mul(TOO_MANY) > known })
+    }
+
+    /// The photos of a collection that were first missed at this time or earlier.
+    fn missing_since(&self, collection: CollectionId, since: Timestamp) -> Result<BTreeSet<PhotoId>, TxError> {
+        let sql = "SELECT id FROM photos WHERE collection_id = $1 AND missing_ms <= $2";
+        self.rows(sql, args![collection, since])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
     }
 
     /// What would be forgotten with these photos of a collection. Ids that it does not have are passed over.

@@ -25,8 +25,10 @@ fn later(hours: i64) -> Timestamp {
 
 /// A listing so many hours after the first, without these photos; `[absent, forgotten, too many]`.
 fn list(w: &World, hours: i64, absent: &[PhotoId]) -> [u64; 3] {
-    let said = w.tx(later(hours), |tx| tx.note_listing(w.collection, &set(absent), &BTreeSet::new())).unwrap();
-    [said.absent, said.forgotten, said.too_many.into()]
+    let (now, absent) = (later(hours), set(absent));
+    let said = w.tx(now, |tx| tx.note_listing(w.collection, &absent, &BTreeSet::new())).unwrap();
+    let forgotten = w.tx(now, |tx| tx.forget_absent(w.collection, &absent, now)).unwrap();
+    [said.absent - forgotten, forgotten, said.too_many.into()]
 }
 
 /// Since how many hours after the first listing each photo that is left is missing.
@@ -119,8 +121,53 @@ fn i12_of_a_part_that_was_not_listed_nothing_is_missing_and_nothing_is_back() {
         assert_eq!(list(&w, 0, &photos[..1]), [1, 0, 0]);
         let unlisted = set(&photos[..2]);
         let said = w.tx(later(30), |tx| tx.note_listing(w.collection, &BTreeSet::new(), &unlisted)).unwrap();
-        assert_eq!((said.absent, said.forgotten, said.too_many), (0, 0, false));
+        assert_eq!((said.absent, said.too_many), (0, false));
         assert_eq!(missing(&w), [Some(0), None, None, None, None, None]);
+    });
+}
+
+#[test]
+fn i12_a_listing_that_was_long_ago_says_nothing_of_the_day_after_it() {
+    on_every_database(|backend| {
+        let (w, photos) = with_photos(backend, 6);
+        let absent = set(&photos[..1]);
+        assert_eq!(list(&w, 0, &photos[..1]), [1, 0, 0]);
+        let forget = |at: i64, listed: i64| {
+            w.tx(later(at), |tx| tx.forget_absent(w.collection, &absent, later(listed))).unwrap()
+        };
+        assert_eq!(forget(30, 0), 0, "a scan of thirty hours");
+        assert_eq!(forget(31, 30), 1);
+    });
+}
+
+#[test]
+fn i12_a_missing_photo_is_found_again_by_its_picture_once_and_a_copy_is_no_move() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let shows = |path: &str, picture: u8| crate::sightings::shows(&w, path, picture, &[]).id;
+        let (a, copy, other) = (shows("a.jpg", 1), shows("copy.jpg", 1), shows("other.jpg", 2));
+        for i in 0..12 {
+            w.photo(&format!("{i:02}.jpg"), &[]);
+        }
+        let follow = |path: &str, picture: u8, free: &[PhotoId]| {
+            let free = set(free);
+            let of =
+                |tx: &Tx<'_>| tx.follow_picture(w.collection, (&path.into(), [picture; 32]), |p| free.contains(&p));
+            w.tx(T0, of).unwrap()
+        };
+        let at = |photo: PhotoId| {
+            let known = w.tx(T0, |tx| tx.known_photos(w.collection)).unwrap();
+            known.into_iter().find(|k| k.id == photo).map(|k| (k.path.to_string(), k.missing.is_some()))
+        };
+        assert_eq!(list(&w, 0, &[a, copy]), [2, 0, 0]);
+        assert_eq!(follow("b.jpg", 1, &[]), None, "both files are there: another copy");
+        assert_eq!(follow("b.jpg", 3, &[a, copy]), None, "another picture");
+        assert_eq!(follow("copy.jpg", 1, &[a]), None, "it is known there");
+        assert_eq!(follow("b.jpg", 1, &[a, copy]), Some(a));
+        assert_eq!(at(a), Some(("b.jpg".to_owned(), false)));
+        assert_eq!(at(copy), Some(("copy.jpg".to_owned(), true)));
+        assert_eq!(follow("other.jpg", 1, &[copy]), Some(copy), "in the place of another photo");
+        assert_eq!((at(copy), at(other)), (Some(("other.jpg".to_owned(), false)), None));
     });
 }
 

@@ -153,7 +153,7 @@ fn a_photo_is_known_by_path_and_content_and_can_move_and_go() {
     });
 }
 
-fn shows(w: &World, path: &str, picture: u8, boxes: &[FaceBox]) -> StoredPhoto {
+pub(crate) fn shows(w: &World, path: &str, picture: u8, boxes: &[FaceBox]) -> StoredPhoto {
     let outcome = Outcome::read(boxes.to_vec());
     let new = NewPhoto {
         collection: w.collection,

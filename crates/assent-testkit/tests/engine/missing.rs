@@ -5,7 +5,7 @@ use std::fs;
 use assent::collection::{self, CollectionError};
 use assent::ledger::{Purpose, SubjectId, Timestamp, TxError, Verdict};
 use assent::scan::ScanSummary;
-use assent_testkit::{DAY, T0, World, models, scan_with};
+use assent_testkit::{DAY, T0, World, models, rated, scan_with};
 
 use crate::{WALZ, paths, photo};
 
@@ -77,6 +77,37 @@ fn i12_a_file_that_was_missing_comes_back_under_another_name() {
     assert_eq!((found.face, found.verdict, found.taken), (before.face, before.verdict, before.taken));
 }
 
+/// It comes back in the listing after which it would be forgotten.
+#[test]
+fn i12_a_photo_that_comes_back_rated_under_another_name_is_not_forgotten_first() {
+    for hours in [2, 30] {
+        let (w, walz) = decided();
+        let before = w.find(walz).remove(0);
+        fs::remove_file(w.home.photos.join("nas/walz.jpg")).unwrap();
+        assert_eq!(gone(&scan_at(&w, 1)), [1, 0, 0]);
+        w.home.put("renamed.jpg", &rated(&photo(WALZ)));
+        assert_eq!(gone(&scan_at(&w, hours)), [0, 0, 1], "{hours}");
+        let found = w.find(walz).remove(0);
+        assert_eq!((found.path.to_string().as_str(), found.missing), ("renamed.jpg", None), "{hours}");
+        assert_eq!((found.face, found.verdict), (before.face, before.verdict), "{hours}");
+        assert_eq!(gone(&scan_at(&w, 60)), [0, 0, 0], "{hours}");
+    }
+}
+
+/// While a new file was not looked at, it may be the photo that is missing.
+#[test]
+fn i12_a_scan_that_looks_not_at_every_new_file_forgets_nothing() {
+    let (w, walz) = decided();
+    fs::remove_file(w.home.photos.join("nas/walz.jpg")).unwrap();
+    assert_eq!(gone(&scan_at(&w, 1)), [1, 0, 0]);
+    // Longer than what is ever read.
+    w.home.put("renamed.jpg", &rated(&photo(WALZ)));
+    fs::File::options().write(true).open(w.home.photos.join("renamed.jpg")).unwrap().set_len(3 << 30).unwrap();
+    assert_eq!(gone(&scan_at(&w, 30)), [1, 0, 0]);
+    assert_eq!(w.find(walz).len(), 1);
+    assert_eq!(gone(&scan_at(&w, 60)), [0, 1, 0], "it is known by now, and is no new one");
+}
+
 #[test]
 fn i12_a_file_that_is_gone_for_good_is_forgotten_after_a_day_and_not_before() {
     let (w, walz) = decided();
@@ -130,6 +161,10 @@ fn missing_photos_are_forgotten_at_once_when_somebody_says_so() {
     // One that has another name is not missing, and is not moved by a question.
     fs::rename(w.home.photos.join("a1.jpg"), w.home.photos.join("b1.jpg")).unwrap();
     away(&w, "nas");
+    // One that was not scanned yet may be it.
+    w.home.put("new.jpg", &rated(&photo(WALZ)));
+    assert!(matches!(missing(), Err(CollectionError::NotScanned { new: 1 })));
+    fs::remove_file(w.home.photos.join("new.jpg")).unwrap();
     let found = missing().unwrap();
     assert_eq!(found.paths, ["nas/walz.jpg"]);
     assert_eq!((found.known, found.held.faces, found.held.sightings, found.held.decisions), (9, 1, 1, 1));

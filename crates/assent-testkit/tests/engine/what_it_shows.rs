@@ -69,6 +69,9 @@ fn covered(f: &FoundPhoto, b: &FaceBox) -> f32 {
     other as f32 / all as f32
 }
 
+/// Another photo, in whose place one may be put.
+const OTHER: &str = "other.jpg";
+
 /// What it is called, the file before, what is done, and which paths show the picture afterwards.
 type Change = (&'static str, Vec<u8>, fn(&World, &[u8]), &'static [&'static str]);
 
@@ -78,6 +81,27 @@ fn put(w: &World, path: &str, file: &[u8]) {
 
 fn rename(w: &World, from: &str, to: &str) {
     fs::rename(w.home.photos.join(from), w.home.photos.join(to)).unwrap();
+}
+
+/// Another name, and written anew on the way.
+fn anew(w: &World, to: &str, file: &[u8]) {
+    fs::remove_file(w.home.photos.join("a.jpg")).unwrap();
+    w.home.put(to, file);
+}
+
+fn in_the_place_of_another(w: &World, file: &[u8]) {
+    w.home.put(OTHER, &photo(SMALL_TRIO));
+    w.scan();
+    anew(w, OTHER, &rated(file));
+}
+
+/// Which photos are known; none of them is missing.
+fn all_there(w: &World, name: &str) -> Vec<String> {
+    let known = w.known();
+    assert!(known.iter().all(|k| k.missing.is_none() && w.home.photos.join(k.path.to_path()).exists()), "{name}");
+    let mut paths: Vec<String> = known.into_iter().map(|k| k.path.to_string()).collect();
+    paths.retain(|path| path != DESERT);
+    paths
 }
 
 /// What happens to a photo in its life: what it was, what is done, and which paths show it afterwards.
@@ -98,6 +122,13 @@ fn changes() -> Vec<Change> {
         change("held otherwise", &held(&walz, 1), |w, f| put(w, "a.jpg", &held(f, 8)), &["a.jpg"]),
         change("held upside down, mirrored", &held(&walz, 1), |w, f| put(w, "a.jpg", &held(f, 4)), &["a.jpg"]),
         change("another name", &walz, |w, _| rename(w, "a.jpg", "z.jpg"), &["z.jpg"]),
+        change("another name and a rating", &walz, |w, f| anew(w, "z.jpg", &rated(f)), &["z.jpg"]),
+        change("another folder and a caption", &walz, |w, f| anew(w, "2/a.jpg", &commented(f)), &["2/a.jpg"]),
+        change("another name, held otherwise", &held(&walz, 1), |w, f| anew(w, "z.jpg", &held(f, 6)), &["z.jpg"]),
+        change("another name, a rating in a PNG", &png, |w, f| anew(w, "z.jpg", &rated(f)), &["z.jpg"]),
+        change("another name, a rating in a WebP", &webp, |w, f| anew(w, "z.jpg", &rated(f)), &["z.jpg"]),
+        change("another name, a rating in a TIFF", &tiff, |w, f| anew(w, "z.jpg", &rated(f)), &["z.jpg"]),
+        change("in the place of another photo, rated", &walz, in_the_place_of_another, &[OTHER]),
         change("an exact copy", &walz, |w, f| put(w, "b.jpg", f), &["a.jpg", "b.jpg"]),
         change("a copy with a rating", &walz, |w, f| put(w, "b.jpg", &rated(f)), &["a.jpg", "b.jpg"]),
     ]
@@ -112,6 +143,7 @@ fn i12_what_people_decided_outlives_whatever_is_done_to_the_file() {
             decide(&w, walz, verdict);
             change(&w, &file);
             w.scan();
+            assert_eq!(all_there(&w, name), expected, "{name}");
             let found: Vec<FoundPhoto> = w.find(walz).into_iter().filter(|f| f.file.exists()).collect();
             if verdict == Verdict::Refused {
                 assert_eq!(found, [], "{name}");
@@ -137,6 +169,7 @@ fn i12_a_face_that_was_set_apart_stays_apart_whatever_is_done_to_the_file() {
         assert_eq!(w.find(walz), [], "{name}");
         change(&w, &file);
         w.scan();
+        assert_eq!(all_there(&w, name), expected, "{name}");
         assert_eq!(w.find(walz), [], "{name}");
         for known in w.known().into_iter().filter(|k| expected.contains(&k.path.to_string().as_str())) {
             let places = w.tx(|tx| tx.objected_places(known.id)).unwrap();
@@ -384,4 +417,44 @@ fn a_face_is_set_apart_in_copies_and_where_it_is_asked_for_in_exports() {
     assert!(matches!(refused("a.jpg", (1.0, 1.0)), SetApartError::NoFace));
     fs::remove_file(w.home.photos.join("a.jpg")).unwrap();
     assert!(matches!(refused("a.jpg", centre(&at)), SetApartError::Picture(PictureError::Unreadable { .. })));
+}
+
+/// A photo that was moved and written anew is looked at again, and is the photo that it was.
+#[test]
+fn i12_a_photo_that_was_renamed_and_rated_between_two_scans_is_one_photo() {
+    let (w, walz) = walz_in("a.jpg", &held(&photo(WALZ), 1));
+    w.home.add_photo(DESERT);
+    w.scan();
+    decide(&w, walz, Verdict::Confirmed);
+    let (before, id) = (w.find(walz).remove(0), w.known()[0].id);
+    anew(&w, "z.jpg", &rated(&held(&photo(WALZ), 3)));
+    let said = w.scan();
+    assert_eq!((said.moved, said.missing, said.looked_at, said.unchanged), (1, 0, 1, 1));
+    let after = w.find(walz).remove(0);
+    let known = w.known().into_iter().find(|k| k.path == "z.jpg").unwrap();
+    assert_eq!((known.id, w.known().len()), (id, 2));
+    assert_eq!((after.face, after.verdict), (before.face, before.verdict));
+    let (width, height) = (before.size.0 as f32, before.size.1 as f32);
+    let turned = FaceBox { x: width - before.at.x - before.at.w, y: height - before.at.y - before.at.h, ..before.at };
+    assert!(after.at.overlap(&turned) > 0.8, "{:?} and {turned:?}", after.at);
+    assert!(picture(&after, CoverStyle::Solid, &PhotoDecoder::default()).is_ok(), "covers on the bytes that were read");
+    assert_eq!(work(&w.scan()), [0, 2]);
+}
+
+#[test]
+fn i12_of_several_copies_each_that_is_missing_is_found_once() {
+    let (w, _) = walz_in("a.jpg", &photo(WALZ));
+    w.home.put("b.jpg", &commented(&photo(WALZ)));
+    w.scan();
+    let ids = |w: &World| w.known().into_iter().map(|k| (k.path.to_string(), k.id)).collect::<Vec<_>>();
+    let before = ids(&w);
+    fs::remove_file(w.home.photos.join("b.jpg")).unwrap();
+    w.home.put("c.jpg", &rated(&photo(WALZ)));
+    w.home.put("d.jpg", &rated(&commented(&photo(WALZ))));
+    let said = w.scan();
+    assert_eq!((said.moved, said.missing, said.looked_at), (1, 0, 2));
+    let after = ids(&w);
+    assert_eq!(after.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["a.jpg", "c.jpg", "d.jpg"]);
+    assert_eq!(after[0], before[0], "a copy is no move");
+    assert_eq!(after.iter().filter(|(_, id)| *id == before[1].1).count(), 1);
 }

@@ -9,7 +9,9 @@
 //!           touched:        read, hash; if it is another file, as a changed one
 //!           not met:        the same, but the detector looks at the known faces alone
 //!           not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
-//! store:  in batches, one transaction each: boxes, crops, sightings, one leaf of the log
+//! store:  in batches, one transaction each: boxes, crops, sightings, one leaf of the log; a new file that shows the
+//!         picture of a photo whose own file is not there is that photo
+//! end:    what was absent in an earlier listing, and was not found in any new file, is forgotten
 //! ```
 //!
 //! A scan that is stopped or killed loses the batch that was not committed, and goes on there the next time.
@@ -33,7 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::vector::VectorError;
-use assent_ledger::{CollectionId, Ledger, RequestId, RequestOutcome, TemplateId, Timestamp, TxError};
+use assent_ledger::{Absences, CollectionId, Ledger, RequestId, RequestOutcome, TemplateId, Timestamp, TxError};
 use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
@@ -206,11 +208,14 @@ impl ScanSummary {
     /// Takes up what the folder is like beside what is known.
     fn planned(&mut self, plan: &Plan<'_>) {
         self.moved = plan.moved;
-        self.missing = plan.absences.absent as usize;
-        self.too_many_missing = plan.absences.too_many;
-        self.removed = plan.absences.forgotten as usize;
+        self.absent(plan.absences);
         self.unchanged = plan.unchanged;
         self.failed.clone_from(&plan.failed);
+    }
+
+    fn absent(&mut self, absences: Absences) {
+        self.missing = absences.absent as usize;
+        self.too_many_missing = absences.too_many;
     }
 }
 
@@ -288,7 +293,7 @@ pub fn scan(
     let now = (watch.now)();
     let plan = Plan::make(ledger, &folder, &about, &known, &listing, (searched.as_ref(), album.as_ref(), model), now)?;
     summary.planned(&plan);
-    let store = Store {
+    let mut store = Store {
         ledger,
         about: &about,
         model,
@@ -297,6 +302,8 @@ pub fn scan(
         alone: album.is_some(),
         search: options.search,
         again: &again,
+        absent: plan.absent.clone(),
+        passed_over_new: plan.passes_over_new,
     };
     if plan.without_faces > 0 {
         store.pass(plan.without_faces, now)?;
@@ -317,8 +324,9 @@ pub fn scan(
             apart: &apart,
             now,
         };
-        look_at(&plan, &eyes, &store, options, watch, &mut summary)?;
+        look_at(&plan, &eyes, &mut store, options, watch, &mut summary)?;
     }
+    note_absent(&plan, &store, &mut summary, (now, (watch.now)()))?;
     summary.failed.sort();
     if let Some(request) = options.request.filter(|_| !summary.stopped) {
         ledger.run_tx("answer a search", (watch.now)(), |tx| tx.answer_request(request, RequestOutcome::Granted))?;
@@ -326,11 +334,33 @@ pub fn scan(
     Ok(summary)
 }
 
+/// Takes up which photos are still absent once the new files were looked at, and forgets those for which it is time. While a
+/// new file was not looked at, none is forgotten: it may be one of them.
+fn note_absent(
+    plan: &Plan<'_>,
+    store: &Store<'_>,
+    summary: &mut ScanSummary,
+    (listed, now): (Timestamp, Timestamp),
+) -> Result<(), TxError> {
+    let (ledger, collection, absent) = (store.ledger, store.about.id, &store.absent);
+    if absent.len() < plan.absent.len() {
+        let note = ledger.run_tx("note missing photos", now, |tx| tx.note_listing(collection, absent, &plan.unlisted));
+        summary.absent(note?.into_inner());
+    }
+    if absent.is_empty() || summary.stopped || store.passed_over_new {
+        return Ok(());
+    }
+    let forget = ledger.run_tx("forget missing photos", now, |tx| tx.forget_absent(collection, absent, listed));
+    summary.removed = forget?.into_inner() as usize;
+    summary.missing -= summary.removed;
+    Ok(())
+}
+
 /// Takes the photos that are to be done through the workers, and stores what they made of them.
 fn look_at(
     plan: &Plan<'_>,
     eyes: &Eyes<'_>,
-    store: &Store<'_>,
+    store: &mut Store<'_>,
     options: ScanOptions,
     watch: &mut ScanWatch<'_>,
     summary: &mut ScanSummary,

@@ -60,13 +60,19 @@ pub(super) struct Plan<'f> {
     pub(super) failed: Vec<(String, String)>,
     /// Known photos that have another path now.
     pub(super) moved: usize,
-    /// Known photos whose files are not there.
+    /// How many known photos' files are not there.
     pub(super) absences: Absences,
+    /// Which they are.
+    pub(super) absent: BTreeSet<PhotoId>,
+    /// Known photos in parts of the folder that could not be listed.
+    pub(super) unlisted: BTreeSet<PhotoId>,
+    /// Whether there are new files that are not looked at: one may be a photo that is absent.
+    pub(super) passes_over_new: bool,
 }
 
 impl<'f> Plan<'f> {
     /// Compares the folder with what is known. Moved photos get their new paths, and those whose files are not there are
-    /// missing from now on, or forgotten when it is time ([`assent_ledger::Tx::note_listing`]).
+    /// missing from now on ([`assent_ledger::Tx::note_listing`]).
     ///
     /// # Errors
     ///
@@ -103,6 +109,9 @@ impl<'f> Plan<'f> {
             failed: Vec::new(),
             moved: moved.len(),
             absences: said.into_inner(),
+            absent,
+            unlisted,
+            passes_over_new: false,
         };
         for file in &listing.files {
             plan.add(file, by_path.get(&file.path).copied(), about, (searched, album, model));
@@ -126,6 +135,7 @@ impl<'f> Plan<'f> {
         let holds = |album: &Album| dated.map_or_else(|| album.may_hold(&file.path), |at| album.holds(&file.path, &at));
         if album.is_some_and(|album| !holds(album)) {
             self.unchanged += 1;
+            self.passes_over_new |= known.is_none();
             return;
         }
         let (taken, undated) = (known.map_or(file.modified, |k| k.taken().at), dated.is_none());

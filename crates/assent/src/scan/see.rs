@@ -25,7 +25,7 @@ use crate::models::{Cut, LookError, Looked, Models, Worker};
 use crate::packs::sha256;
 use crate::picture::picture_of;
 use crate::searched::Searched;
-use crate::source::{Folder, PhotoFile};
+use crate::source::{Folder, PhotoFile, Unread};
 
 /// By how much a photo's time may be ahead of the scan, ms: a day and two hours, since cameras without an offset show the
 /// time of their place.
@@ -60,6 +60,18 @@ pub(super) enum Seen {
     Unread,
     /// The scan was stopped in the middle of it: the next one begins it anew.
     Stopped,
+}
+
+impl Seen {
+    /// Whether its file was read, so that it is known what it holds.
+    pub(super) fn is_read(&self) -> bool {
+        let unread = [Unread::Unreadable.code(), Unread::TooLarge.code()];
+        match self {
+            Seen::Looked(look) => !matches!(&look.outcome, Outcome::Failed(code) if unread.contains(&code.as_str())),
+            Seen::Rematched { .. } | Seen::Same { .. } => true,
+            Seen::OutsideAlbum | Seen::Unread | Seen::Stopped => false,
+        }
+    }
 }
 
 /// What the search for faces found.

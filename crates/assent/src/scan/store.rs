@@ -1,6 +1,6 @@
 //! What the workers made of a batch of photos, into the ledger: one transaction, all of it or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
@@ -33,11 +33,17 @@ pub(super) struct Store<'a> {
     pub(super) search: SearchOptions,
     /// How those are that were searched for less before.
     pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
+    /// Known photos whose files are not there, and that were not found elsewhere until now.
+    pub(super) absent: BTreeSet<PhotoId>,
+    /// Whether there are new files that were not looked at: one may be a photo that is absent.
+    pub(super) passed_over_new: bool,
 }
 
 /// What one transaction stored.
 #[derive(Default)]
 struct Stored {
+    /// Photos that were absent and are found under another path.
+    moved: BTreeSet<PhotoId>,
     matches: usize,
     reviews: usize,
     /// The photos in which each subject was seen, 8 bytes each: what their leaf of the log commits to.
@@ -51,7 +57,7 @@ impl Store<'_> {
     ///
     /// [`TxError`] if the ledger refuses; then nothing of the batch is stored.
     pub(super) fn commit(
-        &self,
+        &mut self,
         batch: &mut Batch<'_, '_>,
         summary: &mut ScanSummary,
         now: Timestamp,
@@ -62,9 +68,12 @@ impl Store<'_> {
             let stored = self.ledger.run_tx("scan", now, |tx| self.store(tx, &taken, photos))?.into_inner();
             summary.matches += stored.matches;
             summary.reviews += stored.reviews;
+            summary.moved += stored.moved.len();
+            self.absent.retain(|photo| !stored.moved.contains(photo));
         }
         for (task, seen) in &taken {
             let path = || task.file.path.to_string();
+            self.passed_over_new |= task.work.known().is_none() && !seen.is_read();
             match seen {
                 Seen::Looked(look) => {
                     summary.looked_at += 1;
@@ -142,6 +151,12 @@ impl Store<'_> {
         stored: &mut Stored,
     ) -> Result<(), TxError> {
         let (file, known) = (task.file, task.work.known());
+        // A copy is no move: only a photo whose own file is not there may lie here now.
+        if let Some(picture) = look.picture.filter(|_| !self.absent.is_empty()) {
+            let free = |photo| self.absent.contains(&photo) && !stored.moved.contains(&photo);
+            let moved = tx.follow_picture(self.about.id, (&file.path, picture.sha256), free)?;
+            stored.moved.extend(moved);
+        }
         let photo = tx.put_photo(&NewPhoto {
             collection: self.about.id,
             path: &file.path,
