@@ -299,14 +299,14 @@ fn blur(
             None => writeln!(
                 out,
                 "A smaller or edited export is another picture. With --also-copies, this command looks for such exports \
-                 in the collection and sets the face apart there, too."
+                 in the collection and sets the face apart there, too; a scan names those that come later."
             ),
             Some(found) if found.is_empty() => writeln!(out, "No other photo of the collection was made from this one."),
             Some(found) => {
                 for export in found {
                     writeln!(out, "Also in {export}: made from this picture.")?;
                 }
-                writeln!(out, "Exports that come later are other pictures: run this command again after a scan.")
+                writeln!(out, "Exports that come later are other pictures: a scan names those that it recognises.")
             }
         }
     })?)

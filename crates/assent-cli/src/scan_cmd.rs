@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use assent::DeclaredRates;
 use assent::ledger::{Collection, Ledger, TemplateId};
-use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
+use assent::scan::{CopiedFace, Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -192,11 +192,14 @@ fn about(n: f64) -> String {
 
 fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     let (wrong, wrong_or_proposed) = expected.map(Expected::wrong).unzip();
+    let copied =
+        |c: &CopiedFace| json!({ "photo": c.photo, "at": format!("{},{}", c.at.0, c.at.1), "made_from": c.original });
+    let copied: Vec<Value> = s.copied.iter().map(copied).collect();
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
         "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "missing": s.missing, "too_many_missing": s.too_many_missing, "removed": s.removed,
         "not_listed": listing_text::problems(&s.problems), "left_out": listing_text::left_out(&s.left_out),
-        "failed": failed, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
+        "failed": failed, "set_apart_in_copies": copied, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
         "unopened_templates": ids(&s.unopened), "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
         "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
         "expected_wrong_match_or_review": wrong_or_proposed.map(|n| round(n, 4)),
@@ -240,6 +243,28 @@ fn missing_lines(s: &ScanSummary, collection: &str) -> Vec<String> {
     }
     lines
 }
+
+/// That faces that were set apart are in copies, too, and the command for each.
+fn copied_lines(s: &ScanSummary, collection: &str) -> Vec<String> {
+    let command = |c: &CopiedFace| {
+        let (photo, (x, y)) = (&c.photo, c.at);
+        let command = format!("assent request blur {} {} --at {x},{y}", quoted(collection), quoted(photo));
+        format!("  {} (made from {}): {command}", shown(photo), shown(&c.original))
+    };
+    let mut lines: Vec<String> = s.copied.iter().take(NAMED_MAX).map(command).collect();
+    if s.copied.len() > NAMED_MAX {
+        lines.push(format!("  and {} more (--json names all)", s.copied.len() - NAMED_MAX));
+    }
+    match s.copied.len() {
+        0 => {}
+        1 => lines.insert(0, format!("1 face {IN_COPIES}")),
+        n => lines.insert(0, format!("{n} faces {IN_COPIES}")),
+    }
+    lines
+}
+
+const IN_COPIES: &str = "set apart in another photo, in what looks like a resized or edited copy of it. A copy is another picture, \
+                         in which nobody is set apart yet. To do it there as well:";
 
 /// "Scanned 30 photos of trip (all new)."
 fn scanned(s: &ScanSummary, collection: &str) -> String {
@@ -316,6 +341,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
             count(s.searched_better, "photo")
         ));
     }
+    lines.extend(copied_lines(s, collection));
     lines.extend(refused::lines(&s.failed));
     lines.extend(listing_text::lines(&s.problems, &s.left_out));
     if s.stopped {
@@ -327,6 +353,20 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_face_that_was_set_apart_and_is_in_a_copy_comes_with_its_command() {
+        let copy = |photo: &str| CopiedFace { photo: photo.into(), at: (420, 180), original: "a.jpg".into() };
+        let of = |copied: Vec<CopiedFace>| {
+            lines(&ScanSummary { photos: 1, looked_at: 1, copied, ..ScanSummary::default() }, "trip", None)
+        };
+        assert!(!of(vec![]).join("\n").contains("blur"));
+        let said = of(vec![copy("b c.jpg")]).join("\n");
+        assert!(said.contains("1 face set apart in another photo"), "{said}");
+        assert!(said.contains("b c.jpg (made from a.jpg): assent request blur trip 'b c.jpg' --at 420,180"), "{said}");
+        let many = of(vec![copy("b.jpg"); NAMED_MAX + 2]);
+        assert!(many.iter().any(|line| line == "  and 2 more (--json names all)"), "{many:?}");
+    }
 
     #[test]
     fn expected_wrong_names_are_the_rate_times_the_strangers() {

@@ -65,7 +65,7 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
     let crop = aligned.crop();
     let luminance = luminance(crop);
     let n = luminance.len() as f32;
-    let mean = luminance.iter().sum::<f32>() / n;
+    let mean = mean(&luminance);
     let variance = luminance.iter().map(|l| (l - mean).powi(2)).sum::<f32>() / n;
     let histogram = histogram(luminance.iter());
     let part = |range: std::ops::Range<usize>| histogram[range].iter().sum::<u32>() as f32 / n;
@@ -87,6 +87,15 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
         dynamic_range_bits: entropy,
         sharpness: laplacian_variance(&luminance, crop.width() as usize),
     }
+}
+
+/// The mean luminance of a crop, 0 to 1, as [`measure`] has it.
+pub fn luminance_mean(aligned: &Aligned) -> f32 {
+    mean(&luminance(aligned.crop())) / 255.0
+}
+
+fn mean(values: &[f32]) -> f32 {
+    values.iter().sum::<f32>() / values.len() as f32
 }
 
 /// The luminance of each pixel, `[height][width]`, 0 to 255.

@@ -11,6 +11,7 @@
 //! Pictures are compared and not people: no embedding is made of anybody in the photos (I3), and another photo of the
 //! same person is another picture.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use assent_ledger::{
@@ -20,7 +21,7 @@ use assent_vision::crop;
 use assent_vision::detect::Detection;
 use assent_vision::embed::Aligned;
 use assent_vision::geometry::{QuarterTurn, Rect};
-use assent_vision::quality::Quality;
+use assent_vision::quality::{Quality, luminance_mean};
 use assent_vision::runtime::InferenceError;
 use assent_vision::same_picture::Comparison;
 use thiserror::Error;
@@ -74,6 +75,26 @@ pub(crate) enum CompareError {
 struct Candidate {
     photo: KnownPhoto,
     faces: Vec<(FaceId, FaceBox)>,
+}
+
+/// A face that was set apart, for pictures to be compared with. No embedding is made of it.
+pub(crate) struct ApartFace {
+    comparison: Comparison,
+    luminance: f32,
+    /// The path of the photo in which it was set apart.
+    pub(crate) path: String,
+}
+
+impl ApartFace {
+    fn new(path: String, crop: &Aligned) -> ApartFace {
+        ApartFace { comparison: Comparison::new(crop), luminance: luminance_mean(crop), path }
+    }
+
+    /// Whether a crop was cut from the same picture.
+    pub(crate) fn is_in(&self, (crop, luminance): (&Aligned, f32)) -> bool {
+        (self.luminance / BRIGHTER_MAX..=self.luminance * BRIGHTER_MAX).contains(&luminance)
+            && self.comparison.is_same_picture(crop)
+    }
 }
 
 impl<'a> KnownPhotos<'a> {
@@ -163,6 +184,39 @@ impl<'a> KnownPhotos<'a> {
             ControlFlow::Continue(())
         })?;
         Ok(found)
+    }
+
+    /// The faces that were set apart in a collection, cut out of their pictures to be compared with other pictures. Those
+    /// whose photo cannot be read any more, or was changed since it was scanned, are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`CompareError`], each variant as it says.
+    pub(crate) fn set_apart_in(&self, worker: &mut Worker, about: &Collection) -> Result<Vec<ApartFace>, CompareError> {
+        let pictures = self.ledger.run_tx("read what was set apart", self.now, |tx| {
+            let known = tx.known_photos(about.id)?.into_iter();
+            let known: BTreeMap<PhotoId, KnownPhoto> = known.map(|photo| (photo.id, photo)).collect();
+            let mut pictures = Vec::new();
+            for photos in tx.pictures_set_apart(about.id)? {
+                let mut same = Vec::new();
+                for photo in photos.iter().filter_map(|id| known.get(id)) {
+                    let places = tx.objected_places(photo.id)?.into_iter();
+                    same.push(Candidate { photo: photo.clone(), faces: places.map(|at| (FaceId(0), at)).collect() });
+                }
+                pictures.push(same);
+            }
+            Ok(pictures)
+        })?;
+        let Ok(folder) = Folder::open(&about.directory) else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        for same in pictures.into_inner() {
+            let readable = same.iter().find_map(|candidate| Some((candidate, read(&folder, &candidate.photo)?)));
+            let Some((candidate, bytes)) = readable else { continue };
+            let path = candidate.photo.path.to_string();
+            let crops = worker.cut_known(&bytes, candidate)?;
+            all.extend(crops.into_iter().map(|(_, crop)| ApartFace::new(path.clone(), &crop)));
+        }
+        Ok(all)
     }
 
     /// Compares a crop with the faces of photos and tells of each that was cut from the same picture, until `each` breaks.

@@ -3,7 +3,7 @@
 //!
 //! An objection is about the picture that was pointed at. Exact copies, and copies with another rating or caption, show the
 //! same picture. A resized or edited export is another one; where pixels tell that it was made from this one, the face can
-//! be set apart there as well.
+//! be set apart there as well, and a scan names those that come later.
 
 use std::path::Path;
 

@@ -29,6 +29,11 @@ impl std::fmt::Debug for Objections {
 }
 
 impl Objections {
+    /// Whether nothing was set apart.
+    pub fn is_empty(&self) -> bool {
+        self.of_pictures.is_empty() && self.of_files.is_empty()
+    }
+
     /// The places that were set apart in a picture, in pixels of the photo as it is seen: of a file with this SHA-256 that
     /// shows `picture` in this size.
     pub fn in_photo(&self, sha256: [u8; 32], picture: PictureOf, size: (u32, u32)) -> Vec<FaceBox> {
@@ -135,6 +140,23 @@ impl Tx<'_> {
             }
         }
         Ok(all)
+    }
+
+    /// The photos of a collection in whose pictures something was set apart and whose files are there: for each such picture
+    /// those that show it, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn pictures_set_apart(&self, collection: CollectionId) -> Result<Vec<Vec<PhotoId>>, TxError> {
+        let sql = "SELECT p.picture_tag, p.id FROM photos p WHERE p.collection_id = $1 AND p.missing_ms IS NULL AND EXISTS \
+                   (SELECT 1 FROM objections o WHERE o.collection_id = p.collection_id AND o.picture_tag = p.picture_tag) \
+                   ORDER BY p.id";
+        let mut all: BTreeMap<[u8; 32], Vec<PhotoId>> = BTreeMap::new();
+        for row in self.rows(sql, args![collection])? {
+            all.entry(row.array(0)?).or_default().push(PhotoId(row.int(1)?));
+        }
+        Ok(all.into_values().collect())
     }
 
     fn set_apart(&self, shown: &Shown) -> Result<Vec<FaceBox>, TxError> {

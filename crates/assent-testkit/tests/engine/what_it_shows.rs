@@ -458,3 +458,33 @@ fn i12_of_several_copies_each_that_is_missing_is_found_once() {
     assert_eq!(after[0], before[0], "a copy is no move");
     assert_eq!(after.iter().filter(|(_, id)| *id == before[1].1).count(), 1);
 }
+
+#[test]
+fn a_scan_names_later_copies_of_photos_in_which_a_face_was_set_apart() {
+    let trio = open(&photo(crate::TRIO));
+    let longest = trio.width().max(trio.height());
+    let w = World::new(&[DESERT]);
+    w.home.put("a.jpg", &photo(crate::TRIO));
+    w.home.put("early.jpg", &jpeg(&shrunk(&trio, longest * 3 / 4)));
+    assert_eq!(w.scan().copied, []);
+    let pointed_at = w.known().into_iter().find(|k| k.path == "a.jpg").unwrap().id;
+    let (_, at) = w.tx(|tx| tx.faces_of(pointed_at)).unwrap()[0];
+    set_apart(&w.ledger, &Pointed { collection: w.collection, path: "a.jpg", at: centre(&at) }, T0).unwrap();
+
+    // Another photo, the same picture with a rating, and a resized one.
+    w.home.add_photo(WALZ);
+    w.home.put("same.jpg", &rated(&photo(crate::TRIO)));
+    w.home.put("export.jpg", &jpeg(&shrunk(&trio, longest / 2)));
+    let said = w.scan();
+    assert_eq!(said.looked_at, 3);
+    let [copied] = said.copied.as_slice() else { panic!("{:?}", said.copied) };
+    assert_eq!((copied.photo.as_str(), copied.original.as_str()), ("export.jpg", "a.jpg"));
+
+    // It is where the summary says.
+    let (x, y) = (copied.at.0 as f32, copied.at.1 as f32);
+    assert!((at.x..=at.x + at.w).contains(&(2.0 * x)) && (at.y..=at.y + at.h).contains(&(2.0 * y)));
+    set_apart(&w.ledger, &Pointed { collection: w.collection, path: "export.jpg", at: (x, y) }, T0).unwrap();
+    w.home.put("export-rated.jpg", &rated(&fs::read(w.home.photos.join("export.jpg")).unwrap()));
+    let said = w.scan();
+    assert_eq!((said.looked_at, said.copied), (1, vec![]), "it is set apart there by now");
+}

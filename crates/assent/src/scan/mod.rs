@@ -11,6 +11,7 @@
 //!           not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
 //! store:  in batches, one transaction each: boxes, crops, sightings, one leaf of the log; a new file that shows the
 //!         picture of a photo whose own file is not there is that photo
+//!         a face that was set apart in the picture from which a new one was made is told, and set apart by whoever asked
 //! end:    what was absent in an earlier listing, and was not found in any new file, is forgotten
 //! ```
 //!
@@ -35,19 +36,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::vector::VectorError;
-use assent_ledger::{Absences, CollectionId, Ledger, RequestId, RequestOutcome, TemplateId, Timestamp, TxError};
+use assent_ledger::{
+    Absences, Collection, CollectionId, Ledger, Objections, RequestId, RequestOutcome, TemplateId, Timestamp, TxError,
+};
 use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
 use crate::budget::PhotoMemory;
+use crate::copies::{ApartFace, CompareError, KnownPhotos};
 use crate::models::Models;
 use crate::searched::{NoRoom, Opening, Searched};
-use crate::source::{Folder, LeftOut, Problem, SourceError};
+use crate::source::{Folder, LeftOut, Listing, Problem, SourceError};
 use crate::walk::{Reading, walk_ahead};
 use ahead::Ahead;
 use extent::Extents;
-use plan::Plan;
+use plan::{Plan, Work};
 use see::{Eyes, Seen};
 use store::{Batch, Store};
 
@@ -124,6 +128,18 @@ impl std::fmt::Debug for ScanWatch<'_> {
     }
 }
 
+/// A face that was set apart in one photo, in another one that was made from it, resized, cropped or edited. That is another
+/// picture, and the face is not set apart in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CopiedFace {
+    /// The path of the photo that was made from the other one.
+    pub photo: String,
+    /// The middle of the face in it, from the left and from the top, pixels of the photo as it is seen.
+    pub at: (u32, u32),
+    /// The path of a photo in which the face was set apart.
+    pub original: String,
+}
+
 /// What a scan did.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ScanSummary {
@@ -153,6 +169,8 @@ pub struct ScanSummary {
     pub removed: usize,
     /// Files that could not be used, with the reason's code, by path.
     pub failed: Vec<(String, String)>,
+    /// Faces that were set apart, in resized or edited copies among the photos that were looked at, by path.
+    pub copied: Vec<CopiedFace>,
     /// Faces in the photos that were looked at or rematched.
     pub faces: usize,
     /// Sightings of the band `match` in them.
@@ -205,6 +223,27 @@ pub enum ScanError {
 }
 
 impl ScanSummary {
+    /// What is known before any photo is looked at.
+    fn begun(listing: &Listing, locked: Option<String>, searched: Option<&Searched>) -> ScanSummary {
+        let mut summary = ScanSummary {
+            photos: listing.files.len(),
+            problems: listing.problems.clone(),
+            left_out: listing.left_out.clone(),
+            locked,
+            ..ScanSummary::default()
+        };
+        if let Some(s) = searched {
+            summary.unopened = s.unopened().to_vec();
+            summary.exposed = s.protection().is_exposed();
+        }
+        if let Some(s) = searched.filter(|s| !s.is_empty()) {
+            summary.templates = s.templates();
+            summary.thresholds = Some(s.thresholds());
+            summary.table = s.table().cloned();
+        }
+        summary
+    }
+
     /// Takes up what the folder is like beside what is known.
     fn planned(&mut self, plan: &Plan<'_>) {
         self.moved = plan.moved;
@@ -270,29 +309,14 @@ pub fn scan(
     if listing.files.is_empty() && listing.is_complete() && !known.is_empty() {
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
-    let mut summary = ScanSummary {
-        photos: listing.files.len(),
-        problems: listing.problems.clone(),
-        left_out: listing.left_out.clone(),
-        locked,
-        ..ScanSummary::default()
-    };
-    if let Some(s) = &searched {
-        summary.unopened = s.unopened().to_vec();
-        summary.exposed = s.protection().is_exposed();
-    }
-    if let Some(s) = searched.as_ref().filter(|s| !s.is_empty()) {
-        summary.templates = s.templates();
-        summary.thresholds = Some(s.thresholds());
-        summary.table = s.table().cloned();
-    }
-
+    let mut summary = ScanSummary::begun(&listing, locked, searched.as_ref());
     let again = if album.is_some() { BTreeMap::new() } else { extents.again(&known) };
     extents.mark(&mut known, &again, models.heif().is_some());
     summary.searched_better = extents.better(&known, &again);
     let now = (watch.now)();
     let plan = Plan::make(ledger, &folder, &about, &known, &listing, (searched.as_ref(), album.as_ref(), model), now)?;
     summary.planned(&plan);
+    let apart_faces = apart_faces((ledger, models, &about), (&plan, &apart), options, now)?;
     let mut store = Store {
         ledger,
         about: &about,
@@ -302,6 +326,7 @@ pub fn scan(
         alone: album.is_some(),
         search: options.search,
         again: &again,
+        apart_faces: &apart_faces,
         absent: plan.absent.clone(),
         passed_over_new: plan.passes_over_new,
     };
@@ -322,16 +347,37 @@ pub fn scan(
             again: &again,
             stop: watch.stop,
             apart: &apart,
+            apart_faces: &apart_faces,
             now,
         };
         look_at(&plan, &eyes, &mut store, options, watch, &mut summary)?;
     }
     note_absent(&plan, &store, &mut summary, (now, (watch.now)()))?;
     summary.failed.sort();
+    summary.copied.sort();
     if let Some(request) = options.request.filter(|_| !summary.stopped) {
         ledger.run_tx("answer a search", (watch.now)(), |tx| tx.answer_request(request, RequestOutcome::Granted))?;
     }
     Ok(summary)
+}
+
+/// The faces that were set apart, if photos are looked at that may be copies of theirs.
+fn apart_faces(
+    (ledger, models, about): (&Ledger, &Models, &Collection),
+    (plan, apart): (&Plan<'_>, &Objections),
+    options: ScanOptions,
+    now: Timestamp,
+) -> Result<Vec<ApartFace>, ScanError> {
+    if apart.is_empty() || !plan.todo.iter().any(|task| matches!(task.work, Work::Look { .. } | Work::Check { .. })) {
+        return Ok(Vec::new());
+    }
+    let mut worker = models.worker(options.search)?;
+    worker.limit_memory(PhotoMemory::of(options.memory_mb).one_picture_bytes());
+    let photos = KnownPhotos { ledger, model: models.pack().model_sha256, now };
+    photos.set_apart_in(&mut worker, about).map_err(|e| match e {
+        CompareError::Ledger(e) => e.into(),
+        CompareError::Inference(e) => e.into(),
+    })
 }
 
 /// Takes up which photos are still absent once the new files were looked at, and forgets those for which it is time. While a

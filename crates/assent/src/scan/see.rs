@@ -21,6 +21,7 @@ use super::ScanError;
 use super::ahead::Content;
 use super::plan::{Task, Work};
 use crate::budget::Budget;
+use crate::copies::ApartFace;
 use crate::models::{Cut, LookError, Looked, Models, Worker};
 use crate::packs::sha256;
 use crate::picture::picture_of;
@@ -85,6 +86,9 @@ pub(super) struct Look {
     pub(super) taken: Taken,
     /// Index of the face, index of the owner, band.
     pub(super) answers: Vec<(usize, usize, Band)>,
+    /// Faces that are in pictures in which they were set apart: index of the face, number of that one. This picture was made
+    /// from one of those, and they are not set apart in it.
+    pub(super) copied: Vec<(usize, usize)>,
     /// The faces' crops, as they are kept; empty where the collection keeps none.
     pub(super) crops: Vec<Option<Vec<u8>>>,
 }
@@ -106,6 +110,8 @@ pub(super) struct Eyes<'a> {
     pub(super) stop: &'a Arc<AtomicBool>,
     /// What was set apart in the collection.
     pub(super) apart: &'a Objections,
+    /// The faces that were set apart, for the pictures of new and changed photos to be compared with.
+    pub(super) apart_faces: &'a [ApartFace],
     /// The photos that are asked about, if somebody asked.
     pub(super) album: Option<&'a Album>,
     /// When the scan began.
@@ -231,10 +237,21 @@ impl Eyes<'_> {
         } else {
             Vec::new()
         };
+        let copied = self.copied(&cuts);
         let answers = self.answers(worker, cuts)?;
         let (width, height) = looked.size();
         worker.reuse(looked);
-        Ok(Seen::Looked(Look { sha256, picture: Some(picture), width, height, outcome, taken, answers, crops }))
+        Ok(Seen::Looked(Look { sha256, picture: Some(picture), width, height, outcome, taken, answers, copied, crops }))
+    }
+
+    /// Which of the faces were cut from a picture in which they were set apart. Pictures are compared, and no people.
+    fn copied(&self, cuts: &[Cut]) -> Vec<(usize, usize)> {
+        let one = |(i, cut): (usize, &Cut)| {
+            let (crop, quality) = (cut.aligned.as_ref()?, cut.quality?);
+            let of = self.apart_faces.iter().position(|apart| apart.is_in((crop, quality.luminance_mean)))?;
+            Some((i, of))
+        };
+        cuts.iter().enumerate().filter_map(one).collect()
     }
 
     /// Lets the known faces of a photo meet the templates, without those that were set apart. If the file is no longer what was scanned, or one of its faces
@@ -329,7 +346,17 @@ fn taken(bytes: &[u8], file: &PhotoFile, now: Timestamp) -> Taken {
 
 fn failed(sha256: [u8; 32], code: &str, taken: Taken) -> Look {
     let outcome = Outcome::Failed(code.to_owned());
-    Look { sha256, picture: None, width: 0, height: 0, outcome, taken, answers: Vec::new(), crops: Vec::new() }
+    Look {
+        sha256,
+        picture: None,
+        width: 0,
+        height: 0,
+        outcome,
+        taken,
+        answers: Vec::new(),
+        copied: Vec::new(),
+        crops: Vec::new(),
+    }
 }
 
 /// What is kept of a face (in photo pixels), whoever it is; zeros for a `quality` that was not measured.

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Collection, EventKind, FaceId, Ledger, Matching, NewPhoto, NewSighting, Outcome, PhotoId, Reference, ScanUse,
-    SubjectId, Timestamp, Tx, TxError,
+    Collection, EventKind, FaceBox, FaceId, Ledger, Matching, NewPhoto, NewSighting, Outcome, PhotoId, Reference,
+    ScanUse, SubjectId, Timestamp, Tx, TxError,
 };
 use assent_vision::detect::SearchOptions;
 
-use super::ScanSummary;
 use super::extent::extent_of;
 use super::plan::Task;
 use super::see::{Look, Seen};
+use super::{CopiedFace, ScanSummary};
+use crate::copies::ApartFace;
 use crate::searched::Searched;
 use crate::source::Unread;
 
@@ -33,6 +34,8 @@ pub(super) struct Store<'a> {
     pub(super) search: SearchOptions,
     /// How those are that were searched for less before.
     pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
+    /// The faces that were set apart, as [`Look::copied`] numbers them.
+    pub(super) apart_faces: &'a [ApartFace],
     /// Known photos whose files are not there, and that were not found elsewhere until now.
     pub(super) absent: BTreeSet<PhotoId>,
     /// Whether there are new files that were not looked at: one may be a photo that is absent.
@@ -80,7 +83,15 @@ impl Store<'_> {
                     match &look.outcome {
                         Outcome::Failed(code) => summary.failed.push((path(), code.clone())),
                         Outcome::NoFace => {}
-                        Outcome::Faces(faces) => summary.faces += faces.len(),
+                        Outcome::Faces(faces) => {
+                            summary.faces += faces.len();
+                            let copy = |&(face, of): &(usize, usize)| CopiedFace {
+                                photo: path(),
+                                at: centre(&faces[face]),
+                                original: self.apart_faces[of].path.clone(),
+                            };
+                            summary.copied.extend(look.copied.iter().map(copy));
+                        }
                     }
                 }
                 Seen::Rematched { faces, .. } => {
@@ -263,6 +274,11 @@ fn store_own<'tx>(
         stored.concerned.entry(proof.subject()).or_default().extend(photo.0.to_be_bytes());
     }
     Ok(())
+}
+
+/// The middle of a face, whole pixels from the left and from the top.
+fn centre(at: &FaceBox) -> (u32, u32) {
+    ((at.x + at.w / 2.0).max(0.0) as u32, (at.y + at.h / 2.0).max(0.0) as u32)
 }
 
 fn in_ledger(band: Band) -> assent_ledger::Band {
