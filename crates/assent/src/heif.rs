@@ -2,20 +2,29 @@
 //!
 //! No decoder of them can be a part of this program (`docs/photos.md` says why), but most systems have one: Debian's
 //! `libheif-examples`, for example, has `heif-convert`. It reads files that come from anywhere, so it runs as a process of
-//! its own, with a limit on its memory, its time and what it writes, in a folder that nobody else can read. No photo's
-//! name reaches its command line.
+//! its own, with a limit on its memory, its time (the processor's and that of the clock) and what it writes, in a folder that
+//! nobody else can read. It is ended when the scan is. No photo's name reaches its command line.
 
 use std::borrow::Cow;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use assent_vision::decode::{self, DecodeError, DecodeLimits, Decoded, Heif, NotDecoded};
+use assent_vision::decode::{self, DecodeError, DecodeLimits, DecodeOptions, Decoded, Heif, NotDecoded};
 
 /// Processor time that the program may take for one picture, seconds: one of 48 megapixels takes about two.
 const SECONDS_MAX: u64 = 60;
+
+/// Time that it may take for one picture, whatever it waits for.
+const TIME_MAX: Duration = Duration::from_mins(3);
+
+/// How often it is looked at whether the program is done, or is to be ended.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(5);
 
 /// What the program takes however small the picture is, bytes: its libraries, and a thread's stack for each of a machine's
 /// processors.
@@ -33,18 +42,28 @@ const QUALITY: &str = "97";
 /// Sets the limits, then becomes the program. Everything comes as an argument.
 const LIMITED: &str = r#"ulimit -v "$1" && ulimit -t "$2" && ulimit -f "$3" && shift 3 && exec "$@""#;
 
+/// Ends a group of processes.
+const KILL: &str = r#"kill -s KILL -- "-$1""#;
+
 /// A program of the system that makes JPEGs of HEIC and AVIF pictures: `heif-convert`, or `heif-dec` as it is called since
 /// libheif 1.18.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HeifProgram {
     program: PathBuf,
     scratch: PathBuf,
+    time_max: Duration,
 }
 
 impl HeifProgram {
     /// Takes `program`, which is run in folders of its own below `scratch`.
     pub fn new(program: PathBuf, scratch: PathBuf) -> HeifProgram {
-        HeifProgram { program, scratch }
+        HeifProgram { program, scratch, time_max: TIME_MAX }
+    }
+
+    /// The same, with another limit on the time that it may take for one picture.
+    #[must_use]
+    pub fn with_time_max(self, time_max: Duration) -> HeifProgram {
+        HeifProgram { time_max, ..self }
     }
 
     /// Where it is.
@@ -59,7 +78,13 @@ impl HeifProgram {
     /// - [`DecodeError::TooLarge`], [`DecodeError::TooMuchMemory`] if the picture is larger than `limits`.
     /// - [`DecodeError::Damaged`] if the program refuses it.
     /// - [`DecodeError::GaveUp`] if the program does not start, or reaches one of its limits.
-    fn jpeg(&self, heif: Heif, bytes: &[u8], limits: DecodeLimits) -> Result<Vec<u8>, DecodeError> {
+    /// - [`DecodeError::Stopped`] if `stop` is set while it runs.
+    fn jpeg(
+        &self,
+        heif: Heif,
+        bytes: &[u8],
+        DecodeOptions { limits, stop }: DecodeOptions<'_>,
+    ) -> Result<Vec<u8>, DecodeError> {
         let format = format_of(heif.kind);
         limits.check(heif.size)?;
         let pixels = pixels(heif);
@@ -74,7 +99,8 @@ impl HeifProgram {
         let kilobytes = (PROGRAM_BYTES + PIXEL_BYTES * pixels) / 1024;
         // Blocks of 512 bytes; a JPEG of this quality has fewer than three bytes a pixel.
         let blocks = (3 * pixels).div_ceil(512) + 2048;
-        let status = Command::new("/bin/sh")
+        let mut command = Command::new("/bin/sh");
+        command
             .args(["-c", LIMITED, "sh"])
             .args([kilobytes, SECONDS_MAX, blocks].map(|limit| limit.to_string()))
             .arg(&self.program)
@@ -85,27 +111,54 @@ impl HeifProgram {
             .current_dir(&folder.0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .map_err(gave_up)?;
-        match status.code() {
+            .stderr(Stdio::null());
+        let status = self.run(&mut command, stop).map_err(gave_up)?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(DecodeError::Stopped);
+        }
+        match status.and_then(|status| status.code()) {
             Some(0) => {}
-            // The shell could not set a limit or start the program, or a signal ended it.
+            // The shell could not set a limit or start the program, a signal ended it, or it took too long.
             Some(2 | 126..) | None => return Err(DecodeError::GaveUp { format }),
             Some(_) => return Err(DecodeError::Damaged { format, source: None }),
         }
         // Of several pictures, the first.
         fs::read(&to).or_else(|_| fs::read(folder.0.join("out-1.jpg"))).map_err(gave_up)
     }
+
+    /// Runs the program to its end. `None`: it took too long, or `stop` was set, and it was ended with all that it started.
+    fn run(&self, command: &mut Command, stop: &AtomicBool) -> io::Result<Option<ExitStatus>> {
+        // A group of its own, so that what it starts is ended with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(command, 0);
+        let mut child = command.spawn()?;
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if waited >= self.time_max || stop.load(Ordering::Relaxed) {
+                let group = child.id().to_string();
+                let killed = Command::new("/bin/sh").args(["-c", KILL, "sh", &group]).stderr(Stdio::null()).status();
+                child.kill()?;
+                child.wait()?;
+                return killed.map(|_| None);
+            }
+            thread::sleep(LOOKED_AT_EVERY);
+            waited += LOOKED_AT_EVERY;
+        }
+    }
 }
 
 /// Decodes pictures of every format, with the system's program where it needs one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct PhotoDecoder {
     /// The program, if the system has one.
     pub heif: Option<HeifProgram>,
     /// What is refused.
     pub limits: DecodeLimits,
+    /// Ends what is being decoded once it is set.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// A photo's file as [`PhotoDecoder`] can decode it again and again.
@@ -114,6 +167,7 @@ pub struct Readable<'b> {
     bytes: Cow<'b, [u8]>,
     /// The HEIC or AVIF picture that another program made it of.
     converted: Option<Heif>,
+    stop: Arc<AtomicBool>,
 }
 
 impl PhotoDecoder {
@@ -129,13 +183,14 @@ impl PhotoDecoder {
     ///
     /// [`DecodeError`] if the program cannot.
     pub fn readable<'b>(&self, bytes: &'b [u8]) -> Result<Readable<'b>, DecodeError> {
+        let stop = Arc::clone(&self.stop);
         let Some((program, kind)) = self.heif.as_ref().zip(Heif::kind(bytes)) else {
-            return Ok(Readable { bytes: Cow::Borrowed(bytes), converted: None });
+            return Ok(Readable { bytes: Cow::Borrowed(bytes), converted: None, stop });
         };
         let damaged = DecodeError::Damaged { format: format_of(kind), source: None };
         let heif = Heif::read(bytes).ok_or(damaged)?;
-        let jpeg = program.jpeg(heif, bytes, self.limits)?;
-        Ok(Readable { bytes: Cow::Owned(jpeg), converted: Some(heif) })
+        let jpeg = program.jpeg(heif, bytes, DecodeOptions { limits: self.limits, stop: &stop })?;
+        Ok(Readable { bytes: Cow::Owned(jpeg), converted: Some(heif), stop })
     }
 
     /// Decodes a photo whole, upright.
@@ -161,10 +216,11 @@ impl Readable<'_> {
         side_px: impl Fn((u32, u32)) -> u32,
         spare: Vec<u8>,
     ) -> Result<Decoded, DecodeError> {
+        let options = DecodeOptions { limits, stop: &self.stop };
         match self.converted {
             // The program copies the EXIF data as they were, although it turned the picture.
-            Some(heif) if heif.is_turned => decode::decode_as_stored(&self.bytes, limits, side_px, spare),
-            _ => decode::decode_into(&self.bytes, limits, side_px, spare),
+            Some(heif) if heif.is_turned => decode::decode_as_stored(&self.bytes, options, side_px, spare),
+            _ => decode::decode_into(&self.bytes, options, side_px, spare),
         }
     }
 

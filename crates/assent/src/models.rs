@@ -142,7 +142,7 @@ impl Models {
                 DetectorInput::MultipleOf { .. } => Some(SecondLook::new(&self.pack.embedder().template)),
                 DetectorInput::Fixed { .. } => None,
             },
-            decoder: PhotoDecoder { heif: self.heif.clone(), limits: DecodeLimits::default() },
+            decoder: PhotoDecoder { heif: self.heif.clone(), ..PhotoDecoder::default() },
             search,
             spare: Vec::new(),
         })
@@ -254,15 +254,25 @@ pub struct Cut {
 pub enum LookError {
     /// The file.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    Decode(DecodeError),
     /// The detector.
     #[error(transparent)]
     Inference(#[from] InferenceError),
 }
 
+impl From<DecodeError> for LookError {
+    fn from(e: DecodeError) -> LookError {
+        match e {
+            DecodeError::Stopped => LookError::Inference(InferenceError::Stopped),
+            e => LookError::Decode(e),
+        }
+    }
+}
+
 impl Worker {
     /// From now on, a search ends in the middle of a photo once `stop` is set.
     pub fn stop_by(&mut self, stop: Arc<AtomicBool>) {
+        self.decoder.stop = Arc::clone(&stop);
         self.finder.stop_by(stop);
     }
 

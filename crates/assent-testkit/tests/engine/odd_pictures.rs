@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use assent::heif::HeifProgram;
 use assent::models::{LookError, Worker};
@@ -214,6 +217,74 @@ fn a_program_that_takes_too_much_is_stopped() {
     let mut small = with_program(&dir, heif_program());
     small.limit_memory(1_000_000);
     assert_eq!(refused(&mut small, &bytes), "too-much-memory", "decided before it starts");
+}
+
+/// A program that waits for ever, and one that starts another that does.
+const SLEEPERS: [&str; 2] = ["echo $$ > PIDS; exec sleep 3600", "sleep 3600 & echo $! $$ > PIDS; wait"];
+
+/// Whether a process is there, and is no zombie.
+fn is_running(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Such a program, and the file in which it writes which processes it is.
+fn sleeper(dir: &TempDir, script: &str) -> (HeifProgram, PathBuf) {
+    let (program, pids) = (dir.path().join("program"), dir.path().join("pids"));
+    fs::write(&program, format!("#!/bin/sh\n{}\n", script.replace("PIDS", pids.to_str().unwrap()))).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    (HeifProgram::new(program, dir.path().to_owned()), pids)
+}
+
+/// The system takes a moment to end what was killed.
+fn all_ended(pids: &Path, name: &str) {
+    let pids = fs::read_to_string(pids).unwrap();
+    let left = || pids.split_whitespace().filter(|pid| is_running(pid)).count();
+    let ended = (0..100_000).any(|_| {
+        thread::yield_now();
+        left() == 0
+    });
+    assert!(ended, "{name}: {pids} are left");
+}
+
+#[test]
+fn a_program_that_waits_for_ever_is_ended_and_the_photo_named() {
+    let bytes = made_by_heif_enc(&tempdir().unwrap(), &photo(WALZ), "a.heic");
+    for script in SLEEPERS {
+        let dir = tempdir().unwrap();
+        let (program, pids) = sleeper(&dir, script);
+        let program = program.with_time_max(Duration::from_millis(200));
+        let mut worker = models_of(&default_pack()).with_heif(Some(program)).worker(search()).unwrap();
+        assert_eq!(refused(&mut worker, &bytes), "decoder-gave-up", "{script}");
+        all_ended(&pids, script);
+    }
+}
+
+/// As Ctrl-C does while the program runs.
+#[test]
+fn a_scan_that_is_to_stop_ends_the_program_that_decodes_for_it() {
+    let bytes = made_by_heif_enc(&tempdir().unwrap(), &photo(WALZ), "a.heic");
+    for script in SLEEPERS {
+        let (dir, w) = (tempdir().unwrap(), World::new(&[]));
+        w.home.put("a.heic", &bytes);
+        let (program, pids) = sleeper(&dir, script);
+        let models = models_of(&default_pack()).with_heif(Some(program));
+        let (rates, stop) = (DeclaredRates::default(), Arc::new(AtomicBool::new(false)));
+        let options =
+            ScanOptions { search: search(), threads: 1, rates, memory_mb: 512, free_bytes: None, request: None };
+        let said = thread::scope(|scope| {
+            scope.spawn(|| {
+                while fs::read_to_string(&pids).unwrap_or_default().is_empty() {
+                    thread::yield_now();
+                }
+                stop.store(true, Ordering::Relaxed);
+            });
+            let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut |_| {} };
+            scan(&w.ledger, &models, w.collection, options, watch).unwrap()
+        });
+        assert_eq!((said.looked_at, said.failed, w.known().len()), (0, vec![], 0), "{script}: it is begun anew");
+        all_ended(&pids, script);
+    }
 }
 
 fn case(name: &str) -> Vec<u8> {

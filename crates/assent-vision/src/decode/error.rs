@@ -58,12 +58,15 @@ pub enum DecodeError {
         /// Needed, millions of bytes.
         needed_mb: u64,
     },
-    /// The system's program that decodes this format did not start, or was stopped at its limits of memory and time.
+    /// The system's program that decodes this format did not start, or was ended at its limits of memory and time.
     #[error("the system's decoder gave up on the {format}; export the picture as JPEG")]
     GaveUp {
         /// The format's name.
         format: &'static str,
     },
+    /// Somebody said stop in the middle of it.
+    #[error("stopped in the middle of the picture")]
+    Stopped,
     /// The file ends early or contradicts itself.
     #[error("the {format} is damaged or cut off")]
     Damaged {
@@ -87,6 +90,7 @@ impl DecodeError {
             DecodeError::TooManyPasses { .. } => "too-many-passes",
             DecodeError::TooMuchMemory { .. } => TOO_MUCH_MEMORY,
             DecodeError::GaveUp { .. } => "decoder-gave-up",
+            DecodeError::Stopped => "stopped",
             DecodeError::Damaged { .. } => "damaged",
         }
     }

@@ -24,12 +24,13 @@ mod picture;
 mod png;
 mod raw;
 mod segments;
+mod stoppable;
 #[cfg(test)]
 mod tests;
 mod tiff;
 
 use std::borrow::Cow;
-use std::io::Cursor;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
@@ -40,6 +41,7 @@ pub use heif_outline::Heif;
 use outline::Outline;
 pub use picture::picture_data;
 use segments::Walk;
+use stoppable::StoppableReader;
 
 use crate::caught::caught;
 use crate::frame::Frame;
@@ -84,6 +86,25 @@ impl DecodeLimits {
             return Err(DecodeError::TooMuchMemory { needed_mb: needed.div_ceil(1_000_000) });
         }
         Ok(())
+    }
+}
+
+/// How a picture is decoded.
+#[derive(Debug, Clone, Copy)]
+pub struct DecodeOptions<'a> {
+    /// What is refused.
+    pub limits: DecodeLimits,
+    /// Ends the decoding of anything but a JPEG in the middle of the picture once it is set. Of a JPEG, no part is waited
+    /// for: its passes are bounded.
+    pub stop: &'a AtomicBool,
+}
+
+/// Never set.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl From<DecodeLimits> for DecodeOptions<'_> {
+    fn from(limits: DecodeLimits) -> Self {
+        DecodeOptions { limits, stop: &NEVER }
     }
 }
 
@@ -132,8 +153,9 @@ pub fn decode(bytes: &[u8], limits: DecodeLimits) -> Result<Frame, DecodeError> 
 /// - [`DecodeError::TooLarge`], [`DecodeError::TooMuchMemory`], [`DecodeError::TooManyPasses`] if the header promises more
 ///   than `limits`, or more than a decoder should spend on it; nothing was decoded then.
 /// - [`DecodeError::Damaged`] if the file is cut off or contradicts itself, and a part of the picture is missing.
+/// - [`DecodeError::Stopped`] if somebody said so.
 pub fn decode_at_least(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Result<Decoded, DecodeError> {
-    decode_into(bytes, limits, |_| side_px, Vec::new())
+    decode_into(bytes, limits.into(), |_| side_px, Vec::new())
 }
 
 /// The same at the side that `side_px` says for the photo's own width and height, in the memory of `spare`, what a picture
@@ -145,11 +167,11 @@ pub fn decode_at_least(bytes: &[u8], limits: DecodeLimits, side_px: u32) -> Resu
 /// As [`decode_at_least`].
 pub fn decode_into(
     bytes: &[u8],
-    limits: DecodeLimits,
+    options: DecodeOptions<'_>,
     side_px: impl Fn((u32, u32)) -> u32,
     spare: Vec<u8>,
 ) -> Result<Decoded, DecodeError> {
-    let (frame, size, exif) = stored(bytes, limits, side_px, spare)?;
+    let (frame, size, exif) = stored(bytes, options, side_px, spare)?;
     // An orientation that is none is no reason to refuse the picture.
     let orientation = exif.and_then(Orientation::from_exif).unwrap_or_default();
     Ok(Decoded::upright(frame, size, orientation))
@@ -162,11 +184,11 @@ pub fn decode_into(
 /// As [`decode_at_least`].
 pub fn decode_as_stored(
     bytes: &[u8],
-    limits: DecodeLimits,
+    options: DecodeOptions<'_>,
     side_px: impl Fn((u32, u32)) -> u32,
     spare: Vec<u8>,
 ) -> Result<Decoded, DecodeError> {
-    let (frame, size, _) = stored(bytes, limits, side_px, spare)?;
+    let (frame, size, _) = stored(bytes, options, side_px, spare)?;
     Ok(Decoded::upright(frame, size, Orientation::default()))
 }
 
@@ -179,30 +201,30 @@ pub fn largest_side_px(bytes: &[u8], limits: DecodeLimits) -> u32 {
 
 fn stored(
     bytes: &[u8],
-    limits: DecodeLimits,
+    options: DecodeOptions<'_>,
     side_px: impl Fn((u32, u32)) -> u32,
     spare: Vec<u8>,
 ) -> Result<Stored, DecodeError> {
     // A decoder that panics says in its own way that the file contradicts itself.
-    let decoded = caught(|| of_its_format(bytes, limits, side_px, spare));
+    let decoded = caught(|| of_its_format(bytes, options, side_px, spare));
     decoded.unwrap_or(Err(DecodeError::Damaged { format: "picture", source: None }))
 }
 
 fn of_its_format(
     bytes: &[u8],
-    limits: DecodeLimits,
+    options: DecodeOptions<'_>,
     side_px: impl Fn((u32, u32)) -> u32,
     spare: Vec<u8>,
 ) -> Result<Stored, DecodeError> {
     match format::recognise(bytes).ok_or(DecodeError::UnknownFormat)? {
         Format::Other(what) => Err(DecodeError::NotDecoded { what }),
-        Format::Image(format, name) => decode_image(bytes, (format, name), limits),
-        Format::Jpeg => decode_jpeg(bytes, limits, side_px, spare),
+        Format::Image(format, name) => decode_image(bytes, (format, name), options),
+        Format::Jpeg => decode_jpeg(bytes, options.limits, side_px, spare),
         Format::Raw => {
             let damaged = || DecodeError::Damaged { format: "RAW file", source: None };
             let none = |e: raw::NoPreview| if e.cut_off { damaged() } else { DecodeError::NoPreview };
             let preview = raw::preview(bytes).map_err(none)?;
-            let (frame, size, own) = decode_jpeg(preview.jpeg, limits, side_px, spare)?;
+            let (frame, size, own) = decode_jpeg(preview.jpeg, options.limits, side_px, spare)?;
             if size.0.max(size.1) < raw::PREVIEW_SIDE_PX_MIN {
                 let needed_px = raw::PREVIEW_SIDE_PX_MIN;
                 return Err(DecodeError::SmallPreview { width: size.0, height: size.1, needed_px });
@@ -246,9 +268,10 @@ fn decode_jpeg(
 fn decode_image(
     bytes: &[u8],
     (format, name): (ImageFormat, &'static str),
-    limits: DecodeLimits,
+    DecodeOptions { limits, stop }: DecodeOptions<'_>,
 ) -> Result<Stored, DecodeError> {
     let failed = |e: ImageError| match e {
+        _ if stop.load(Ordering::Relaxed) => DecodeError::Stopped,
         ImageError::Unsupported(_) => DecodeError::NotDecoded { what: NotDecoded::Kind { format: name } },
         other => DecodeError::Damaged { format: name, source: Some(other) },
     };
@@ -262,7 +285,8 @@ fn decode_image(
         ImageFormat::WebP => (Cow::Borrowed(bytes), exif::orientation_of_webp(bytes)),
         _ => (Cow::Borrowed(bytes), None),
     };
-    let mut decoder = ImageReader::with_format(Cursor::new(&content), format).into_decoder().map_err(failed)?;
+    let mut decoder =
+        ImageReader::with_format(StoppableReader::new(&content, stop), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     limits.check((width, height))?;
     let mut decoder_limits = Limits::no_limits();

@@ -149,6 +149,8 @@ impl Eyes<'_> {
         }
         match caught(|| self.see_one(worker, task, content, memory)) {
             Some(Err(ScanError::Inference(InferenceError::Stopped))) => Ok(Seen::Stopped),
+            // A part of it may not have been decoded at its full size any more.
+            Some(Ok(Seen::Looked(_))) if self.stop.load(Ordering::Relaxed) => Ok(Seen::Stopped),
             Some(seen) => seen,
             None => {
                 // Whatever it was in the middle of is left behind.

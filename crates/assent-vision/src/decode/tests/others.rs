@@ -1,10 +1,13 @@
 //! Formats other than JPEG and RAW.
 
+use std::sync::atomic::AtomicBool;
+
 use image::codecs::gif::GifEncoder;
 use image::{DynamicImage, Frame as GifFrame, ImageFormat, RgbaImage};
 
 use super::writers::{animated_png, animated_webp, boxed, crc32};
-use super::{encoded, refused, shows, small};
+use super::{encoded, picture, refused, shows, small};
+use crate::decode::{DecodeError, DecodeLimits, DecodeOptions, decode_into};
 
 #[test]
 fn every_format_gives_the_same_picture() {
@@ -42,6 +45,27 @@ fn every_depth_and_kind_of_colour() {
     }
     shows("half transparent", &encoded(&half, ImageFormat::Png), &plain(127), 0);
     shows("half transparent grey", &encoded(&half.to_luma_alpha8().into(), ImageFormat::Png), &plain(127), 0);
+}
+
+/// A JPEG is decoded in one go, whatever is said; its passes are bounded.
+#[test]
+fn a_picture_is_left_where_it_is_once_somebody_says_stop() {
+    for (format, is_left) in [
+        (ImageFormat::Png, true),
+        (ImageFormat::Tiff, true),
+        (ImageFormat::Bmp, true),
+        (ImageFormat::Gif, true),
+        (ImageFormat::WebP, true),
+        (ImageFormat::Jpeg, false),
+    ] {
+        let bytes = encoded(&picture(400, 300), format);
+        for says in [false, true] {
+            let stop = AtomicBool::new(says);
+            let options = DecodeOptions { limits: DecodeLimits::default(), stop: &stop };
+            let left = matches!(decode_into(&bytes, options, |_| u32::MAX, Vec::new()), Err(DecodeError::Stopped));
+            assert_eq!(left, says && is_left, "{format:?}");
+        }
+    }
 }
 
 #[test]
