@@ -111,7 +111,21 @@ pub(crate) fn date(at: Timestamp) -> String {
 
 /// A date for people in a sentence, in UTC: `31 July 2027`.
 pub(crate) fn long_date(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "?".to_owned(), |t| t.strftime("%-d %B %Y").to_string())
+    written(at, "%-d %B %Y")
+}
+
+/// The year in which a photo was taken.
+pub(crate) fn year(taken: &Taken) -> String {
+    written(taken.wall_clock(), "%Y")
+}
+
+/// The month in which a photo was taken: `December 2024`.
+pub(crate) fn month(taken: &Taken) -> String {
+    written(taken.wall_clock(), "%B %Y")
+}
+
+fn written(at: Timestamp, format: &str) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "?".to_owned(), |t| t.strftime(format).to_string())
 }
 
 /// The day on which a photo was taken, for people.

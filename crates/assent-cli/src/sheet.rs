@@ -1,24 +1,29 @@
 //! The contact sheet: one file that shows a person's photos, with a ring around their own head, and whoever is to
 //! be covered covered.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::export::{Mark, copy_names, write_whole};
 use assent::find::{FoundPhoto, PictureError, head, picture};
-use assent::ledger::{Ledger, PhotoPath, VaultKind};
+use assent::ledger::{Ledger, PhotoPath, Taken, VaultKind};
 use assent::{CoverStyle, Frame, fit_within, resize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::CommandError;
-use crate::output::{count, long_date, taken_on};
+use crate::output::{count, long_date, month, taken_on, year};
 use crate::places::photo_decoder;
 use crate::vault::now;
 
 /// Longest side of a picture on the sheet, pixels.
 const SIDE_PX: u32 = 1_000;
+
+/// Photos of a year under one heading, at most; more are divided by month.
+const YEAR_MAX: usize = 24;
 
 /// Quality of the pictures, of 100.
 const QUALITY: u8 = 85;
@@ -36,8 +41,14 @@ struct Sheet<'a> {
     mark: String,
     title: &'a str,
     summary: String,
-    pictures: Vec<Picture<'a>>,
+    groups: Vec<Group<'a>>,
     made: &'a str,
+}
+
+/// Photos of a year, or of a month.
+struct Group<'a> {
+    title: String,
+    pictures: Vec<Picture<'a>>,
 }
 
 struct Picture<'a> {
@@ -104,7 +115,10 @@ pub(crate) fn write(
     let link = |name: String| beside.as_ref().map(|folder| encoded(&format!("{folder}{name}")));
     let mut shown: Vec<(&FoundPhoto, Picture<'_>)> = Vec::new();
     let mut failed = Vec::new();
-    for (f, name) in found.iter().zip(copy_names(&names)) {
+    let mut found: Vec<(&FoundPhoto, String)> = found.iter().zip(copy_names(&names)).collect();
+    // As clocks on the wall showed it, which is what the headings say.
+    found.sort_by_key(|(f, _)| Reverse(f.taken.wall_clock()));
+    for (f, name) in found {
         match picture(f, about.style, &photo_decoder()) {
             Ok(full) => shown.push((f, small(f, &full, link(name))?)),
             Err(error) => failed.push((f.file.clone(), error)),
@@ -115,9 +129,28 @@ pub(crate) fn write(
     }
     let (shown, pictures): (Vec<&FoundPhoto>, Vec<Picture<'_>>) = shown.into_iter().unzip();
     let summary = summary(&shown, about.style);
-    let page = Sheet { mark: mark.text(about.title), title: about.title, summary, pictures, made: &about.made };
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for (title, picture) in titles(&shown.iter().map(|f| f.taken).collect::<Vec<_>>()).into_iter().zip(pictures) {
+        match groups.last_mut() {
+            Some(group) if group.title == title => group.pictures.push(picture),
+            _ => groups.push(Group { title, pictures: vec![picture] }),
+        }
+    }
+    let page = Sheet { mark: mark.text(about.title), title: about.title, summary, groups, made: &about.made };
     write_whole(file, page.render()?.as_bytes())?;
     Ok(failed)
+}
+
+/// Under which heading each photo stands: its year, or its month where the year has many photos.
+fn titles(taken: &[Taken]) -> Vec<String> {
+    let years: Vec<String> = taken.iter().map(year).collect();
+    let mut photos: BTreeMap<&str, usize> = BTreeMap::new();
+    for year in &years {
+        *photos.entry(year.as_str()).or_default() += 1;
+    }
+    let many = |year: &String| photos.get(year.as_str()).is_some_and(|n| *n > YEAR_MAX);
+    let title = |(taken, year): (&Taken, &String)| if many(year) { month(taken) } else { year.clone() };
+    taken.iter().zip(&years).map(title).collect()
 }
 
 /// How many photos, and who is covered.
@@ -191,7 +224,54 @@ fn encoded(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use assent::ledger::{TakenFrom, Timestamp};
+
     use super::*;
+
+    #[test]
+    fn photos_stand_under_their_year_and_under_their_month_where_a_year_has_many() {
+        let day = |days: i64, offset_min| Taken {
+            at: Timestamp(days * 24 * 60 * 60 * 1000),
+            offset_min,
+            from: TakenFrom::Exif,
+        };
+        let check = |name: &str, taken: &[Taken], expected: &[&str]| {
+            let mut titles = titles(taken);
+            titles.dedup();
+            assert_eq!(titles, expected, "{name}");
+        };
+        check("none", &[], &[]);
+        check("a few years", &[day(400, None), day(40, None), day(20, None)], &["1971", "1970"]);
+        check("the clock on the wall counts", &[day(365, None), day(365, Some(-60))], &["1971", "1970"]);
+        let many: Vec<Taken> = (0..=YEAR_MAX as i64).rev().map(|i| day(2 * i, None)).collect();
+        check("as many as a heading takes", &many[1..], &["1970"]);
+        let older = [many.as_slice(), &[day(-1, None)]].concat();
+        check("one more", &older, &["February 1970", "January 1970", "1969"]);
+    }
+
+    /// Every page is made from one frame.
+    #[test]
+    fn every_page_has_a_dark_scheme_and_prints_black_on_white() {
+        let page = Sheet { mark: String::new(), title: "", summary: String::new(), groups: Vec::new(), made: "" };
+        let page = page.render().unwrap();
+        let (dark, print) = (page.find("(prefers-color-scheme: dark)").unwrap(), page.find("@media print").unwrap());
+        assert!(dark < print, "what is printed comes after the dark scheme, and counts");
+        assert!(page[print..].contains("--ink: #000") && page[print..].contains("--paper: #fff"));
+        for (name, own) in [
+            ("access", include_str!("../templates/access.html")),
+            ("receipt", include_str!("../templates/receipt.html")),
+            ("release", include_str!("../templates/release.html")),
+            ("review", include_str!("../templates/review.html")),
+            ("sheet", include_str!("../templates/sheet.html")),
+        ] {
+            assert!(own.starts_with("{% extends \"page.html\" %}"), "{name}");
+            let style = &own[own.find("{% block style %}").unwrap()..own.find("{% block main %}").unwrap()];
+            let colours = style
+                .split([':', ' ', ';', ')'])
+                .filter(|word| word.starts_with('#') && *word != "#fff" && *word != "#0009");
+            assert_eq!(colours.collect::<Vec<_>>(), Vec::<&str>::new(), "{name} has colours of its own");
+        }
+    }
 
     #[test]
     fn a_page_leads_to_copies_that_lie_below_it() {
