@@ -206,6 +206,20 @@ pub(crate) enum CommandError {
         /// As given.
         number: i64,
     },
+    /// A number that is confirmed and refused.
+    #[error("number {number} is confirmed and refused at once, so nothing was kept; say one of the two")]
+    BothSaid {
+        /// As given.
+        number: i64,
+    },
+    /// Nobody is of the class or group that was named.
+    #[error(
+        "nobody on the roster is of the class or group '{group}'; `assent subject list` shows everybody with theirs"
+    )]
+    NobodyInGroup {
+        /// As given.
+        group: String,
+    },
     /// Somebody kept the key that they had.
     #[error("{people} people keep the key that they had, because records of theirs do not open, see above")]
     NotRotated {

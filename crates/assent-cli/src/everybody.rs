@@ -1,31 +1,59 @@
 //! `assent find --all` and `assent review` without a name: what is there for everybody at once.
 
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use assent::CoverStyle;
-use assent::export::{Audience, CopyFolder, Mark};
-use assent::find::{FoundPhoto, Use, find, portrait, proposals};
-use assent::ledger::{CollectionId, GivenNames, Ledger, Subject, SubjectId, Verdict, file_name_of};
+use assent::export::{Audience, Copied, CopyFolder, Mark};
+use assent::find::{Found, FoundPhoto, Use, find_each, portraits, proposals_each};
+use assent::ledger::{CollectionId, FaceId, GivenNames, Ledger, Subject, SubjectId, Verdict, file_name_of};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::find_cmd::{Failed, all_done, check_sheet, copies, decide, describe, reasons};
+use crate::find_cmd::{Failed, all_done, check_sheet, copies, decide, describe, left_over, reasons};
+use crate::nothing;
 use crate::output::{Output, count, shown};
 use crate::progress;
 use crate::review_page::{self, Person};
 use crate::sheet;
 use crate::vault::{self, now};
 
-/// Who on the roster is meant: all, or those of one class or group.
+/// Everybody on the roster.
 ///
 /// # Errors
 ///
 /// As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-fn people(ledger: &Ledger, group: Option<&str>) -> Result<Vec<Subject>, CommandError> {
-    let mut all = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
-    all.retain(|s| group.is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
+fn everybody(ledger: &Ledger) -> Result<Vec<Subject>, CommandError> {
+    Ok(ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner())
+}
+
+/// Keeps those of one class or group, or all.
+///
+/// # Errors
+///
+/// [`CommandError::NobodyInGroup`] if nobody is of it.
+fn of_group<T>(mut all: Vec<T>, group: Option<&str>, who: impl Fn(&T) -> &Subject) -> Result<Vec<T>, CommandError> {
+    if let Some(group) = group {
+        all.retain(|one| who(one).group.to_lowercase() == group.to_lowercase());
+        if all.is_empty() {
+            return Err(CommandError::NobodyInGroup { group: group.to_owned() });
+        }
+    }
     Ok(all)
+}
+
+/// A person, and where their copies go.
+struct Receiver {
+    subject: Subject,
+    path: PathBuf,
+}
+
+/// What came of one person.
+struct Outcome {
+    who: Receiver,
+    found: Found,
+    copied: Copied,
 }
 
 /// Writes copies of everybody's photos, what is sure or confirmed, each person's into a folder of their own.
@@ -33,6 +61,7 @@ fn people(ledger: &Ledger, group: Option<&str>) -> Result<Vec<Subject>, CommandE
 /// # Errors
 ///
 /// - [`CommandError::NotAll`] if a photo could not be copied; the others are.
+/// - [`CommandError::NobodyInGroup`] if nobody is of the group.
 /// - [`CommandError`], as the ledger and the folders say.
 pub(crate) fn find_all(
     ledger: &Ledger,
@@ -42,44 +71,46 @@ pub(crate) fn find_all(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let collections = vault::collections(ledger)?;
-    let everybody = people(ledger, group)?;
+    // The names are given among all, so that nobody's folder is another one when one group alone is asked for.
     let mut names = GivenNames::default();
-    // Every folder is looked at before anything is written.
-    let mut folders = Vec::with_capacity(everybody.len());
-    for subject in &everybody {
+    let receiver = |subject: Subject| {
         let path = folder.join(names.give(&file_name_of(&format!("{} {}", subject.handle, subject.name))));
-        let open = CopyFolder::open(&path, Mark::new(subject.id, Audience::Subject), &collections)?;
-        folders.push((path, open));
-    }
-    let bar = progress::bar(everybody.len() as u64, "people");
-    let (mut told, mut failed) = (Vec::new(), Failed::new());
-    let (mut written, mut with_photos, mut to_confirm) = (0, 0, 0);
-    for (subject, (path, open)) in everybody.iter().zip(folders) {
-        let found = find(ledger, subject.id, collection, Use::Export, now())?;
-        to_confirm += found.to_confirm;
-        if !found.photos.is_empty() {
-            let copied = copies(open, &found.photos, style)?;
-            written += copied.written;
-            with_photos += usize::from(copied.written > 0);
-            failed.extend(reasons(&copied.failed));
-            told.push(json!({
-                "subject": subject.id.to_string(), "handle": subject.handle, "folder": path.display().to_string(),
-                "copied": copied.written, "to_confirm": found.to_confirm,
-                "left_over": copied.left_over.iter().map(|p| p.display().to_string()).collect::<Vec<_>>(),
-            }));
-        }
+        Receiver { subject, path }
+    };
+    let all = everybody(ledger)?.into_iter().map(receiver).collect();
+    let all = of_group(all, group, |one: &Receiver| &one.subject)?;
+    // Every folder is looked at before anything is written.
+    let open = |one: &Receiver| CopyFolder::open(&one.path, Mark::new(one.subject.id, Audience::Subject), &collections);
+    let folders = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<SubjectId> = all.iter().map(|one| one.subject.id).collect();
+    let found = find_each(ledger, &ids, collection, Use::Export, now())?;
+    let bar = progress::bar(all.len() as u64, "people");
+    let (mut outcomes, mut failed) = (Vec::with_capacity(all.len()), Failed::new());
+    for ((who, found), open) in all.into_iter().zip(found).zip(folders) {
+        let copied = copies(open, &found.photos, style)?;
+        failed.extend(reasons(&copied.failed));
+        outcomes.push(Outcome { who, found, copied });
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let written: usize = outcomes.iter().map(|one| one.copied.written).sum();
+    let to_confirm: usize = outcomes.iter().map(|one| one.found.to_confirm).sum();
     let object = json!({
-        "people": told, "copied": written, "to_confirm": to_confirm, "failed": failed.values().collect::<Vec<_>>(),
+        "people": outcomes.iter().map(Outcome::describe).collect::<Vec<_>>(), "copied": written,
+        "to_confirm": to_confirm, "failed": failed.values().collect::<Vec<_>>(),
     });
     out.answer(&object, |out| {
+        outcomes.iter().try_for_each(|one| one.tell(out))?;
         for reason in failed.values() {
             writeln!(out, "left out: {}", shown(reason))?;
         }
-        let (people, folder) = (count_people(with_photos), shown(folder.display()));
-        writeln!(out, "{} of {people} are in {folder}, a folder for each.", count_copies(written))?;
+        let with_photos = outcomes.iter().filter(|one| one.copied.written > 0).count();
+        if written > 0 {
+            let (people, folder) = (count_people(with_photos), shown(folder.display()));
+            writeln!(out, "{} of {people} are in {folder}, a folder for each.", count_copies(written))?;
+        } else {
+            writeln!(out, "No copies were made: there is no photo to copy.")?;
+        }
         if to_confirm > 0 {
             let photos = count(to_confirm, "photo");
             writeln!(
@@ -90,6 +121,34 @@ pub(crate) fn find_all(
         Ok(())
     })?;
     all_done(&failed)
+}
+
+impl Outcome {
+    /// For programs.
+    fn describe(&self) -> Value {
+        let subject = &self.who.subject;
+        json!({
+            "subject": subject.id.to_string(), "handle": subject.handle,
+            "folder": (self.copied.written > 0).then(|| self.who.path.display().to_string()),
+            "copied": self.copied.written, "to_confirm": self.found.to_confirm,
+            "nothing": self.found.nothing.iter().map(nothing::describe).collect::<Vec<_>>(),
+            "left_over": self.copied.left_over.iter().map(|p| p.display().to_string()).collect::<Vec<_>>(),
+        })
+    }
+
+    /// For people: who has no photo, and why; and what is left of an earlier run.
+    fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+        let subject = &self.who.subject;
+        if self.found.photos.is_empty() {
+            let mut why = nothing::lines(&self.found, &subject.handle);
+            if self.found.to_confirm > 0 {
+                let wait = if self.found.to_confirm == 1 { "waits" } else { "wait" };
+                why.insert(0, format!("{} {wait} to be confirmed.", count(self.found.to_confirm, "photo")));
+            }
+            writeln!(out, "no photo for {} ({}). {}", shown(&subject.name), shown(&subject.handle), why.join(" "))?;
+        }
+        left_over(&self.copied.left_over, out)
+    }
 }
 
 fn count_people(n: usize) -> String {
@@ -110,7 +169,8 @@ struct Open {
 ///
 /// # Errors
 ///
-/// - [`CommandError::NotProposed`] if a number is none of anybody's proposals.
+/// - [`CommandError::NotProposed`] if a number is none of anybody's proposals; then nothing is recorded.
+/// - [`CommandError::NobodyInGroup`] if nobody is of the group.
 /// - [`CommandError`], as the ledger and the pictures say.
 pub(crate) fn review_all(
     ledger: &Ledger,
@@ -123,32 +183,26 @@ pub(crate) fn review_all(
     let mark = Mark::new(SubjectId::from_bytes(*ledger.id().as_bytes()), Audience::Reviewers);
     sheet.map_or(Ok(()), |file| check_sheet(file, mark, &vault::collections(ledger)?))?;
     let use_ = if sheet.is_some() { Use::Export } else { Use::Search };
-    let mut all = Vec::new();
-    for subject in people(ledger, group)? {
-        let photos = proposals(ledger, subject.id, use_, now())?;
-        if !photos.is_empty() {
-            all.push(Open { subject, photos });
-        }
+    let people = of_group(everybody(ledger)?, group, |subject| subject)?;
+    let ids: Vec<SubjectId> = people.iter().map(|subject| subject.id).collect();
+    let proposed = proposals_each(ledger, &ids, use_, now())?;
+    let mut all: Vec<Open> =
+        people.into_iter().zip(proposed).map(|(subject, photos)| Open { subject, photos }).collect();
+    // All numbers are looked up before the first decision is recorded.
+    let said = [decisions(&all, confirm, Verdict::Confirmed)?, decisions(&all, refuse, Verdict::Refused)?].concat();
+    for (subject, face, verdict) in &said {
+        decide(ledger, subject, *face, *verdict)?;
     }
-    let decided = confirm.len() + refuse.len();
-    for (numbers, verdict) in [(confirm, Verdict::Confirmed), (refuse, Verdict::Refused)] {
-        for number in numbers {
-            let whose = all
-                .iter()
-                .find_map(|open| open.photos.iter().find(|f| f.face.0 == *number).map(|f| (&open.subject, f.face)));
-            let (subject, face) = whose.ok_or(CommandError::NotProposed { number: *number })?;
-            decide(ledger, subject, face, verdict)?;
-        }
-    }
+    let decided = said.len();
     for open in &mut all {
         open.photos.retain(|f| !confirm.contains(&f.face.0) && !refuse.contains(&f.face.0));
     }
     all.retain(|open| !open.photos.is_empty());
-    let mut failed = Failed::new();
-    let mut page = None;
+    let (mut failed, mut page) = (Failed::new(), None);
     if let Some(file) = sheet.filter(|_| !all.is_empty()) {
-        failed = write_page(ledger, file, mark, &all)?;
-        page = Some(file);
+        let made = write_page(ledger, file, mark, &all)?;
+        failed = reasons(&made.failed);
+        page = (made.shown > 0).then_some(file);
     }
     let photos: usize = all.iter().map(|open| open.photos.len()).sum();
     let of = |open: &Open| -> Value {
@@ -176,32 +230,49 @@ pub(crate) fn review_all(
         for reason in failed.values() {
             writeln!(out, "left out: {}", shown(reason))?;
         }
-        if all.is_empty() {
+        match (sheet, page) {
+            (Some(_), Some(file)) => writeln!(out, "The page is {}.", shown(file.display()))?,
+            (Some(_), None) => writeln!(out, "No page was written: there is no photo to show.")?,
+            (None, _) => {}
+        }
+        let Some(first) = all.first().and_then(|open| open.photos.first()) else {
             return writeln!(out, "Nothing is to be confirmed.");
-        }
-        if let Some(file) = page {
-            writeln!(out, "The page is {}.", shown(file.display()))?;
-        }
+        };
         let wait = if photos == 1 { "waits" } else { "wait" };
         writeln!(out, "{} of {} {wait} to be confirmed.", count(photos, "photo"), count_people(all.len()))?;
         let see = if page.is_some() { String::new() } else { " (--sheet FILE.html shows the faces)".to_owned() };
-        let number = all[0].photos[0].face.0;
+        let number = first.face.0;
         writeln!(out, "Next: assent review --confirm {number}, or --refuse {number}{see}")
     })?;
     all_done(&failed)
 }
 
+/// Whose proposals these numbers are.
+fn decisions<'a>(
+    all: &'a [Open],
+    numbers: &[i64],
+    verdict: Verdict,
+) -> Result<Vec<(&'a Subject, FaceId, Verdict)>, CommandError> {
+    let whose = |number: &i64| {
+        let mut proposals = all.iter().flat_map(|open| open.photos.iter().map(move |f| (&open.subject, f.face)));
+        let found = proposals.find(|(_, face)| face.0 == *number);
+        let (subject, face) = found.ok_or(CommandError::NotProposed { number: *number })?;
+        Ok((subject, face, verdict))
+    };
+    numbers.iter().map(whose).collect()
+}
+
 /// Writes the page of everybody's proposals, each person's beside the face that they were enrolled with.
-fn write_page(ledger: &Ledger, file: &Path, mark: Mark, all: &[Open]) -> Result<Failed, CommandError> {
-    let mut people = Vec::with_capacity(all.len());
-    for Open { subject, photos } in all {
-        people.push(Person {
-            name: if subject.name.is_empty() { &subject.handle } else { &subject.name },
-            reference: &subject.handle,
-            portrait: portrait(ledger, subject.id, now())?,
-            proposals: photos,
-            known: &[],
-        });
-    }
-    Ok(reasons(&review_page::write(file, mark, &people, &sheet::made_by(ledger))?))
+fn write_page(ledger: &Ledger, file: &Path, mark: Mark, all: &[Open]) -> Result<review_page::Made, CommandError> {
+    let ids: Vec<SubjectId> = all.iter().map(|open| open.subject.id).collect();
+    let portraits = portraits(ledger, &ids, now())?;
+    let named = all.iter().zip(portraits).map(|(Open { subject, photos }, portrait)| Person {
+        name: if subject.name.is_empty() { &subject.handle } else { &subject.name },
+        reference: &subject.handle,
+        portrait,
+        proposals: photos,
+        known: &[],
+    });
+    let people: Vec<Person<'_>> = named.collect();
+    review_page::write(file, mark, &people, &sheet::made_by(ledger))
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
-use assent::find::{Found, FoundPhoto, PictureError, Use, find, picture, portrait, proposals};
+use assent::find::{Found, FoundPhoto, PictureError, Use, find, picture, portraits, proposals};
 use assent::ledger::{Collection, FaceId, Ledger, Purpose, Subject, TxError, VaultKind, Verdict};
 use clap::Args;
 use serde_json::{Value, json};
@@ -172,9 +172,7 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
         match &made.copied {
             Some((written, left_over)) => {
                 writeln!(out, "{} in {folder}.", are(*written, "copy", "copies"))?;
-                for path in left_over {
-                    writeln!(out, "{} is of an earlier run and is not among these photos.", shown(path.display()))?;
-                }
+                self::left_over(left_over, out)?;
             }
             None => writeln!(out, "No copies were made: there is no photo to copy.")?,
         }
@@ -184,6 +182,12 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
         Some(_) => writeln!(out, "No page was written: there is no photo to show."),
         None => Ok(()),
     }
+}
+
+/// Names the copies of an earlier run whose photos are not among those of this one.
+pub(crate) fn left_over(copies: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
+    let mut each = copies.iter().map(|path| shown(path.display()));
+    each.try_for_each(|path| writeln!(out, "{path} is of an earlier run and is not among these photos."))
 }
 
 fn are(n: usize, one: &str, many: &str) -> String {
@@ -209,6 +213,9 @@ pub(crate) fn check_sheet(file: &Path, mark: Mark, collections: &[Collection]) -
 ///
 /// [`CommandError`], as the ledger and the pictures say.
 pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    if let Some(number) = args.confirm.iter().find(|number| args.refuse.contains(number)) {
+        return Err(CommandError::BothSaid { number: *number });
+    }
     let ledger = vault::open_until_stopped(flags)?;
     let Some(asked) = &args.subject else {
         let decisions = (args.confirm.as_slice(), args.refuse.as_slice());
@@ -227,18 +234,20 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
     }
     let use_ = if args.sheet.is_some() { Use::Export } else { Use::Search };
     let open = proposals(&ledger, subject.id, use_, now())?;
-    let mut failed = Failed::new();
+    let (mut failed, mut page) = (Failed::new(), false);
     if let Some(file) = args.sheet.as_ref().filter(|_| !open.is_empty()) {
         let known = find(&ledger, subject.id, None, Use::Search, now())?.photos;
-        let made = sheet::made_by(&ledger);
+        let by = sheet::made_by(&ledger);
         let person = review_page::Person {
             name: &subject.name,
             reference: asked,
-            portrait: portrait(&ledger, subject.id, now())?,
+            portrait: portraits(&ledger, &[subject.id], now())?.into_iter().next().flatten(),
             proposals: &open,
             known: &known,
         };
-        failed = reasons(&review_page::write(file, mark, &[person], &made)?);
+        let made = review_page::write(file, mark, &[person], &by)?;
+        failed = reasons(&made.failed);
+        page = made.shown > 0;
     }
     let object = json!({ "decided": decided, "proposals": open.iter().map(describe).collect::<Vec<_>>() });
     out.answer(&object, |out| {
@@ -256,7 +265,7 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
             writeln!(out, "left out: {}", shown(reason))?;
         }
         match &args.sheet {
-            Some(file) if failed.len() < open.len() => writeln!(out, "The page is {}.", shown(file.display()))?,
+            Some(file) if page => writeln!(out, "The page is {}.", shown(file.display()))?,
             Some(_) => writeln!(out, "No page was written: there is no photo to show.")?,
             None => {}
         }

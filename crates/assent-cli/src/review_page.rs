@@ -37,6 +37,8 @@ struct Page<'a> {
 /// One person's proposals on the page.
 struct Section<'a> {
     name: &'a str,
+    /// The name, and what tells them from somebody of the same name.
+    heading: String,
     /// As the commands name them.
     who: String,
     /// A face that is known to be theirs, if there is one.
@@ -72,18 +74,21 @@ pub(crate) struct Person<'a> {
     pub(crate) known: &'a [FoundPhoto],
 }
 
-/// Writes the page, whole or not at all; `made` says who made it and when. Returns the photos that cannot be shown, each by
-/// its file and with what is wrong with it. Without any to show, nothing is written.
+/// What came of writing the page.
+pub(crate) struct Made {
+    /// How many proposals are on it; without any, there is no page.
+    pub(crate) shown: usize,
+    /// The photos that cannot be shown, each by its file and with what is wrong with it.
+    pub(crate) failed: Vec<(PathBuf, PictureError)>,
+}
+
+/// Writes the page, whole or not at all; `made` says who made it and when. Without any proposal that can be shown, nothing
+/// is written.
 ///
 /// # Errors
 ///
 /// [`CommandError`] if the file cannot be written.
-pub(crate) fn write(
-    file: &Path,
-    mark: Mark,
-    everybody: &[Person<'_>],
-    made: &str,
-) -> Result<Vec<(PathBuf, PictureError)>, CommandError> {
+pub(crate) fn write(file: &Path, mark: Mark, everybody: &[Person<'_>], made: &str) -> Result<Made, CommandError> {
     let (mut people, mut failed) = (Vec::new(), Vec::new());
     for person in everybody {
         let mut proposals = Vec::new();
@@ -95,19 +100,21 @@ pub(crate) fn write(
         }
         if !proposals.is_empty() {
             let known = person.portrait.as_deref().map(portrait).or_else(|| surest(person.known));
-            people.push(Section { name: person.name, who: quoted(person.reference), known, proposals });
+            let (name, reference) = (person.name, person.reference);
+            let heading = if name == reference { name.to_owned() } else { format!("{name} ({reference})") };
+            people.push(Section { name, heading, who: quoted(reference), known, proposals });
         }
     }
-    let Some(first) = people.first() else { return Ok(failed) };
+    let shown = people.iter().map(|person| person.proposals.len()).sum();
+    let Some(first) = people.first() else { return Ok(Made { shown, failed }) };
     let title = if everybody.len() == 1 { format!("Is this {}?", first.name) } else { "Is this them?".to_owned() };
-    let photos = people.iter().map(|person| person.proposals.len()).sum();
     let summary = format!(
         "{} to decide on. Until somebody does, none of these photos is handed out. The faces of other people are blurred.",
-        count(photos, "photo")
+        count(shown, "photo")
     );
     let page = Page { mark: mark.text(&title), title, summary, people, made };
     write_whole(file, page.render()?.as_bytes())?;
-    Ok(failed)
+    Ok(Made { shown, failed })
 }
 
 fn portrait(png: &[u8]) -> Known {

@@ -1,7 +1,8 @@
 //! A subject's own question: which photos am I in?
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -120,8 +121,24 @@ pub fn find(
     use_: Use,
     now: Timestamp,
 ) -> Result<Found, TxError> {
-    let wanted = if use_ == Use::Export { Wanted::Certain } else { Wanted::All };
-    answer(ledger, subject, collection, (wanted, use_), now)
+    let [found] = ask(ledger, Question::find(collection, use_), now, |asked| Ok([asked.about(subject)?]))?;
+    Ok(found)
+}
+
+/// The same for many people, in their order: one transaction, in which each photo is read once, whoever is in it. Each
+/// answer is checked against the grants of its person, and is a leaf of the log.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn find_each(
+    ledger: &Ledger,
+    subjects: &[SubjectId],
+    collection: Option<CollectionId>,
+    use_: Use,
+    now: Timestamp,
+) -> Result<Vec<Found>, TxError> {
+    ask(ledger, Question::find(collection, use_), now, |asked| subjects.iter().map(|s| asked.about(*s)).collect())
 }
 
 /// Lists what the engine proposes for a subject and nobody has decided, in all collections: for those who decide, and for
@@ -131,45 +148,136 @@ pub fn find(
 ///
 /// As [`find`].
 pub fn proposals(ledger: &Ledger, subject: SubjectId, use_: Use, now: Timestamp) -> Result<Vec<FoundPhoto>, TxError> {
-    answer(ledger, subject, None, (Wanted::Proposals, use_), now).map(|found| found.photos)
+    let [found] = ask(ledger, Question::proposals(use_), now, |asked| Ok([asked.about(subject)?]))?;
+    Ok(found.photos)
 }
 
-/// The face that a person was enrolled with, as a PNG, for those who decide on proposals: whether the two are the same, a
-/// person says. `None` if they agreed to be found nowhere, or none was kept.
+/// The same for many people, as [`find_each`] answers.
 ///
 /// # Errors
 ///
 /// As [`find`].
-pub fn portrait(ledger: &Ledger, subject: SubjectId, now: Timestamp) -> Result<Option<Vec<u8>>, TxError> {
-    let portrait = ledger.run_tx("show a portrait", now, |tx| {
-        for about in tx.collections()? {
-            if let Some(proof) = tx.active_grant_for(subject, about.id, &Purpose::find_my_photos())? {
-                return tx.portrait(&proof);
-            }
-        }
-        Ok(None)
-    })?;
-    Ok(portrait.into_inner())
+pub fn proposals_each(
+    ledger: &Ledger,
+    subjects: &[SubjectId],
+    use_: Use,
+    now: Timestamp,
+) -> Result<Vec<Vec<FoundPhoto>>, TxError> {
+    let about = |asked: &mut Asked<'_, '_>| subjects.iter().map(|s| asked.about(*s)).collect::<Result<Vec<_>, _>>();
+    Ok(ask(ledger, Question::proposals(use_), now, about)?.into_iter().map(|found| found.photos).collect())
 }
 
-fn answer(
-    ledger: &Ledger,
-    subject: SubjectId,
-    collection: Option<CollectionId>,
-    (wanted, use_): (Wanted, Use),
-    now: Timestamp,
-) -> Result<Found, TxError> {
-    let answer = ledger.run_tx("find", now, |tx| {
-        let all = tx.collections()?;
-        let asked: Vec<&Collection> = match collection {
-            Some(id) => vec![all.iter().find(|c| c.id == id).ok_or(TxError::NoCollection { collection: id })?],
-            None => all.iter().collect(),
+/// The faces that people were enrolled with, each as a PNG, for those who decide on proposals: whether the two are the same,
+/// a person says. `None` for whoever agreed to be found nowhere, or of whom none was kept.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn portraits(ledger: &Ledger, subjects: &[SubjectId], now: Timestamp) -> Result<Vec<Option<Vec<u8>>>, TxError> {
+    let shown = ledger.run_tx("show portraits", now, |tx| {
+        let collections = tx.collections()?;
+        let portrait = |subject: &SubjectId| {
+            for about in &collections {
+                if let Some(proof) = tx.active_grant_for(*subject, about.id, &Purpose::find_my_photos())? {
+                    return tx.portrait(&proof);
+                }
+            }
+            Ok(None)
         };
-        let (mut found, mut looked_at, mut to_list) = (Found::default(), Vec::new(), Vec::new());
-        for about in asked {
-            let why = match tx.active_grant_for(subject, about.id, &Purpose::find_my_photos())? {
-                None => why::not_agreed(tx, subject, about, &all)?,
-                Some(proof) => match seen(tx, &proof, about, ledger.kind()) {
+        subjects.iter().map(portrait).collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(shown.into_inner())
+}
+
+/// What is asked about each person.
+#[derive(Clone, Copy)]
+struct Question {
+    collection: Option<CollectionId>,
+    wanted: Wanted,
+    use_: Use,
+}
+
+impl Question {
+    fn find(collection: Option<CollectionId>, use_: Use) -> Self {
+        let wanted = if use_ == Use::Export { Wanted::Certain } else { Wanted::All };
+        Self { collection, wanted, use_ }
+    }
+
+    fn proposals(use_: Use) -> Self {
+        Self { collection: None, wanted: Wanted::Proposals, use_ }
+    }
+}
+
+/// Answers a question about as many people as `each` asks about, in one transaction.
+fn ask<T: AsMut<[Found]>>(
+    ledger: &Ledger,
+    question: Question,
+    now: Timestamp,
+    each: impl for<'a, 'tx> FnOnce(&mut Asked<'a, 'tx>) -> Result<T, TxError>,
+) -> Result<T, TxError> {
+    let answered = ledger.run_tx("find", now, |tx| {
+        let mut asked = Asked::new(tx, question, ledger.kind())?;
+        let answers = each(&mut asked)?;
+        Ok((answers, asked.into_unsure()?))
+    })?;
+    let (mut answers, to_list) = answered.into_inner();
+    let found = answers.as_mut();
+    // Nobody is named any more: what lies in the folders is looked at outside of the transaction.
+    for (about, known) in to_list {
+        let photos = why::not_scanned(&about, &known);
+        let nothing = found.iter_mut().flat_map(|found| &mut found.nothing);
+        for nothing in nothing.filter(|n| photos > 0 && n.collection == about.name && n.why.is_of_scanned_photos()) {
+            nothing.why = WhyNothing::PhotosNotScanned { photos };
+        }
+    }
+    for found in found {
+        found.photos.sort_by_cached_key(|f| (Reverse(f.taken.at), f.collection.clone(), f.path.clone(), f.face));
+    }
+    Ok(answers)
+}
+
+/// A question in a transaction, with what was read to answer it so far.
+struct Asked<'a, 'tx> {
+    tx: &'a Tx<'tx>,
+    question: Question,
+    kind: VaultKind,
+    /// All collections.
+    all: Vec<Collection>,
+    /// Those that the question is about.
+    meant: Vec<Collection>,
+    /// Photos in which somebody was seen.
+    shown: BTreeMap<PhotoId, Option<Shown>>,
+    /// The collections in which nothing was found for somebody, perhaps because photos are not scanned yet.
+    unsure: BTreeSet<CollectionId>,
+}
+
+/// What is known of a photo, whoever is in it.
+struct Shown {
+    known: KnownPhoto,
+    faces: Vec<(FaceId, FaceBox)>,
+    /// The faces that were set apart, and the places, whether a face was found there or not.
+    apart: Vec<FaceId>,
+    places: Vec<FaceBox>,
+}
+
+impl<'a, 'tx> Asked<'a, 'tx> {
+    fn new(tx: &'a Tx<'tx>, question: Question, kind: VaultKind) -> Result<Self, TxError> {
+        let all = tx.collections()?;
+        let meant = match question.collection {
+            Some(id) => vec![all.iter().find(|c| c.id == id).cloned().ok_or(TxError::NoCollection { collection: id })?],
+            None => all.clone(),
+        };
+        Ok(Self { tx, question, kind, all, meant, shown: BTreeMap::new(), unsure: BTreeSet::new() })
+    }
+
+    /// The answer about one person, and its leaf.
+    fn about(&mut self, subject: SubjectId) -> Result<Found, TxError> {
+        let (tx, purpose) = (self.tx, Purpose::find_my_photos());
+        let (mut found, mut looked_at) = (Found::default(), Vec::new());
+        for about in self.meant.clone() {
+            let why = match tx.active_grant_for(subject, about.id, &purpose)? {
+                None => why::not_agreed(tx, subject, &about, &self.all)?,
+                Some(proof) => match self.seen(&proof, &about) {
                     // Kept and not used: not even to say that nothing is there.
                     Err(TxError::Restricted { .. }) => WhyNothing::Restricted,
                     Err(error) => return Err(error),
@@ -178,7 +286,7 @@ fn answer(
                         let open = seen.iter().filter(|f| f.is_open()).count();
                         found.to_confirm += open;
                         let before = found.photos.len();
-                        found.photos.extend(seen.into_iter().filter(|f| match wanted {
+                        found.photos.extend(seen.into_iter().filter(|f| match self.question.wanted {
                             Wanted::All => true,
                             Wanted::Certain => f.is_certain(),
                             Wanted::Proposals => f.is_open(),
@@ -190,80 +298,87 @@ fn answer(
                     }
                 },
             };
-            if matches!(why, WhyNothing::SetApart { .. } | WhyNothing::NotThere { .. }) {
-                let known: BTreeSet<_> = tx.known_photos(about.id)?.into_iter().map(|photo| photo.path).collect();
-                to_list.push((found.nothing.len(), about.clone(), known));
+            if why.is_of_scanned_photos() {
+                self.unsure.insert(about.id);
             }
-            found.nothing.push(NothingIn { collection: about.name.clone(), why });
+            found.nothing.push(NothingIn { collection: about.name, why });
         }
-        let kind = match use_ {
+        let kind = match self.question.use_ {
             Use::Search => EventKind::Search,
             Use::Export => EventKind::Export,
         };
         let detail: Vec<u8> = found.photos.iter().flat_map(|f| f.face.0.to_be_bytes()).collect();
-        let purpose = Purpose::find_my_photos();
         let public = FindUse { found: found.photos.len() as u32, purpose, collections: looked_at }.to_bytes();
         tx.append_leaf(kind, &public, &[(subject, &detail)])?;
-        Ok((found, to_list))
-    })?;
-    let (mut found, to_list) = answer.into_inner();
-    // Nobody is named any more: what lies in the folders is looked at outside of the transaction.
-    for (index, about, known) in to_list {
-        let photos = why::not_scanned(&about, &known);
-        if photos > 0 {
-            found.nothing[index].why = WhyNothing::PhotosNotScanned { photos };
-        }
+        Ok(found)
     }
-    let order = |f: &FoundPhoto| (Reverse(f.taken.at), f.collection.clone(), f.path.clone(), f.face);
-    found.photos.sort_by_cached_key(order);
-    Ok(found)
-}
 
-/// Where a subject was seen in a collection, but for faces that a person refused.
-fn seen<'tx>(
-    tx: &Tx<'tx>,
-    proof: &ActiveGrant<'tx>,
-    about: &Collection,
-    kind: VaultKind,
-) -> Result<Vec<FoundPhoto>, TxError> {
-    let mut sightings = tx.sightings_of(proof)?;
-    sightings.retain(|s| s.verdict != Some(Verdict::Refused));
-    if sightings.is_empty() {
-        return Ok(Vec::new());
-    }
-    let photos = tx.known_photos(about.id)?;
-    let photo = |id: PhotoId| photos.iter().find(|p| p.id == id);
-    let mut found = Vec::with_capacity(sightings.len());
-    for s in sightings {
-        let Some(known) = photo(s.photo) else { continue };
-        let KnownPhoto { path, width, height, bytes, content, missing, .. } = known;
-        let (faces, apart) = (tx.faces_of(s.photo)?, tx.objected_faces(s.photo)?);
-        let others = faces.iter().filter(|(id, _)| *id != s.face);
-        let others = others.filter(|(id, _)| who_is_covered(kind, apart.contains(id)));
-        let mut covered: Vec<FaceBox> = others.map(|(_, at)| *at).collect();
-        for place in tx.objected_places(s.photo)? {
-            if !covered.iter().any(|at| at.overlap(&place) > 0.9) {
-                covered.push(place);
+    /// Where a subject was seen in a collection, but for faces that a person refused.
+    fn seen(&mut self, proof: &ActiveGrant<'tx>, about: &Collection) -> Result<Vec<FoundPhoto>, TxError> {
+        let mut sightings = self.tx.sightings_of(proof)?;
+        sightings.retain(|s| s.verdict != Some(Verdict::Refused));
+        let kind = self.kind;
+        let mut found = Vec::with_capacity(sightings.len());
+        for s in sightings {
+            let Some(Shown { known, faces, apart, places }) = self.shown(about.id, s.photo)? else { continue };
+            let others = faces.iter().filter(|(id, _)| *id != s.face);
+            let others = others.filter(|(id, _)| who_is_covered(kind, apart.contains(id)));
+            let mut covered: Vec<FaceBox> = others.map(|(_, at)| *at).collect();
+            for place in places {
+                if !covered.iter().any(|at| at.overlap(place) > 0.9) {
+                    covered.push(*place);
+                }
             }
+            found.push(FoundPhoto {
+                collection: about.name.clone(),
+                path: known.path.clone(),
+                file: Path::new(&about.directory).join(known.path.to_path()),
+                size: (known.width, known.height),
+                face: s.face,
+                at: s.at,
+                covered,
+                faces: faces.len(),
+                bytes: known.bytes,
+                content: known.content.clone(),
+                band: s.band,
+                verdict: s.verdict,
+                taken: known.taken(),
+                missing: known.missing,
+            });
         }
-        found.push(FoundPhoto {
-            collection: about.name.clone(),
-            path: path.clone(),
-            file: Path::new(&about.directory).join(path.to_path()),
-            size: (*width, *height),
-            face: s.face,
-            at: s.at,
-            covered,
-            faces: faces.len(),
-            bytes: *bytes,
-            content: content.clone(),
-            band: s.band,
-            verdict: s.verdict,
-            taken: known.taken(),
-            missing: *missing,
-        });
+        Ok(found)
     }
-    Ok(found)
+
+    /// A photo of a collection, read when it is asked for first.
+    fn shown(&mut self, collection: CollectionId, photo: PhotoId) -> Result<Option<&Shown>, TxError> {
+        let tx = self.tx;
+        let shown = match self.shown.entry(photo) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(not_read) => {
+                let shown = match tx.known_photo(collection, photo)? {
+                    None => None,
+                    Some(known) => {
+                        let places = tx.objected_places(photo)?;
+                        let apart = if places.is_empty() { Vec::new() } else { tx.objected_faces(photo)? };
+                        Some(Shown { known, faces: tx.faces_of(photo)?, apart, places })
+                    }
+                };
+                not_read.insert(shown)
+            }
+        };
+        Ok(shown.as_ref())
+    }
+
+    /// The collections whose folders are to be looked at for photos that are not scanned yet, each with the paths that are
+    /// known.
+    fn into_unsure(self) -> Result<Vec<(Collection, BTreeSet<PhotoPath>)>, TxError> {
+        let unsure = self.meant.into_iter().filter(|about| self.unsure.contains(&about.id));
+        let known = |about: Collection| {
+            let photos = self.tx.known_photos(about.id)?;
+            Ok((about, photos.into_iter().map(|photo| photo.path).collect()))
+        };
+        unsure.map(known).collect()
+    }
 }
 
 /// Why a picture could not be made.

@@ -111,6 +111,11 @@ impl WhyNothing {
             WhyNothing::NotThere { .. } => "not-there",
         }
     }
+
+    /// Whether all that was scanned was looked at: photos that are not scanned yet may show them still.
+    pub(crate) fn is_of_scanned_photos(&self) -> bool {
+        matches!(self, WhyNothing::SetApart { .. } | WhyNothing::NotThere { .. })
+    }
 }
 
 /// A collection in which nothing was found.

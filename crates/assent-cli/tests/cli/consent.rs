@@ -4,7 +4,8 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Database, Evidence, Ledger, NewPending, Picture, Purpose, Signer, Timestamp, Tools, VaultPlace, no_hook,
+    Database, Evidence, Ledger, NewPending, PendingId, Picture, Purpose, Signer, Timestamp, Tools, Tx, TxError,
+    VaultPlace, WitnessId, no_hook,
 };
 use assent::packs::sha256;
 use assent::rulepacks::rulebook;
@@ -52,35 +53,55 @@ pub(super) fn open(club: &Club) -> (Ledger, Timestamp) {
     (Ledger::open(&place, tools, now).unwrap(), now)
 }
 
-/// The consent to be found for so many milliseconds, as a signed form gives it.
+const PASSPHRASE: &[u8] = b"three herons by the old lock";
+
+/// The member's consent to be found for so many milliseconds, as a signed form gives it.
 pub(super) fn agree(club: &Club, valid_ms: i64) {
+    agree_each(club, &["m-1"], valid_ms);
+}
+
+/// The same of each of these people.
+pub(super) fn agree_each(club: &Club, handles: &[&str], valid_ms: i64) {
     let (ledger, now) = open(club);
     let agreed = ledger.run_tx("agree", now, |tx| {
-        const PASSPHRASE: &[u8] = b"three herons by the old lock";
-        let witnesses = vec![tx.add_witness("Wanda")?, tx.add_witness("Wim")?];
-        witnesses.iter().try_for_each(|witness| tx.give_witness_key(*witness, PASSPHRASE))?;
+        let (waiting, witnesses) = forms(tx, handles, Timestamp(now.0 + valid_ms))?;
+        for witness in witnesses {
+            tx.sign_roster(witness, &waiting, PASSPHRASE)?;
+        }
+        waiting.into_iter().try_for_each(|id| tx.open_pending(id).map(drop))
+    });
+    agreed.unwrap();
+}
+
+/// Records the form of each of these people, which waits for two witnesses.
+pub(super) fn forms(
+    tx: &Tx<'_>,
+    handles: &[&str],
+    valid_until: Timestamp,
+) -> Result<(Vec<PendingId>, Vec<WitnessId>), TxError> {
+    let witnesses = vec![tx.add_witness("Wanda")?, tx.add_witness("Wim")?];
+    witnesses.iter().try_for_each(|witness| tx.give_witness_key(*witness, PASSPHRASE))?;
+    let collection = tx.collections()?[0].id;
+    let mut waiting = Vec::new();
+    for handle in handles {
         let evidence = Evidence::Paper {
-            release_sha256: sha256(b"the scanned form"),
+            release_sha256: sha256(format!("the form of {handle}").as_bytes()),
             witnesses: witnesses.clone(),
             signed_by: Signer::Subject,
             statement: String::new(),
             signed: None,
         };
-        let waiting = tx.add_pending(&NewPending {
-            subject: tx.find_subject("m-1")?.id,
-            consents: &[(tx.collections()?[0].id, Purpose::find_my_photos())],
+        waiting.push(tx.add_pending(&NewPending {
+            subject: tx.find_subject(handle)?.id,
+            consents: &[(collection, Purpose::find_my_photos())],
             evidence: &evidence,
             notice_sha256: sha256(NOTICE.as_bytes()),
-            valid_until: Timestamp(now.0 + valid_ms),
-            pictures: &[Picture { path: "portrait.jpg".into(), sha256: [1; 32] }],
+            valid_until,
+            pictures: &[Picture { path: "portrait.jpg".into(), sha256: sha256(handle.as_bytes()) }],
             renewal: false,
-        })?;
-        for witness in witnesses {
-            tx.sign_roster(witness, &[waiting], PASSPHRASE)?;
-        }
-        tx.open_pending(waiting)
-    });
-    agreed.unwrap();
+        })?);
+    }
+    Ok((waiting, witnesses))
 }
 
 fn member() -> Club {

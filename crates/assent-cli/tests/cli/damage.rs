@@ -42,7 +42,9 @@ fn a_damaged_key_is_told_mended_and_keeps_nobody_else_from_anything() {
             let listed = club.run(&["subject", "list"]);
             assert_eq!((numbers(&listed["subjects"]), numbers(&listed["unreadable"])), (2, 1), "{name}");
             let other = ["m-1", "m-2", "m-3"][(slot + 1) % 3];
-            for args in [&["find", other][..], &["due"], &["audit", "verify"], &["tick"], &["request", "list"]] {
+            let everybody = ["find", "--all", "--copy-to", &club.file("out")];
+            let goes_on = [&["find", other][..], &everybody, &["review"], &["due"], &["audit", "verify"], &["tick"]];
+            for args in goes_on.into_iter().chain([&["request", "list"][..]]) {
                 club.run(args);
             }
             club.run(&["subject", "add", "m-4", "--name", "Di Dorn"]);

@@ -1,5 +1,6 @@
 //! What is handed out, and what is said where there is nothing. No models are needed: what a scan would store, the tests do.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +8,6 @@ use std::process::Command;
 use assent::encode;
 use assent::ledger::{Band, FaceBox, NewPhoto, NewSighting, Outcome, Purpose};
 use assent::packs::sha256;
-use serde_json::Value;
 
 use super::consent::{agree, club, open};
 use super::rights::Club;
@@ -36,25 +36,47 @@ fn face(x: f32) -> FaceBox {
 }
 
 /// Stores what a scan would: two faces in each photo, the first of them the member in this band, or nobody.
-fn scanned(club: &Club, photos: &[(&str, Option<Band>)]) {
+pub(super) fn scanned(club: &Club, photos: &[(&str, Option<Band>)]) {
+    let member = |band: &Option<Band>| band.iter().map(|band| (0, "m-1", *band)).collect::<Vec<_>>();
+    let photos: Vec<_> = photos.iter().map(|(path, band)| (*path, member(band))).collect();
+    let photos: Vec<_> = photos.iter().map(|(path, who)| (*path, who.as_slice())).collect();
+    scanned_for(club, &["m-1"], &photos);
+}
+
+/// A person as a scan sees them: which of a photo's two faces they are, their handle, and how sure the engine is.
+pub(super) type Seen<'a> = (usize, &'a str, Band);
+
+/// What is kept as somebody's portrait.
+pub(super) fn portrait_of(handle: &str) -> Vec<u8> {
+    format!("the face of {handle}").into_bytes()
+}
+
+/// Enrols these people, who agreed, and stores what a scan would: two faces in each photo, and whose they are.
+pub(super) fn scanned_for(club: &Club, people: &[&str], photos: &[(&str, &[Seen<'_>])]) {
     let (ledger, now) = open(club);
     let stored = ledger.run_tx("scan", now, |tx| {
-        let collection = tx.collections()?.iter().find(|c| c.name == "trip").unwrap().clone();
-        let subject = tx.find_subject("m-1")?.id;
-        let proof = tx.active_grant_for(subject, collection.id, &Purpose::find_my_photos())?.unwrap();
-        if tx.reach(&proof)?.templates == 0 {
-            tx.enrol(&proof, MODEL, &[b"an embedding"])?;
+        let trip = tx.collections()?.into_iter().find(|c| c.name == "trip").unwrap();
+        let mut proofs = BTreeMap::new();
+        for handle in people {
+            let subject = tx.find_subject(handle)?.id;
+            let proof = tx.active_grant_for(subject, trip.id, &Purpose::find_my_photos())?.unwrap();
+            if tx.reach(&proof)?.templates == 0 {
+                tx.enrol(&proof, MODEL, &[b"an embedding"])?;
+                tx.keep_portrait(&proof, &portrait_of(handle))?;
+            }
+            proofs.insert(*handle, proof);
         }
-        let matching = tx.matching(collection.id)?;
-        for (path, band) in photos {
-            let file = Path::new(&collection.directory).join(path);
+        let epoch = tx.collection(trip.id)?.template_epoch;
+        let matching = tx.matching(trip.id)?;
+        for (path, who) in photos {
+            let file = Path::new(&trip.directory).join(path);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             // No two files have the same content.
             let bytes = [jpeg().as_slice(), path.as_bytes()].concat();
             fs::write(&file, &bytes).unwrap();
             let outcome = Outcome::Faces(vec![face(10.0), face(70.0)]);
             let photo = tx.put_photo(&NewPhoto {
-                collection: collection.id,
+                collection: trip.id,
                 path: &(*path).into(),
                 bytes: bytes.len() as u64,
                 mtime: now,
@@ -65,32 +87,34 @@ fn scanned(club: &Club, photos: &[(&str, Option<Band>)]) {
                 height: 80,
                 outcome: &outcome,
                 scanned_with: MODEL,
-                matched_epoch: Some(1),
+                matched_epoch: Some(epoch),
             })?;
-            if let Some(band) = *band {
-                let seen = NewSighting { grant: &proof, face: photo.faces[0], band };
-                tx.replace_sightings(&matching, photo.id, &[seen])?;
-            }
+            let seen = who.iter().map(|(face, handle, band)| NewSighting {
+                grant: &proofs[handle],
+                face: photo.faces[*face],
+                band: *band,
+            });
+            tx.replace_sightings(&matching, photo.id, &seen.collect::<Vec<_>>())?;
         }
         Ok(())
     });
     stored.unwrap();
 }
 
-fn member() -> Club {
+pub(super) fn member() -> Club {
     let club = club();
     agree(&club, 365 * 86_400_000);
     club
 }
 
-fn found(photos: &[&str]) -> Club {
+pub(super) fn found(photos: &[&str]) -> Club {
     let club = member();
     scanned(&club, &photos.iter().map(|path| (*path, Some(Band::Match))).collect::<Vec<_>>());
     club
 }
 
 /// The files below a folder, sorted, without the folder.
-fn below(folder: &str) -> Vec<String> {
+pub(super) fn below(folder: &str) -> Vec<String> {
     let (mut files, mut folders) = (Vec::new(), vec![Path::new(folder).to_owned()]);
     while let Some(at) = folders.pop() {
         for entry in fs::read_dir(at).into_iter().flatten() {
@@ -147,7 +171,7 @@ fn each_found_photo_has_a_copy_under_its_whole_name() {
     assert_eq!(answer["copied"], names.len());
     let copies = below(&out);
     assert_eq!(copies.len(), names.len(), "{copies:?}");
-    let folded: std::collections::BTreeSet<String> = copies.iter().map(|name| name.to_lowercase()).collect();
+    let folded: BTreeSet<String> = copies.iter().map(|name| name.to_lowercase()).collect();
     assert_eq!(folded.len(), names.len(), "also where case does not count: {copies:?}");
     for name in ["trip/IMG_1.jpg", "trip/IMG_1.jpeg", "trip/IMG_1.png.jpg", "trip/IMG.CR2.jpg", "trip/a/IMG.JPG"] {
         assert!(copies.iter().any(|copy| copy == name), "{name}: {copies:?}");
@@ -271,53 +295,4 @@ fn escape_sequences_in_the_names_of_photos_do_nothing() {
     fs::remove_file(club.file("photos/new\nline.jpg")).unwrap();
     let output = assent(club.home(), &["--vault", &club.vault(), "find", "m-1", "--copy-to", &club.file("second")]);
     assert!(stdout(&output).lines().any(|line| line.starts_with("left out: ") && line.contains("new\\nline.jpg")));
-}
-
-#[test]
-fn find_says_why_it_found_nothing() {
-    let answer = |club: &Club, args: &[&str]| -> (Vec<(String, String)>, String) {
-        let args = [&["find"][..], args].concat();
-        let nothing = club.run(&args)["nothing"].as_array().unwrap().clone();
-        let word = |object: &Value, key: &str| object[key].as_str().unwrap().to_owned();
-        (nothing.iter().map(|o| (word(o, "collection"), word(o, "code"))).collect(), club.says(&args))
-    };
-    let check = |flaw: &str, club: &Club, args: &[&str], code: &str, says: &str| {
-        let (codes, said) = answer(club, args);
-        assert_eq!(codes, [("trip".to_owned(), code.to_owned())], "{flaw}");
-        assert!(said.starts_with("0 photos") && said.contains(says), "{flaw}: {said}");
-    };
-    let club = member();
-    check("enrolled without a portrait", &club, &["m-1"], "no-portrait", "enrol them again");
-    club.run(&["subject", "add", "m-2", "--name", "Max"]);
-    check("never agreed", &club, &["m-2"], "never-agreed", "never agreed");
-
-    scanned(&club, &[]);
-    check("not scanned", &club, &["m-1"], "not-scanned", "trip: not scanned yet: assent scan trip");
-    scanned(&club, &[("a.jpg", None)]);
-    check("really none", &club, &["m-1"], "not-there", "trip: none of 1 photo shows them.");
-    fs::write(club.file("photos/new.jpg"), jpeg()).unwrap();
-    check("photos came", &club, &["m-1"], "photos-not-scanned", "1 photo is not scanned yet: assent scan trip");
-    scanned(&club, &[("new.jpg", None)]);
-    club.run(&["request", "blur", "trip", "a.jpg", "--at", "20,20"]);
-    check("a face was set apart", &club, &["m-1"], "set-apart", "1 face there was set apart");
-    club.run(&["subject", "restrict", "m-1"]);
-    check("restricted", &club, &["m-1"], "restricted", "set apart at their request");
-    club.run(&["subject", "restrict", "m-1", "--lift"]);
-
-    fs::create_dir(club.file("other")).unwrap();
-    club.run(&["collection", "add", "summer camp", &club.file("other"), "--others", "closed-group"]);
-    let (codes, said) = answer(&club, &["m-1"]);
-    assert_eq!(codes.len(), 2, "one answer for each collection");
-    assert!(said.contains("summer camp: they agreed for trip, and not for this collection."), "{said}");
-    let (codes, _) = answer(&club, &["m-1", "--collection", "summer camp"]);
-    assert_eq!(codes, [("summer camp".to_owned(), "other-collections".to_owned())]);
-
-    let club = found(&["a.jpg"]);
-    assert_eq!(answer(&club, &["m-1"]).0, [], "where something was found there is no reason");
-    club.run(&["consent", "withdraw", "m-1"]);
-    check("withdrew", &club, &["m-1"], "withdrew", "they withdrew their permission on 20");
-
-    let club = super::consent::club();
-    agree(&club, 1);
-    check("expired", &club, &["m-1"], "expired", "their permission expired on 20");
 }

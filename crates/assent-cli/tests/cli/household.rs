@@ -1,27 +1,9 @@
 //! A household at its terminal: what destroys asks first, and who left can come back.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use super::rights::Club;
-use super::stdout;
-
-/// The binary at a terminal of its own, at which somebody types these lines.
-fn at_a_terminal(data_home: &Path, args: &[&str], typed: &str) -> Output {
-    let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
-    let line = format!("{} {}", env!("CARGO_BIN_EXE_assent"), quoted.join(" "));
-    let mut child = Command::new("script")
-        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
-        .env_remove("ASSENT_PACKS")
-        .env("XDG_DATA_HOME", data_home)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
+use super::{at_a_terminal, stdout};
 
 #[test]
 fn erase_asks_at_a_terminal_and_goes_on_without_one() {

@@ -8,10 +8,12 @@ mod consent;
 mod damage;
 mod disk;
 mod evaluate;
+mod everybody;
 mod handout;
 mod household;
 mod keys;
 mod names;
+mod nothing;
 mod odd_files;
 mod packs;
 mod rights;
@@ -20,8 +22,9 @@ mod runtime;
 mod server;
 mod witnesses;
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The binary, with an environment of its own: nothing of the machine's folders is used.
 fn assent(home: &Path, args: &[&str]) -> Output {
@@ -32,6 +35,22 @@ fn assent(home: &Path, args: &[&str]) -> Output {
         .env("XDG_DATA_HOME", home)
         .output()
         .unwrap()
+}
+
+/// The binary at a terminal of its own, at which somebody types these lines.
+fn at_a_terminal(data_home: &Path, args: &[&str], typed: &str) -> Output {
+    let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
+    let line = format!("{} {}", env!("CARGO_BIN_EXE_assent"), quoted.join(" "));
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .env_remove("ASSENT_PACKS")
+        .env("XDG_DATA_HOME", data_home)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 fn stdout(output: &Output) -> String {

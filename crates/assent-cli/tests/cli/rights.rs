@@ -30,6 +30,14 @@ impl Club {
         club
     }
 
+    /// A household's vault; its owner is called `m-1`.
+    pub(super) fn household() -> Self {
+        let mut club = Self { home: tempfile::tempdir().unwrap(), ring: PathBuf::new() };
+        fs::create_dir(club.file("photos")).unwrap();
+        club.ring = club.run(&["init", "--household", "--name", "m-1"])["key_ring"].as_str().unwrap().into();
+        club
+    }
+
     /// The home folder of whoever runs the program.
     pub(super) fn home(&self) -> &Path {
         self.home.path()

@@ -6,6 +6,7 @@ use std::ops::{RangeFrom, RangeInclusive};
 use std::sync::Arc;
 
 use super::Tx;
+use super::places::read_place;
 use super::taken::{self, Taken};
 use crate::db::{Row, args};
 use crate::error::TxError;
@@ -219,6 +220,19 @@ pub struct CollectionCounts {
     pub objections: u64,
 }
 
+/// The columns that [`read_photo`] takes, in its order.
+macro_rules! select_photos {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
+             (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id), (SELECT COUNT(*) FROM crops c \
+             WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with), changed_ms, content_tag, picture_tag, \
+             missing_ms, taken_ms, taken_offset_min, taken_from FROM photos ",
+            $rest
+        )
+    };
+}
+
 impl Tx<'_> {
     /// All photos of a collection, by path.
     ///
@@ -227,15 +241,23 @@ impl Tx<'_> {
     /// - [`TxError::Seal`] if a path does not open, [`TxError::Damaged`] if it is not of this format.
     /// - [`TxError::Database`] if the database refuses.
     pub fn known_photos(&self, collection: CollectionId) -> Result<Vec<KnownPhoto>, TxError> {
-        let sql = "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
-                   (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id), (SELECT COUNT(*) FROM crops c \
-                   WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with), changed_ms, content_tag, picture_tag, \
-                   missing_ms, taken_ms, taken_offset_min, taken_from FROM photos WHERE collection_id = $1";
+        let sql = select_photos!("WHERE collection_id = $1");
         let key = Arc::new(self.collection_key(collection));
         let rows = self.rows(sql, args![collection])?;
         let mut all = rows.iter().map(|row| read_photo(row, collection, &key)).collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(all)
+    }
+
+    /// One photo of a collection; `None` if it has none with this id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::known_photos`].
+    pub fn known_photo(&self, collection: CollectionId, photo: PhotoId) -> Result<Option<KnownPhoto>, TxError> {
+        let row = self.row(select_photos!("WHERE id = $1 AND collection_id = $2"), args![photo, collection])?;
+        let key = Arc::new(self.collection_key(collection));
+        row.map(|row| read_photo(&row, collection, &key)).transpose()
     }
 
     /// The photos of a collection with this content, by id: to recognise a file that was renamed or moved.
@@ -454,16 +476,13 @@ fn read_photo(row: &Row, collection: CollectionId, key: &Arc<Key>) -> Result<Kno
     })
 }
 
+/// A face: its place as [`read_place`] takes it, then score, size, sharpness and luminance.
 pub(super) fn read_box(row: &Row, from: usize) -> Result<FaceBox, TxError> {
     Ok(FaceBox {
-        x: row.float(from)?,
-        y: row.float(from + 1)?,
-        w: row.float(from + 2)?,
-        h: row.float(from + 3)?,
-        quarter_turn: row.int(from + 4)? as u8,
         score: row.float(from + 5)?,
         size_px: row.float(from + 6)?,
         sharpness: row.float(from + 7)?,
         luminance: row.float(from + 8)?,
+        ..read_place(row, from)?
     })
 }

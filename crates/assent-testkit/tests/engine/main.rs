@@ -6,6 +6,7 @@ mod copies;
 mod covering;
 mod enrolling;
 mod evaluating;
+mod everybody;
 mod household;
 mod invariants;
 mod look_alikes;
