@@ -35,7 +35,7 @@ impl Drill {
 }
 
 fn restore(home: &Home, from: Backup<'_>) -> Result<Ledger, RestoreError> {
-    patient_restore(|| Ledger::restore(&home.place, from, home.tools(no_hook()), at(2)))
+    patient(|| Ledger::restore(&home.place, from, home.tools(no_hook()), at(2)))
 }
 
 fn handles(ledger: &Ledger) -> Vec<String> {

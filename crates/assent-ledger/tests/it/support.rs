@@ -225,26 +225,32 @@ fn postgres_tool(name: &str, args: &[&str]) {
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// An error that may say that somebody else has the vault.
+pub(crate) trait Busy {
+    fn is_busy(&self) -> bool;
+}
+
+impl Busy for OpenError {
+    fn is_busy(&self) -> bool {
+        matches!(self, OpenError::Busy { .. })
+    }
+}
+
+impl Busy for RestoreError {
+    fn is_busy(&self) -> bool {
+        matches!(self, RestoreError::Open(error) if error.is_busy())
+    }
+}
+
 /// Another test's child process holds our lock between its fork and its exec; that passes.
-pub(crate) fn patient(mut open: impl FnMut() -> Result<Ledger, OpenError>) -> Result<Ledger, OpenError> {
+pub(crate) fn patient<T, E: Busy>(mut open: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     for _ in 0..100_000 {
         match open() {
-            Err(OpenError::Busy { .. }) => std::thread::yield_now(),
+            Err(error) if error.is_busy() => std::thread::yield_now(),
             other => return other,
         }
     }
     open()
-}
-
-/// The same for making a vault from a backup.
-pub(crate) fn patient_restore<T>(mut restore: impl FnMut() -> Result<T, RestoreError>) -> Result<T, RestoreError> {
-    for _ in 0..100_000 {
-        match restore() {
-            Err(RestoreError::Open(OpenError::Busy { .. })) => std::thread::yield_now(),
-            other => return other,
-        }
-    }
-    restore()
 }
 
 fn fresh() -> u64 {
@@ -315,7 +321,7 @@ impl World {
         std::fs::remove_dir_all(&home.place.folder).unwrap();
         let from = Backup { data, ring: Some(ring), newest: None };
         let restore = || Ledger::restore(&home.place, from, home.tools(no_hook()), now);
-        let ledger = patient_restore(restore).unwrap();
+        let ledger = patient(restore).unwrap();
         Self { ledger, home, collection, witnesses }
     }
 
