@@ -50,12 +50,12 @@ mod report_cmd;
 mod request_cmd;
 mod review_page;
 mod roster;
-mod roster_cmd;
 mod rotate_cmd;
 mod runtime_cmd;
 mod scan_cmd;
 mod search_args;
 mod sheet;
+mod subject_cmd;
 mod vault;
 mod wheel;
 mod witness_cmd;
@@ -125,7 +125,7 @@ enum Command {
     /// What people are told before they say yes
     Notice(notice_cmd::NoticeArgs),
     /// People on the roster
-    Subject(roster_cmd::SubjectArgs),
+    Subject(subject_cmd::SubjectArgs),
     /// People who witness signatures, and sign what they saw
     Witness(witness_cmd::WitnessArgs),
     /// Record a person's yes and make them findable
@@ -261,7 +261,7 @@ fn run(cli: &Cli, doing: &str, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Notice(args) => notice_cmd::run(args, &vault, &mut out)?,
         Command::Report(args) => report_cmd::run(args, &vault, &mut out)?,
         Command::Request(args) => request_cmd::run(args, &vault, &models, &mut out)?,
-        Command::Subject(args) => roster_cmd::subject(args, &vault, &mut out)?,
+        Command::Subject(args) => subject_cmd::run(args, &vault, &mut out)?,
         Command::Witness(args) => witness_cmd::run(args, &vault, &models, &mut out)?,
         Command::Enrol(args) => enrol_cmd::run(args, &vault, &models, &mut out)?,
         Command::Consent(args) => consent_cmd::run(args, &vault, &models, &mut out)?,

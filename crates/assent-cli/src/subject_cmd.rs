@@ -83,7 +83,7 @@ enum SubjectCommand {
 ///
 /// [`CommandError`], as the ledger says.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn subject(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     match &args.command {
         SubjectCommand::Add { handle, name, contact, group, born, jurisdiction } => {
