@@ -283,6 +283,9 @@ fn scanned(s: &ScanSummary, collection: &str) -> String {
         (s.moved, "moved"),
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if parts.is_empty() && s.stopped {
+        return format!("None of the {} of {} was looked at yet.", count(s.photos, "photo"), shown(collection));
+    }
     format!("{whole}: {}.", parts.join(", "))
 }
 
@@ -353,6 +356,12 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scan_that_was_stopped_before_its_first_photo_says_so() {
+        let said = lines(&ScanSummary { photos: 2, stopped: true, ..ScanSummary::default() }, "trip", None);
+        assert_eq!(said[0], "None of the 2 photos of trip was looked at yet.");
+    }
 
     #[test]
     fn a_face_that_was_set_apart_and_is_in_a_copy_comes_with_its_command() {
