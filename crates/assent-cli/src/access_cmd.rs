@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use crate::audit_cmd::entries;
 use crate::consent_cmd::records;
 use crate::error::CommandError;
-use crate::files::write_private;
-use crate::output::{Output, count, date};
+use crate::files::{refuse_other, write_private};
+use crate::output::{Output, count, date, shown};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -60,6 +61,8 @@ struct Page<'a> {
 pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let subject = vault::subject(&ledger, &args.subject)?.id;
+    // Before the log says that they were answered.
+    refuse_other(&args.to, PAGE_NAME)?;
     let (held, collections, witnesses) = ledger
         .run_tx("answer access", now(), |tx| {
             Ok((tx.everything_about(subject)?, tx.collections_ever()?, tx.witnesses()?))
@@ -81,12 +84,12 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     Ok(out.answer(&answer, |out| {
         writeln!(
             out,
-            "{} holds everything about them: {}, {}, {}, {}.",
-            args.to.display(),
+            "{} holds everything about them: {}, {} of their face, {}, {} of the log.",
+            shown(args.to.display()),
             count(held.grants.len(), "consent"),
             count(held.templates.len(), "template"),
-            count(seen, "sighting"),
-            count(held.events.len(), "event")
+            if seen == 1 { "1 place in a photo".to_owned() } else { format!("{seen} places in photos") },
+            entries(held.events.len() as u64)
         )?;
         writeln!(out, "It is theirs alone: hand it over in person or encrypted.")
     })?)
@@ -105,17 +108,18 @@ impl Names<'_> {
     /// What shows that they agreed, on one line.
     fn evidence(&self, evidence: &Evidence) -> String {
         match evidence {
-            Evidence::SelfStatement { statement } => format!("their own statement: {statement}"),
+            Evidence::SelfStatement { statement } => format!("your own statement: {statement}"),
             Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed } => {
                 let name = |id| self.witnesses.iter().find(|w| w.id == id).map_or("?", |w| w.name.as_str());
                 let witnesses: Vec<&str> = witnesses.iter().map(|id| name(*id)).collect();
                 let note = if statement.is_empty() { String::new() } else { format!("; {statement}") };
                 let who = match signed_by {
-                    Signer::Subject => " by them",
+                    Signer::Subject => " by you",
                     Signer::Parent => " by a parent",
-                    Signer::Both => " by them and a parent",
+                    Signer::Both => " by you and a parent",
                 };
-                let seen = if signed.is_some() { "seen and signed with their keys by" } else { "seen by" };
+                let seen =
+                    if signed.is_some() { "witnessed, with signatures of their own, by" } else { "witnessed by" };
                 format!(
                     "a form signed{who}, {seen} {} (SHA-256 {}){note}",
                     witnesses.join(" and "),
@@ -217,6 +221,9 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
     })
 }
 
+/// The first file of the ZIP file, for the person to read.
+const PAGE_NAME: &str = "about-you.html";
+
 /// The face that was cut out of a picture of the enrolment, in the ZIP file.
 const PORTRAIT_NAME: &str = "portrait.png";
 
@@ -313,7 +320,7 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
         zip.start_file(name, SimpleFileOptions::default())?;
         Ok(zip.write_all(bytes)?)
     };
-    put("about-you.html", page.render()?.as_bytes())?;
+    put(PAGE_NAME, page.render()?.as_bytes())?;
     put("about-you.json", format!("{object:#}\n").as_bytes())?;
     if let Some(portrait) = &held.portrait {
         put(PORTRAIT_NAME, portrait)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use assent::ledger::{
-    Certificate, Checkpoint, Fault, LeafProof, LogKey, ReceiptError, SubjectId, verify_erasure_list, verify_receipt,
+    Certificate, Checkpoint, Fault, LeafProof, LogKey, ReceiptError, verify_erasure_list, verify_receipt,
 };
 use assent::packs::hex;
 use clap::{Args, Subcommand};
@@ -16,7 +16,7 @@ use crate::erase_cmd::{ERASURE_LIST, people};
 use crate::error::CommandError;
 use crate::evidence;
 use crate::files::{read_text, write_text};
-use crate::output::{Output, date};
+use crate::output::{Output, date, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, now};
 
@@ -53,8 +53,8 @@ enum AuditCommand {
     },
     /// The certificate of an erasure
     Certificate {
-        /// The id of the person who was erased
-        subject: SubjectId,
+        /// The number of the person who was erased, as `assent erase` told it
+        subject: String,
         /// Write the certificate there instead of printing it
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
@@ -78,7 +78,7 @@ struct VerifyArgs {
     /// Check this proof instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate"], requires = "key")]
     proof: Option<PathBuf>,
-    /// Check this receipt of a consent instead
+    /// Check this consent receipt instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate", "proof"], requires = "key")]
     receipt: Option<PathBuf>,
     /// Check this evidence instead: a ZIP file of `assent report evidence`
@@ -133,7 +133,8 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             give(&text, "checkpoint", to.as_deref(), out)
         }
         AuditCommand::Certificate { subject, to } => {
-            let text = vault::open(flags)?.certificate(*subject, now())?;
+            let ledger = vault::open(flags)?;
+            let text = ledger.certificate(vault::erased(&ledger, subject)?, now())?;
             give(&text, "certificate", to.as_deref(), out)
         }
         AuditCommand::Export { to } => {
@@ -145,7 +146,7 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             bar.finish_and_clear();
             let object = json!({ "entries": here.size, "root": hex(&here.root), "folder": to });
             Ok(out.answer(&object, |out| {
-                writeln!(out, "{} holds the log as it stands: {} entries", to.display(), here.size)
+                writeln!(out, "{} holds the log as it stands: {}.", shown(to.display()), entries(here.size))
             })?)
         }
     }
@@ -167,7 +168,7 @@ fn receipt(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), Command
     let record: Value = serde_json::from_str(verify_receipt(text, key)?).map_err(|_| ReceiptError::Form)?;
     Ok(out.answer(&json!({ "holds": true, "record": record }), |out| {
         let purpose = record["pii_processing"]["purposes"][0]["purpose"].as_str().unwrap_or("?");
-        writeln!(out, "The receipt holds: {purpose}, signed by {}.", key.name())
+        writeln!(out, "The receipt holds: it is for {purpose}, and was signed with this key.")
     })?)
 }
 
@@ -187,14 +188,19 @@ fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<()
     });
     if fault.is_none() || out.json {
         out.answer(&object, |out| {
-            writeln!(out, "The log is whole: {} leaves, root {}", audit.size, hex(&audit.root))?;
-            writeln!(out, "{} openings match their commitments", audit.openings)?;
+            writeln!(out, "The log is whole: {}.", entries(audit.size))?;
+            writeln!(out, "What it keeps about people fits their entries: {} checked.", audit.openings)?;
             against.map_or(Ok(()), |then| {
-                writeln!(out, "Nothing before leaf {} was changed since the checkpoint", then.size)
+                writeln!(out, "Nothing before entry {} was changed since the checkpoint.", then.size)
             })
         })?;
     }
     fault.map_or(Ok(()), |(position, what)| Err(CommandError::Audit { position, what }))
+}
+
+/// "1 entry", "2 entries".
+pub(crate) fn entries(n: u64) -> String {
+    if n == 1 { "1 entry".to_owned() } else { format!("{n} entries") }
 }
 
 fn certificate(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
@@ -205,11 +211,11 @@ fn certificate(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), Com
         "intent_leaf": read.intent.0.position, "done_leaf": read.done.0.position,
     });
     Ok(out.answer(&object, |out| {
-        writeln!(out, "The certificate holds: {} signed it.", key.name())?;
+        writeln!(out, "The certificate holds: it was signed with this key.")?;
         writeln!(
             out,
-            "{} was erased on {}, and the key destroyed on {} (entries {} and {} of the log).",
-            read.subject,
+            "The person with the number {} was erased on {}, and their key destroyed on {} (entries {} and {} of the log).",
+            vault::short(&read.subject),
             date(read.erased),
             date(read.key_destroyed),
             read.intent.0.position,
@@ -234,7 +240,7 @@ fn certificates(folder: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<(),
     }
     let ids: Vec<String> = listed.iter().map(ToString::to_string).collect();
     Ok(out.answer(&json!({ "holds": true, "log": key.name(), "subjects": ids }), |out| {
-        ids.iter().try_for_each(|id| writeln!(out, "{id}"))?;
+        listed.iter().try_for_each(|id| writeln!(out, "{}", vault::short(id)))?;
         writeln!(out, "The list holds, and so does the certificate of everybody on it: {}.", people(ids.len()))
     })?)
 }
@@ -245,8 +251,8 @@ fn proof(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandEr
         "holds": true, "log": key.name(), "leaf": position, "kind": leaf.kind.as_str(), "date": date(leaf.time),
     });
     Ok(out.answer(&object, |out| {
-        let (kind, name) = (leaf.kind.as_str(), key.name());
-        writeln!(out, "The proof holds: entry {position} of {name} is \"{kind}\" of {}.", date(leaf.time))
+        let kind = leaf.kind.as_str();
+        writeln!(out, "The proof holds: entry {position} of the log is \"{kind}\" of {}.", date(leaf.time))
     })?)
 }
 
@@ -256,7 +262,7 @@ fn give(text: &str, what: &'static str, to: Option<&Path>, out: &mut Output<'_>)
         return Ok(out.answer(&json!({ what: text }), |out| out.write_all(text.as_bytes()))?);
     };
     write_text(path, text)?;
-    Ok(out.answer(&json!({ "file": path }), |out| writeln!(out, "The {what} is in {}", path.display()))?)
+    Ok(out.answer(&json!({ "file": path }), |out| writeln!(out, "The {what} is in {}.", shown(path.display())))?)
 }
 
 /// The key, or that in a file.

@@ -2,7 +2,7 @@
 
 mod end;
 
-use assent::collection::overlapping;
+use assent::collection::beside;
 use assent::ledger::{
     Basis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, OthersBasis, Piece, RuleError, TxError, VaultKind,
 };
@@ -106,7 +106,7 @@ struct BasisArgs {
     /// Why nothing less intrusive would do
     #[arg(long, value_name = "TEXT")]
     necessity: Option<String>,
-    /// The way to the photos that needs no biometrics
+    /// The alternative: how people get their photos without biometrics
     #[arg(long, value_name = "TEXT")]
     alternative: Option<String>,
     /// Since when the public notice is out
@@ -164,10 +164,14 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 }
                 let missing = if n.missing > 0 { format!(", {} missing", n.missing) } else { String::new() };
                 writeln!(out, "photos: {} ({} without a face, {} unusable{missing})", n.photos, n.no_face, n.failed)?;
-                writeln!(out, "faces: {}, of which sightings: {}", n.faces, n.sightings)?;
-                writeln!(out, "consents in force: {}, templates: {}", n.active_grants, n.templates)?;
-                let crops = if c.keep_crops { format!("{} are kept", n.crops) } else { "none are kept".to_owned() };
-                writeln!(out, "crops of faces: {crops}")
+                writeln!(out, "faces: {}, of them {} of people who agreed, or suggested", n.faces, n.sightings)?;
+                writeln!(
+                    out,
+                    "permissions in force: {}, pictures to find people by: {}",
+                    n.active_grants, n.templates
+                )?;
+                let crops = if c.keep_crops { n.crops.to_string() } else { "none".to_owned() };
+                writeln!(out, "faces that are cut out and kept: {crops}")
             })?;
         }
     }
@@ -195,7 +199,7 @@ fn add(
     let listing = folder.list()?;
     let photos = listing.files.len();
     let all = vault::collections(ledger)?;
-    let around: Vec<&str> = overlapping(&all, &folder).map(|c| c.name.as_str()).collect();
+    let around: Vec<&str> = beside(&all, &folder)?.into_iter().map(|c| c.name.as_str()).collect();
     let new = NewCollection { name, directory: folder.text(), others };
     let added = ledger.run_tx("add a collection", now(), |tx| {
         let id = tx.add_collection(&new)?;
@@ -213,7 +217,13 @@ fn add(
     });
     out.answer(&object, |out| {
         if photos == 0 {
-            writeln!(out, "Added {name}, but there is no photo in {}. Is it the right folder?", shown(dir))?;
+            writeln!(
+                out,
+                "Added {}, but there is no photo in {}. Is it the right folder? If not: assent collection move {} FOLDER",
+                shown(name),
+                shown(dir),
+                quoted(name)
+            )?;
         } else {
             writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
         }
@@ -221,8 +231,12 @@ fn add(
             writeln!(out, "{line}")?;
         }
         for other in &around {
-            let other = shown(other);
-            writeln!(out, "Its folder is that of {other}, or one lies in the other: the same photos are in both.")?;
+            let (name, other) = (shown(name), shown(other));
+            writeln!(
+                out,
+                "Careful: the folders of {name} and {other} lie in each other, so the same photos are in both. Whoever agreed \
+                 for one of them is looked for in that one alone."
+            )?;
         }
         if asked {
             writeln!(out, "What the law asks for before faces are compared: assent collection basis {}", quoted(name))?;

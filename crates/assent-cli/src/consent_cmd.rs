@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, Pending, PendingId, Purpose,
-    Refusal, Signer, Subject,
+    Collection, CollectionId, GivenNames, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, Pending, PendingId,
+    Purpose, Refusal, Signer, Subject, file_name_of,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
-use crate::files::{make_folder, read_text, write_text};
+use crate::files::{make_folder, read_text, replace_text};
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date, day};
+use crate::output::{Output, count, date, day, shown};
 use crate::pending_cmd::{Engine, Names, tell_waiting};
 use crate::record::{Record, RecordError, receipt};
 use crate::roster::{self, Import};
@@ -111,7 +111,7 @@ struct RenewArgs {
     /// The scanned, signed form: a picture or a PDF, used once
     #[arg(long, value_name = "FILE", required_unless_present = "roster", conflicts_with = "roster")]
     release: Option<PathBuf>,
-    /// Who saw it signed, by id or name: two
+    /// Who saw it signed, by name: two
     #[arg(long = "witness", value_name = "WITNESS")]
     witnesses: Vec<String>,
     /// Who signed it: subject, parent or both
@@ -120,7 +120,7 @@ struct RenewArgs {
     /// The notice's language
     #[arg(long, default_value = "en", value_name = "TAG")]
     language: String,
-    /// The last day before which the consent ends [default: a year from now]
+    /// The day on which the consent ends [default: a year from now]
     #[arg(long, value_name = "DATE")]
     expires: Option<String>,
 }
@@ -168,7 +168,7 @@ pub(crate) fn run(
             let notice = sha256(read_text(notice)?.as_bytes());
             ledger.run_tx("refuse", now(), |tx| tx.refuse(id, of, purpose, notice))?;
             out.answer(&json!({ "subject": id.to_string(), "refused": purpose.as_str() }), |out| {
-                writeln!(out, "Recorded: no to {purpose} in {collection}. Nothing else changes for them.")
+                writeln!(out, "Recorded: no to {purpose} in {}. Nothing else changes for them.", shown(collection))
             })?;
         }
         ConsentCommand::Record { subject } => {
@@ -217,7 +217,7 @@ pub(crate) fn run(
                 }
                 writeln!(
                     out,
-                    "{verb} {}. Templates and sightings under them {}.",
+                    "{verb} {}. What they are found by, and what was found, {} with it.",
                     count(ending.len(), "consent"),
                     gone(*dry_run)
                 )
@@ -231,7 +231,7 @@ pub(crate) fn run(
 }
 
 fn gone(dry_run: bool) -> &'static str {
-    if dry_run { "would be deleted" } else { "are deleted" }
+    if dry_run { "would be deleted" } else { "is deleted" }
 }
 
 fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Output<'_>) -> Result<(), CommandError> {
@@ -335,7 +335,7 @@ struct ReceiptPage<'a> {
 fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
     let (collections, key) = (vault::collections_ever(ledger)?, ledger.log_key()?.to_string());
     make_folder(to)?;
-    let mut written = Vec::new();
+    let (mut written, mut names) = (Vec::new(), GivenNames::default());
     for (grant, record) in records(ledger, subject)? {
         let Some(grant) = grant.filter(|grant| grant.state == GrantState::Active) else { continue };
         let mut id = [0; 16];
@@ -354,19 +354,26 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
             signed: &signed,
             key: &key,
         };
-        let path = to.join(format!("{}.txt", grant.id));
-        write_text(&path, &signed)?;
-        write_text(&path.with_extension("html"), &page.render()?)?;
+        // What it is for and since when tells it from the other receipts of this person, and the handle from other people's.
+        let place = collection_name(&collections, grant.collection);
+        let name = format!("{} {place} {} {}", subject.handle, grant.purpose.as_str(), date(grant.valid_from));
+        let name = names.give(&file_name_of(&name));
+        let path = to.join(format!("{name}.txt"));
+        replace_text(&path, &signed)?;
+        replace_text(&to.join(format!("{name}.html")), &page.render()?)?;
         written.push(path);
     }
     Ok(out.answer(&json!({ "receipts": written, "key": key }), |out| {
         for path in &written {
-            writeln!(out, "{} and the page beside it", path.display())?;
+            writeln!(out, "{} and the page beside it", shown(path.display()))?;
         }
         if written.is_empty() {
             writeln!(out, "no consent is in force, so there is no receipt")
         } else {
-            writeln!(out, "Anybody checks one with: assent audit verify --receipt FILE --key {key}")
+            writeln!(
+                out,
+                "Anybody checks one with: assent audit verify --receipt FILE --key KEY (assent audit key shows it)"
+            )
         }
     })?)
 }

@@ -33,7 +33,7 @@ struct SetArgs {
     /// How people reach the controller
     #[arg(long)]
     contact: Option<String>,
-    /// Where the controller sits, such as FR, UK, CH, US-IL
+    /// Where the controller is established, such as FR, UK, CH, US-IL
     #[arg(long, value_name = "CODE")]
     jurisdiction: Option<Jurisdiction>,
     /// The data protection officer

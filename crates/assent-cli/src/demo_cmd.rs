@@ -22,6 +22,7 @@ use assent::{CoverStyle, DeclaredRates, Frame};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::audit_cmd::entries;
 use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
 use crate::files::read_bytes;
@@ -178,7 +179,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
 
     let erased = ledger.erase(person, vault::now(), |_| ())?;
     story.tell(&format!(
-        "Erased {NAME}: rows deleted, key destroyed; leaves {} and {} of the log say so.",
+        "Erased {NAME}: all that was held is deleted, the key destroyed; entries {} and {} of the log say so.",
         erased.intent, erased.done
     ))?;
     Certificate::verify(&ledger.certificate(person, vault::now())?, &ledger.log_key()?)?;
@@ -187,7 +188,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     if audit.fault.is_some() {
         return Err(CommandError::Demo { what: "the log is not whole" });
     }
-    story.tell(&format!("Verified the log: {} leaves, whole.", audit.size))?;
+    story.tell(&format!("Verified the log: {}, whole.", entries(audit.size)))?;
     drop(ledger);
     temporary.close()?;
     let sheet = args.sheet.display().to_string();

@@ -3,6 +3,7 @@
 use assent::ledger::{Collection, Ledger, Purpose, TxError};
 use serde_json::json;
 
+use crate::audit_cmd::entries;
 use crate::collection_cmd::lock_says;
 use crate::doctor_keys;
 use crate::error::CommandError;
@@ -44,8 +45,8 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
             findings.push(Finding { what: "vault", good: true, says: format!("a vault of {whose}") });
             let audit = ledger.audit_verify(None, now())?;
             let says = match audit.fault {
-                None => format!("whole, {} leaves", audit.size),
-                Some((position, _)) => format!("not whole from leaf {position}: assent audit verify"),
+                None => format!("whole, {}", entries(audit.size)),
+                Some((position, _)) => format!("not whole from entry {position}: assent audit verify"),
             };
             findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
             let collections = vault::collections(&ledger)?;
@@ -105,10 +106,10 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                     Ok(_) => (
                         true,
                         format!(
-                            "{}: {}, {}",
-                            c.name,
+                            "{}: {}, {} to find people by",
+                            shown(&c.name),
                             photos(n.photos, n.missing),
-                            count(n.templates as usize, "template")
+                            count(n.templates as usize, "picture")
                         ),
                     ),
                 };

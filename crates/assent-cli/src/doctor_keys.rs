@@ -19,7 +19,7 @@ pub(crate) fn describe(who: &Unreadable, collections: &[Collection]) -> String {
     };
     let (number, owner) = (&who.number, if who.owner { ", the owner" } else { "" });
     format!(
-        "the key of one person is damaged: {number}{owner}, on the roster since {}, {consents}. Their name cannot be read, and \
+        "the key of one person is damaged: {number}{owner}, on the list since {}, {consents}. Their name cannot be read, and \
          nobody finds them; everybody else is as before. From a backup of the key ring: assent keys repair --from FILE. If \
          they want to leave: assent consent withdraw {number}, or: assent erase {number}",
         date(who.added)
@@ -34,7 +34,7 @@ pub(crate) fn over(over: &OverByDate, collection: &str, nobody_left: bool) -> Op
         let (permissions, are) = (count(over.waiting, "permission"), if over.waiting == 1 { "is" } else { "are" });
         return Some(format!(
             "{collection}: {permissions} {are} over by the date, the last on {last}; nobody is found by that any more. \
-             `assent tick` deletes what hangs on it; whoever agrees again is enrolled again"
+             `assent tick` deletes everything stored under it; whoever agrees again is enrolled again"
         ));
     }
     nobody_left.then(|| {

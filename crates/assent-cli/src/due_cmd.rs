@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use assent::ledger::{Alarm, Collection, Deadline, Due, SubjectId, Timestamp};
+use assent::ledger::{Alarm, Collection, Deadline, Due, Request, RequestId, SubjectId, Timestamp};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::audit_cmd::entries;
 use crate::error::CommandError;
-use crate::output::{Output, count, date};
+use crate::output::{Output, count, date, shown};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 const DAY_MS: i64 = 86_400_000;
@@ -33,12 +34,13 @@ pub(crate) struct TickArgs {
 pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let now = now();
-    let (deadlines, people) =
-        ledger.run_tx("list deadlines", now, |tx| Ok((tx.deadlines()?, tx.subjects()?)))?.into_inner();
+    let (deadlines, people, requests) =
+        ledger.run_tx("list deadlines", now, |tx| Ok((tx.deadlines()?, tx.subjects()?, tx.requests()?)))?.into_inner();
     let handles: BTreeMap<SubjectId, String> = people.into_iter().map(|s| (s.id, s.handle)).collect();
     let collections = vault::collections_ever(&ledger)?;
     let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
-    let objects: Vec<Value> = shown.map(|deadline| describe(deadline, &handles, &collections, now)).collect();
+    let names = Names { handles: &handles, collections: &collections, requests: &requests };
+    let objects: Vec<Value> = shown.map(|deadline| describe(deadline, &names, now)).collect();
     Ok(out.answer(&json!({ "deadlines": objects }), |out| {
         for object in &objects {
             let word = |key: &str| object[key].as_str().unwrap_or("?").to_owned();
@@ -46,26 +48,39 @@ pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> R
             writeln!(out, "{}", words.join("\t"))?;
         }
         match (objects.is_empty(), deadlines.len()) {
-            (true, 0) => writeln!(out, "nothing ends"),
-            (true, n) => writeln!(out, "nothing is near its end; --all shows {}", count(n, "deadline")),
+            (true, 0) => writeln!(out, "Nothing has an end yet."),
+            (true, n) => writeln!(out, "Nothing is near its end; --all shows {}.", count(n, "deadline")),
             (false, _) => Ok(()),
         }
     })?)
 }
 
-fn describe(
-    deadline: &Deadline,
-    handles: &BTreeMap<SubjectId, String>,
-    collections: &[Collection],
-    now: Timestamp,
-) -> Value {
-    let name = |id| collection_name(collections, id);
+/// What deadlines are described with.
+struct Names<'a> {
+    handles: &'a BTreeMap<SubjectId, String>,
+    collections: &'a [Collection],
+    requests: &'a [Request],
+}
+
+impl Names<'_> {
+    /// What was asked for, and by whom.
+    fn request(&self, id: RequestId) -> String {
+        let request = self.requests.iter().find(|request| request.id == id);
+        let who = request.and_then(|request| self.handles.get(&request.subject?));
+        let kind = request.map_or("request", |request| request.kind.as_str());
+        let by = who.map_or_else(String::new, |who| format!(" by {who}"));
+        format!("{kind}{by}: assent request show {}", vault::short(&id))
+    }
+}
+
+fn describe(deadline: &Deadline, names: &Names<'_>, now: Timestamp) -> Value {
+    let (handles, name) = (names.handles, |id| collection_name(names.collections, id));
     let (what, id, about) = match &deadline.what {
         Due::Consent { grant, subject, collection, purpose } => {
             let handle = handles.get(subject).map_or("somebody whose key is damaged", String::as_str);
             ("consent", grant.to_string(), format!("{handle}: {purpose} in {}", name(*collection)))
         }
-        Due::Request(id) => ("request", id.to_string(), format!("assent request show {id}")),
+        Due::Request(id) => ("request", id.to_string(), names.request(*id)),
         Due::Review(id) => ("review", id.to_string(), format!("impact assessment of {}", name(*id))),
         Due::Purpose(id) => ("purpose", id.to_string(), format!("what {} is for", name(*id))),
         Due::Order(id) => ("order", id.to_string(), "an order to stop".to_owned()),
@@ -98,16 +113,19 @@ pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
     let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
     let object = json!({ "expired": ended, "near": near, "log_entries": exported.as_ref().map(|here| here.size) });
     Ok(out.answer(&object, |out| {
-        writeln!(
-            out,
-            "{} ended by their date; templates and sightings under them are deleted.",
-            count(ended.len(), "consent")
-        )?;
+        if ended.is_empty() {
+            writeln!(out, "No consent has come to its end.")?;
+        } else {
+            let consents = count(ended.len(), "consent");
+            writeln!(out, "{consents} ended by the date; everything stored under them is deleted.")?;
+        }
         if near > 0 {
             writeln!(out, "{} with more than four fifths of the time gone: assent due", count(near, "deadline"))?;
         }
         match (&args.export, exported) {
-            (Some(folder), Some(here)) => writeln!(out, "{} holds the log: {} entries", folder.display(), here.size),
+            (Some(folder), Some(here)) => {
+                writeln!(out, "{} holds the log: {}.", shown(folder.display()), entries(here.size))
+            }
             _ => Ok(()),
         }
     })?)

@@ -65,7 +65,7 @@ pub(crate) struct EnrolArgs {
     /// The scanned, signed form: a picture or a PDF, used once
     #[arg(long, value_name = "FILE", conflicts_with_all = ["roster", "own"])]
     release: Option<PathBuf>,
-    /// Who saw it signed, by id or name: two, in a household one
+    /// Who saw it signed, by name: two, in a household one
     #[arg(long = "witness", value_name = "WITNESS", conflicts_with_all = ["roster", "own"])]
     witnesses: Vec<String>,
     /// Who signed it: subject, parent or both
@@ -77,7 +77,7 @@ pub(crate) struct EnrolArgs {
     /// For what [default: find-my-photos]
     #[arg(long = "purpose", value_name = "PURPOSE", conflicts_with = "roster")]
     purposes: Vec<Purpose>,
-    /// The last day before which the consent ends, such as 2027-07-31 [default: a year from now]
+    /// The day on which the consent ends, such as 2027-07-31 [default: a year from now]
     #[arg(long, value_name = "DATE", conflicts_with = "roster")]
     expires: Option<String>,
     /// The notice that the people were given, a text file; needed outside households

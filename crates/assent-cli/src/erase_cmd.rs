@@ -1,19 +1,22 @@
 //! `assent erase`: one person, or everybody of a jurisdiction, of a collection, or of an order's list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use assent::ledger::{Erasures, Jurisdiction, Ledger, Subject, SubjectId};
+use assent::ledger::{Erasures, Jurisdiction, Ledger, SubjectId};
 use clap::Args;
 use serde_json::json;
 
 use crate::doctor_cmd::chain;
 use crate::error::CommandError;
-use crate::files::{make_folder, read_text, write_text};
+use crate::files::{make_folder, read_text, refuse_other, write_text};
 use crate::output::{Output, confirmed, count, date, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, now};
+
+/// The first line of a certificate.
+const CERTIFICATE_TITLE: &str = "assent erasure certificate v1";
 
 /// In a folder of certificates: who was erased.
 pub(crate) const ERASURE_LIST: &str = "list.txt";
@@ -60,25 +63,23 @@ pub(crate) fn run(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
 }
 
 fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let word = args.subject.as_deref().unwrap_or_default();
+    // A damaged key keeps a name unread, and nobody from being erased.
+    let who = vault::subject(ledger, word).map_or_else(|_| vault::short(&subject), |s| vault::person(&s));
     if args.dry_run {
         let grants = ledger.run_tx("list consents", now(), |tx| tx.consents_of(subject))?.into_inner().len();
         let object = json!({ "subject": subject.to_string(), "consents": grants, "dry_run": true });
         return Ok(out.answer(&object, |out| {
             writeln!(
                 out,
-                "Would erase {subject}: name, contact, {}, templates, sightings, and the key.",
+                "Would erase {who}: name, contact, {}, what they are found by and where, and their key. Nothing was erased.",
                 count(grants, "consent")
             )
         })?);
     }
-    let word = args.subject.as_deref().unwrap_or_default();
-    // A damaged key keeps a name unread, and nobody from being erased.
-    let who = match vault::subject(ledger, word) {
-        Ok(Subject { handle, name, .. }) if name.is_empty() || name == handle => handle,
-        Ok(Subject { handle, name, .. }) => format!("{name} ({handle})"),
-        Err(_) => subject.to_string(),
-    };
     let warning = format!("This deletes everything about {who} and destroys their key. It cannot be undone.");
+    // Before anybody is erased: where the certificate cannot lie is no surprise then.
+    args.certificate.as_deref().map_or(Ok(()), |path| refuse_other(path, CERTIFICATE_TITLE))?;
     sure(args, &shown(warning), &shown(word))?;
     // No gallery is in memory between commands; each scan makes its own.
     let done = ledger.erase(subject, now(), |_| ())?;
@@ -91,28 +92,22 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     out.answer(&object, |out| {
         writeln!(
             out,
-            "Erased {subject}. Rows deleted, key destroyed; leaves {} and {} of the log say so.",
+            "Erased {who}: all that was held is deleted, and their key destroyed. Entries {} and {} of the log say so.",
             done.intent, done.done
         )?;
         match (&args.certificate, &written) {
             (Some(path), Some(Ok(()))) => writeln!(out, "The certificate is in {}.", path.display())?,
-            _ => writeln!(out, "Their certificate: assent audit certificate {subject} --to FILE")?,
+            _ => writeln!(out, "Their certificate: assent audit certificate {} --to FILE", vault::short(&subject))?,
         }
         writeln!(out, "An old backup of the key ring still holds the key: destroy such backups, or let them run out.")
     })?;
     written.unwrap_or(Ok(()))
 }
 
-/// Who is meant: by the line that names them, where there is one.
+/// Who is meant, and what they are called: by the line of an order that names them, or by their name.
 struct Meant {
     id: SubjectId,
-    line: Option<String>,
-}
-
-impl Meant {
-    fn name(&self) -> String {
-        self.line.clone().unwrap_or_else(|| self.id.to_string())
-    }
+    name: String,
 }
 
 fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
@@ -122,16 +117,16 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
         let ids: Vec<String> = whom.iter().map(|m| m.id.to_string()).collect();
         let object = json!({ "subjects": ids, "unreadable": without, "dry_run": true });
         return Ok(out.answer(&object, |out| {
-            ids.iter().try_for_each(|id| writeln!(out, "{id}"))?;
+            whom.iter().try_for_each(|meant| writeln!(out, "{}", meant.name))?;
             say_unreadable(&without, out)?;
-            writeln!(out, "Would erase {}.", people(ids.len()))
+            writeln!(out, "Would erase {}. Nobody was erased.", people(ids.len()))
         })?);
     }
     if whom.is_empty() {
         let object = json!({ "erased": [], "unreadable": without, "certificates": null });
         return Ok(out.answer(&object, |out| {
             say_unreadable(&without, out)?;
-            writeln!(out, "Nobody on the roster is meant; nothing was erased.")
+            writeln!(out, "Nobody on the list is meant; nobody was erased.")
         })?);
     }
     let all = people(whom.len());
@@ -145,23 +140,28 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
     bar.finish_and_clear();
     let erased: BTreeSet<SubjectId> = done.iter().map(|erasure| erasure.subject).collect();
     let list = ledger.erasure_list(&erased)?;
-    let unwritten = args.certificates.as_deref().map_or_else(Vec::new, |folder| {
-        let certificates =
-            erased.iter().map(|id| (format!("{id}.txt"), ledger.certificate(*id, now()).map_err(CommandError::from)));
-        let all = certificates.chain([(ERASURE_LIST.to_owned(), Ok(list.clone()))]);
-        let write = |(name, text): (String, Result<String, CommandError>)| {
-            let path = folder.join(&name);
+    let name = |id: &SubjectId| {
+        whom.iter().find(|meant| meant.id == *id).map_or_else(|| vault::short(id), |meant| meant.name.clone())
+    };
+    let unwritten: Vec<(String, String, String)> = args.certificates.as_deref().map_or_else(Vec::new, |folder| {
+        let certificate = |id: &SubjectId| {
+            let text = ledger.certificate(*id, now()).map_err(CommandError::from);
+            (format!("{id}.txt"), format!("the certificate of {}", name(id)), text)
+        };
+        let certificates = erased.iter().map(certificate);
+        let all = certificates.chain([(ERASURE_LIST.to_owned(), "the signed list".to_owned(), Ok(list.clone()))]);
+        let write = |(file, what, text): (String, String, Result<String, CommandError>)| {
+            let path = folder.join(&file);
             let why = text.and_then(|text| write_text(&path, &text)).err()?;
-            Some((name, chain(&why)))
+            Some((file, what, chain(&why)))
         };
         all.filter_map(write).collect()
     });
-    let name = |id: &SubjectId| whom.iter().find(|meant| meant.id == *id).map_or_else(String::new, Meant::name);
     let failed: Vec<(SubjectId, String, String)> = failed.iter().map(|(id, why)| (*id, name(id), chain(why))).collect();
     let object = json!({
         "erased": erased.iter().map(ToString::to_string).collect::<Vec<_>>(), "certificates": args.certificates, "list": list,
         "failed": failed.iter().map(|(id, _, why)| json!({ "subject": id.to_string(), "why": why })).collect::<Vec<_>>(),
-        "unwritten": unwritten.iter().map(|(file, why)| json!({ "file": file, "why": why })).collect::<Vec<_>>(),
+        "unwritten": unwritten.iter().map(|(file, _, why)| json!({ "file": file, "why": why })).collect::<Vec<_>>(),
         "unreadable": without,
     });
     out.answer(&object, |out| {
@@ -169,20 +169,18 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
         say_unreadable(&without, out)?;
         writeln!(out, "Erased {}.", people(erased.len()))?;
         let Some(folder) = &args.certificates else {
-            return writeln!(out, "Their certificates: assent audit certificate ID --to FILE");
+            writeln!(out, "Their certificates, by number: assent audit certificate NUMBER --to FILE")?;
+            return erased.iter().try_for_each(|id| writeln!(out, "{}\t{}", vault::short(id), name(id)));
         };
-        for (file, why) in &unwritten {
-            writeln!(out, "Not written: {}: {why}", folder.join(file).display())?;
+        for (_, what, why) in &unwritten {
+            writeln!(out, "Not written: {what}: {why}")?;
         }
         if unwritten.is_empty() {
             writeln!(out, "The certificates are in {}, with a signed list of them.", folder.display())?;
         } else {
-            writeln!(
-                out,
-                "The same command writes them when it can; one alone: assent audit certificate ID --to FILE"
-            )?;
+            writeln!(out, "The same command writes them when it can, into {}.", shown(folder.display()))?;
         }
-        if unwritten.iter().any(|(file, _)| file == ERASURE_LIST) {
+        if unwritten.iter().any(|(file, ..)| file == ERASURE_LIST) {
             writeln!(out, "The signed list:\n{list}")?;
         }
         writeln!(out, "Anybody checks them with: assent audit verify --certificates DIR --key KEY")
@@ -229,7 +227,7 @@ fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), 
         for (line, named) in lines.iter().zip(named) {
             match named {
                 Ok(id) if whom.iter().any(|meant| meant.id == id) => {}
-                Ok(id) => whom.push(Meant { id, line: Some((*line).to_owned()) }),
+                Ok(id) => whom.push(Meant { id, name: shown(line) }),
                 Err(why) => nobody.push(format!("{line}: {why}")),
             }
         }
@@ -238,7 +236,7 @@ fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), 
     }
     let only = args.collection.as_deref().map(|name| vault::collection(ledger, name)).transpose()?;
     let found = ledger.run_tx("find whom to erase", now(), |tx| {
-        let (mut found, mut unreadable) = (BTreeSet::new(), Vec::new());
+        let (mut found, mut unreadable) = (BTreeMap::new(), Vec::new());
         for subject in tx.subjects()? {
             let meant = match (&args.jurisdiction, &only) {
                 (Some(place), _) => ledger.rules().is_in(&subject.jurisdiction, place),
@@ -249,7 +247,7 @@ fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), 
                 (None, None) => false,
             };
             if meant {
-                found.insert(subject.id);
+                found.insert(subject.id, vault::person(&subject));
             }
         }
         for who in tx.unreadable()? {
@@ -257,7 +255,7 @@ fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), 
                 // Where they consented stands in the open.
                 Some(collection) if who.consents.iter().all(|c| c.collection == collection.id) => {
                     if !who.consents.is_empty() {
-                        found.insert(who.subject);
+                        found.insert(who.subject, who.number);
                     }
                 }
                 Some(_) => {}
@@ -267,5 +265,5 @@ fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), 
         Ok((found, unreadable))
     })?;
     let (found, unreadable) = found.into_inner();
-    Ok((found.into_iter().map(|id| Meant { id, line: None }).collect(), unreadable))
+    Ok((found.into_iter().map(|(id, name)| Meant { id, name }).collect(), unreadable))
 }

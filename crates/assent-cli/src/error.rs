@@ -162,6 +162,17 @@ pub(crate) enum CommandError {
         /// Where.
         collection: String,
     },
+    /// The folder of a collection is not there.
+    #[error(
+        "nothing was scanned: is the disk there? If the photos lie elsewhere now: assent collection move {collection} FOLDER"
+    )]
+    FolderAway {
+        /// Its name, as it is typed.
+        collection: String,
+        /// What the system says.
+        #[source]
+        source: SourceError,
+    },
     /// No collection was named, and there are several, or none.
     #[error("say which collection: assent scan NAME\n{names}")]
     WhichCollection {
@@ -262,7 +273,7 @@ pub(crate) enum CommandError {
         path: PathBuf,
     },
     /// The log does not verify.
-    #[error("the log is not whole: leaf {position} ({what}); keep a copy of the vault and find out who changed it")]
+    #[error("the log is not whole: entry {position} {what}; keep a copy of the vault and find out who changed it")]
     Audit {
         /// First bad leaf.
         position: u64,
@@ -279,6 +290,12 @@ pub(crate) enum CommandError {
         /// The cause.
         #[source]
         source: io::Error,
+    },
+    /// A file of another kind would be lost.
+    #[error("{} is there already, and it is something else; choose another name, or move it away first", path.display())]
+    Other {
+        /// Which.
+        path: PathBuf,
     },
     /// A certificate under the name of another one.
     #[error("{} is the certificate of somebody else", path.display())]

@@ -1,7 +1,7 @@
 //! Files that a person named: read, written, and what to say when that fails.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use assent::source::read_regular;
@@ -31,12 +31,57 @@ pub(crate) fn read_text(path: &Path) -> Result<String, CommandError> {
     text.map_err(|source| CommandError::Io { op: "read", path: path.to_owned(), source })
 }
 
-/// Writes a file so that it is whole or as it was.
+/// The bytes by which a file says what it is, at most.
+const HEAD_BYTES: u64 = 512;
+
+/// Refuses to write over a file of another kind: a picture, somebody's letter. An earlier one of the same kind may be
+/// replaced, and so may an empty file, a terminal or a pipe. `kind` is the first line of a text, or the first name in a ZIP
+/// file.
+///
+/// # Errors
+///
+/// [`CommandError::Other`] if something else is there.
+pub(crate) fn refuse_other(path: &Path, kind: &str) -> Result<(), CommandError> {
+    if !fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() > 0) {
+        return Ok(());
+    }
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    if read.is_ok() && kind_of(&head) == kind.as_bytes() {
+        return Ok(());
+    }
+    Err(CommandError::Other { path: path.to_owned() })
+}
+
+/// What the beginning of a file says that it is.
+fn kind_of(head: &[u8]) -> &[u8] {
+    match head {
+        // The local header of the first entry: 30 bytes, of which 26 and 27 are the length of its name.
+        [b'P', b'K', 3, 4, ..] => {
+            let length = head.get(26..28).map_or(0, |bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])));
+            head.get(30..30 + length).unwrap_or_default()
+        }
+        _ => head.split(|byte| *byte == b'\n').next().unwrap_or_default(),
+    }
+}
+
+/// Writes a file so that it is whole or as it was, and no file of another kind is lost.
+///
+/// # Errors
+///
+/// - [`CommandError::Other`] as [`refuse_other`].
+/// - [`CommandError::Io`] if the file cannot be written.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
+    refuse_other(path, text.lines().next().unwrap_or_default())?;
+    replace_text(path, text)
+}
+
+/// Writes a file whose name this program chose, so that it is whole or as it was.
 ///
 /// # Errors
 ///
 /// [`CommandError::Io`] if the file cannot be written.
-pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
+pub(crate) fn replace_text(path: &Path, text: &str) -> Result<(), CommandError> {
     write_whole(path, text).map_err(|source| CommandError::Io { op: "write", path: path.to_owned(), source })
 }
 

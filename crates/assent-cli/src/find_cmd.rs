@@ -32,7 +32,7 @@ pub(crate) struct FindArgs {
     /// Id, the beginning of it, handle, or unique name
     #[arg(required_unless_present = "all")]
     subject: Option<String>,
-    /// Everybody on the roster: a folder of copies for each
+    /// Everybody on the list: a folder of copies for each
     #[arg(long, conflicts_with_all = ["subject", "sheet"], requires = "copy_to")]
     all: bool,
     /// With --all: of this class or group alone
@@ -157,9 +157,15 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
         let subject = quoted(asked);
         writeln!(out, "{} {wait} to be confirmed{kept}: assent review {subject}", count(found.to_confirm, "photo"))?;
     }
-    if let Some(first) = found.photos.first() {
-        let (subject, number) = (quoted(asked), first.face.0);
-        writeln!(out, "Is one not of them? assent review {subject} --refuse NUMBER, as {number} for the first.")?;
+    for line in away_lines(&found.photos) {
+        writeln!(out, "{line}")?;
+    }
+    if !found.photos.is_empty() {
+        let subject = quoted(asked);
+        writeln!(
+            out,
+            "Is one not of them? assent review {subject} --refuse NUMBER, with the number in front of the photo."
+        )?;
     }
     for line in nothing::lines(found, asked) {
         writeln!(out, "{line}")?;
@@ -298,16 +304,42 @@ pub(crate) fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: 
     Ok(())
 }
 
-/// That a photo's file is missing, if it is.
+/// That a photo's file is missing, if it is: since a scan, or as it turns out now.
 fn missing_says(f: &FoundPhoto) -> String {
-    f.missing.map_or_else(String::new, |since| format!("\t(missing from its folder since {})", long_date(since)))
+    match f.missing {
+        Some(since) => format!("\t(missing from its folder since {})", long_date(since)),
+        None if is_away(f) => "\t(not in its folder now)".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// Whether a photo that no scan missed is not where it was.
+fn is_away(f: &FoundPhoto) -> bool {
+    f.missing.is_none() && !f.file.exists()
+}
+
+/// For each collection, how many of the photos are not where they were, and what to do.
+fn away_lines(found: &[FoundPhoto]) -> Vec<String> {
+    let mut away: BTreeMap<&str, usize> = BTreeMap::new();
+    for f in found.iter().filter(|f| is_away(f)) {
+        *away.entry(&f.collection).or_default() += 1;
+    }
+    let line = |(name, n): (&str, usize)| {
+        format!(
+            "{} not in the folder of {} now. Is the disk there? If the folder lies elsewhere: assent collection move {} FOLDER",
+            are(n, "photo", "photos"),
+            shown(name),
+            quoted(name)
+        )
+    };
+    away.into_iter().map(line).collect()
 }
 
 pub(crate) fn describe(f: &FoundPhoto) -> Value {
     json!({
         "number": f.face.0, "collection": f.collection, "photo": f.path.to_string(), "file": f.file.display().to_string(),
         "band": f.band.as_str(), "verdict": f.verdict.map(Verdict::as_str),
-        "taken": taken_at(&f.taken), "taken_from": f.taken.from.as_str(), "missing_since": f.missing.map(date),
+        "taken": taken_at(&f.taken), "taken_from": f.taken.from.as_str(), "missing_since": f.missing.map(date), "there": f.file.exists(),
         "box": [f.at.x.round(), f.at.y.round(), f.at.w.round(), f.at.h.round()],
     })
 }

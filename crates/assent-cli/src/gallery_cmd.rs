@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count};
+use crate::output::{Output, count, shown};
 use crate::progress;
 use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
 use crate::search_args::all_threads;
@@ -27,15 +27,15 @@ pub(crate) struct GalleryArgs {
 
 #[derive(Debug, Subcommand)]
 enum GalleryCommand {
-    /// How many can be found, from which score on, what that promises, and who looks like somebody else
+    /// How many people can be found, how alike a face has to be, how often that errs, and who looks like somebody else
     Status {
         /// The collection's name
         collection: String,
         #[command(flatten)]
         rates: RateArgs,
     },
-    /// Compare everybody who is enrolled with everybody else, and keep how often two look alike: the next scan's
-    /// thresholds follow from it, never more laxly than from the models' own table
+    /// Compare everybody who is enrolled with everybody else, and keep how often two look alike: the next scan is
+    /// stricter where people here look alike, and never less strict than the models' own table says
     Calibrate {
         /// The collection's name
         collection: String,
@@ -130,7 +130,7 @@ fn calibrate(about: &Opened<'_>, dry_run: bool, out: &mut Output<'_>) -> Result<
                          "scores": scores });
     out.answer(&object, |out| {
         let people = people(calibrated.people);
-        writeln!(out, "{name}: {people} compared with each other, {} pairs of templates.", calibrated.pairs)?;
+        writeln!(out, "{name}: {people} compared with each other, {} pairs of pictures.", calibrated.pairs)?;
         writeln!(out, "cosine\tpairs\trate here (at least)\tmodels' table\tfrom now on")?;
         for CalibratedRow { here, own, now } in &rows {
             let (score, reached, fmr, low) = (here.score, here.reached, rate(here.fmr), rate(here.low));
@@ -215,22 +215,30 @@ impl Status<'_> {
 
     fn lines(&self) -> Vec<String> {
         let (templates, thresholds) = (self.searched.templates(), self.searched.thresholds());
-        let mut lines =
-            vec![format!("{}: {} of {}", self.name, count(templates, "template"), people(self.searched.people()))];
+        let mut lines = vec![format!(
+            "{}: {} can be found, by {}.",
+            shown(self.name),
+            people(self.searched.people()),
+            count(templates, "picture")
+        )];
         if templates == 0 {
             lines.push("Nobody here asks to be found, so no face is compared with anybody.".to_owned());
         } else {
             lines.push(match thresholds.certain {
                 Some(certain) => format!(
-                    "A face is a match from a cosine of {certain:.3}, and to be confirmed from {:.3}.",
+                    "A face counts as sure from a likeness of {certain:.3}, and as a suggestion from {:.3} (cosine).",
                     thresholds.review
                 ),
-                None => format!("No face is a match; it is to be confirmed from a cosine of {:.3}.", thresholds.review),
+                None => format!(
+                    "No face counts as sure; it is a suggestion from a likeness of {:.3} (cosine).",
+                    thresholds.review
+                ),
             });
             lines.push(self.promise());
         }
         for [a, b] in self.look_alikes {
-            lines.push(format!("{a} and {b} look so much alike that their faces are always to be confirmed."));
+            let (a, b) = (shown(a), shown(b));
+            lines.push(format!("{a} and {b} look so alike that somebody has to confirm each photo of them."));
         }
         lines.extend(left_out(self.searched.unopened()));
         if self.searched.protection().is_exposed() {
@@ -242,24 +250,22 @@ impl Status<'_> {
     /// What the thresholds mean, and whether the gallery has outgrown the models' table.
     fn promise(&self) -> String {
         let (Some((named, both)), Some(supported)) = (self.expected(), self.supported()) else {
-            return "These models have no score-to-FMR table: how often strangers are proposed is not known."
+            return "How often strangers are suggested is not known: these models come without a table of it."
                 .to_owned();
         };
-        let a_thousand = "Of a thousand faces of people who are not enrolled";
+        let a_thousand = "Expected mistakes in a thousand faces of people who are not enrolled: about";
         let both = both * 1000.0;
         match named {
             Some(named) => format!(
-                "{a_thousand}, about {:.1} named and {:.0} proposed wrongly are to be expected by the table, \
-                 which supports a match up to {}.",
+                "{a_thousand} {:.1} wrong names and {:.0} wrong suggestions. Faces can count as sure up to {}.",
                 named * 1000.0,
                 both - named * 1000.0,
-                count(supported, "template")
+                count(supported, "picture")
             ),
             None => format!(
-                "{a_thousand}, about {both:.0} proposed wrongly are to be expected. The gallery has outgrown the \
-                 models' table, which supports a match up to {}: declare a laxer rate (--fpir), use models with a \
-                 longer table, or divide the collection.",
-                count(supported, "template")
+                "{a_thousand} {both:.0} wrong suggestions. More people are enrolled than these models can be sure of \
+                 ({}): allow more wrong names (--fpir), use models with a longer table, or divide the collection.",
+                count(supported, "picture")
             ),
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct InitArgs {
     /// How people reach the controller
     #[arg(long, conflicts_with = "household")]
     contact: Option<String>,
-    /// Where the controller sits, such as FR, UK, CH, US-IL: its law applies to everything here
+    /// Where the controller is established, such as FR, UK, CH, US-IL: its law applies to everything here
     #[arg(long, conflicts_with = "household")]
     jurisdiction: Option<String>,
 }
@@ -52,7 +52,8 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             accountable: answer(&args.name, "--name", "Who is accountable in it (a natural person)?")?,
             contact: answer(&args.contact, "--contact", "How do people reach it (address or e-mail)?")?,
             jurisdiction: {
-                let code = answer(&args.jurisdiction, "--jurisdiction", "Where does it sit (FR, UK, CH, US-IL, ...)?")?;
+                let code =
+                    answer(&args.jurisdiction, "--jurisdiction", "In which country is it (FR, UK, CH, US-IL, ...)?")?;
                 code.parse::<Jurisdiction>()?.to_string()
             },
             ..Settings::default()
@@ -76,7 +77,7 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
         )?;
         writeln!(out, "Its keys are in {ring}: keep that file apart from every copy of the vault.")?;
         if let Some(drafts) = &drafts {
-            writeln!(out, "Drafts of the notice, the release form and the impact assessment: {}", drafts.display())?;
+            writeln!(out, "Drafts of the notice, the consent form and the impact assessment: {}", drafts.display())?;
         }
         let basis = if args.household { "" } else { " --others closed-group" };
         writeln!(out, "Next: assent collection add NAME FOLDER{basis}")

@@ -1,10 +1,13 @@
 //! What a person names: a collection, somebody, a request, an order. Whatever the case and the Unicode form, by the
 //! beginning of a number too; and what may have been meant where nothing has the name.
 
-use assent::ledger::{Collection, CollectionId, Committed, Ledger, OrderId, RequestId, Subject, SubjectId, TxError};
+use assent::ledger::{
+    Age, Collection, CollectionId, Committed, Ledger, OrderId, RequestId, Subject, SubjectId, TxError,
+};
 use thiserror::Error;
 
 use crate::near::{did_you_mean, folded, near};
+use crate::output::shown;
 use crate::vault::now;
 
 /// The collection of this name.
@@ -78,11 +81,8 @@ fn explained(ledger: &Ledger, reference: &str, refused: TxError) -> TxError {
         }
         TxError::AmbiguousSubject { .. } => {
             let wanted = folded(reference);
-            let line = |s: &Subject| {
-                let more = [&s.group, &s.contact].into_iter().filter(|text| !text.is_empty()).cloned();
-                [s.handle.clone(), s.name.clone()].into_iter().chain(more).collect::<Vec<_>>().join("\t")
-            };
-            let people: Vec<String> = everybody().iter().filter(|s| folded(&s.name) == wanted).map(line).collect();
+            let people: Vec<String> =
+                everybody().iter().filter(|s| folded(&s.name) == wanted).map(told_apart).collect();
             if people.is_empty() {
                 return refused;
             }
@@ -90,6 +90,37 @@ fn explained(ledger: &Ledger, reference: &str, refused: TxError) -> TxError {
         }
         other => other,
     }
+}
+
+/// Somebody for people: `Anna Novak (anna)`; a name alone where it says the same.
+pub(crate) fn person(s: &Subject) -> String {
+    if s.name.is_empty() || s.name == s.handle {
+        shown(&s.handle)
+    } else {
+        format!("{} ({})", shown(&s.name), shown(&s.handle))
+    }
+}
+
+/// Everything that tells somebody from others of the same name, on one line: handle, name, group, contact, month of birth.
+pub(crate) fn told_apart(s: &Subject) -> String {
+    let born = match s.age {
+        Age::Born { .. } => format!("born {}", s.age),
+        _ => String::new(),
+    };
+    let all = [s.handle.clone(), s.name.clone(), s.group.clone(), s.contact.clone(), born];
+    all.into_iter().filter(|text| !text.is_empty()).map(shown).collect::<Vec<_>>().join("\t")
+}
+
+/// Somebody who was erased, by the id, or the beginning of one.
+///
+/// # Errors
+///
+/// - [`TxError::Caller`] if it means nobody who was erased here, or several.
+/// - As the ledger.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub(crate) fn erased(ledger: &Ledger, text: &str) -> Result<SubjectId, TxError> {
+    let all = ledger.run_tx("list erasures", now(), |tx| tx.erased())?.into_inner();
+    by_beginning(all.into_iter(), text).ok_or_else(|| TxError::Caller(Box::new(NobodyErased { text: text.to_owned() })))
 }
 
 /// The request that an id, or the beginning of one, means.
@@ -141,6 +172,16 @@ pub(crate) fn short(id: &impl ToString) -> String {
 struct NoSuchNumber {
     text: String,
     list: &'static str,
+}
+
+/// Nobody who was erased has this number.
+#[derive(Debug, Error)]
+#[error(
+    "nobody who was erased here has the number '{text}'; it is the one that `assent erase` told, or the name of their \
+     certificate's file"
+)]
+struct NobodyErased {
+    text: String,
 }
 
 /// All collections.

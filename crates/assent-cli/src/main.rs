@@ -124,7 +124,7 @@ enum Command {
     Collection(collection_cmd::CollectionArgs),
     /// What people are told before they say yes
     Notice(notice_cmd::NoticeArgs),
-    /// People on the roster
+    /// The people on your list
     Subject(subject_cmd::SubjectArgs),
     /// People who witness signatures, and sign what they saw
     Witness(witness_cmd::WitnessArgs),
@@ -146,7 +146,7 @@ enum Command {
     Access(access_cmd::AccessArgs),
     /// What people and authorities ask for, and until when it is answered
     Request(request_cmd::RequestArgs),
-    /// The register of processing, and evidence for an authority
+    /// The record of processing activities, and evidence for an authority
     Report(report_cmd::ReportArgs),
     /// Delete everything about a person and destroy their key
     Erase(erase_cmd::EraseArgs),
@@ -160,7 +160,7 @@ enum Command {
     Freeze(freeze_cmd::FreezeArgs),
     /// What ends when, with more than half of the time gone: consents, requests, reviews, orders
     Due(due_cmd::DueArgs),
-    /// What has to be done every day, for cron: end what is due, delete what hangs on it
+    /// What has to be done every day, for cron: end what is due, and delete everything stored under it
     Tick(due_cmd::TickArgs),
     /// Copy the data to one place and the keys to another
     Backup(backup_cmd::BackupArgs),

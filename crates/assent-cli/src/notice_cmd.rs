@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::files::read_text;
-use crate::output::{Output, date};
+use crate::output::{Output, date, shown};
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -59,15 +59,8 @@ pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let objects: Vec<Value> = all.iter().map(describe).collect();
             Ok(out.answer(&json!({ "notices": objects }), |out| {
                 for n in &all {
-                    writeln!(
-                        out,
-                        "{}\t{}\tversion {}\tsince {}\t{}",
-                        n.name,
-                        n.language,
-                        n.version,
-                        date(n.created),
-                        hex(&n.sha256)
-                    )?;
+                    let since = date(n.created);
+                    writeln!(out, "{}\t{}\tversion {}\tsince {since}", shown(&n.name), n.language, n.version)?;
                 }
                 if all.is_empty() { writeln!(out, "No notice yet. Next: assent notice add FILE") } else { Ok(()) }
             })?)

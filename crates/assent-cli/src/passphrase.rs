@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,11 +12,14 @@ use assent::ledger::{RingLock, RingSecret};
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::output::shown;
+use crate::output::{Escaping, shown};
 use crate::places;
 
 /// The fewest characters of a new passphrase. Argon2 makes each guess cost a tenth of a second, and no more.
 const CHARACTERS_AT_LEAST: usize = 12;
+
+/// The most bytes of a file with a passphrase.
+const PASSPHRASE_BYTES_MAX: u64 = 4096;
 
 /// Why there is no secret.
 #[derive(Debug, Error)]
@@ -36,9 +39,15 @@ pub(crate) enum SecretError {
         /// The file, or the terminal.
         from: PathBuf,
     },
+    /// No passphrase.
+    #[error("{} is longer than a passphrase may be ({PASSPHRASE_BYTES_MAX} bytes); is it the right file?", from.display())]
+    Long {
+        /// The file.
+        from: PathBuf,
+    },
     /// Too easily guessed.
     #[error(
-        "a passphrase has at least {CHARACTERS_AT_LEAST} characters; take several words that belong to no sentence"
+        "this passphrase is too short. Use at least {CHARACTERS_AT_LEAST} characters, for example four unrelated words"
     )]
     Short,
     /// What was typed twice.
@@ -125,7 +134,7 @@ impl Keeper {
 ///
 /// As [`new_words`].
 pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<RingSecret, SecretError> {
-    new_words(file).map(RingSecret::Passphrase)
+    new_words(file, "New passphrase of the key ring: ").map(RingSecret::Passphrase)
 }
 
 /// A passphrase that somebody has: from a file, or typed; `None` without a file and a terminal.
@@ -146,16 +155,19 @@ pub(crate) fn at_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// A new passphrase: from a file, or typed twice.
+/// A new passphrase: from a file, or typed twice, after the `question` whose it is.
 ///
 /// # Errors
 ///
 /// [`SecretError`] if there is none, it is too short, or the two differ.
-pub(crate) fn new_words(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+pub(crate) fn new_words(file: Option<&Path>, question: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let passphrase = if let Some(file) = file {
         read_line(file)?
     } else {
-        let first = typed("New passphrase: ")?;
+        // The rule first: whoever types twice and is refused then has typed in vain.
+        let rule = format!("Use at least {CHARACTERS_AT_LEAST} characters, for example four unrelated words.");
+        drop(writeln!(Escaping::new(io::stderr()), "{rule}"));
+        let first = typed(question)?;
         if *first != *typed("Once more: ")? {
             return Err(SecretError::Differ);
         }
@@ -213,8 +225,14 @@ fn from_file(file: &Path) -> Result<RingSecret, SecretError> {
 /// The file's first line, which is all that may be in it.
 fn read_line(file: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let from = || file.to_owned();
-    let read = fs::read(file).map_err(|source| SecretError::Read { from: from(), source })?;
-    let mut line = Zeroizing::new(read);
+    let opened = File::open(file).map_err(|source| SecretError::Read { from: from(), source })?;
+    // Never more than that, whatever is named: a disk image, a device that has no end.
+    let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX as usize + 1));
+    let read = opened.take(PASSPHRASE_BYTES_MAX + 1).read_to_end(&mut line);
+    read.map_err(|source| SecretError::Read { from: from(), source })?;
+    if line.len() as u64 > PASSPHRASE_BYTES_MAX {
+        return Err(SecretError::Long { from: from() });
+    }
     while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         line.pop();
     }

@@ -1,8 +1,9 @@
 //! Enrolments that wait for their witnesses: how they are recorded, listed, and completed when both have signed.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use assent::ledger::{Collection, Ledger, Pending, PendingId, Subject};
+use assent::ledger::{Collection, Ledger, Pending, PendingId, Picture, Subject};
 use assent::models::{Models, Worker};
 use assent::packs::hex;
 use assent::pending::{complete, needs_models};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date};
+use crate::output::{Output, count, date, shown};
 use crate::vault::{self, collection_name, now};
 
 /// The models with one worker, loaded when they are first needed.
@@ -117,8 +118,11 @@ impl Names {
             format!("{} in {}{again}", c.purpose.as_str(), collection_name(&self.collections, c.collection))
         };
         let purposes: Vec<String> = pending.signed.consents.iter().map(what).collect();
-        let (until, release) = (date(pending.valid_until), hex(&pending.release_sha256));
-        format!("{handle}\t{name}\t{}\tuntil {until}\trelease {release}", purposes.join(", "))
+        let file = |picture: &Picture| Path::new(&picture.path).file_name().map(|name| shown(name.display()));
+        let pictures: Vec<String> = pending.pictures.iter().filter_map(file).collect();
+        let pictures = if pictures.is_empty() { String::new() } else { format!("\tpicture {}", pictures.join(", ")) };
+        let (until, purposes) = (date(pending.valid_until), purposes.join(", "));
+        format!("{}\t{}\t{purposes}\tuntil {until}{pictures}", shown(handle), shown(name))
     }
 }
 

@@ -16,7 +16,7 @@ use zip::write::SimpleFileOptions;
 
 use crate::error::CommandError;
 use crate::evidence::{BYTES_MAX, LIST, LOG};
-use crate::files::{read_bytes, write_private};
+use crate::files::{read_bytes, refuse_other, write_private};
 use crate::output::{Output, count, date, quoted};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
@@ -28,7 +28,7 @@ pub(crate) struct ReportArgs {
 
 #[derive(Debug, Subcommand)]
 enum ReportCommand {
-    /// The register of processing that article 30 of the GDPR asks for, as JSON
+    /// The record of processing activities that article 30 of the GDPR asks for, as JSON
     Register,
     /// Everything that an authority asks for, in one ZIP file: register, notices, requests, orders, certificates of
     /// erasures, the log; anybody checks it with: assent audit verify --evidence FILE --key KEY
@@ -53,6 +53,7 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             Ok(out.answer(&object, |out| writeln!(out, "{object:#}"))?)
         }
         ReportCommand::Evidence { to, with } => {
+            refuse_other(to, LIST)?;
             let files = evidence(&ledger, with)?;
             let bytes: u64 = files.values().map(|bytes| bytes.len() as u64).sum();
             if bytes > BYTES_MAX {
@@ -66,7 +67,8 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             Ok(out.answer(&json!({ "file": to, "files": files.len(), "key": key }), |out| {
                 writeln!(out, "{} holds {}.", to.display(), count(files.len(), "file"))?;
                 let file = quoted(&to.display().to_string());
-                writeln!(out, "Anybody checks it with: assent audit verify --evidence {file} --key {key}")
+                writeln!(out, "Anybody checks it with: assent audit verify --evidence {file} --key KEY")?;
+                writeln!(out, "Tell them the key beside it, not in the file: assent audit key")
             })?)
         }
     }
@@ -91,7 +93,7 @@ fn register(ledger: &Ledger) -> Result<Value, CommandError> {
         let basis = &c.basis;
         processing.push(json!({
             "collection": c.name, "purposes": purposes, "others": c.others.to_string(),
-            "data_subjects": "people on the roster who consented; everybody else in the photos is found and covered",
+            "data_subjects": "people who consented; everybody else in the photos is found and covered",
             "categories_of_data": ["portraits", "templates of faces (special category)", "photos", "names and contacts"],
             "basis": ["GDPR article 6 (1) (a)", "GDPR article 9 (2) (a)"], "recipients": "the person themselves",
             "transfers": "none", "erased_by": last.map(date), "purpose_ends": basis.purpose_ends.map(date),

@@ -23,12 +23,12 @@ pub(crate) struct RequestArgs {
 
 #[derive(Debug, Subcommand)]
 enum RequestCommand {
-    /// Enter what somebody asks for; they need not be on the roster
+    /// Enter what somebody asks for; they need not be on the list
     Open {
         /// access, rectify, erase, restrict, object, port, complaint, search (which photos of an album am I in?), or
         /// authority for a letter of one
         kind: RequestKind,
-        /// Who asks, if they are on the roster
+        /// Who asks, if they are on the list
         #[arg(long)]
         subject: Option<String>,
         /// The collection that it is about, if it is about one
@@ -184,7 +184,7 @@ pub(crate) fn run(
     let object = describe(&request, &collections);
     Ok(out.answer(&object, |out| {
         let state = object["state"].as_str().unwrap_or("?");
-        writeln!(out, "{} {} by {}: {state}", request.kind, short(&request.id), who.name(&request))?;
+        writeln!(out, "Request {}: {} by {}, {state}", short(&request.id), request.kind, who.name(&request))?;
         writeln!(out, "received {}, due {}", date(request.received), date(request.due))?;
         if let Some(words) = request.words.as_deref().filter(|words| !words.is_empty()) {
             writeln!(out, "{words}")?;

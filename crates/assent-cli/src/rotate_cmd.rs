@@ -14,7 +14,7 @@ use crate::vault::{self, VaultFlags, now};
 pub(crate) struct RotateArgs {
     /// Id, the beginning of it, handle, or unique name
     subject: Option<String>,
-    /// Everybody on the roster
+    /// Everybody on the list
     #[arg(long)]
     all: bool,
 }
@@ -45,7 +45,10 @@ pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     out.answer(&json!({ "rotated": rotated, "kept": objects }), |out| {
         writeln!(out, "{} made, old ones destroyed. Nobody has to be enrolled anew.", count(rotated, "new key"))?;
         for (subject, why) in &kept {
-            writeln!(out, "{subject} keeps the key they had: {why}")?;
+            // Their name may be among what does not open.
+            let who = vault::subject(&ledger, &subject.to_string());
+            let who = who.map_or_else(|_| vault::short(subject), |s| vault::person(&s));
+            writeln!(out, "{who} keeps the key they had: {why}")?;
         }
         writeln!(
             out,

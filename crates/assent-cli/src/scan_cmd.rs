@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use assent::DeclaredRates;
 use assent::ledger::{Collection, Ledger, TemplateId};
-use assent::scan::{CopiedFace, Progress, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
+use assent::scan::{CopiedFace, Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
+use assent::source::SourceError;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ use crate::refused;
 use crate::search_args::{MemoryArgs, SearchArgs};
 use crate::vault::{self, VaultFlags, now};
 
-/// Templates that did not open and are named in the summary, at most.
+/// Photos that are named with a command for each, at most.
 const NAMED_MAX: usize = 20;
 
 /// Templates are in memory that the system may write elsewhere.
@@ -111,7 +112,13 @@ pub(crate) fn run(
         }
     };
     let mut watch = ScanWatch { now: &now, stop: &stop, progress: &mut tick };
-    let summary = scan(&ledger, &models, collection.id, options, &mut watch)?;
+    let scanned = scan(&ledger, &models, collection.id, options, &mut watch);
+    let summary = scanned.map_err(|refused| match refused {
+        ScanError::Source(source @ SourceError::Unreadable { .. }) => {
+            CommandError::FolderAway { collection: quoted(&collection.name), source }
+        }
+        other => other.into(),
+    })?;
     bar.finish_and_clear();
     let expected = Expected::of(&summary);
     out.answer(&object(&summary, expected), |out| {
@@ -211,12 +218,10 @@ pub(crate) fn ids(templates: &[TemplateId]) -> Vec<String> {
     templates.iter().map(|id| id.0.to_string()).collect()
 }
 
-/// Says which templates did not open, if there are any.
+/// Says how many templates did not open, if there are any.
 pub(crate) fn left_out(unopened: &[TemplateId]) -> Option<String> {
-    let (number, ids) = (count(unopened.len(), "template"), ids(unopened));
-    let more = if ids.len() > NAMED_MAX { ", and more (--json names all)" } else { "" };
-    let named = ids[..ids.len().min(NAMED_MAX)].join(", ");
-    (!ids.is_empty()).then(|| format!("{number} did not open and were left out ({named}{more}): assent doctor"))
+    let number = count(unopened.len(), "template");
+    (!unopened.is_empty()).then(|| format!("{number} did not open, so that nobody is found by them: assent doctor"))
 }
 
 /// What became of known photos whose files are not in the folder.
@@ -311,6 +316,8 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
     lines.extend(missing_lines(s, collection));
     if let Some(lock) = &s.locked {
         lines.push(format!("{} found, and compared with nobody: {lock}", count(s.faces, "face")));
+    } else if s.faces == 0 && s.photos > 0 && s.unchanged == s.photos {
+        lines.push("Nothing is new.".to_owned());
     } else if s.templates == 0 {
         lines.push(format!(
             "{} found. Nobody here asks to be found, so no face was compared with anybody.",
@@ -329,8 +336,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
     }
     if s.thresholds.is_some_and(|t| t.certain.is_none()) {
         lines.push(
-            "The models' table does not support the declared rate for so many people: everything is to be confirmed."
-                .to_owned(),
+            "These models cannot be sure of anybody among so many people: every photo is to be confirmed.".to_owned(),
         );
     }
     lines.extend(left_out(&s.unopened));

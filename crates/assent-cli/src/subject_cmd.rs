@@ -1,11 +1,14 @@
 //! `assent subject`: the people of a vault.
 
+use std::collections::BTreeMap;
+
 use assent::ledger::{Age, Correction, Jurisdiction, Ledger, NewSubject, Subject};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::output::{Output, date, quoted};
+use crate::near::folded;
+use crate::output::{Output, date, shown};
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -16,7 +19,7 @@ pub(crate) struct SubjectArgs {
 
 #[derive(Debug, Subcommand)]
 enum SubjectCommand {
-    /// Put a person on the roster; this enrols nobody
+    /// Put a person on the list; nobody looks for them by that
     Add {
         /// A short name of your own for them, unique in the vault
         handle: String,
@@ -29,14 +32,14 @@ enum SubjectCommand {
         /// The class or group that they belong to
         #[arg(long, default_value = "")]
         group: String,
-        /// How old they are, by their own word and a witness's eye: adult, or the month of birth such as 2011-04
+        /// Their month of birth as they stated it, such as 2011-04, or adult
         #[arg(long, default_value = "unknown", value_name = "AGE")]
         born: Age,
         /// Whose law protects them: where they live, such as FR, UK, US-IL; unknown means the strictest of all
         #[arg(long, default_value = "unknown", value_name = "CODE")]
         jurisdiction: Jurisdiction,
     },
-    /// Put right what is held about a person; what is not named stays as it is
+    /// Change what is held about a person; what is not named stays as it is
     Set {
         /// Id, the beginning of it, handle, or unique name
         subject: String,
@@ -66,7 +69,7 @@ enum SubjectCommand {
     },
     /// How many people are under which law
     Count,
-    /// Show everybody on the roster
+    /// Show everybody on the list
     List {
         /// Of this class or group alone
         #[arg(long)]
@@ -93,8 +96,9 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             out.answer(&json!({ "subject": id.to_string(), "handle": handle }), |out| {
                 writeln!(
                     out,
-                    "Added {handle} ({id}). Nothing is looked for until they are enrolled: assent enrol {} --help",
-                    quoted(handle)
+                    "Added {} ({}). Nobody looks for them before they are enrolled. How: assent enrol --help",
+                    shown(name),
+                    shown(handle)
                 )
             })?;
         }
@@ -108,7 +112,11 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 jurisdiction: jurisdiction.clone(),
             };
             ledger.run_tx("rectify", now(), |tx| tx.rectify(s.id, &right))?;
-            out.answer(&json!({ "subject": s.id.to_string() }), |out| writeln!(out, "Put right: {}.", s.handle))?;
+            out.answer(&json!({ "subject": s.id.to_string() }), |out| {
+                let now = vault::subject(&ledger, &s.id.to_string());
+                let who = now.as_ref().map_or_else(|_| vault::person(&s), vault::person);
+                writeln!(out, "Changed what is held about {who}.")
+            })?;
         }
         SubjectCommand::Restrict { subject, lift } => {
             let id = vault::subject_id(&ledger, subject)?;
@@ -142,14 +150,14 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 "consents": objects,
             });
             out.answer(&object, |out| {
-                writeln!(out, "{} ({}), {}", s.name, s.handle, s.id)?;
+                writeln!(out, "{}", vault::person(&s))?;
                 if !s.contact.is_empty() {
                     writeln!(out, "contact: {}", s.contact)?;
                 }
                 if !s.group.is_empty() {
                     writeln!(out, "class or group: {}", s.group)?;
                 }
-                writeln!(out, "on the roster since {}; age: {}; law: {}", date(s.created), s.age, s.jurisdiction)?;
+                writeln!(out, "on the list since {}; {}; law: {}", date(s.created), age_says(s.age), s.jurisdiction)?;
                 if let Some(since) = s.restricted {
                     writeln!(out, "restricted since {}: kept and not used", date(since))?;
                 }
@@ -163,6 +171,14 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
     Ok(())
 }
 
+fn age_says(age: Age) -> String {
+    match age {
+        Age::Adult => "adult".to_owned(),
+        Age::Born { .. } => format!("born {age}"),
+        Age::Unknown => "age not known".to_owned(),
+    }
+}
+
 /// Everybody on the roster, or everybody of one group; those whose name cannot be read may be of any.
 fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let listed = ledger.run_tx("list subjects", now(), |tx| Ok((tx.subjects()?, tx.unreadable()?)))?;
@@ -170,11 +186,21 @@ fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<()
     all.retain(|s| group.is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
     let one = |s: &Subject| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "group": s.group, "owner": s.owner });
     let objects: Vec<_> = all.iter().map(one).collect();
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for s in &all {
+        *names.entry(folded(&s.name)).or_default() += 1;
+    }
+    // Where two people have one name, more is said of both.
+    let namesakes = |s: &Subject| names.get(&folded(&s.name)).is_some_and(|n| *n > 1);
     let without: Vec<_> = unreadable.iter().map(|u| u.subject.to_string()).collect();
     Ok(out.answer(&json!({ "subjects": objects, "unreadable": without }), |out| {
         for s in &all {
-            let group = if s.group.is_empty() { String::new() } else { format!("\t{}", s.group) };
-            writeln!(out, "{}\t{}\t{}{group}", s.handle, s.name, s.id)?;
+            let group = if s.group.is_empty() { String::new() } else { format!("\t{}", shown(&s.group)) };
+            if namesakes(s) {
+                writeln!(out, "{}", vault::told_apart(s))?;
+            } else {
+                writeln!(out, "{}\t{}{group}", shown(&s.handle), shown(&s.name))?;
+            }
         }
         for u in &unreadable {
             writeln!(out, "?\ta name that cannot be read, because the key is damaged: assent doctor\t{}", u.number)?;

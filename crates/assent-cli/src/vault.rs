@@ -41,7 +41,8 @@ const STOP_LOOKED_FOR: Duration = Duration::from_millis(100);
 const STOP_TRIES: u32 = 50;
 
 pub(crate) use crate::lookup::{
-    collection, collection_name, collections, collections_ever, order, request, short, subject, subject_id,
+    collection, collection_name, collections, collections_ever, erased, order, person, request, short, subject,
+    subject_id, told_apart,
 };
 
 /// `--vault`, `--key-ring`, and what opens the key ring.

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::enrol_cmd::known_witnesses;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date};
+use crate::output::{Output, count, date, shown};
 use crate::passphrase;
 use crate::pending_cmd::{Engine, Names, complete_these, enrolments_wait};
 use crate::vault::{self, VaultFlags, now};
@@ -39,7 +39,7 @@ enum WitnessCommand {
     },
     /// Sign everything that waits for one witness, with one signature. What both have signed is completed
     Sign {
-        /// Their name, or the beginning of their id
+        /// Their name
         name: String,
         /// The file with their passphrase, for scripts [default: it is asked for at the terminal]
         #[arg(long, value_name = "FILE")]
@@ -83,7 +83,8 @@ fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -
     if asked && file.is_none() && !passphrase::at_terminal() {
         return Err(CommandError::Missing { flag: PASSPHRASE_FLAG });
     }
-    let passphrase = if asked { Some(passphrase::new_words(file)?) } else { None };
+    let passphrase =
+        if asked { Some(passphrase::new_words(file, &format!("New passphrase of {name}: "))?) } else { None };
     let added = ledger.run_tx("add a witness", now(), |tx| {
         let id = there.as_ref().map_or_else(|| tx.add_witness(name), |witness| Ok(witness.id))?;
         passphrase.as_ref().map_or(Ok(()), |words| tx.give_witness_key(id, words))?;
@@ -92,9 +93,8 @@ fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -
     let id = added.into_inner();
     let object = json!({ "witness": id.to_string(), "name": name, "key": passphrase.is_some() });
     Ok(out.answer(&object, |out| {
-        let key =
-            if asked { " They sign with a key that their passphrase alone opens: keep it for yourself." } else { "" };
-        writeln!(out, "Registered {name} ({id}).{key}")
+        let key = if asked { " Only they should know this passphrase; they need it to sign." } else { "" };
+        writeln!(out, "{} is registered as a witness.{key}", shown(name))
     })?)
 }
 
@@ -173,8 +173,8 @@ fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
         .collect();
     Ok(out.answer(&json!({ "witnesses": objects }), |out| {
         for w in &all {
-            let key = if w.public_key.is_some() { "" } else { "\tno key" };
-            writeln!(out, "{}\t{}\tsince {}{key}", w.name, w.id, date(w.registered))?;
+            let key = if w.public_key.is_some() { "" } else { "\tno passphrase to sign with" };
+            writeln!(out, "{}\tsince {}{key}", shown(&w.name), date(w.registered))?;
         }
         if all.is_empty() { writeln!(out, "No witness yet. Next: assent witness add NAME") } else { Ok(()) }
     })?)

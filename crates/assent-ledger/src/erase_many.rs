@@ -48,6 +48,16 @@ impl Ledger {
 }
 
 impl Tx<'_> {
+    /// Everybody who was erased here, in that order. Nothing else is known of them.
+    ///
+    /// # Errors
+    ///
+    /// As the database.
+    pub fn erased(&self) -> Result<Vec<SubjectId>, TxError> {
+        let rows = self.rows("SELECT subject_id FROM tombstones ORDER BY intent_leaf", args![])?;
+        rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect()
+    }
+
     /// Whom the lines of an order's list name, each by id, the beginning of one, handle or unique name; or why nobody is
     /// named. If all lines name somebody, that is remembered for this very list: used again, it names the same people,
     /// although those who were erased have no name any more. Somebody who was erased before is also named by their id.
@@ -63,9 +73,7 @@ impl Tx<'_> {
             return known.iter().map(|row| Ok(Ok(SubjectId::from_bytes(row.array(0)?)))).collect();
         }
         let everybody = self.everybody()?;
-        let rows = self.rows("SELECT subject_id FROM tombstones ORDER BY intent_leaf", args![])?;
-        let erased = rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
-        let erased = (Vec::new(), erased);
+        let erased = (Vec::new(), self.erased()?);
         let name = |line: &&str| {
             Self::named(line, &everybody).or_else(|why| match Self::named(line, &erased) {
                 Ok(id) if !matches!(why, TxError::AmbiguousSubject { .. }) => Ok(id),

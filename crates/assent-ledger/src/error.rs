@@ -179,7 +179,7 @@ pub enum TxError {
         people: usize,
     },
     /// Several subjects answer to the reference.
-    #[error("{count} people here are called that; give the handle: assent subject list")]
+    #[error("{count} people here are called that; say which by the word in front: assent subject list")]
     AmbiguousSubject {
         /// How many.
         count: usize,
@@ -388,11 +388,12 @@ pub enum TxError {
         collection: CollectionId,
     },
     /// The handle is taken by another subject.
-    #[error("somebody has this handle already; choose another handle")]
+    #[error("somebody has this short name already; choose another one")]
     HandleTaken,
     /// The handle is empty, or not to be told from an id.
     #[error(
-        "this is not a handle: it needs 1 to 100 characters, none of them a control character, and must not look like an id"
+        "this cannot be a short name: it needs 1 to 100 characters, none of them a control character, and must not look like \
+         the number of a person"
     )]
     HandleForm,
     /// The vault has an owner already, or is an organisation's.
@@ -489,7 +490,7 @@ pub enum TxError {
     #[error("only the owner of a household vault can enrol with --self; everybody else signs a form")]
     SelfStatement,
     /// The release file was used before.
-    #[error("this release file was used before; every person signs a release of their own, and each is used once")]
+    #[error("this form was used before; every person signs a form of their own, and each form is used once")]
     ReleaseUsed,
     /// A picture was used to enrol somebody else.
     #[error("this picture was used to enrol somebody else; every person needs a picture of their own")]

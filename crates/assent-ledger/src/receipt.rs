@@ -20,7 +20,7 @@ pub enum ReceiptError {
     #[error("this receipt does not hold")]
     Note(#[from] NoteError),
     /// Signed, and no receipt.
-    #[error("this is signed, and no receipt of a consent that this version can read")]
+    #[error("the signature is valid, but this file is not a consent receipt that this version can read")]
     Form,
 }
 

@@ -44,6 +44,14 @@ pub enum CollectionError {
         /// Files that were not scanned yet.
         new: usize,
     },
+    /// A folder is one collection.
+    #[error("the folder {folder} is the collection {name} already; nothing was changed")]
+    SameFolder {
+        /// The folder.
+        folder: String,
+        /// The collection that has it.
+        name: String,
+    },
     /// The photos are not in the folder that they are said to lie in.
     #[error(
         "only {there} of the {known} known photos are in {folder}, by path and length, so nothing was changed; name the \
@@ -59,13 +67,21 @@ pub enum CollectionError {
     },
 }
 
-/// The collections whose folders are this one, lie in it, or hold it.
-pub fn overlapping<'c>(all: &'c [Collection], folder: &Folder) -> impl Iterator<Item = &'c Collection> {
-    let path = folder.path().to_owned();
-    all.iter().filter(move |c| {
+/// The collections whose folders lie in this one, or hold it: the same photos are in both.
+///
+/// # Errors
+///
+/// [`CollectionError::SameFolder`] if the folder is that of one of them.
+pub fn beside<'c>(all: &'c [Collection], folder: &Folder) -> Result<Vec<&'c Collection>, CollectionError> {
+    let path = folder.path();
+    if let Some(same) = all.iter().find(|c| Path::new(&c.directory) == path) {
+        return Err(CollectionError::SameFolder { folder: folder.text().to_owned(), name: same.name.clone() });
+    }
+    let overlaps = |c: &&Collection| {
         let other = Path::new(&c.directory);
-        other.starts_with(&path) || path.starts_with(other)
-    })
+        other.starts_with(path) || path.starts_with(other)
+    };
+    Ok(all.iter().filter(overlaps).collect())
 }
 
 /// Known photos of a collection whose files are not in its folder, neither under their path nor under another.
@@ -147,6 +163,7 @@ pub struct Place {
 /// # Errors
 ///
 /// - [`CollectionError::Source`] if it is no folder, or cannot be listed.
+/// - [`CollectionError::SameFolder`] if it is the folder of another collection.
 /// - [`CollectionError::Ledger`] if there is no such collection, or the ledger refuses.
 pub fn place(
     ledger: &Ledger,
@@ -155,9 +172,12 @@ pub fn place(
     now: Timestamp,
 ) -> Result<Place, CollectionError> {
     let folder = Folder::open(folder)?;
-    let read =
-        ledger.run_tx("read a collection", now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?)));
-    let (about, known) = read?.into_inner();
+    let read = ledger.run_tx("read a collection", now, |tx| {
+        Ok((tx.collection(collection)?, tx.known_photos(collection)?, tx.collections()?))
+    });
+    let (about, known, mut others) = read?.into_inner();
+    others.retain(|other| other.id != collection);
+    beside(&others, &folder)?;
     let listing = folder.list()?;
     let lengths: BTreeMap<&PhotoPath, u64> = listing.files.iter().map(|file| (&file.path, file.bytes)).collect();
     let there = known.iter().filter(|k| lengths.get(&k.path) == Some(&k.bytes)).count();

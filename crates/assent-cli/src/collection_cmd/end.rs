@@ -106,7 +106,7 @@ pub(super) fn remove(
         writeln!(out, "Removed {name}. The photo files are in {folder} as before.")?;
         writeln!(
             out,
-            "That permissions were given and that they ended stays in the record; the people stay on the roster."
+            "That permissions were given and that they ended stays in the record; the people stay on the list."
         )
     })?)
 }

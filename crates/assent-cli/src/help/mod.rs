@@ -1,7 +1,7 @@
 //! The command line as a person meets it: an example in each help, and hints that never offer a command that destroys.
 
 use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory as _};
 
 /// The heading of what every command takes.
@@ -90,9 +90,16 @@ const MEANT: &[(&str, &str)] = &[
     ("show", "`assent collection show NAME` and `assent subject show NAME` show one"),
     ("add", "`assent collection add NAME FOLDER` adds a folder, `assent enrol --help` says how to add a person"),
     ("export", "`assent find NAME --copy-to FOLDER` copies a person's photos"),
+    ("people", PEOPLE),
+    ("persons", PEOPLE),
+    ("members", PEOPLE),
+    ("photos", "`assent collection list` shows the folders of photos, `assent scan` looks at their photos"),
+    ("folders", "`assent collection list` shows the folders of photos"),
     ("renew", "`assent consent renew NAME` records a new form of the same person"),
     ("verify", "`assent audit verify` checks the log, `assent packs verify` the models"),
 ];
+
+const PEOPLE: &str = "`assent subject list` shows everybody, `assent subject add --help` says how to add somebody";
 
 const DELETE: &str = "`assent collection list` and `assent subject list` show what there is; to delete everything about a \
                       person, see: assent erase --help";
@@ -138,6 +145,9 @@ fn words(line: &str) -> Vec<String> {
         .collect()
 }
 
+/// What somebody meant who typed a word too many.
+const SPACES: &str = "a name or a path with spaces is written in quotation marks: \"Summer photos\"";
+
 /// A message about wrong usage, without a hint at a command that destroys, and with one at what was probably meant.
 pub(crate) fn harmless(mut usage: clap::Error) -> clap::Error {
     let near = match usage.remove(ContextKind::SuggestedSubcommand) {
@@ -150,6 +160,11 @@ pub(crate) fn harmless(mut usage: clap::Error) -> clap::Error {
         Some(ContextValue::String(typed)) => MEANT.iter().find(|(word, _)| word == typed).map(|(_, hint)| *hint),
         _ => None,
     };
+    let word_too_many = match usage.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) => usage.kind() == ErrorKind::UnknownArgument && !arg.starts_with('-'),
+        _ => false,
+    };
+    let hint = hint.or(word_too_many.then_some(SPACES));
     if let Some(hint) = hint {
         usage.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(hint)]));
     } else if !near.is_empty() {

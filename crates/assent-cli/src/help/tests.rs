@@ -204,6 +204,8 @@ fn a_slip_of_the_finger_leads_to_nothing_that_destroys() {
     check(&["delete", "anna"], "assent collection list");
     check(&["withdraw", "anna"], "assent consent withdraw NAME");
     check(&["list"], "assent subject list");
+    check(&["people"], "assent subject list");
+    check(&["collection", "add", "summer", "My", "Photos"], "with spaces is written in quotation marks");
     for (typed, command_name) in [("search", "find"), ("enroll", "enrol"), ("status", "doctor")] {
         let found = command().find_subcommand(typed).map(|c| c.get_name().to_owned());
         assert_eq!(found.as_deref(), Some(command_name), "{typed}");

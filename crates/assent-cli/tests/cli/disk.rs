@@ -90,7 +90,8 @@ fn a_restored_vault_says_what_it_made_good_and_what_it_cannot_know() {
     let club = Club::new();
     let (data, ring, newest) = (club.file("backup"), club.file("safe/ring"), club.file("newest"));
     club.run(&["backup", "--to", &data, "--key-ring-to", &ring]);
-    club.run(&["collection", "add", "later", &club.file("photos"), "--others", "closed-group"]);
+    fs::create_dir(club.file("later")).unwrap();
+    club.run(&["collection", "add", "later", &club.file("later"), "--others", "closed-group"]);
     club.run(&["subject", "restrict", "m-1"]);
     club.run(&["freeze", "--reason", "the court says so"]);
     club.run(&["request", "open", "access", "--words", "what do you hold of me?"]);

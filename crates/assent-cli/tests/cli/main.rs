@@ -12,14 +12,17 @@ mod everybody;
 mod handout;
 mod household;
 mod keys;
+mod messages;
 mod names;
 mod nothing;
 mod odd_files;
 mod packs;
+mod plain;
 mod rights;
 mod roster;
 mod runtime;
 mod server;
+mod walk;
 mod witnesses;
 
 use std::io::Write as _;
@@ -28,13 +31,15 @@ use std::process::{Command, Output, Stdio};
 
 /// The binary, with an environment of its own: nothing of the machine's folders is used.
 fn assent(home: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_assent"))
+    let output = Command::new(env!("CARGO_BIN_EXE_assent"))
         .args(args)
         .env_remove("ASSENT_PACKS")
         .env_remove("ASSENT_RUNTIME")
         .env("XDG_DATA_HOME", home)
         .output()
-        .unwrap()
+        .unwrap();
+    plain::check(args, &String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 /// The binary at a terminal of its own, at which somebody types these lines.

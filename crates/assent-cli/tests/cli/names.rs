@@ -13,8 +13,9 @@ use super::{assent, stderr, stdout};
 #[test]
 fn a_collection_is_not_named_as_no_folder_can_be() {
     let club = Club::new();
+    fs::create_dir(club.file("other")).unwrap();
     let check = |what: &str, name: &str| {
-        let told = club.refused(&["collection", "add", "--others", "none", "--", name, &club.file("photos")]);
+        let told = club.refused(&["collection", "add", "--others", "none", "--", name, &club.file("other")]);
         assert!(told.contains("a collection cannot have this name"), "{what}: {told}");
     };
     check("empty", "");
@@ -28,13 +29,15 @@ fn a_collection_is_not_named_as_no_folder_can_be() {
     check("an escape sequence", "\u{1b}]0;owned\u{7}");
     check("two lines", "one\ntwo");
     check("long", &"long".repeat(2_500));
-    club.run(&["collection", "add", "Sommer 2019 (Ölwerk)", &club.file("photos"), "--others", "none"]);
+    fs::create_dir(club.file("summer")).unwrap();
+    club.run(&["collection", "add", "Sommer 2019 (Ölwerk)", &club.file("summer"), "--others", "none"]);
 }
 
 #[test]
 fn commands_that_are_printed_can_be_copied() {
     let club = Club::new();
-    let said = club.says(&["collection", "add", "urlaub fotos", &club.file("photos"), "--others", "closed-group"]);
+    fs::create_dir(club.file("urlaub")).unwrap();
+    let said = club.says(&["collection", "add", "urlaub fotos", &club.file("urlaub"), "--others", "closed-group"]);
     assert!(said.contains("assent scan 'urlaub fotos'\n"), "{said}");
     assert!(said.contains("assent collection basis 'urlaub fotos'\n"), "{said}");
     let said = club.says(&["collection", "basis", "urlaub fotos"]);
