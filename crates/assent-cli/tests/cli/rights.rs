@@ -72,7 +72,10 @@ impl Club {
 
     pub(crate) fn try_run(&self, args: &[&str]) -> std::process::Output {
         let vault = self.vault();
-        assent(self.home.path(), &[&["--vault", &vault, "--json"], args].concat())
+        let run = || assent(self.home.path(), &[&["--vault", &vault, "--json"], args].concat());
+        // As where the vault is opened: a child of another test holds its lock for a moment.
+        let busy = |output: &std::process::Output| stderr(output).contains("working on the vault");
+        (0..100).map(|_| run()).find(|output| !busy(output)).unwrap_or_else(run)
     }
 
     /// Why a command is refused.
