@@ -4,7 +4,7 @@ use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
 
 use askama::Template;
-use assent::ledger::{Collection, Evidence, Held, HeldEvent, Ledger, PendingConsent, Signer, Witness};
+use assent::ledger::{Band, Collection, Evidence, Grant, Held, HeldEvent, Ledger, PendingConsent, Signer, Witness};
 use assent::packs::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ use crate::audit_cmd::entries;
 use crate::consent_cmd::records;
 use crate::error::CommandError;
 use crate::files::{refuse_other, write_private};
-use crate::output::{Output, count, date, shown};
+use crate::output::{Output, count, date, purpose_words, shown};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ struct Page<'a> {
     refused: Vec<[String; 3]>,
     asked: Vec<[String; 4]>,
     waits: Vec<[String; 4]>,
-    consents: Vec<[String; 7]>,
+    consents: Vec<[String; 8]>,
     templates: Vec<[String; 3]>,
     sightings: Vec<[String; 5]>,
     events: Vec<[String; 4]>,
@@ -108,8 +108,18 @@ impl Names<'_> {
     /// What shows that they agreed, on one line.
     fn evidence(&self, evidence: &Evidence) -> String {
         match evidence {
+            Evidence::SelfStatement { .. } => self.shown_by(evidence),
+            Evidence::Paper { release_sha256, .. } => {
+                format!("{} (SHA-256 {})", self.shown_by(evidence), hex(release_sha256))
+            }
+        }
+    }
+
+    /// The same without the form's hash.
+    fn shown_by(&self, evidence: &Evidence) -> String {
+        match evidence {
             Evidence::SelfStatement { statement } => format!("your own statement: {statement}"),
-            Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed } => {
+            Evidence::Paper { witnesses, signed_by, statement, signed, .. } => {
                 let name = |id| self.witnesses.iter().find(|w| w.id == id).map_or("?", |w| w.name.as_str());
                 let witnesses: Vec<&str> = witnesses.iter().map(|id| name(*id)).collect();
                 let note = if statement.is_empty() { String::new() } else { format!("; {statement}") };
@@ -120,11 +130,7 @@ impl Names<'_> {
                 };
                 let seen =
                     if signed.is_some() { "witnessed, with signatures of their own, by" } else { "witnessed by" };
-                format!(
-                    "a form signed{who}, {seen} {} (SHA-256 {}){note}",
-                    witnesses.join(" and "),
-                    hex(release_sha256)
-                )
+                format!("a form signed{who}, {seen} {}{note}", witnesses.join(" and "))
             }
         }
     }
@@ -227,8 +233,34 @@ const PAGE_NAME: &str = "about-you.html";
 /// The face that was cut out of a picture of the enrolment, in the ZIP file.
 const PORTRAIT_NAME: &str = "portrait.png";
 
+/// How sure the program is, for the person.
+fn band_words(band: Band) -> &'static str {
+    match band {
+        Band::Match => "sure",
+        Band::Review => "suggested",
+    }
+}
+
 fn crop_name(sighting: usize) -> String {
     format!("faces/{:05}.png", sighting + 1)
+}
+
+/// A consent on the page: what for, where, its state, from when until when, what shows it, the notice and the form.
+fn consent_row(g: &Grant, names: &Names<'_>) -> [String; 8] {
+    let form = match &g.evidence {
+        Evidence::SelfStatement { .. } => String::new(),
+        Evidence::Paper { release_sha256, .. } => hex(release_sha256),
+    };
+    [
+        purpose_words(&g.purpose).to_owned(),
+        names.collection(g.collection).to_owned(),
+        g.state.to_string(),
+        date(g.valid_from),
+        date(g.valid_until),
+        names.shown_by(&g.evidence),
+        hex(&g.notice_sha256),
+        form,
+    ]
 }
 
 fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: String) -> Result<Vec<u8>, CommandError> {
@@ -250,13 +282,15 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
         refused: held
             .refusals
             .iter()
-            .map(|r| [r.purpose.to_string(), names.collection(r.collection).to_owned(), date(r.created)])
+            .map(|r| [purpose_words(&r.purpose).to_owned(), names.collection(r.collection).to_owned(), date(r.created)])
             .collect(),
         asked: held
             .requests
             .iter()
             .map(|r| {
-                let answer = r.answered.map_or_else(String::new, |(at, outcome)| format!("{outcome} on {}", date(at)));
+                let answer = r
+                    .answered
+                    .map_or_else(|| "not yet".to_owned(), |(at, outcome)| format!("{outcome} on {}", date(at)));
                 [r.kind.to_string(), date(r.received), date(r.due), answer]
             })
             .collect(),
@@ -266,24 +300,10 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
             .flat_map(|p| p.signed.consents.iter().map(move |c| (p, c)))
             .map(|(p, c)| {
                 let place = names.collection(c.collection).to_owned();
-                [c.purpose.to_string(), place, date(p.created), date(p.valid_until)]
+                [purpose_words(&c.purpose).to_owned(), place, date(p.created), date(p.valid_until)]
             })
             .collect(),
-        consents: held
-            .grants
-            .iter()
-            .map(|g| {
-                [
-                    g.purpose.to_string(),
-                    names.collection(g.collection).to_owned(),
-                    g.state.to_string(),
-                    date(g.valid_from),
-                    date(g.valid_until),
-                    names.evidence(&g.evidence),
-                    hex(&g.notice_sha256),
-                ]
-            })
-            .collect(),
+        consents: held.grants.iter().map(|g| consent_row(g, names)).collect(),
         templates: held
             .templates
             .iter()
@@ -300,7 +320,7 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
                     names.collection(seen.collection).to_owned(),
                     seen.path.to_string(),
                     place,
-                    seen.band.to_string(),
+                    band_words(seen.band).to_owned(),
                     said,
                 ]
             })

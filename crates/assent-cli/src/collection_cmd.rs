@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::error::CommandError;
 use crate::listing_text;
-use crate::output::{Output, count, date, day, quoted, shown};
+use crate::output::{Output, count, date, day, long_date, quoted, shown};
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -159,6 +159,9 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             out.answer(&object, |out| {
                 writeln!(out, "{}: {}", shown(&c.name), shown(&c.directory))?;
                 writeln!(out, "others: {}", c.others)?;
+                for line in basis_says(&c.basis) {
+                    writeln!(out, "{line}")?;
+                }
                 for lock in &locks {
                     writeln!(out, "faces are not compared: {lock}")?;
                 }
@@ -308,6 +311,21 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
             Ok(())
         }
     })?)
+}
+
+/// What was stated with `collection basis`, as far as anything was.
+fn basis_says(basis: &Basis) -> Vec<String> {
+    let law = basis.jurisdiction.as_ref().map(|code| format!("law: {code}"));
+    let ends = basis.purpose_ends.map(|at| format!("what the photos are for ends on {}", long_date(at)));
+    let dpia = basis.dpia.as_ref().map(|d| {
+        let (made, review) = (long_date(d.made), long_date(d.review));
+        format!("impact assessment: {}, made on {made}, to be reviewed by {review}", shown(&d.reference))
+    });
+    let text = |what: &str, text: &Option<String>| text.as_ref().map(|text| format!("{what}: {}", shown(text)));
+    let notice = basis.notice_public.map(|at| format!("public notice since {}", long_date(at)));
+    let necessity = text("why nothing less intrusive would do", &basis.necessity);
+    let alternative = text("without biometrics", &basis.alternative);
+    [law, ends, dpia, necessity, alternative, notice].into_iter().flatten().collect()
 }
 
 /// What keeps faces of a collection from being compared, and the command that gives what is missing.

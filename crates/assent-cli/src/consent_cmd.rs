@@ -19,7 +19,7 @@ use crate::enrol_cmd::{a_year_from, given_notice, paper};
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, replace_text};
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date, day, shown};
+use crate::output::{Output, count, date, day, long_date, purpose_words, shown};
 use crate::pending_cmd::{Engine, Names, tell_waiting};
 use crate::record::{Record, RecordError, receipt};
 use crate::roster::{self, Import};
@@ -215,6 +215,9 @@ pub(crate) fn run(
                     let verb = if *dry_run { "Would give up" } else { "Gave up" };
                     writeln!(out, "{verb} {} that waited for witnesses.", count(waiting.len(), "enrolment"))?;
                 }
+                if ending.is_empty() && !waiting.is_empty() {
+                    return Ok(());
+                }
                 writeln!(
                     out,
                     "{verb} {}. What they are found by, and what was found, {} with it.",
@@ -323,7 +326,7 @@ struct ReceiptPage<'a> {
     controller: &'a str,
     contact: &'a str,
     name: &'a str,
-    purpose: String,
+    purpose: &'a str,
     collection: String,
     from: String,
     until: String,
@@ -346,10 +349,10 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
             controller: &ledger.settings().controller,
             contact: &ledger.settings().contact,
             name: &subject.name,
-            purpose: grant.purpose.to_string(),
+            purpose: purpose_words(&grant.purpose),
             collection: collection_name(&collections, grant.collection).to_owned(),
-            from: date(grant.valid_from),
-            until: date(grant.valid_until),
+            from: long_date(grant.valid_from),
+            until: long_date(grant.valid_until),
             notice: record["pii_processing"]["privacy_notice"].as_str().unwrap_or("none").to_owned(),
             signed: &signed,
             key: &key,

@@ -20,7 +20,6 @@ const FOLDER: &str = "drafts";
 #[template(path = "notice.txt", escape = "none")]
 struct Notice<'a> {
     s: &'a Settings,
-    rights: &'a str,
 }
 
 #[derive(Template)]
@@ -48,8 +47,6 @@ pub(crate) fn write(vault: &Path, ledger: &Ledger) -> Result<PathBuf, CommandErr
     let settings = ledger.settings();
     let seat = settings.seat();
     let rules = ledger.rules().rules(&[&seat]);
-    let rights =
-        "what is held about you, to have it put right, deleted, restricted or handed over, to object, and to complain";
     let dpia = Dpia {
         s: settings,
         rules: rules.labels(),
@@ -57,7 +54,7 @@ pub(crate) fn write(vault: &Path, ledger: &Ledger) -> Result<PathBuf, CommandErr
         today: date(now()),
     };
     let drafts = [
-        ("notice.txt", Notice { s: settings, rights }.render()?),
+        ("notice.txt", Notice { s: settings }.render()?),
         ("release.html", Release { s: settings }.render()?),
         ("dpia.md", dpia.render()?),
     ];

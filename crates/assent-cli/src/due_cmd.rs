@@ -36,11 +36,15 @@ pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> R
     let now = now();
     let (deadlines, people, requests) =
         ledger.run_tx("list deadlines", now, |tx| Ok((tx.deadlines()?, tx.subjects()?, tx.requests()?)))?.into_inner();
-    let handles: BTreeMap<SubjectId, String> = people.into_iter().map(|s| (s.id, s.handle)).collect();
+    let handles: BTreeMap<SubjectId, String> = people.iter().map(|s| (s.id, vault::person(s))).collect();
     let collections = vault::collections_ever(&ledger)?;
     let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
     let names = Names { handles: &handles, collections: &collections, requests: &requests };
-    let objects: Vec<Value> = shown.map(|deadline| describe(deadline, &names, now)).collect();
+    let mut objects: Vec<Value> = shown.map(|deadline| describe(deadline, &names, now)).collect();
+    // Of one day, people by their names.
+    let day_and_about =
+        |object: &Value| ["until", "about"].map(|key| object[key].as_str().unwrap_or_default().to_owned());
+    objects.sort_by_key(day_and_about);
     Ok(out.answer(&json!({ "deadlines": objects }), |out| {
         for object in &objects {
             let word = |key: &str| object[key].as_str().unwrap_or("?").to_owned();

@@ -65,11 +65,11 @@ pub(crate) struct ReviewArgs {
     /// Write one page with the proposals
     #[arg(long, value_name = "FILE.html")]
     sheet: Option<PathBuf>,
-    /// It is them: the number of a proposal; may be given several times
-    #[arg(long, value_name = "NUMBER")]
+    /// It is them: the number of a proposal, or several with commas; may be given several times
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
     confirm: Vec<i64>,
     /// It is not them
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
     refuse: Vec<i64>,
 }
 
@@ -278,11 +278,8 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
         if open.is_empty() {
             return writeln!(out, "Nothing is left to confirm.");
         }
-        writeln!(
-            out,
-            "Next: assent review {} --confirm NUMBER or --refuse NUMBER (--sheet FILE shows the faces)",
-            quoted(asked)
-        )
+        let see = if page { "" } else { " (--sheet FILE.html shows the faces)" };
+        writeln!(out, "Next: assent review {} --confirm NUMBER or --refuse NUMBER{see}", quoted(asked))
     })?;
     all_done(&failed)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::controller_cmd::named;
 use crate::drafts;
 use crate::error::CommandError;
-use crate::output::{Output, ask};
+use crate::output::{Output, ask, quoted};
 use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
@@ -78,6 +78,11 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
         writeln!(out, "Its keys are in {ring}: keep that file apart from every copy of the vault.")?;
         if let Some(drafts) = &drafts {
             writeln!(out, "Drafts of the notice, the consent form and the impact assessment: {}", drafts.display())?;
+        }
+        if flags.vault.is_some() {
+            let whole = place.folder.canonicalize().unwrap_or_else(|_| place.folder.clone());
+            let whole = quoted(&whole.display().to_string());
+            writeln!(out, "Every command needs --vault too, or once in this terminal: export ASSENT_VAULT={whole}")?;
         }
         let basis = if args.household { "" } else { " --others closed-group" };
         writeln!(out, "Next: assent collection add NAME FOLDER{basis}")

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use assent::ledger::{Taken, TakenFrom, Timestamp, is_unprintable};
+use assent::ledger::{Purpose, Taken, TakenFrom, Timestamp, is_unprintable};
 use serde_json::Value;
 
 use crate::error::CommandError;
@@ -168,6 +168,17 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
 /// [`CommandError::Date`] if it is not written as [`parse_date`] reads it.
 pub(crate) fn day(text: &str) -> Result<Timestamp, CommandError> {
     parse_date(text).ok_or_else(|| CommandError::Date { text: text.to_owned() })
+}
+
+/// What somebody agreed to, in words for them.
+pub(crate) fn purpose_words(purpose: &Purpose) -> &str {
+    match purpose.as_str() {
+        "find-my-photos" => "finding your photos",
+        "publish-website" => "showing you on the website",
+        "publish-print" => "showing you in print",
+        "name-in-metadata" => "writing your name into the files",
+        other => other,
+    }
 }
 
 /// "1 photo", "2 photos".

@@ -167,12 +167,16 @@ pub(crate) fn new_words(file: Option<&Path>, question: &str) -> Result<Zeroizing
         // The rule first: whoever types twice and is refused then has typed in vain.
         let rule = format!("Use at least {CHARACTERS_AT_LEAST} characters, for example four unrelated words.");
         drop(writeln!(Escaping::new(io::stderr()), "{rule}"));
-        let first = typed(question)?;
+        let first = long_enough(typed(question)?)?;
         if *first != *typed("Once more: ")? {
             return Err(SecretError::Differ);
         }
         first
     };
+    long_enough(passphrase)
+}
+
+fn long_enough(passphrase: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     if String::from_utf8_lossy(&passphrase).chars().count() < CHARACTERS_AT_LEAST {
         return Err(SecretError::Short);
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use assent::ledger::{Collection, Ledger, Pending, PendingId, Picture, Subject};
+use assent::ledger::{Collection, Ledger, Pending, PendingId, Picture, Refusal, Subject, Timestamp};
 use assent::models::{Models, Worker};
 use assent::packs::hex;
 use assent::pending::{complete, needs_models};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date, shown};
+use crate::output::{Output, count, date, long_date, shown};
 use crate::vault::{self, collection_name, now};
 
 /// The models with one worker, loaded when they are first needed.
@@ -55,7 +55,15 @@ pub(crate) fn enrolments_wait(n: usize) -> String {
 pub(crate) fn tell_waiting(ledger: &Ledger, id: PendingId, out: &mut Output<'_>) -> Result<(), CommandError> {
     let pending = ledger.run_tx("read an enrolment", now(), |tx| tx.pending(id))?.into_inner();
     let names = Names::of(ledger)?;
+    let refused = ledger.run_tx("read refusals", now(), |tx| tx.refusals_of(pending.subject))?.into_inner();
+    let agrees =
+        |r: &Refusal| pending.signed.consents.iter().any(|c| c.collection == r.collection && c.purpose == r.purpose);
+    let said_no = refused.iter().filter(|refusal| agrees(refusal)).map(|refusal| refusal.created.0).max();
     Ok(out.answer(&names.describe(&pending), |out| {
+        if let Some(on) = said_no.map(Timestamp) {
+            let handle = names.who(&pending).0;
+            writeln!(out, "Careful: {handle} said no to this on {}. Is the form newer?", long_date(on))?;
+        }
         let (handle, until) = (names.who(&pending).0, date(pending.valid_until));
         writeln!(out, "Recorded for {handle} until {until}. It begins when both witnesses have signed.")?;
         writeln!(out, "Next, by each of them: assent witness sign NAME")
@@ -84,6 +92,13 @@ impl Names {
     fn who(&self, pending: &Pending) -> (&str, &str) {
         let found = self.subjects.iter().find(|s| s.id == pending.subject);
         found.map_or(("?", "?"), |s| (s.handle.as_str(), s.name.as_str()))
+    }
+
+    /// Enrolments in the order in which people look them up: by short name.
+    pub(crate) fn sorted<'p>(&self, pending: &'p [Pending]) -> Vec<&'p Pending> {
+        let mut sorted: Vec<&Pending> = pending.iter().collect();
+        sorted.sort_by_key(|pending| self.who(pending).0);
+        sorted
     }
 
     /// An enrolment for machines.

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::error::CommandError;
 use crate::output::{count, quoted};
 use crate::places::photo_decoder;
+use crate::sheet::Ring;
 
 /// Side of a face on the page, and longest side of a photo, pixels.
 const FACE_PX: u32 = 400;
@@ -30,6 +31,8 @@ struct Page<'a> {
     mark: String,
     title: String,
     summary: String,
+    /// A command that decides on more than one of them, where there is more than one.
+    several: Option<String>,
     people: Vec<Section<'a>>,
     made: &'a str,
 }
@@ -58,6 +61,7 @@ struct Proposal<'a> {
     whole: String,
     width: u32,
     height: u32,
+    ring: Option<Ring>,
     path: &'a PhotoPath,
 }
 
@@ -112,9 +116,21 @@ pub(crate) fn write(file: &Path, mark: Mark, everybody: &[Person<'_>], made: &st
         "{} to decide on. Until somebody does, none of these photos is handed out. The faces of other people are blurred.",
         count(shown, "photo")
     );
-    let page = Page { mark: mark.text(&title), title, summary, people, made };
+    let numbers: Vec<i64> = people.iter().flat_map(|person| &person.proposals).map(|p| p.number).collect();
+    let several = several(&numbers, (everybody.len() == 1).then_some(first.who.as_str()));
+    let page = Page { mark: mark.text(&title), title, summary, several, people, made };
     write_whole(file, page.render()?.as_bytes())?;
     Ok(Made { shown, failed })
+}
+
+/// How several are decided on at once: the first ones, as if the last of them were nobody's.
+fn several(numbers: &[i64], who: Option<&str>) -> Option<String> {
+    let who = who.map_or_else(String::new, |who| format!(" {who}"));
+    match numbers {
+        [] | [_] => None,
+        [first, last] => Some(format!("assent review{who} --confirm {first} --refuse {last}")),
+        [first, second, last, ..] => Some(format!("assent review{who} --confirm {first},{second} --refuse {last}")),
+    }
 }
 
 fn portrait(png: &[u8]) -> Known {
@@ -130,6 +146,7 @@ fn proposal<'a>(f: &'a FoundPhoto, full: &Frame) -> Result<Proposal<'a>, Command
         whole: STANDARD.encode(assent::encode::jpeg(&resize(full, size), QUALITY)?),
         width: size.0,
         height: size.1,
+        ring: Ring::of(f, full, size),
         path: &f.path,
     })
 }

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 use std::path::{Path, PathBuf};
 
 use askama::Template;
@@ -67,12 +67,37 @@ struct Picture<'a> {
     grow: f32,
 }
 
-/// The ellipse around the found head, pixels of the picture. The page draws it: a picture that is saved has none.
-struct Ring {
+/// The ellipse around a head, pixels of the picture. The page draws it over the picture: one that is saved has none.
+pub(crate) struct Ring {
+    picture: (u32, u32),
     cx: f32,
     cy: f32,
     rx: f32,
     ry: f32,
+}
+
+impl Ring {
+    /// Around the found head, in a picture of this size. Who is alone in a photo need not be pointed at.
+    pub(crate) fn of(f: &FoundPhoto, full: &Frame, size: (u32, u32)) -> Option<Ring> {
+        let at = head(&f.at).scaled(size.0 as f32 / full.width() as f32);
+        let ring = Ring {
+            picture: size,
+            cx: at.centre().x.round(),
+            cy: at.centre().y.round(),
+            rx: (at.width / 2.0 * RING_ROOM).round(),
+            ry: (at.height / 2.0 * RING_ROOM).round(),
+        };
+        (f.faces > 1).then_some(ring)
+    }
+}
+
+/// As SVG, numbers alone.
+impl Display for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ring { picture: (width, height), cx, cy, rx, ry } = self;
+        write!(f, r#"<svg viewBox="0 0 {width} {height}" aria-hidden="true">"#)?;
+        write!(f, r#"<ellipse cx="{cx}" cy="{cy}" rx="{rx}" ry="{ry}"/></svg>"#)
+    }
 }
 
 /// What a sheet says of itself.
@@ -171,15 +196,9 @@ fn summary(found: &[&FoundPhoto], style: CoverStyle) -> String {
 
 fn small<'a>(f: &'a FoundPhoto, full: &Frame, link: Option<String>) -> Result<Picture<'a>, CommandError> {
     let size = fit_within((full.width(), full.height()), SIDE_PX);
-    let at = head(&f.at).scaled(size.0 as f32 / full.width() as f32);
-    let ring = Ring {
-        cx: at.centre().x.round(),
-        cy: at.centre().y.round(),
-        rx: (at.width / 2.0 * RING_ROOM).round(),
-        ry: (at.height / 2.0 * RING_ROOM).round(),
-    };
-    let alone = f.faces <= 1;
-    let mut alt = if alone { "Photo".to_owned() } else { "Photo with a ring around the found face".to_owned() };
+    let ring = Ring::of(f, full, size);
+    let mut alt =
+        if ring.is_none() { "Photo".to_owned() } else { "Photo with a ring around the found face".to_owned() };
     if !f.covered.is_empty() {
         write!(alt, ", {} covered", count(f.covered.len(), "other face")).ok();
     }
@@ -189,8 +208,7 @@ fn small<'a>(f: &'a FoundPhoto, full: &Frame, link: Option<String>) -> Result<Pi
         width: size.0,
         height: size.1,
         alt,
-        // Who is alone in a photo need not be pointed at.
-        ring: (!alone).then_some(ring),
+        ring,
         day: taken_on(&f.taken),
         collection: &f.collection,
         path: &f.path,
@@ -257,6 +275,7 @@ mod tests {
         let (dark, print) = (page.find("(prefers-color-scheme: dark)").unwrap(), page.find("@media print").unwrap());
         assert!(dark < print, "what is printed comes after the dark scheme, and counts");
         assert!(page[print..].contains("--ink: #000") && page[print..].contains("--paper: #fff"));
+        assert!(page.contains("calc(50% - .5rem)"), "two photos in a row on paper");
         for (name, own) in [
             ("access", include_str!("../templates/access.html")),
             ("receipt", include_str!("../templates/receipt.html")),

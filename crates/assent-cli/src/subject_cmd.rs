@@ -141,13 +141,17 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         SubjectCommand::List { group } => list(&ledger, group.as_deref(), out)?,
         SubjectCommand::Show { subject } => {
             let s = vault::subject(&ledger, subject)?;
-            let grants = ledger.run_tx("list consents", now(), |tx| tx.grants_of(s.id))?.into_inner();
+            let held = ledger.run_tx("list consents", now(), |tx| {
+                Ok((tx.grants_of(s.id)?, tx.pending_of(s.id)?, tx.refusals_of(s.id)?))
+            })?;
+            let (grants, pending, refusals) = held.into_inner();
             let collections = vault::collections(&ledger)?;
             let objects: Vec<_> = grants.iter().map(|g| crate::consent_cmd::describe(g, &collections)).collect();
             let object = json!({
                 "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "age": s.age.to_string(),
                 "group": s.group, "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date), "added": date(s.created),
-                "consents": objects,
+                "consents": objects, "waiting": pending.iter().map(|p| p.id.to_string()).collect::<Vec<_>>(),
+                "refusals": refusals.iter().map(|r| r.id.to_string()).collect::<Vec<_>>(),
             });
             out.answer(&object, |out| {
                 writeln!(out, "{}", vault::person(&s))?;
@@ -163,6 +167,19 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 }
                 for g in &grants {
                     writeln!(out, "{}", crate::consent_cmd::line(g, &collections))?;
+                }
+                for p in &pending {
+                    let signed = p.missing().is_empty();
+                    let next = if signed {
+                        "to be completed: assent enrol --complete"
+                    } else {
+                        "for its witnesses: assent witness sign NAME"
+                    };
+                    writeln!(out, "a form until {} waits {next}", date(p.valid_until))?;
+                }
+                for r in &refusals {
+                    let place = vault::collection_name(&collections, r.collection);
+                    writeln!(out, "said no\t{}\t{}\ton {}", r.purpose, shown(place), date(r.created))?;
                 }
                 if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
             })?;

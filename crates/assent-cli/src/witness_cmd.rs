@@ -117,7 +117,7 @@ fn sign(
     let names = Names::of(ledger)?;
     let objects: Vec<_> = waiting.iter().map(|p| names.describe(p)).collect();
     if !out.json {
-        for pending in &waiting {
+        for pending in names.sorted(&waiting) {
             writeln!(out.out, "{}", names.line(pending))?;
         }
     }

@@ -219,8 +219,12 @@ pub(crate) fn age(text: &str, order: Order, this_year: i16) -> Result<Option<Age
 /// Who signed, in any case; nothing means the person alone.
 pub(crate) fn signer(text: &str) -> Option<Signer> {
     match text.trim().to_lowercase().as_str() {
-        "" | "self" => Some(Signer::Subject),
-        "parents" | "guardian" | "eltern" | "elternteil" => Some(Signer::Parent),
+        "" | "self" | "selbst" | "zelf" => Some(Signer::Subject),
+        "parents" | "guardian" | "mother" | "father" | "eltern" | "elternteil" | "mutter" | "vater"
+        | "sorgeberechtigte" | "mère" | "père" | "tuteur" | "ouder" | "ouders" | "moeder" | "vader" | "voogd" => {
+            Some(Signer::Parent)
+        }
+        "beide" | "les deux" => Some(Signer::Both),
         word => word.parse().ok(),
     }
 }
@@ -352,6 +356,19 @@ mod tests {
         check("Weiss, Anna; Second Witness", &["Weiss, Anna", "Second Witness"]);
         check("First Witness\nSecond Witness", &["First Witness", "Second Witness"]);
         check(" ; ", &[]);
+    }
+
+    #[test]
+    fn who_signed_is_read_in_the_words_of_offices() {
+        let check = |words: &[&str], expected: Option<Signer>| {
+            for word in words {
+                assert_eq!(signer(word), expected, "{word}");
+            }
+        };
+        check(&["", "subject", "Selbst", "zelf"], Some(Signer::Subject));
+        check(&["parent", "Eltern", "Mutter", " vater ", "père", "ouder", "guardian"], Some(Signer::Parent));
+        check(&["both", "Beide", "les deux"], Some(Signer::Both));
+        check(&["yes", "ja", "x"], None);
     }
 
     #[test]

@@ -155,7 +155,16 @@ const HEADINGS: [(Field, &str, &[&str]); 15] = [
     (
         Field::Signer,
         "signer",
-        &["signedby", "unterschriebenvon", "unterzeichner", "signépar", "signataire", "getekenddoor", "ondertekenaar"],
+        &[
+            "signedby",
+            "unterschriebenvon",
+            "unterschriftvon",
+            "unterzeichner",
+            "signépar",
+            "signataire",
+            "getekenddoor",
+            "ondertekenaar",
+        ],
     ),
     (
         Field::Contact,

@@ -21,7 +21,7 @@ use crate::pending_cmd::Engine;
 use crate::progress;
 use crate::vault::now;
 use columns::Field;
-use rows::{Person, Problem, Reading, read_rows};
+use rows::{Person, Problem, Reading, lines, read_rows};
 
 pub(crate) use table::TableError;
 
@@ -81,7 +81,7 @@ pub(crate) fn import(
         problems.sort_by_key(|problem| problem.row);
         let objects: Vec<Value> = problems.iter().map(Problem::describe).collect();
         out.answer(&json!({ "problems": objects, "recorded": 0, "notes": notes }), |out| {
-            problems.iter().try_for_each(|problem| writeln!(out, "{problem}"))?;
+            lines(&problems).iter().try_for_each(|line| writeln!(out, "{line}"))?;
             notes.iter().try_for_each(|note| writeln!(out, "{note}"))
         })?;
         return Err(CommandError::RosterProblems { problems: count(problems.len(), "problem") });

@@ -63,6 +63,42 @@ impl fmt::Display for Problem {
     }
 }
 
+/// From how many rows on the same problem is told once.
+const SAME_IN_ROWS: usize = 4;
+
+/// Problems for people, by row; what is the same in many rows, in one line.
+pub(super) fn lines(problems: &[Problem]) -> Vec<String> {
+    let mut same: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for problem in problems {
+        same.entry((&problem.column, &problem.says)).or_default().push(problem.row);
+    }
+    let line = |problem: &Problem| {
+        let (column, says) = (problem.column.as_str(), problem.says.as_str());
+        match same.get(&(column, says)) {
+            Some(rows) if rows.len() >= SAME_IN_ROWS => {
+                let first = rows.first() == Some(&problem.row);
+                first.then(|| format!("{} rows ({}), column {column}: {says}", rows.len(), ranges(rows)))
+            }
+            _ => Some(problem.to_string()),
+        }
+    };
+    problems.iter().filter_map(line).collect()
+}
+
+/// Rows as an office writes them: `1-3, 5, 7-9`.
+fn ranges(rows: &[usize]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for row in rows {
+        match ranges.last_mut() {
+            Some((_, last)) if *row == *last + 1 => *last = *row,
+            _ => ranges.push((*row, *row)),
+        }
+    }
+    let text =
+        |(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    ranges.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
 impl Problem {
     pub(super) fn new(person: &Person, column: &str, says: String) -> Problem {
         Problem { row: person.row, id: person.entry.handle.clone(), column: column.to_owned(), says }

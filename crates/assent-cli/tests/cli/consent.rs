@@ -172,7 +172,7 @@ fn r3_r15_a_receipt_is_checked_elsewhere_and_an_altered_one_is_refused() {
     assert_eq!(files.len(), 1, "a refusal has no receipt");
     let file = files[0].as_str().unwrap();
     let page = fs::read_to_string(file.replace(".txt", ".html")).unwrap();
-    for part in ["The Club", "members version 1", "office@example.org", "find-my-photos"] {
+    for part in ["The Club", "members version 1", "office@example.org", "finding your photos"] {
         assert!(page.contains(part), "{part}");
     }
 

@@ -267,6 +267,11 @@ fn everybodys_proposals_are_listed_shown_and_decided_by_number() {
         let command = format!("assent review {handle} --confirm {}", number(handle));
         assert!(section.contains(&command) && section.contains(photo(handle)), "{handle}");
     }
+    let [upper, lower, olga] = ["M-1", "m-1", "only-proposed"].map(number);
+    let several =
+        format!("One command decides several: <code>assent review --confirm {upper},{lower} --refuse {olga}<");
+    assert!(html.contains(&several), "{several}");
+    assert_eq!(html.matches("<ellipse").count(), 3, "where several people are, it is clear whom it is about");
     for (_, sure) in SURE {
         assert!(!html.contains(sure), "{sure} is nothing to decide on");
     }
@@ -279,6 +284,7 @@ fn everybodys_proposals_are_listed_shown_and_decided_by_number() {
     };
     let (m, upper) = (number("m-1").to_string(), number("M-1").to_string());
     check("a number of nobody", &["--confirm", &m, "--confirm", "999999"], "number 999999 is none of the photos");
+    check("one of several", &["--confirm", &format!("{m},999999")], "number 999999 is none of the photos");
     check("both at once", &["--confirm", &m, "--refuse", &m], "is confirmed and refused at once");
     check("both at once, of one person", &["m-1", "--confirm", &m, "--refuse", &m], "is confirmed and refused at once");
     check("the page of one person", &["m-1", "--sheet", &page], "is there already");

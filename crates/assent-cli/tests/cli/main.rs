@@ -16,6 +16,7 @@ mod messages;
 mod names;
 mod nothing;
 mod odd_files;
+mod office;
 mod packs;
 mod plain;
 mod rights;

@@ -191,10 +191,11 @@ fn a_passphrase_file_is_read_to_its_bound_and_no_further() {
 fn the_rule_for_passphrases_is_said_before_one_is_typed() {
     let club = Club::new();
     let args = ["--vault", &club.vault(), "witness", "add", "Wanda"];
-    let output = at_a_terminal(club.home(), &args, "short\nshort\n");
+    let output = at_a_terminal(club.home(), &args, "short\n");
     let said = stdout(&output);
     let rule = said.find("Use at least 12 characters, for example four unrelated words.");
     let asked = said.find("New passphrase of Wanda:");
     assert!(rule.is_some() && rule < asked, "{said}");
+    assert!(!said.contains("Once more"), "what is too short is not typed again: {said}");
     assert!(said.contains("this passphrase is too short") && output.status.code() == Some(1), "{said}");
 }
