@@ -100,7 +100,8 @@ pub(crate) fn find_all(
         "to_confirm": to_confirm, "failed": failed.values().collect::<Vec<_>>(),
     });
     out.answer(&object, |out| {
-        outcomes.iter().try_for_each(|one| one.tell(out))?;
+        without_photos(&outcomes, out)?;
+        outcomes.iter().try_for_each(|one| left_over(&one.copied.left_over, out))?;
         for reason in failed.values() {
             writeln!(out, "left out: {}", shown(reason))?;
         }
@@ -136,19 +137,48 @@ impl Outcome {
         })
     }
 
-    /// For people: who has no photo, and why; and what is left of an earlier run.
-    fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
-        let subject = &self.who.subject;
-        if self.found.photos.is_empty() {
-            let mut why = nothing::lines(&self.found, &subject.handle);
-            if self.found.to_confirm > 0 {
-                let wait = if self.found.to_confirm == 1 { "waits" } else { "wait" };
-                why.insert(0, format!("{} {wait} to be confirmed.", count(self.found.to_confirm, "photo")));
-            }
-            writeln!(out, "no photo for {} ({}). {}", shown(&subject.name), shown(&subject.handle), why.join(" "))?;
+    /// Why they have no photo, if they have none.
+    fn why_none(&self) -> Option<String> {
+        if !self.found.photos.is_empty() {
+            return None;
         }
-        left_over(&self.copied.left_over, out)
+        let mut why = nothing::lines(&self.found, &self.who.subject.handle);
+        if self.found.to_confirm > 0 {
+            let wait = if self.found.to_confirm == 1 { "waits" } else { "wait" };
+            why.insert(0, format!("{} {wait} to be confirmed.", count(self.found.to_confirm, "photo")));
+        }
+        Some(why.join(" "))
     }
+
+    /// Name and short name.
+    fn person(&self) -> String {
+        let subject = &self.who.subject;
+        format!("{} ({})", shown(&subject.name), shown(&subject.handle))
+    }
+}
+
+/// From how many people on the same reason is told once.
+const SAME_REASON: usize = 4;
+
+/// Who has no photo, and why.
+fn without_photos(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for one in outcomes {
+        let Some(why) = one.why_none() else { continue };
+        match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, people)) => people.push(one.person()),
+            None => reasons.push((why, vec![one.person()])),
+        }
+    }
+    for (why, people) in &reasons {
+        if people.len() >= SAME_REASON {
+            writeln!(out, "no photo for {} people. {why}", people.len())?;
+            writeln!(out, "  {}", people.join(", "))?;
+        } else {
+            people.iter().try_for_each(|person| writeln!(out, "no photo for {person}. {why}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn count_people(n: usize) -> String {

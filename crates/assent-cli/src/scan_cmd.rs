@@ -324,12 +324,11 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
             count(s.faces, "face")
         ));
     } else {
-        lines.push(format!(
-            "{} found: {} sure, {} to be confirmed (assent review)",
-            count(s.faces, "face"),
-            s.matches,
-            s.reviews
-        ));
+        let rest = match s.reviews {
+            0 => "none to be confirmed.".to_owned(),
+            n => format!("{n} to be confirmed. Next: assent review"),
+        };
+        lines.push(format!("{} found: {} sure, {rest}", count(s.faces, "face"), s.matches));
     }
     if let Some(expected) = expected.filter(|e| e.strangers > 0) {
         lines.push(expected.line());

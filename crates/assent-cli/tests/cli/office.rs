@@ -112,3 +112,16 @@ fn a_vault_at_a_place_of_its_own_says_how_to_name_it_once() {
     assert!(told.contains("export ASSENT_VAULT='/") && told.contains("/my club'\n"), "{told}");
     assert!(!init(&[]).contains("ASSENT_VAULT"), "at the usual place it need not be named");
 }
+
+#[test]
+fn many_without_a_photo_for_one_reason_are_told_together() {
+    let club = club();
+    for handle in ["s-1", "s-2", "s-3"] {
+        club.run(&["subject", "add", handle, "--name", "Sam"]);
+    }
+    let told = club.says(&["find", "--all", "--copy-to", &club.file("out")]);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("no photo for 5 people. trip: "), "{told}");
+    assert_eq!(lines[1], "  Mia <Member> (m-1), Max (m-2), Sam (s-1), Sam (s-2), Sam (s-3)");
+    assert_eq!(told.matches("no photo for").count(), 1, "{told}");
+}
