@@ -147,7 +147,10 @@ impl Outcome {
             let wait = if self.found.to_confirm == 1 { "waits" } else { "wait" };
             why.insert(0, format!("{} {wait} to be confirmed.", count(self.found.to_confirm, "photo")));
         }
-        Some(why.join(" "))
+        // A line that ends in a command has no full stop.
+        let ended = |line: &String| if line.ends_with('.') { line.clone() } else { format!("{line};") };
+        let (last, before) = why.split_last()?;
+        Some(before.iter().map(ended).chain([last.clone()]).collect::<Vec<_>>().join(" "))
     }
 
     /// Name and short name.

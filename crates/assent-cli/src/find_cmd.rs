@@ -150,7 +150,10 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
     let certain = found.photos.iter().filter(|f| f.is_certain()).count();
     let missing = found.photos.iter().filter(|f| f.missing.is_some()).count();
     let missing = if missing > 0 { format!(", {missing} missing") } else { String::new() };
-    writeln!(out, "{}, {certain} of them sure{missing}", count(found.photos.len(), "photo"))?;
+    match found.photos.len() {
+        0 => writeln!(out, "No photos.")?,
+        n => writeln!(out, "{}, {certain} of them sure{missing}", count(n, "photo"))?,
+    }
     if found.to_confirm > 0 {
         let wait = if found.to_confirm == 1 { "waits" } else { "wait" };
         let kept = if found.photos.len() > certain { "" } else { " and not handed out" };

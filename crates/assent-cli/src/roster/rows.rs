@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use assent::enrol::{Consent, EnrolError};
 use assent::ledger::{
-    Collection, Evidence, GrantState, Jurisdiction, Ledger, Picture, Purpose, RuleError, Signer, SubjectId, Timestamp,
-    TxError, WitnessId,
+    Collection, Evidence, Grant, GrantState, Jurisdiction, Ledger, Picture, Purpose, RuleError, Signer, SubjectId,
+    Timestamp, TxError, WitnessId,
 };
 use assent::packs::sha256;
 use assent::release::open_release;
@@ -22,6 +22,7 @@ use super::table::Table;
 use crate::enrol_cmd::a_year_from;
 use crate::error::CommandError;
 use crate::files::read_bytes;
+use crate::output::long_date;
 use crate::vault::{self, now};
 use crate::witness_cmd::witnesses;
 
@@ -250,6 +251,8 @@ struct Reader<'a> {
     /// Who is on the roster, by short name, and what they agreed to.
     known: BTreeMap<String, SubjectId>,
     in_force: BTreeMap<SubjectId, Vec<Consent>>,
+    /// When the last of their consents ended that are not in force any more.
+    ended: BTreeMap<SubjectId, Timestamp>,
     seat: Jurisdiction,
     now: Timestamp,
     this_year: i16,
@@ -268,16 +271,19 @@ impl<'a> Reader<'a> {
         let roster = ledger.run_tx("read the roster", now, |tx| {
             let known: BTreeMap<String, SubjectId> = tx.subjects()?.into_iter().map(|s| (s.handle, s.id)).collect();
             let mut in_force: BTreeMap<SubjectId, Vec<Consent>> = BTreeMap::new();
+            let mut ended = BTreeMap::new();
             if import.renewal {
                 for subject in known.values() {
-                    let active = tx.grants_of(*subject)?.into_iter().filter(|g| g.state == GrantState::Active);
-                    let consents = active.map(|g| Consent { collection: g.collection, purpose: g.purpose }).collect();
-                    in_force.insert(*subject, consents);
+                    let (active, over): (Vec<Grant>, Vec<Grant>) =
+                        tx.grants_of(*subject)?.into_iter().partition(|g| g.state == GrantState::Active);
+                    ended.extend(over.iter().map(|g| g.valid_until).max_by_key(|at| at.0).map(|at| (*subject, at)));
+                    let of = |g: Grant| Consent { collection: g.collection, purpose: g.purpose };
+                    in_force.insert(*subject, active.into_iter().map(of).collect());
                 }
             }
-            Ok((known, in_force))
+            Ok((known, in_force, ended))
         })?;
-        let (known, in_force) = roster.into_inner();
+        let (known, in_force, ended) = roster.into_inner();
         let order = |field| cells::order(rows.iter().map(|(_, row)| columns.cell(row, field)));
         let year = jiff::Timestamp::from_millisecond(now.0).map_or(2000, |t| t.to_zoned(TimeZone::UTC).year());
         Ok(Reader {
@@ -288,6 +294,7 @@ impl<'a> Reader<'a> {
             witnesses: witnesses(ledger)?.into_iter().map(|w| (plain(&w.name), w.id)).collect(),
             known,
             in_force,
+            ended,
             seat: ledger.settings().seat(),
             now,
             this_year: year,
@@ -436,10 +443,11 @@ impl<'a> Reader<'a> {
             };
             let agreed: Vec<Consent> = self.in_force[subject].iter().filter(chosen).cloned().collect();
             if agreed.is_empty() {
-                say(
-                    Field::Id,
-                    "this person has no such permission in force; a new one is recorded by enrolling".to_owned(),
-                );
+                let over = match self.ended.get(subject).filter(|at| at.0 <= self.now.0) {
+                    Some(at) => format!("this person's permission ended on {}", long_date(*at)),
+                    None => "this person has no such permission in force".to_owned(),
+                };
+                say(Field::Id, format!("{over}; a new one is recorded by enrolling"));
             }
             return agreed;
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::consent;
 use super::rights::Club;
 use super::witnesses::club;
 use super::{assent, stderr, stdout};
@@ -124,4 +125,16 @@ fn many_without_a_photo_for_one_reason_are_told_together() {
     assert!(lines[0].starts_with("no photo for 5 people. trip: "), "{told}");
     assert_eq!(lines[1], "  Mia <Member> (m-1), Max (m-2), Sam (s-1), Sam (s-2), Sam (s-3)");
     assert_eq!(told.matches("no photo for").count(), 1, "{told}");
+}
+
+#[test]
+fn whose_permission_ended_is_told_the_day_when_a_class_agrees_again() {
+    let club = consent::club();
+    consent::agree(&club, 1);
+    club.run(&["tick"]);
+    fs::write(club.file("again.csv"), "id,release,witnesses\nm-1,1.pdf,Wanda;Wim\n").unwrap();
+    fs::write(club.file("told.txt"), "You are looked for again.").unwrap();
+    let renew = ["consent", "renew", "--roster", &club.file("again.csv"), "--notice", &club.file("told.txt")];
+    let told = stdout(&club.try_run(&renew));
+    assert!(told.contains("this person's permission ended on ") && told.contains("recorded by enrolling"), "{told}");
 }
