@@ -9,9 +9,10 @@ use crate::output::{count, date, quoted, shown};
 pub(crate) fn describe(nothing: &NothingIn) -> Value {
     let mut object = json!({ "collection": nothing.collection, "code": nothing.why.code() });
     let (key, value) = match &nothing.why {
-        WhyNothing::Withdrew { on } | WhyNothing::Expired { on } | WhyNothing::Refused { on } => {
-            ("on", json!(date(*on)))
-        }
+        WhyNothing::Withdrew { on }
+        | WhyNothing::Expired { on }
+        | WhyNothing::Refused { on }
+        | WhyNothing::Asked { on } => ("on", json!(date(*on))),
         WhyNothing::NotYet { from } => ("from", json!(date(*from))),
         WhyNothing::OtherCollections { agreed } => ("agreed", json!(agreed)),
         WhyNothing::PhotosNotScanned { photos }
@@ -73,6 +74,10 @@ fn says(why: &WhyNothing, collection: &str, subject: &str) -> String {
         WhyNothing::NoBasis => "faces are covered here and never compared with anybody.".to_owned(),
         WhyNothing::OnRequest => format!(
             "searched only when somebody asks: assent request open search --subject {who} --collection {name}, then scan for that request."
+        ),
+        WhyNothing::Asked { on } => format!(
+            "they asked, and nothing was found for them (answered on {}). To search once more: assent request open search --subject {who} --collection {name}",
+            date(*on)
         ),
         WhyNothing::Locked { missing } => format!(
             "faces may not be compared yet, because {} of the papers that the law asks for is missing or overdue: assent doctor",

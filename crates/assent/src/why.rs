@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Piece, Purpose, RuleError, SubjectId,
-    Timestamp, Tx, TxError,
+    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Piece, Purpose, RequestKind,
+    RequestOutcome, RuleError, SubjectId, Timestamp, Tx, TxError,
 };
 
 use crate::source::Folder;
@@ -47,6 +47,11 @@ pub enum WhyNothing {
     NoBasis,
     /// The collection is searched when somebody asks, and not otherwise.
     OnRequest,
+    /// The same, and they asked: what they asked for was answered, and nobody was found.
+    Asked {
+        /// When it was answered.
+        on: Timestamp,
+    },
     /// What the law asks for before faces are compared is not there.
     Locked {
         /// Which pieces are missing, or overdue for their review.
@@ -101,6 +106,7 @@ impl WhyNothing {
             WhyNothing::Restricted => "restricted",
             WhyNothing::NoBasis => "no-basis",
             WhyNothing::OnRequest => "on-request",
+            WhyNothing::Asked { .. } => "asked",
             WhyNothing::Locked { .. } => "papers-missing",
             WhyNothing::NoTemplate => "no-portrait",
             WhyNothing::NotScanned => "not-scanned",
@@ -184,7 +190,7 @@ pub(crate) fn not_found<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, to_confirm:
     } else if !missing.is_empty() {
         WhyNothing::Locked { missing }
     } else if locks.iter().any(|lock| matches!(lock, TxError::OnRequest { .. })) {
-        WhyNothing::OnRequest
+        last_answer(tx, proof)?.map_or(WhyNothing::OnRequest, |on| WhyNothing::Asked { on })
     } else if reach.templates == 0 {
         WhyNothing::NoTemplate
     } else if reach.photos == 0 {
@@ -196,6 +202,14 @@ pub(crate) fn not_found<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, to_confirm:
     } else {
         WhyNothing::NotThere { photos, unread }
     })
+}
+
+/// When the last search that the person asked for in the collection was answered; `None` if none was.
+fn last_answer<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>) -> Result<Option<Timestamp>, TxError> {
+    let requests = tx.requests_of(proof.subject())?;
+    let searches =
+        requests.iter().filter(|r| r.kind == RequestKind::Search && r.collection == Some(proof.collection()));
+    Ok(searches.filter_map(|r| r.answered).filter(|(_, how)| *how == RequestOutcome::Granted).map(|(on, _)| on).max())
 }
 
 /// How many photos lie in a collection's folder that no scan has seen. A folder that cannot be read holds none.

@@ -151,6 +151,18 @@ const CASES: &[Case] = &[
         says: "trip: searched only when somebody asks: assent request open search --subject m-1 --collection trip",
     },
     Case {
+        flaw: "it was searched when they asked, and they are not in it",
+        club: || {
+            let club = household(OthersBasis::OnRequest("the board, 3 May".to_owned()), 0);
+            let asked = club.run(&["request", "open", "search", "--subject", "m-1", "--collection", "trip"]);
+            club.run(&["request", "answer", asked["request"].as_str().unwrap(), "granted"]);
+            club
+        },
+        args: &[],
+        code: "asked",
+        says: "trip: they asked, and nothing was found for them (answered on 20",
+    },
+    Case {
         flaw: "the review of a paper is overdue",
         club: || {
             let club = not_there();
