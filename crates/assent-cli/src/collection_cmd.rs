@@ -30,7 +30,8 @@ enum CollectionCommand {
         /// The folder
         dir: String,
         /// Why the other people in it may be looked at: closed-group, on-request:REF, household, research:REF, law:REF,
-        /// or none (faces are then found and covered, never compared)
+        /// or none (faces are then found and covered, never compared). REF says where that is written down, such as
+        /// on-request:contract-7
         #[arg(long, value_name = "BASIS")]
         others: Option<OthersBasis>,
         /// Keep the cut-out pixels of every face that is found, sealed: people who enrol later are found without
@@ -244,7 +245,17 @@ fn add(
         if asked {
             writeln!(out, "What the law asks for before faces are compared: assent collection basis {}", quoted(name))?;
         }
-        writeln!(out, "Next: enrol somebody who said yes (assent enrol --help), then: assent scan {}", quoted(name))
+        let scan = format!("assent scan {}", quoted(name));
+        match new.others {
+            OthersBasis::Household => writeln!(out, "Next: assent enrol --self --photo FILE, a picture of you alone; then: {scan}"),
+            OthersBasis::OnRequest(_) => writeln!(
+                out,
+                "Next: enrol somebody who said yes (assent enrol --help); and when they ask for their photos: assent request \
+                 open search --subject NAME --collection {}",
+                quoted(name)
+            ),
+            _ => writeln!(out, "Next: enrol somebody who said yes (assent enrol --help), then: {scan}"),
+        }
     })?;
     Ok(())
 }
@@ -300,16 +311,18 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
     })?;
     let locks = locks.into_inner();
     let requirements = requirements(&locks);
-    let locks: Vec<String> = locks.iter().map(|lock| lock_says(lock, name)).collect();
-    Ok(out.answer(&json!({ "collection": name, "locks": locks, "requirements": requirements }), |out| {
-        for lock in &locks {
+    let (chosen, open): (Vec<&TxError>, Vec<&TxError>) = locks.iter().partition(|lock| is_chosen(lock));
+    let says = |locks: &[&TxError]| locks.iter().map(|lock| lock_says(lock, name)).collect::<Vec<_>>();
+    let (chosen, open) = (says(&chosen), says(&open));
+    let all: Vec<&String> = open.iter().chain(&chosen).collect();
+    Ok(out.answer(&json!({ "collection": name, "locks": all, "requirements": requirements }), |out| {
+        for lock in &open {
             writeln!(out, "still open: {lock}")?;
         }
-        if locks.is_empty() {
-            writeln!(out, "{name}: every required field is filled in. Whether it is lawful is for you to judge.")
-        } else {
-            Ok(())
+        if open.is_empty() {
+            writeln!(out, "{name}: every required field is filled in. Whether it is lawful is for you to judge.")?;
         }
+        chosen.iter().try_for_each(|says| writeln!(out, "{says}"))
     })?)
 }
 
@@ -349,6 +362,11 @@ pub(crate) fn lock_says(lock: &TxError, collection: &str) -> String {
         Piece::RetentionPolicy => "assent controller set --retention-policy-public DATE".to_owned(),
     };
     format!("{says}\n  {command}")
+}
+
+/// Whether it is no gap but was chosen that nobody is compared, or only who asks.
+pub(crate) fn is_chosen(lock: &TxError) -> bool {
+    matches!(lock, TxError::NoBasis { .. } | TxError::OnRequest { .. })
 }
 
 /// How a collection is searched that waits for somebody to ask.

@@ -4,7 +4,7 @@ use assent::ledger::{Collection, Ledger, Purpose, TxError};
 use serde_json::json;
 
 use crate::audit_cmd::entries;
-use crate::collection_cmd::lock_says;
+use crate::collection_cmd::{is_chosen, lock_says};
 use crate::doctor_keys;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
@@ -78,12 +78,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                     }
                     _ => 0,
                 };
-                for lock in &locks {
-                    let says = format!("{}: {}", c.name, lock_says(lock, &c.name));
-                    // That nobody is compared, or only who asks, was chosen.
-                    let chosen = matches!(lock, TxError::NoBasis { .. } | TxError::OnRequest { .. });
-                    findings.push(Finding { what: "basis", good: chosen, says });
-                }
+                findings.extend(locks.iter().map(|lock| basis(lock, c)));
                 let over = over(&ledger, c, n.templates == 0)?;
                 let (good, says) = match folder {
                     Err(e) => (false, format!("{}: {}", c.name, chain(&e))),
@@ -127,6 +122,14 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
         Ok(())
     })?;
     if well { Ok(()) } else { Err(CommandError::Doctor) }
+}
+
+/// What keeps faces of a collection from being compared; good where that was chosen.
+fn basis(lock: &TxError, c: &Collection) -> Finding {
+    let says = lock_says(lock, &c.name);
+    let named = matches!(lock, TxError::OnRequest { .. });
+    let says = if named { says } else { format!("{}: {says}", c.name) };
+    Finding { what: "basis", good: is_chosen(lock), says }
 }
 
 /// Which pictures need a program of the system. Without it they are left out and named: no reason to call a vault unwell

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use askama::Template;
-use assent::ledger::{Ledger, Settings};
+use assent::ledger::{Ledger, Settings, VaultKind};
 
 use crate::error::CommandError;
 use crate::output::date;
@@ -15,6 +15,9 @@ use crate::vault::now;
 
 /// In the vault's folder.
 const FOLDER: &str = "drafts";
+
+/// The form to print and sign.
+pub(crate) const RELEASE: &str = "release.html";
 
 #[derive(Template)]
 #[template(path = "notice.txt", escape = "none")]
@@ -26,6 +29,7 @@ struct Notice<'a> {
 #[template(path = "release.html")]
 struct Release<'a> {
     s: &'a Settings,
+    household: bool,
 }
 
 #[derive(Template)]
@@ -37,7 +41,7 @@ struct Dpia<'a> {
     today: String,
 }
 
-/// Writes the drafts. Returns their folder. Files that are there are left as they are: somebody may have filled them in.
+/// Writes the drafts; for a household the form alone. Returns their folder. Files that are there are left as they are: somebody may have filled them in.
 ///
 /// # Errors
 ///
@@ -53,11 +57,12 @@ pub(crate) fn write(vault: &Path, ledger: &Ledger) -> Result<PathBuf, CommandErr
         pieces: rules.pieces().map(|(piece, _)| piece.title()).collect(),
         today: date(now()),
     };
-    let drafts = [
-        ("notice.txt", Notice { s: settings }.render()?),
-        ("release.html", Release { s: settings }.render()?),
-        ("dpia.md", dpia.render()?),
-    ];
+    let household = ledger.kind() == VaultKind::Household;
+    let mut drafts = vec![(RELEASE, Release { s: settings, household }.render()?)];
+    if !household {
+        drafts.push(("notice.txt", Notice { s: settings }.render()?));
+        drafts.push(("dpia.md", dpia.render()?));
+    }
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| CommandError::Io { op: "write", path, source }

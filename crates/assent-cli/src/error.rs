@@ -203,7 +203,7 @@ pub(crate) enum CommandError {
         collections: String,
     },
     /// What was typed does not confirm what destroys.
-    #[error("nothing was done, and nobody was erased: that is not what was asked for")]
+    #[error("nothing was deleted: what was typed is not the word that was asked for")]
     NotConfirmed,
     /// `--uncovered` outside a household.
     #[error("outside households everybody else is covered; there is no role yet that may see them uncovered")]

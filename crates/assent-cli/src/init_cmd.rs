@@ -65,7 +65,7 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
         household::owner(&ledger, now())?;
     }
     let (folder, ring) = (place.folder.display().to_string(), place.ring.display().to_string());
-    let drafts = if args.household { None } else { Some(drafts::write(&place.folder, &ledger)?) };
+    let drafts = drafts::write(&place.folder, &ledger)?;
     let object = json!({
         "vault": folder, "key_ring": ring, "kind": kind.as_str(), "id": ledger.id().to_string(), "drafts": drafts,
     });
@@ -76,7 +76,10 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             if args.household { "a household" } else { "an organisation" }
         )?;
         writeln!(out, "Its keys are in {ring}: keep that file apart from every copy of the vault.")?;
-        if let Some(drafts) = &drafts {
+        if args.household {
+            let form = drafts.join(drafts::RELEASE);
+            writeln!(out, "Others of your household agree on paper; the form to print: {}", form.display())?;
+        } else {
             writeln!(out, "Drafts of the notice, the consent form and the impact assessment: {}", drafts.display())?;
         }
         if flags.vault.is_some() {

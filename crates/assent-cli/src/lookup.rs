@@ -2,7 +2,7 @@
 //! beginning of a number too; and what may have been meant where nothing has the name.
 
 use assent::ledger::{
-    Age, Collection, CollectionId, Committed, Ledger, OrderId, RequestId, Subject, SubjectId, TxError,
+    Age, Collection, CollectionId, Committed, Ledger, OrderId, RequestId, Subject, SubjectId, TxError, VaultKind,
 };
 use thiserror::Error;
 
@@ -48,6 +48,11 @@ struct NoSuchPerson {
     near: String,
 }
 
+/// The owner of a household vault asks for themselves, and is not on its list.
+#[derive(Debug, Error)]
+#[error("you are not enrolled here. Next: assent enrol --self --photo FILE, a picture of you alone")]
+struct NotYou;
+
 /// Several people have this name.
 #[derive(Debug, Error)]
 #[error("{} people here are called '{name}'; say which by the word in front:\n{people}", people.lines().count())]
@@ -65,6 +70,9 @@ fn explained(ledger: &Ledger, reference: &str, refused: TxError) -> TxError {
     };
     let name = || reference.to_owned();
     match refused {
+        TxError::NoSubject if ledger.kind() == VaultKind::Household && folded(reference) == "me" => {
+            TxError::Caller(Box::new(NotYou))
+        }
         TxError::NoSubject => {
             let all = everybody();
             let by = |s: &Subject| format!("{} ({})", s.name, s.handle);

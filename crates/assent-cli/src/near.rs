@@ -5,6 +5,9 @@ use unicode_normalization::UnicodeNormalization as _;
 /// So alike are two words that differ by a slip of the finger, of 1.
 const ALIKE: f64 = 0.7;
 
+/// So many letters say which word they begin, and so near is it then.
+const BEGINNING: (usize, f64) = (3, 0.75);
+
 /// So many names are offered at most.
 const OFFERED_MAX: usize = 3;
 
@@ -14,12 +17,14 @@ pub(crate) fn folded(name: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// The names that are near what was typed, the nearest first: misspelt, or one of their words.
+/// The names that are near what was typed, the nearest first: misspelt, or one of their words, or the beginning of one.
 pub(crate) fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let typed = folded(typed);
     let alike = |name: &str| {
         let name = folded(name);
-        let words = name.split(' ').map(|word| strsim::normalized_damerau_levenshtein(&typed, word));
+        let begins = |word: &str| typed.chars().count() >= BEGINNING.0 && word.starts_with(&typed);
+        let like = |word| strsim::normalized_damerau_levenshtein(&typed, word);
+        let words = name.split(' ').map(|word| if begins(word) { like(word).max(BEGINNING.1) } else { like(word) });
         words.fold(strsim::normalized_damerau_levenshtein(&typed, &name), f64::max)
     };
     let mut found: Vec<(f64, &str)> =
@@ -48,6 +53,9 @@ mod tests {
         check("Frau Weiss", &["Frau Weiß", "Herr Blau"], &["Frau Weiß"]);
         check("fotos", &["trip"], &[]);
         check("mueller", &["Müller"], &["Müller"]);
+        check("Ric", &["Carl Walz", "Richard Mastracchio"], &["Richard Mastracchio"]);
+        check("walz", &["Carl Walzer", "Carl Walz"], &["Carl Walz", "Carl Walzer"]);
+        check("Ri", &["Richard Mastracchio"], &[]);
         check("", &["trip"], &[]);
         assert_eq!(folded(" Anna  MU\u{308}LLER "), folded("anna müller"));
         assert_eq!(did_you_mean(&[]), "");

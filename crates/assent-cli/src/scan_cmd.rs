@@ -121,13 +121,25 @@ pub(crate) fn run(
     })?;
     bar.finish_and_clear();
     let expected = Expected::of(&summary);
+    let next = next(&ledger, &summary)?;
     out.answer(&object(&summary, expected), |out| {
         for line in lines(&summary, &collection.name, expected) {
             writeln!(out, "{line}")?;
         }
-        Ok(())
+        next.map_or(Ok(()), |next| writeln!(out, "Next: {next}"))
     })?;
     Ok(())
+}
+
+/// What to do with what a scan found; `None` where it found nobody, or somebody has to confirm first.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+fn next(ledger: &Ledger, s: &ScanSummary) -> Result<Option<String>, CommandError> {
+    if s.matches == 0 || s.reviews > 0 {
+        return Ok(None);
+    }
+    let people = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
+    let who = if let [only] = people.as_slice() { quoted(&only.handle) } else { "NAME".to_owned() };
+    Ok(Some(format!("assent find {who} --sheet found.html")))
 }
 
 /// What a photo may take to hear that the scan is to end.

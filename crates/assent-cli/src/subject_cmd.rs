@@ -145,7 +145,8 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 Ok((tx.grants_of(s.id)?, tx.pending_of(s.id)?, tx.refusals_of(s.id)?))
             })?;
             let (grants, pending, refusals) = held.into_inner();
-            let collections = vault::collections(&ledger)?;
+            // A consent for a collection that was removed still has its name.
+            let collections = vault::collections_ever(&ledger)?;
             let objects: Vec<_> = grants.iter().map(|g| crate::consent_cmd::describe(g, &collections)).collect();
             let object = json!({
                 "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "age": s.age.to_string(),

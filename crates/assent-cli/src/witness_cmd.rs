@@ -173,7 +173,12 @@ fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
         .collect();
     Ok(out.answer(&json!({ "witnesses": objects }), |out| {
         for w in &all {
-            let key = if w.public_key.is_some() { "" } else { "\tno passphrase to sign with" };
+            // In a household nobody signs with a passphrase.
+            let key = if w.public_key.is_some() || ledger.kind() == VaultKind::Household {
+                ""
+            } else {
+                "\tno passphrase to sign with"
+            };
             writeln!(out, "{}\tsince {}{key}", shown(&w.name), date(w.registered))?;
         }
         if all.is_empty() { writeln!(out, "No witness yet. Next: assent witness add NAME") } else { Ok(()) }

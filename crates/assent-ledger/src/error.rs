@@ -364,7 +364,9 @@ pub enum TxError {
         request: RequestId,
     },
     /// The request is not where the step begins.
-    #[error("this request cannot take this step; `assent request list` says where it is")]
+    #[error(
+        "this request was answered already, or this step does not come next; `assent request list --all` says where it is"
+    )]
     RequestStep {
         /// Which.
         request: RequestId,

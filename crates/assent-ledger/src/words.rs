@@ -18,7 +18,10 @@ pub enum WordError {
     )]
     PurposeRefused,
     /// The text names no basis.
-    #[error("this is not a basis: write closed-group, on-request:REF, household, research:REF, law:REF or none")]
+    #[error(
+        "this is not a basis: write closed-group, on-request:REF, household, research:REF, law:REF or none; REF says where \
+         it is written down, such as on-request:contract-7"
+    )]
     OthersForm,
     /// The text names nothing that can be asked for.
     #[error(

@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use super::consent::{agree, club as agreed};
 use super::rights::Club;
+use super::{assent, stderr, stdout};
 
 #[test]
 fn a_collection_is_removed_after_it_was_said_what_goes_with_it() {
@@ -44,4 +46,35 @@ fn a_collection_that_lies_elsewhere_is_told_so() {
     assert!(club.refused(&["collection", "move", "trip", "https://example.org/a"]).contains("never from the web"));
     assert!(club.refused(&["collection", "move", "trip", "/no/such/folder"]).contains("cannot read the folder"));
     assert_eq!(club.says(&["collection", "forget-missing", "trip"]), "No photo of trip is missing.\n");
+}
+
+#[test]
+fn a_collection_that_is_searched_on_request_lacks_nothing() {
+    let club = Club::new();
+    fs::create_dir(club.file("gala")).unwrap();
+    let gala = club.file("gala");
+    let unnamed = club.try_run(&["collection", "add", "gala", &gala, "--others", "on-request"]);
+    assert_eq!(unnamed.status.code(), Some(2));
+    assert!(stderr(&unnamed).contains("such as on-request:contract-7"), "{}", stderr(&unnamed));
+    let asked = "assent request open search --subject NAME --collection gala";
+    let says = club.says(&["collection", "add", "gala", &gala, "--others", "on-request:contract-7"]);
+    assert!(says.contains(asked), "{says}");
+    let open = ["collection", "basis", "gala", "--necessity", "too many to look through by hand"];
+    assert!(club.says(&open).contains("still open: "), "papers are missing");
+    let dpia = ["--dpia", "file 7", "--dpia-date", "2026-01-01", "--dpia-review", "2199-01-01"];
+    let more = ["--alternative", "ask at the desk", "--notice-public", "2026-01-01"];
+    let says = club.says(&[&["collection", "basis", "gala"], &dpia[..], &more[..]].concat());
+    assert!(says.starts_with("gala: every required field is filled in.") && says.contains(asked), "{says}");
+    assert!(!says.contains("still open"), "{says}");
+    let examined = stdout(&assent(club.home(), &["--vault", &club.vault(), "doctor"]));
+    assert!(examined.contains("good\tbasis: gala is searched only when someone asks."), "{examined}");
+}
+
+#[test]
+fn a_consent_for_a_collection_that_was_removed_has_its_name() {
+    let club = agreed();
+    agree(&club, 86_400_000);
+    club.run(&["collection", "remove", "trip", "--yes"]);
+    let shown = club.run(&["subject", "show", "m-1"]);
+    assert_eq!(shown["consents"][0]["collection"].as_str(), Some("trip"), "{shown}");
 }

@@ -19,7 +19,7 @@ fn erase_asks_at_a_terminal_and_goes_on_without_one() {
         assert_eq!((output.status.code(), count()), (Some(1), 1), "{name}: {}", stdout(&output));
     }
     let said = stdout(&erase(&["m-1"], "\n"));
-    for part in ["Mia <Member> (m-1)", "cannot be undone", "Type m-1", "nobody was erased"] {
+    for part in ["Mia <Member> (m-1)", "cannot be undone", "Type m-1", "nothing was deleted"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let output = erase(&["--jurisdiction", "FR", "--dry-run"], "");
@@ -33,4 +33,19 @@ fn erase_asks_at_a_terminal_and_goes_on_without_one() {
     // A script is not asked: whoever wrote it decided.
     club.run(&["erase", "m-3"]);
     assert_eq!(count(), 0);
+}
+
+#[test]
+fn what_comes_next_at_home_is_the_owners_own() {
+    let club = Club::household();
+    let says = club.says(&["collection", "add", "trip", &club.file("photos")]);
+    assert!(says.contains("Next: assent enrol --self --photo FILE"), "{says}");
+    club.run(&["witness", "add", "Walt"]);
+    let says = club.says(&["witness", "list"]);
+    assert!(says.starts_with("Walt\tsince ") && !says.contains("passphrase"), "nobody signs with one at home: {says}");
+    club.run(&["erase", "me"]);
+    for args in [&["find", "me"][..], &["review", "ME"]] {
+        let said = club.refused(args);
+        assert!(said.contains("assent enrol --self --photo FILE"), "{args:?}: {said}");
+    }
 }

@@ -354,7 +354,7 @@ fn r30_somebody_who_is_not_on_the_roster_asks_and_is_answered() {
     assert_eq!((&answered["outcome"], &answered["answered"]), (&"nothing-held".into(), &opened["received"]));
     let known = |args: &[&str]| club.run(args)["requests"].as_array().unwrap().len();
     assert_eq!((known(&["request", "list"]), known(&["request", "list", "--all"])), (2, 3));
-    assert!(club.refused(&["request", "answer", id, "granted"]).contains("cannot take this step"));
+    assert!(club.refused(&["request", "answer", id, "granted"]).contains("was answered already"));
     assert_eq!((club.logged("request-received"), club.logged("request-handled")), (3, 1));
     assert!(club.refused(&["request", "show", "x"]).contains("`assent request list --all` shows the numbers"));
     assert_eq!(club.says(&["subject", "list"]), roster, "who only asks is not put on the roster");
@@ -542,5 +542,14 @@ fn r15_r17_an_organisation_gets_drafts_with_its_name() {
     }
     let home = club.file("home");
     let made = assent(club.home.path(), &["--vault", &home, "--json", "init", "--household", "--name", "Ann"]);
-    assert!(made.status.success() && !Path::new(&home).join("drafts").exists());
+    assert!(made.status.success(), "{}", stderr(&made));
+    // At home nobody gives a notice; the others sign a form, which one witness saw.
+    let drafts = Path::new(&home).join("drafts");
+    assert_eq!(fs::read_dir(&drafts).unwrap().count(), 1);
+    let form = fs::read_to_string(drafts.join("release.html")).unwrap();
+    assert!(
+        form.contains("I want Ann to have a program look") && form.contains("Witness: name and signature"),
+        "{form}"
+    );
+    assert!(!form.contains("Two witnesses") && !form.contains("notice"), "{form}");
 }
