@@ -356,9 +356,9 @@ pub enum RuleError {
     },
     /// The controller sits elsewhere and has named nobody.
     #[error(
-        "the law of {pack} applies to this person, and you need a representative there. If they live elsewhere, or their \
-         country is not set, say which: assent subject set NAME --jurisdiction CODE. If not: assent controller set \
-         --representative \"{pack}=NAME, ADDRESS\""
+        "where does this person live? As long as nobody has said, the strictest law holds: assent subject set NAME \
+         --jurisdiction CODE. If they do live under the law of {pack}, you need a representative there: assent controller \
+         set --representative \"{pack}=NAME, ADDRESS\""
     )]
     NoRepresentative {
         /// The rule pack.

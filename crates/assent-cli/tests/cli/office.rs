@@ -18,9 +18,9 @@ fn table(club: &Club, signer: &str, handles: &[&str]) -> String {
     club.file("people.csv")
 }
 
-fn enrol(club: &Club, form: &str) -> Vec<String> {
+fn enrol(club: &Club, who: &str, form: &str) -> Vec<String> {
     let (form, notice) = (club.file(form), club.file("notice.txt"));
-    ["enrol", "m-1", "--purpose", "publish-print", "--release", &form, "--witness", "Wanda", "--witness", "Wim"]
+    ["enrol", who, "--purpose", "publish-print", "--release", &form, "--witness", "Wanda", "--witness", "Wim"]
         .into_iter()
         .chain(["--notice", &notice])
         .map(str::to_owned)
@@ -61,7 +61,7 @@ fn witnesses_read_what_they_sign_in_the_order_of_the_list() {
 #[test]
 fn whoever_waits_or_said_no_is_shown_as_that() {
     let club = club();
-    let args = |form: &str| enrol(&club, form);
+    let args = |form: &str| enrol(&club, "m-1", form);
     let says = |args: &[String]| club.says(&args.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(!says(&args("1.jpg")).contains("said no"));
     let shown = club.says(&["subject", "show", "m-1"]);
@@ -137,4 +137,15 @@ fn whose_permission_ended_is_told_the_day_when_a_class_agrees_again() {
     let renew = ["consent", "renew", "--roster", &club.file("again.csv"), "--notice", &club.file("told.txt")];
     let told = stdout(&club.try_run(&renew));
     assert!(told.contains("this person's permission ended on ") && told.contains("recorded by enrolling"), "{told}");
+}
+
+#[test]
+fn of_whom_nobody_said_where_they_live_that_is_asked_first() {
+    let club = club();
+    club.run(&["subject", "add", "k-2", "--name", "Kim", "--born", "adult"]);
+    let args = enrol(&club, "k-2", "1.jpg");
+    let told = club.refused(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let (asked, cure) =
+        (told.find("where does this person live?"), told.find("assent subject set NAME --jurisdiction"));
+    assert!(asked.is_some() && asked < cure && cure < told.find("a representative there"), "{told}");
 }
