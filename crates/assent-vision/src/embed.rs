@@ -140,6 +140,12 @@ impl Embedder {
         Ok(a.hypot(c) as f32)
     }
 
+    /// Between the eyes in a crop, pixels.
+    pub fn eyes_px(&self) -> f32 {
+        let [left, right, ..] = self.template_px;
+        (right.x - left.x).hypot(right.y - left.y)
+    }
+
     /// Cuts `face` (in photo pixels) out of a copy of its photo with `scale` photo pixels for one of its own.
     ///
     /// # Errors

@@ -40,17 +40,26 @@ pub struct Quality {
     pub illumination_uniformity: f32,
     /// Entropy of the luminance histogram, bits, 0 to 8.
     pub dynamic_range_bits: f32,
-    /// Variance of the Laplacian of the luminance (0 to 255): low is blurred.
+    /// Variance of the Laplacian of the luminance (0 to 255), as it would be with [`EYES_PX`] between the eyes: low is
+    /// blurred.
     pub sharpness: f32,
 }
 
-/// Measures `face`, cut out as `aligned`, in a photo of `photo_size` pixels (width, height).
+/// Between the eyes in the crop for which sharpness is told, pixels: networks take crops of different sizes, and a smaller
+/// one looks sharper.
+pub const EYES_PX: f32 = 47.0;
+
+/// Measures `face`, cut out as `aligned` with `eyes_px` pixels between the eyes, in a photo of `photo_size` pixels (width,
+/// height).
+///
+/// The second derivative of a smooth picture grows with the square of a pixel's size, and its variance with the fourth
+/// power: that is how sharpness is brought to [`EYES_PX`]. What is blurred is the same in every crop so.
 ///
 /// # Source
 ///
 /// Exposure limits, the entropy and the agreement of the histograms follow ISO/IEC 29794-5's `UnderExposurePrevention`,
 /// `OverExposurePrevention`, `DynamicRange` and `IlluminationUniformity`, as OFIQ computes them; luminance is ITU-R BT.709's weighting of the stored values.
-pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Quality {
+pub fn measure(face: &Detection, (aligned, eyes_px): (&Aligned, f32), photo_size: (f32, f32)) -> Quality {
     let [left, right, nose, _, _] = face.landmarks;
     let (dx, dy) = (right.x - left.x, right.y - left.y);
     let eyes = dx.hypot(dy).max(f32::EPSILON);
@@ -85,7 +94,7 @@ pub fn measure(face: &Detection, aligned: &Aligned, photo_size: (f32, f32)) -> Q
         over_exposed_part: part(247..256),
         illumination_uniformity: uniformity(&luminance, crop.width() as usize),
         dynamic_range_bits: entropy,
-        sharpness: laplacian_variance(&luminance, crop.width() as usize),
+        sharpness: laplacian_variance(&luminance, crop.width() as usize) * (eyes_px / EYES_PX).powi(4),
     }
 }
 

@@ -3,7 +3,9 @@
 //! In the photo a face may be small, large or tilted, and landmarks found so are a little off. Turned upright and brought
 //! to one size, every face is seen as the detector sees faces best, portraits and photos alike, and the crops that are
 //! compared are cut alike: what it brings is in `docs/accuracy.md`. It is two looks, one at the face in its box and one
-//! with the eyes levelled by what the first one found; the landmarks are the mean of both, which scatters less. They
+//! with the eyes levelled by what the first one found; the landmarks are the mean of both, which scatters less. Where the
+//! first look is not sure of the face, which may stand half-way between two quarter turns, it is turned a little to either
+//! side, and the surest of the three stands. The looks
 //! start from what is kept of a face, its box and its quarter turn, so that a face that is met again later gives the same
 //! landmarks to the bit.
 
@@ -25,6 +27,16 @@ const EYES_PX: f32 = 75.0;
 
 /// That a face is there is known; the second look need not be as sure as the first.
 const LEAST: f32 = 0.3;
+
+/// A first look that scores less is made again with the face turned to either side.
+///
+/// # Source
+///
+/// From 0.88 to 0.95, and with 30 or 45 degrees, the sample set gives the same answers: `docs/accuracy.md`.
+const SURE: f32 = 0.9;
+
+/// How far the face is turned to either side then, degrees.
+const TILT_DEGREES: f64 = 30.0;
 
 /// The middle of the face may lie this far from the middle of the picture, pixels; further away it is another face.
 const SHIFT_MAX_PX: f32 = 50.0;
@@ -57,10 +69,21 @@ impl SecondLook {
         bounds: Rect,
         turn: QuarterTurn,
     ) -> Result<Option<[Point; 5]>, InferenceError> {
-        let Some(first) = find(finder, copy, &around(bounds.scaled(1.0 / scale), turn))? else { return Ok(None) };
+        let bounds = bounds.scaled(1.0 / scale);
+        let upright = f64::from(turn.count()) * 90.0;
+        let Some((mut first, mut score)) = find(finder, copy, &around(bounds, upright))? else { return Ok(None) };
+        if score < SURE {
+            for tilt in [-TILT_DEGREES, TILT_DEGREES] {
+                if let Some((tilted, surer)) =
+                    find(finder, copy, &around(bounds, upright + tilt))?.filter(|f| f.1 > score)
+                {
+                    (first, score) = (tilted, surer);
+                }
+            }
+        }
         let level = similarity(&first, &self.expected).ok();
         let again = match level {
-            Some(to_alone) => find(finder, copy, &to_alone)?.unwrap_or(first),
+            Some(to_alone) => find(finder, copy, &to_alone)?.map_or(first, |(again, _)| again),
             None => first,
         };
         let mean = |a: f32, b: f32| f32::midpoint(a, b) * scale;
@@ -68,8 +91,9 @@ impl SecondLook {
     }
 }
 
-/// The landmarks, in pixels of `copy`, of the surest face in the middle of the picture that `to_alone` makes of it.
-fn find(finder: &mut FaceFinder, copy: &Frame, to_alone: &Affine) -> Result<Option<[Point; 5]>, InferenceError> {
+/// The landmarks, in pixels of `copy`, and the score of the surest face in the middle of the picture that `to_alone` makes
+/// of it.
+fn find(finder: &mut FaceFinder, copy: &Frame, to_alone: &Affine) -> Result<Option<([Point; 5], f32)>, InferenceError> {
     let alone = cut(copy, to_alone, SIDE_PX);
     let middle = SIDE_PX as f32 / 2.0;
     let faces = finder.upright_faces(&alone, LEAST)?;
@@ -83,18 +107,14 @@ fn find(finder: &mut FaceFinder, copy: &Frame, to_alone: &Affine) -> Result<Opti
         let (x, y) = (f64::from(p.x) - tx, f64::from(p.y) - ty);
         Point { x: ((d * x - b * y) / det) as f32, y: ((a * y - c * x) / det) as f32 }
     };
-    Ok(near.map(|face| face.landmarks.map(back)))
+    Ok(near.map(|face| (face.landmarks.map(back), face.score)))
 }
 
-/// Brings the box, turned upright, to the middle of the picture of the face alone.
-fn around(bounds: Rect, turn: QuarterTurn) -> Affine {
+/// Brings the box, turned clockwise by so many degrees, to the middle of the picture of the face alone.
+fn around(bounds: Rect, degrees: f64) -> Affine {
     let size = f64::from(FACE_PX / bounds.width.max(bounds.height).max(1.0));
-    let (cos, sin) = match turn {
-        QuarterTurn::None => (size, 0.0),
-        QuarterTurn::Clockwise => (0.0, size),
-        QuarterTurn::Half => (-size, 0.0),
-        QuarterTurn::CounterClockwise => (0.0, -size),
-    };
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (sin, cos) = (sin * size, cos * size);
     let (centre, middle) = (bounds.centre(), f64::from(SIDE_PX) / 2.0);
     let (x, y) = (f64::from(centre.x), f64::from(centre.y));
     [[cos, -sin, middle - cos * x + sin * y], [sin, cos, middle - sin * x - cos * y]]
@@ -121,7 +141,7 @@ mod tests {
             // The photo as it would lie if `turn` brought it upright.
             let lying = |p| turn.inverse().move_point(p, photo);
             let bounds = turn.inverse().move_rect(face, photo);
-            let m = around(bounds, turn);
+            let m = around(bounds, f64::from(turn.count()) * 90.0);
             let moved = |p: Point| {
                 let (x, y) = (f64::from(p.x), f64::from(p.y));
                 m.map(|[a, b, t]| a * x + b * y + t)
