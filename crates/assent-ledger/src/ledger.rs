@@ -28,7 +28,7 @@ use crate::tx::{Expired, Rng, Tx, newest};
 use crate::words::VaultKind;
 
 /// The form of the vault that this version writes.
-pub const FORMAT_VERSION: i64 = 6;
+pub const FORMAT_VERSION: i64 = 7;
 
 pub(crate) const DATABASE_FILE: &str = "assent.db";
 /// The database while a restore works on it: only a whole one gets the name of a vault's.

@@ -70,7 +70,7 @@ kinds! {
     ErasureDone = 13, "erasure done";
     /// A collection keeps crops of its faces from now on.
     CropsKept = 14, "crops kept";
-    /// The people of a collection were compared with each other, and the counts kept.
+    /// The people of a collection were compared with each other, and the counts kept: by programs up to vault format 6.
     Calibration = 15, "calibration";
     /// A person was told what is held about them.
     Access = 16, "access answered";

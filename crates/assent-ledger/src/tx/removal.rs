@@ -41,7 +41,6 @@ impl Tx<'_> {
             "DELETE FROM decisions WHERE collection_id = $1",
             "DELETE FROM photos WHERE collection_id = $1",
             "DELETE FROM objections WHERE collection_id = $1",
-            "DELETE FROM calibrations WHERE collection_id = $1",
         ] {
             self.exec(sql, args![id])?;
         }

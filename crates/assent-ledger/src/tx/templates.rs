@@ -110,6 +110,31 @@ impl<'tx> Tx<'tx> {
         Ok(Gallery { templates, unopened, epoch: searchable.epoch })
     }
 
+    /// The models by whose templates people can be found now, in a collection or in all, with how many people each; the
+    /// model of most people comes first.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn template_models(&self, collection: Option<CollectionId>) -> Result<Vec<([u8; 32], u64)>, TxError> {
+        let rows = match collection {
+            None => self.rows(
+                "SELECT t.model_sha256, COUNT(DISTINCT g.subject_id) FROM templates t JOIN grants g ON g.id = t.grant_id \
+                 WHERE g.state = 'active' GROUP BY t.model_sha256",
+                args![],
+            ),
+            Some(collection) => self.rows(
+                "SELECT t.model_sha256, COUNT(DISTINCT g.subject_id) FROM templates t JOIN grants g ON g.id = t.grant_id \
+                 WHERE g.state = 'active' AND g.collection_id = $1 GROUP BY t.model_sha256",
+                args![collection],
+            ),
+        }?;
+        let model = |row: &crate::db::Row| Ok::<_, TxError>((row.array(0)?, row.int(1)? as u64));
+        let mut models: Vec<([u8; 32], u64)> = rows.iter().map(model).collect::<Result<_, _>>()?;
+        models.sort_by_key(|(model, people)| (std::cmp::Reverse(*people), *model));
+        Ok(models)
+    }
+
     /// The templates of a grant, by id.
     ///
     /// # Errors

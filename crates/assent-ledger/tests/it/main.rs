@@ -4,7 +4,6 @@
 #![expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 
 mod backup;
-mod calibrations;
 mod clock;
 mod consent;
 mod crash;

@@ -24,7 +24,6 @@ fn a_removed_collection_leaves_nothing_that_could_find_or_show_anybody() {
             let photo = put_photo(tx, w.collection, "b.jpg", &[face(0.0), face(200.0)])?;
             tx.keep_crops_of(photo.id, MODEL, &[(photo.faces[0], b"pixels".as_slice())])?;
             tx.object(photo.id, photo.faces[1])?;
-            tx.put_calibration(w.collection, MODEL, b"counts")?;
             tx.refuse(ada, w.collection, &Purpose::publish_website(), notice()).map(drop)
         })
         .unwrap();
