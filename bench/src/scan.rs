@@ -116,7 +116,7 @@ impl Row {
             list: false,
             repeat,
         };
-        let evaluation = FindEvaluation::prepare(&setup.models, set, options)?;
+        let evaluation = FindEvaluation::prepare(&setup.models, set, options, None)?;
         let started = Instant::now();
         let report = evaluation.run(|| ())?;
         let rate = report.photos as f64 / started.elapsed().as_secs_f64().max(f64::EPSILON);

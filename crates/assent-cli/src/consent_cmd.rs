@@ -241,7 +241,7 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
     let notice_sha256 = given_notice(ledger, &args.notice, &args.language)?;
     if let Some(table) = &args.roster {
         let import = Import { table, notice_sha256, renewal: true, dry_run: args.dry_run };
-        return roster::import(ledger, &mut Engine::new(models), &import, out);
+        return roster::import(ledger, &mut Engine::new(models, ledger), &import, out);
     }
     let name = |given: &Option<String>| given.clone().unwrap_or_default();
     let person = vault::subject(ledger, &name(&args.subject))?;

@@ -1,13 +1,14 @@
 //! `assent doctor`: what is missing, each with the next command.
 
 use assent::ledger::{Collection, Ledger, Purpose, TxError};
+use assent::models::Models;
 use serde_json::json;
 
 use crate::audit_cmd::entries;
 use crate::collection_cmd::{is_chosen, lock_says};
 use crate::doctor_keys;
 use crate::error::CommandError;
-use crate::models_arg::ModelPlaces;
+use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::output::{Output, count, quoted, shown};
 use crate::pending_cmd::enrolments_wait;
 use crate::places;
@@ -26,20 +27,11 @@ struct Finding {
 ///
 /// [`CommandError::Doctor`] if something is missing.
 pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let mut findings = vec![formats()];
-    let model = match models.load() {
-        Ok(loaded) => {
-            let pack = loaded.pack();
-            let says = format!("{} {}, run by {}", pack.name(), pack.version(), loaded.runtime().library().display());
-            findings.push(Finding { what: "models", good: true, says });
-            Some(pack.model_sha256)
-        }
-        Err(e) => {
-            findings.push(Finding { what: "models", good: false, says: chain(&e) });
-            None
-        }
-    };
-    match vault::open(flags) {
+    let opened = vault::open(flags);
+    let loaded = opened.as_ref().map_or_else(|_| models.load(), |ledger| models.load_for(ledger));
+    let model = loaded.as_ref().ok().map(|loaded| loaded.pack().model_sha256);
+    let mut findings = vec![formats(), models_found(&loaded)];
+    match opened {
         Ok(ledger) => {
             let whose = if ledger.kind().as_str() == "household" { "a household" } else { "an organisation" };
             findings.push(Finding { what: "vault", good: true, says: format!("a vault of {whose}") });
@@ -49,6 +41,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                 Some((position, _)) => format!("not whole from entry {position}: assent audit verify"),
             };
             findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
+            findings.extend(other_models(&ledger)?);
             let collections = vault::collections(&ledger)?;
             findings.extend(of_the_vault(&ledger, &collections)?);
             if collections.is_empty() {
@@ -254,4 +247,28 @@ fn undone(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
         findings.push(Finding { what: "requests", good: false, says });
     }
     Ok(findings)
+}
+
+/// Whether there are models, and what runs them.
+fn models_found(loaded: &Result<Models, LoadModelsError>) -> Finding {
+    let (good, says) = match loaded {
+        Ok(loaded) => {
+            let (pack, library) = (loaded.pack(), loaded.runtime().library());
+            (true, format!("{} {}, run by {}", pack.name(), pack.version(), library.display()))
+        }
+        Err(e) => (false, chain(e)),
+    };
+    Finding { what: "models", good, says }
+}
+
+/// People who are enrolled with other models than most are.
+fn other_models(ledger: &Ledger) -> Result<Option<Finding>, CommandError> {
+    let in_use = ledger.run_tx("list models", now(), |tx| tx.template_models(None))?.into_inner();
+    let people: u64 = in_use.iter().skip(1).map(|(_, people)| people).sum();
+    let says = format!(
+        "{} enrolled with other models than most people here, and looked for only by a scan with their pack (--pack); \
+         enrol them again to have one for all",
+        if people == 1 { "1 person is".to_owned() } else { format!("{people} people are") }
+    );
+    Ok((people > 0).then_some(Finding { what: "models", good: false, says }))
 }

@@ -107,7 +107,7 @@ pub(crate) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let ledger = vault::open_to_compare(flags)?;
-    let mut engine = Engine::new(models);
+    let mut engine = Engine::new(models, &ledger);
     if args.complete {
         return pending_cmd::complete_all(&ledger, &mut engine, out);
     }

@@ -132,7 +132,7 @@ fn find(args: &FindArgs, models: &ModelPlaces, json: bool, out: &mut dyn Write) 
         list: args.list,
         repeat: args.repeat.get(),
     };
-    let evaluation = FindEvaluation::prepare(&models, &set, options)?;
+    let evaluation = FindEvaluation::prepare(&models, &set, options, groups.as_ref())?;
     let bar = progress::bar(evaluation.photos() as u64, "photos");
     let started = Instant::now();
     let report = evaluation.run(|| bar.inc(1))?;

@@ -61,6 +61,10 @@ pub(crate) fn write(open: &OpenSet, declared: Option<DeclaredRates>, out: &mut d
         let fnir = group.bands.certain_or_review.fnir;
         writeln!(out, "Group {}: {} people, {} appearances", group.group, fnir.people, fnir.searches)?;
         write_bands(&group.bands, declared, out)?;
+        if let Some(alone) = &group.alone {
+            writeln!(out, " Gallery and strangers of this group alone: {} enrolled", alone.people)?;
+            write_bands(&alone.bands, declared, out)?;
+        }
     }
     Ok(())
 }
@@ -119,6 +123,11 @@ pub(crate) fn object(open: &OpenSet, declared: Option<DeclaredRates>) -> Value {
     let groups = open.groups.iter().map(|g| {
         let mut object = bands(&g.bands);
         object["group"] = g.group.clone().into();
+        object["alone"] = g.alone.as_ref().map_or(Value::Null, |alone| {
+            let mut object = bands(&alone.bands);
+            object["people"] = alone.people.into();
+            object
+        });
         object
     });
     json!({

@@ -1,7 +1,7 @@
 //! `assent gallery status|calibrate`: who can be found in a collection, what the thresholds promise, and how harsh these
 //! people are for the models.
 
-use assent::calibrate::{Calibrated, Measured};
+use assent::calibrate::{Calibrated, Expected, Measured};
 use assent::ledger::{CollectionId, Ledger, SubjectId, Tx, TxError};
 use assent::models::Models;
 use assent::searched::{NoRoom, Opening, Searched};
@@ -19,6 +19,9 @@ use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
 
+/// The sizes of galleries for which `status` says what is to be expected, templates.
+const SIZES: [usize; 4] = [100, 1_000, 5_000, 10_000];
+
 #[derive(Debug, Args)]
 pub(crate) struct GalleryArgs {
     #[command(subcommand)]
@@ -34,14 +37,10 @@ enum GalleryCommand {
         #[command(flatten)]
         rates: RateArgs,
     },
-    /// Compare everybody who is enrolled with everybody else, and keep how often two look alike: the next scan is
-    /// stricter where people here look alike, and never less strict than the models' own table says
+    /// Show how often two of the people who are enrolled look alike, and the rates that every scan goes by because of it
     Calibrate {
         /// The collection's name
         collection: String,
-        /// Say what was measured, and keep nothing
-        #[arg(long)]
-        dry_run: bool,
     },
 }
 
@@ -57,10 +56,11 @@ pub(crate) fn run(
     let (GalleryCommand::Status { collection: name, .. } | GalleryCommand::Calibrate { collection: name, .. }) =
         &args.command;
     let ledger = vault::open_to_compare(flags)?;
-    let about = Opened { ledger: &ledger, name, id: vault::collection(&ledger, name)?.id, models: models.load()? };
+    let about =
+        Opened { ledger: &ledger, name, id: vault::collection(&ledger, name)?.id, models: models.load_for(&ledger)? };
     match &args.command {
         GalleryCommand::Status { rates, .. } => status(&about, rates.declared(), out),
-        GalleryCommand::Calibrate { dry_run, .. } => calibrate(&about, *dry_run, out),
+        GalleryCommand::Calibrate { .. } => calibrate(&about, out),
     }
 }
 
@@ -100,7 +100,8 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
         Ok(Ok((searched, pairs)))
     })?;
     let (searched, look_alikes) = opened.into_inner()?;
-    let status = Status { name: about.name, searched: &searched, look_alikes: &look_alikes, rates };
+    let status =
+        Status { name: about.name, searched: &searched, models: &about.models, look_alikes: &look_alikes, rates };
     out.answer(&status.object(), |out| {
         for line in status.lines() {
             writeln!(out, "{line}")?;
@@ -110,57 +111,79 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
     Ok(())
 }
 
-fn calibrate(about: &Opened<'_>, dry_run: bool, out: &mut Output<'_>) -> Result<(), CommandError> {
+fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Opened { ledger, name, models, .. } = about;
     let opened = ledger.run_tx("open templates", now(), |tx| open(tx, about, DeclaredRates::default()))?;
     let searched = opened.into_inner()?;
-    let calibrated = Calibrated::measure(&searched, models, all_threads())
-        .filter(|calibrated| calibrated.pairs > 0)
-        .ok_or(CommandError::NothingToCalibrate)?;
-    if !dry_run {
-        ledger.run_tx("calibrate", now(), |tx| calibrated.keep(tx, models, about.id))?;
-    }
-    let rows = calibrated_rows(&calibrated, models);
+    let calibrated = searched.calibrated().filter(|c| c.pairs > 0).ok_or(CommandError::NothingToCalibrate)?;
+    let rows = calibrated_rows(calibrated, models);
     let object = |row: &CalibratedRow| {
-        json!({ "score": row.here.score, "pairs": row.here.reached, "fmr": row.here.fmr, "fmr_low": row.here.low,
-                "fmr_of_the_models": row.own, "fmr_from_now_on": row.now })
+        json!({ "score": round(f64::from(row.here.score), 4), "pairs": row.here.reached, "fmr": row.here.fmr,
+                "fmr_low": row.here.low, "fmr_high": row.here.high, "fmr_of_the_models": row.own,
+                "fmr_of_the_harshest_group": row.harshest, "fmr_that_holds": row.now })
     };
     let scores: Vec<Value> = rows.iter().map(object).collect();
-    let object = json!({ "collection": name, "people": calibrated.people, "pairs": calibrated.pairs, "kept": !dry_run,
-                         "scores": scores });
+    let groups = models.pack().card.groups.iter().map(|group| &group.name);
+    let object = json!({ "collection": name, "people": calibrated.people, "pairs": calibrated.pairs,
+                         "groups_of_the_models": groups.collect::<Vec<_>>(), "scores": scores });
     out.answer(&object, |out| {
         let people = people(calibrated.people);
         writeln!(out, "{name}: {people} compared with each other, {} pairs of pictures.", calibrated.pairs)?;
-        writeln!(out, "cosine\tpairs\trate here (at least)\tmodels' table\tfrom now on")?;
-        for CalibratedRow { here, own, now } in &rows {
-            let (score, reached, fmr, low) = (here.score, here.reached, rate(here.fmr), rate(here.low));
-            writeln!(out, "{score:.2}\t{reached}\t{fmr} ({low})\t{}\t{}", rate(*own), rate(*now))?;
+        writeln!(out, "cosine\tpairs\trate here (at most)\tmodels' table\tharshest group\twhat holds here")?;
+        for CalibratedRow { here, own, harshest, now } in &rows {
+            let (score, reached, fmr, high) = (here.score, here.reached, rate(here.fmr), rate(here.high));
+            let [own, harshest, now] = [own, harshest, now].map(|r| r.map_or_else(|| "-".to_owned(), rate));
+            writeln!(out, "{score:.2}\t{reached}\t{fmr} ({high})\t{own}\t{harshest}\t{now}")?;
         }
-        let raised = rows.iter().any(|row| row.now > row.own * (1.0 + 1e-6));
-        let says = if raised {
-            "These people look alike more often than the models' table says: thresholds rise."
-        } else {
-            "Nothing says that these people look alike more often than the models' table does: thresholds stay."
-        };
-        let kept = if dry_run { "Nothing was kept." } else { "Kept; the next scan goes by it." };
-        writeln!(out, "{says}\n{kept}")
+        writeln!(out, "{}", how_harsh(calibrated, models))
     })?;
     Ok(())
 }
 
-/// One score of the table.
+/// One score of the table, or beyond its end.
 struct CalibratedRow {
     here: Measured,
     /// The models' rate.
-    own: f64,
-    /// The rate from now on.
-    now: f64,
+    own: Option<f64>,
+    /// That of the harshest group.
+    harshest: Option<f64>,
+    /// The rate that holds.
+    now: Option<f64>,
 }
 
 fn calibrated_rows(calibrated: &Calibrated, models: &Models) -> Vec<CalibratedRow> {
     let own = models.pack().calibration().map_or(&[][..], Calibration::rows);
-    let rows = calibrated.measured.iter().zip(own).zip(calibrated.table.rows());
-    rows.map(|((here, (_, own)), (_, now))| CalibratedRow { here: *here, own: *own, now: *now }).collect()
+    let harshest = models.pack().harshest();
+    let harshest = harshest.as_ref().map_or(&[][..], Calibration::rows);
+    let rate_at = |rows: &[(f32, f64)], score: f32| rows.iter().find(|(s, _)| *s == score).map(|(_, rate)| *rate);
+    let row = |here: &Measured| CalibratedRow {
+        here: *here,
+        own: rate_at(own, here.score),
+        harshest: rate_at(harshest, here.score),
+        now: rate_at(calibrated.table.rows(), here.score),
+    };
+    calibrated.measured.iter().map(row).collect()
+}
+
+/// What the people of a collection changed about the models' table.
+fn how_harsh(calibrated: &Calibrated, models: &Models) -> &'static str {
+    let pack = models.pack();
+    let (Some(own), Some(harshest)) = (pack.calibration(), pack.harshest()) else { return "" };
+    let part = |of: &Calibration| {
+        let rows = calibrated.table.rows().iter().zip(of.rows());
+        rows.map(|((_, now), (_, fmr))| now / fmr).fold(f64::NEG_INFINITY, f64::max)
+    };
+    if calibrated.table == harshest {
+        "Too few people are enrolled to tell how alike they are, so the strictest rule holds: that for the people whom \
+         these models confuse most."
+    } else if part(&harshest) > 1.0 + 1e-6 {
+        "The people here look alike more often than any group on which these models were measured: the rule is stricter \
+         for them."
+    } else if part(own) > 1.0 + 1e-6 {
+        "The people here look alike more often than people do on average, and the rule is stricter for them."
+    } else {
+        "The people here look alike no more often than people do on average."
+    }
 }
 
 /// "1 person", "2 people".
@@ -176,6 +199,7 @@ fn rate(rate: f64) -> String {
 struct Status<'a> {
     name: &'a str,
     searched: &'a Searched,
+    models: &'a Models,
     /// Pairs of handles.
     look_alikes: &'a [[String; 2]],
     rates: DeclaredRates,
@@ -187,6 +211,19 @@ impl Status<'_> {
         Some(self.searched.table()?.promised(self.searched.thresholds(), self.searched.templates()))
     }
 
+    /// What is to be expected of galleries of some sizes: by what is known of these people now, and of average people.
+    fn by_size(&self) -> Vec<(Expected, Expected)> {
+        let pack = self.models.pack();
+        let (Some(here), Some(average)) = (self.searched.table(), pack.calibration()) else { return Vec::new() };
+        let of = |table: &Calibration, templates| Expected::of(table, pack, self.rates, templates);
+        SIZES.iter().map(|&templates| (of(here, templates), of(average, templates))).collect()
+    }
+
+    /// What is to be expected of the gallery as it is.
+    fn now(&self) -> Option<Expected> {
+        Some(Expected::of(self.searched.table()?, self.models.pack(), self.rates, self.searched.templates()))
+    }
+
     fn supported(&self) -> Option<usize> {
         self.searched.table().map(|table| table.templates_supported(self.rates))
     }
@@ -195,6 +232,14 @@ impl Status<'_> {
         let (thresholds, protection) = (self.searched.thresholds(), self.searched.protection());
         let score = |score: f32| round(f64::from(score), 4);
         let expected = self.expected();
+        let missed = |part: Option<f64>| part.map(|p| round(p, 4));
+        let size = |at: Expected| {
+            json!({ "match_from": at.thresholds.certain.map(score), "review_from": score(at.thresholds.review),
+                    "fnir": missed(at.fnir), "fnir_review": missed(at.fnir_review) })
+        };
+        let by_size = self.by_size().into_iter().map(|(here, average)| {
+            json!({ "templates": here.templates, "here": size(here), "average_people": size(average) })
+        });
         json!({
             "collection": self.name,
             "people": self.searched.people(),
@@ -206,7 +251,10 @@ impl Status<'_> {
             "declared_fpir_review": self.rates.fpir_review,
             "expected_fpir": expected.and_then(|(named, _)| named).map(|p| round(p, 6)),
             "expected_fpir_review": expected.map(|(_, both)| round(both, 6)),
+            "expected_fnir": self.now().and_then(|now| missed(now.fnir)),
+            "expected_fnir_review": self.now().and_then(|now| missed(now.fnir_review)),
             "match_up_to_templates": self.supported(),
+            "by_size": by_size.collect::<Vec<_>>(),
             "look_alikes": self.look_alikes,
             "locked_in_memory": protection.locked,
             "kept_out_of_dumps": protection.kept_out_of_dumps,
@@ -235,6 +283,8 @@ impl Status<'_> {
                 ),
             });
             lines.push(self.promise());
+            lines.extend(self.searched.calibrated().map(|c| how_harsh(c, self.models).to_owned()));
+            lines.extend(self.missed());
         }
         for [a, b] in self.look_alikes {
             let (a, b) = (shown(a), shown(b));
@@ -244,6 +294,24 @@ impl Status<'_> {
         if self.searched.protection().is_exposed() {
             lines.push(EXPOSED.to_owned());
         }
+        lines
+    }
+
+    /// How many of an enrolled person's faces get no answer that is sure, now and in larger galleries.
+    fn missed(&self) -> Vec<String> {
+        let percent = |at: &Expected| match (at.thresholds.certain, at.fnir) {
+            (None, _) => "all of them".to_owned(),
+            (Some(_), Some(fnir)) => format!("{:.0} %", fnir * 100.0),
+            (Some(_), None) => "not measured".to_owned(),
+        };
+        let Some(now) = self.now().filter(|now| now.fnir_review.is_some()) else { return Vec::new() };
+        let mut lines = vec![format!("Faces of enrolled people that get no sure answer: {}.", percent(&now))];
+        lines.extend(self.by_size().iter().filter(|(here, _)| here.templates > now.templates).map(
+            |(here, average)| {
+                let (size, here, average) = (count(here.templates, "picture"), percent(here), percent(average));
+                format!("  with {size}: {here}; {average} if people are alike as they are on average")
+            },
+        ));
         lines
     }
 

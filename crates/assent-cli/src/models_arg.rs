@@ -1,12 +1,17 @@
 //! Loading the models that a command asks for.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use assent::ledger::{Ledger, TxError};
 use assent::models::{Models, ModelsError};
-use assent::packs::{AcceptedLicences, FindPacksError, FoundPack, PackKind, find_packs};
+use assent::packs::{AcceptedLicences, FindPacksError, FoundPack, ModelCard, PackKind, find_packs};
 use thiserror::Error;
 
 use crate::places::{self, PlacesError};
+use crate::vault::now;
+
+/// The pack that is taken unless another one is asked for.
+pub(crate) const DEFAULT_PACK: &str = "sface";
 
 /// Where packs and the library are, from the global flags.
 #[derive(Debug, Clone)]
@@ -45,6 +50,9 @@ pub(crate) enum LoadModelsError {
     /// The pack or the library.
     #[error(transparent)]
     Models(#[from] ModelsError),
+    /// The vault does not say which models its people are enrolled with.
+    #[error(transparent)]
+    Ledger(#[from] TxError),
 }
 
 fn of_name(name: Option<&str>) -> String {
@@ -56,14 +64,39 @@ fn list(roots: &[PathBuf]) -> String {
 }
 
 impl ModelPlaces {
-    /// The model pack `--pack`, else the one named `default`, else the first by name.
+    /// The model pack `--pack`, else the one named [`DEFAULT_PACK`], else the one named `default`, else the first by name.
     ///
     /// # Errors
     ///
     /// As [`Models::load`], and if there is no such pack.
     pub(crate) fn load(&self) -> Result<Models, LoadModelsError> {
         let next = "`assent packs fetch` gets one";
-        let pack = self.find(PackKind::Models, self.pack.as_deref(), "default", next)?;
+        self.load_pack(&self.find(PackKind::Models, self.pack.as_deref(), &[DEFAULT_PACK, "default"], next)?)
+    }
+
+    /// The models for a vault: those of `--pack`, else those with which most of its people are enrolled if their pack is
+    /// there, else as [`load`](Self::load). So nobody is lost from one day to the next because another pack became the
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and [`TxError`] as `Tx::template_models` says.
+    pub(crate) fn load_for(&self, ledger: &Ledger) -> Result<Models, LoadModelsError> {
+        if self.pack.is_some() {
+            return self.load();
+        }
+        let in_use = ledger.run_tx("list models", now(), |tx| tx.template_models(None))?.into_inner();
+        let packs = find_packs(&places::pack_roots(self.packs.as_deref())?)?;
+        let is_of = |pack: &FoundPack, model: [u8; 32]| {
+            pack.kind == PackKind::Models && ModelCard::read(&pack.dir).is_ok_and(|card| card.model_sha256() == model)
+        };
+        match in_use.first().and_then(|(model, _)| packs.iter().find(|pack| is_of(pack, *model))) {
+            Some(pack) => self.load_pack(pack),
+            None => self.load(),
+        }
+    }
+
+    fn load_pack(&self, pack: &FoundPack) -> Result<Models, LoadModelsError> {
         let runtime = places::runtime_dir(self.runtime.as_deref())?;
         let terms = AcceptedLicences::naming(self.accepted.iter().cloned());
         let models = Models::load(&runtime, &pack.dir, &terms, &places::network_dirs(&pack.dir))?;
@@ -77,31 +110,35 @@ impl ModelPlaces {
     /// If there is none.
     pub(crate) fn sample_photos(&self) -> Result<PathBuf, LoadModelsError> {
         let next = "the sample photos come with a checkout of Assent, in the folder `shared` beside it";
-        Ok(self.find(PackKind::Photos, Some("crew"), "crew", next)?.dir)
+        Ok(self.find(PackKind::Photos, Some("crew"), &[], next)?.dir)
     }
 
     fn find(
         &self,
         kind: PackKind,
         name: Option<&str>,
-        preferred: &str,
+        preferred: &[&str],
         next: &'static str,
     ) -> Result<FoundPack, LoadModelsError> {
         let roots = places::pack_roots(self.packs.as_deref())?;
         let mut packs: Vec<FoundPack> = find_packs(&roots)?.into_iter().filter(|p| p.kind == kind).collect();
-        packs.retain(|p| name.is_none_or(|n| folder_name(&p.dir) == n));
-        let best = packs.iter().position(|p| folder_name(&p.dir) == preferred).unwrap_or(0);
-        if packs.is_empty() {
+        let of = |name: &str| packs.iter().position(|p| p.name == name).or_else(|| by_card(&packs, name));
+        let chosen = match name {
+            Some(name) => of(name),
+            None => preferred.iter().find_map(|name| of(name)).or((!packs.is_empty()).then_some(0)),
+        };
+        chosen.map(|i| packs.swap_remove(i)).ok_or_else(|| {
             let kind = match kind {
                 PackKind::Models => "model",
                 PackKind::Photos => "photo",
             };
-            return Err(LoadModelsError::NoPack { kind, name: name.map(str::to_owned), roots, next });
-        }
-        Ok(packs.swap_remove(best))
+            LoadModelsError::NoPack { kind, name: name.map(str::to_owned), roots, next }
+        })
     }
 }
 
-fn folder_name(dir: &Path) -> &str {
-    dir.file_name().and_then(|n| n.to_str()).unwrap_or_default()
+/// The first model pack whose card has this name: its folder may be called otherwise.
+fn by_card(packs: &[FoundPack], name: &str) -> Option<usize> {
+    let is_called = |p: &FoundPack| p.kind == PackKind::Models && ModelCard::read(&p.dir).is_ok_and(|c| c.name == name);
+    packs.iter().position(is_called)
 }

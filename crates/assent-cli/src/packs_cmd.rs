@@ -243,6 +243,7 @@ fn describe(pack: &FoundPack) -> Result<Value, PackError> {
         PackKind::Models => {
             let card = ModelCard::read(&pack.dir)?;
             json!({
+                "card": card.name,
                 "version": card.version,
                 "licences": [card.detector_file.licence, card.embedder_file.licence],
                 "model": hex(&card.model_sha256()),
@@ -281,12 +282,16 @@ fn print_rows(found: &[FoundPack], rows: &[Value], before: &str, out: &mut dyn W
             None => String::new(),
         };
         let version = row["version"].as_str().unwrap_or_default();
+        let also = match row["card"].as_str() {
+            Some(card) if card != pack.name => format!(", also called {card}"),
+            _ => String::new(),
+        };
         let ran = match row["ran"].as_bool() {
             Some(true) => ", each network ran once",
             Some(false) => ", the networks were not run: there is no inference library yet (assent runtime fetch)",
             None => "",
         };
-        writeln!(out, "{name:24} {version:10} {before}{}{bands}{ran}", pack.dir.display())?;
+        writeln!(out, "{name:24} {version:10} {before}{}{also}{bands}{ran}", pack.dir.display())?;
     }
     Ok(())
 }

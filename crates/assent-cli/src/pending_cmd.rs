@@ -18,12 +18,14 @@ use crate::vault::{self, collection_name, now};
 /// The models with one worker, loaded when they are first needed.
 pub(crate) struct Engine<'a> {
     places: &'a ModelPlaces,
+    ledger: &'a Ledger,
     loaded: Option<(Models, Worker)>,
 }
 
 impl<'a> Engine<'a> {
-    pub(crate) fn new(places: &'a ModelPlaces) -> Engine<'a> {
-        Engine { places, loaded: None }
+    /// The models for a vault, see [`ModelPlaces::load_for`].
+    pub(crate) fn new(places: &'a ModelPlaces, ledger: &'a Ledger) -> Engine<'a> {
+        Engine { places, ledger, loaded: None }
     }
 
     /// # Errors
@@ -31,7 +33,7 @@ impl<'a> Engine<'a> {
     /// [`CommandError`] if they are missing or do not load.
     pub(crate) fn get(&mut self) -> Result<(&Models, &mut Worker), CommandError> {
         if self.loaded.is_none() {
-            let models = self.places.load()?;
+            let models = self.places.load_for(self.ledger)?;
             let worker = models.worker(PORTRAIT_SEARCH)?;
             self.loaded = Some((models, worker));
         }

@@ -275,7 +275,7 @@ fn blur(
     let exports = match models {
         None => None,
         Some(models) => {
-            let models = models.load()?;
+            let models = models.load_for(ledger)?;
             let mut worker = models.worker(SearchOptions::default()).map_err(SetApartError::Inference)?;
             let bar = progress::bar(0, "photos compared");
             let mut shown = |done: usize, of: usize| {

@@ -84,7 +84,7 @@ pub(crate) fn run(
     let ledger = vault::open_to_compare(flags)?;
     let collection = chosen(&ledger, args.collection.as_deref())?;
     let request = args.request.as_deref().map(|text| vault::request(&ledger, text)).transpose()?;
-    let models = models.load()?;
+    let models = models.load_for(&ledger)?;
     let threads = args.search.threads();
     let options = ScanOptions {
         search: args.search.options(),
@@ -219,7 +219,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
         "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "missing": s.missing, "too_many_missing": s.too_many_missing, "removed": s.removed,
         "not_listed": listing_text::problems(&s.problems), "left_out": listing_text::left_out(&s.left_out),
         "failed": failed, "set_apart_in_copies": copied, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
-        "unopened_templates": ids(&s.unopened), "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
+        "unopened_templates": ids(&s.unopened), "people_of_other_models": s.people_of_other_models, "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
         "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
         "expected_wrong_match_or_review": wrong_or_proposed.map(|n| round(n, 4)),
     })
@@ -349,6 +349,16 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         lines.push(
             "These models cannot be sure of anybody among so many people: every photo is to be confirmed.".to_owned(),
         );
+    }
+    if s.people_of_other_models > 0 {
+        let people = match s.people_of_other_models {
+            1 => "1 person is".to_owned(),
+            n => format!("{n} people are"),
+        };
+        lines.push(format!(
+            "{people} enrolled with other models and {} not looked for: scan with their pack (--pack), or enrol them again.",
+            if s.people_of_other_models == 1 { "was" } else { "were" }
+        ));
     }
     lines.extend(left_out(&s.unopened));
     if s.exposed {

@@ -68,7 +68,8 @@ pub(crate) fn run(
         WitnessCommand::Sign { name, witness_passphrase_file, dry_run } => {
             let ledger = vault::open_to_compare(flags)?;
             let file = witness_passphrase_file.as_deref();
-            sign(&ledger, name, if *dry_run { Step::List } else { Step::Sign(file) }, &mut Engine::new(models), out)
+            let step = if *dry_run { Step::List } else { Step::Sign(file) };
+            sign(&ledger, name, step, &mut Engine::new(models, &ledger), out)
         }
         WitnessCommand::List => list(&vault::open(flags)?, out),
     }

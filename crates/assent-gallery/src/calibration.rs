@@ -55,6 +55,47 @@ impl DeclaredRates {
     }
 }
 
+/// How often a face of an enrolled person is missed from a score on: a measured table, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MissRates {
+    /// Scores, rising, and true match rates, which do not rise.
+    points: Vec<(f32, f64)>,
+}
+
+impl MissRates {
+    /// Checks a table of scores and their true match rates (TMR).
+    ///
+    /// # Errors
+    ///
+    /// - [`CalibrationError::Shape`] with fewer than two rows or columns of different lengths.
+    /// - [`CalibrationError::Order`] where scores do not rise, rates rise, or a rate is outside \[0, 1\].
+    pub fn new(scores: &[f32], tmr: &[f64]) -> Result<MissRates, CalibrationError> {
+        if scores.len() != tmr.len() || scores.len() < 2 {
+            return Err(CalibrationError::Shape { scores: scores.len(), rates: tmr.len() });
+        }
+        for row in 0..scores.len() {
+            let in_range = scores[row].is_finite() && (0.0..=1.0).contains(&tmr[row]);
+            if !in_range || row > 0 && (scores[row] <= scores[row - 1] || tmr[row] > tmr[row - 1]) {
+                return Err(CalibrationError::Order { row });
+            }
+        }
+        Ok(MissRates { points: scores.iter().copied().zip(tmr.iter().copied()).collect() })
+    }
+
+    /// The false negative identification rate that is to be expected where an answer begins at `least`: the part of the
+    /// faces of enrolled people that score less. Before the table's first score it is that score's; `None` beyond its last.
+    pub fn fnir(&self, least: f32) -> Option<f64> {
+        let first = self.points[0];
+        if least <= first.0 {
+            return Some(1.0 - first.1);
+        }
+        self.points.windows(2).find(|pair| least <= pair[1].0).map(|pair| {
+            let ((s0, t0), (s1, t1)) = (pair[0], pair[1]);
+            1.0 - (t0 + (t1 - t0) * f64::from((least - s0) / (s1 - s0)))
+        })
+    }
+}
+
 /// The scores at which the bands begin.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
@@ -104,6 +145,11 @@ impl Calibration {
         Ok(Calibration { points: scores.iter().copied().zip(fmr.iter().copied()).collect() })
     }
 
+    /// Rows that were made of checked ones: scores rise, and rates fall.
+    pub(crate) fn of_rows(points: Vec<(f32, f64)>) -> Calibration {
+        Calibration { points }
+    }
+
     /// The table: scores, rising, and their false match rates, falling.
     pub fn rows(&self) -> &[(f32, f64)] {
         &self.points
@@ -130,13 +176,16 @@ impl Calibration {
     }
 
     /// The false match rate at a score, by the line that [`score_at`](Self::score_at) reads.
-    fn fmr_at(&self, score: f32) -> f64 {
+    pub(crate) fn fmr_at(&self, score: f32) -> f64 {
         let (first, last) = (self.points[0], self.points[self.points.len() - 1]);
         if score <= first.0 {
             return first.1;
         }
         for pair in self.points.windows(2) {
             let ((s0, f0), (s1, f1)) = (pair[0], pair[1]);
+            if score.to_bits() == s1.to_bits() {
+                return f1;
+            }
             if score <= s1 {
                 let part = f64::from((score - s0) / (s1 - s0));
                 return (f0.ln() + (f1.ln() - f0.ln()) * part).exp();
@@ -200,8 +249,8 @@ impl Calibration {
 mod tests {
     use super::*;
 
-    /// The table of the default pack's card.
-    fn default_pack() -> Calibration {
+    /// The table of the light pack as it was first published.
+    fn light_pack() -> Calibration {
         let scores = [0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60];
         Calibration::new(&scores, &[2.6e-3, 7.9e-4, 2.1e-4, 5.2e-5, 1.1e-5, 2.6e-6, 8.1e-7]).unwrap()
     }
@@ -209,7 +258,7 @@ mod tests {
     #[test]
     fn i9_thresholds_rise_with_the_gallery() {
         let check = |templates: usize, certain: Option<f32>, review: f32| {
-            let got = default_pack().thresholds(DeclaredRates::default(), templates);
+            let got = light_pack().thresholds(DeclaredRates::default(), templates);
             let near = |a: f32, b: f32| (a - b).abs() < 5e-4;
             assert!(near(got.review, review), "{templates}: review {} instead of {review}", got.review);
             match (got.certain, certain) {
@@ -224,18 +273,18 @@ mod tests {
         check(1_235, Some(0.6), 0.4572); // The last size that the table supports.
         check(1_240, None, 0.4575);
         check(1_000_000, None, 0.60); // Beyond the table there are only proposals, at its strict end.
-        assert_eq!(default_pack().templates_supported(DeclaredRates::default()), 1_235);
+        assert_eq!(light_pack().templates_supported(DeclaredRates::default()), 1_235);
     }
 
     #[test]
     fn a_threshold_gives_back_the_rate_that_it_was_made_for() {
         let check = |name: &str, least: f32, templates: usize, expected: f64| {
-            let got = default_pack().fpir(least, templates);
+            let got = light_pack().fpir(least, templates);
             assert!((got / expected - 1.0).abs() < 1e-3, "{name}: {got} instead of {expected}");
         };
         for templates in [2, 78, 1_000] {
             let rates = DeclaredRates::default();
-            let t = default_pack().thresholds(rates, templates);
+            let t = light_pack().thresholds(rates, templates);
             check("match", t.certain.unwrap(), templates, rates.fpir);
             // Two templates leave the table at its lax end, where fewer are named than was declared.
             let review = if templates == 2 { 5.193e-3 } else { rates.fpir_review };
@@ -243,7 +292,7 @@ mod tests {
         }
         check("beyond the table", 0.9, 1, 8.1e-7);
         check("a million templates, no match", 0.6, 1_000_000, 0.555);
-        assert_eq!(default_pack().fpir(0.5, 0), 0.0);
+        assert_eq!(light_pack().fpir(0.5, 0), 0.0);
     }
 
     #[test]
@@ -255,6 +304,25 @@ mod tests {
         assert_eq!(t.band(0.399), None);
         assert_eq!(t.band(f32::NAN), None);
         assert_eq!(Thresholds { certain: None, review: 0.4 }.band(0.99), Some(Band::Review));
+    }
+
+    #[test]
+    fn misses_are_read_between_the_rows_and_not_beyond() {
+        let table = MissRates::new(&[0.3, 0.4, 0.5], &[0.99, 0.95, 0.85]).unwrap();
+        for (least, expected) in
+            [(0.2, Some(0.01)), (0.3, Some(0.01)), (0.45, Some(0.1)), (0.5, Some(0.15)), (0.51, None)]
+        {
+            let got = table.fnir(least);
+            let near = got.zip(expected).map_or(got == expected, |(a, b): (f64, f64)| (a - b).abs() < 1e-6);
+            assert!(near, "{least}: {got:?} instead of {expected:?}");
+        }
+        let check = |name: &str, scores: &[f32], tmr: &[f64], expected| {
+            assert_eq!(MissRates::new(scores, tmr), Err(expected), "{name}");
+        };
+        check("one row", &[0.3], &[0.9], CalibrationError::Shape { scores: 1, rates: 1 });
+        check("rates rise", &[0.3, 0.4], &[0.9, 0.91], CalibrationError::Order { row: 1 });
+        check("above one", &[0.3, 0.4], &[1.1, 0.91], CalibrationError::Order { row: 0 });
+        check("NaN", &[0.3, 0.4], &[0.9, f64::NAN], CalibrationError::Order { row: 1 });
     }
 
     #[test]

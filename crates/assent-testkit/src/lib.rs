@@ -20,7 +20,7 @@ mod rng;
 mod world;
 
 pub use metadata::{commented, held, png, rated, tiff, webp};
-pub use packs::{SEARCH, crew, default_pack, models, models_of, portrait_names, runtime_dir, with_worker};
+pub use packs::{SEARCH, crew, light, light_pack, models, models_of, portrait_names, runtime_dir, with_worker};
 pub use pictures::{blurred, darkened, dated, jpeg, mirrored, open, part, pdf, release, shrunk, side_by_side};
 pub use rng::SeededRng;
 pub use world::{DAY, Home, NOTICE, T0, World, at, lenient, scan_for, scan_with};

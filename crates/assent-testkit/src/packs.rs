@@ -45,15 +45,26 @@ pub fn runtime_dir() -> PathBuf {
     dir
 }
 
-/// The folder of the pack `default`.
-pub fn default_pack() -> PathBuf {
+/// The folder of the pack `light`, whose networks our own kernels run.
+pub fn light_pack() -> PathBuf {
     packs().join("models/default")
 }
 
-/// The models of the pack `default`, loaded once.
+/// The folder of the pack `sface`, which is taken unless another one is asked for.
+fn sface_pack() -> PathBuf {
+    packs().join("models/sface")
+}
+
+/// The models that the program takes unless others are asked for, loaded once.
 pub fn models() -> &'static Models {
     static MODELS: OnceLock<Models> = OnceLock::new();
-    MODELS.get_or_init(|| models_of(&default_pack()))
+    MODELS.get_or_init(|| models_of(&sface_pack()))
+}
+
+/// The models of the pack `light`, loaded once.
+pub fn light() -> &'static Models {
+    static MODELS: OnceLock<Models> = OnceLock::new();
+    MODELS.get_or_init(|| models_of(&light_pack()))
 }
 
 /// The models of a pack.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::fs;
 
 use assent::{Posture, SearchOptions};
-use assent_testkit::{SEARCH, SeededRng, crew, models};
+use assent_testkit::{SEARCH, SeededRng, crew, light};
 use assent_vision::embed::Embedding;
 use rand_core::Rng as _;
 
@@ -89,7 +89,7 @@ fn measured() -> Rows {
     let mut rows = Rows::new();
     let mut embeddings: Vec<(String, Embedding)> = Vec::new();
     for posture in [Posture::Upright, Posture::AnyWayUp] {
-        let mut worker = models().worker(SearchOptions { posture, ..SEARCH }).unwrap();
+        let mut worker = light().worker(SearchOptions { posture, ..SEARCH }).unwrap();
         for (name, _) in PICTURES.iter().filter(|(_, p)| *p == posture) {
             let bytes = fs::read(crew().join(name)).unwrap();
             let looked = worker.look(&bytes).unwrap();

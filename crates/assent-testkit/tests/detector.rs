@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use assent_testkit::{crew, default_pack, models};
+use assent_testkit::{crew, light, light_pack};
 use assent_vision::decode::{DecodeLimits, decode};
 use assent_vision::detect::{FaceFinder, Posture, SearchOptions, Thoroughness};
 use assent_vision::embed::Embedder;
@@ -13,11 +13,11 @@ use assent_vision::model::{ChannelOrder, DetectorSpec};
 use assent_vision::runtime::{Execution, InferenceError};
 
 fn spec() -> DetectorSpec {
-    models().pack().detector().clone()
+    light().pack().detector().clone()
 }
 
 fn detector() -> Vec<u8> {
-    fs::read(default_pack().join("yunet_s_dynamic.onnx")).unwrap()
+    fs::read(light_pack().join("yunet_s_dynamic.onnx")).unwrap()
 }
 
 /// Our own kernels, the best of this processor.
@@ -26,7 +26,7 @@ fn own() -> Execution {
 }
 
 fn finder(spec: DetectorSpec, onnx: &[u8], execution: Execution) -> Result<FaceFinder, InferenceError> {
-    FaceFinder::with_execution(models().runtime(), spec, onnx, execution)
+    FaceFinder::with_execution(light().runtime(), spec, onnx, execution)
 }
 
 /// Pictures of odd sizes, a wide and a tall one, one without a face; a card with means, a scale and another order of
@@ -134,8 +134,8 @@ fn i8_a_network_with_another_head_is_not_loaded() {
         assert_eq!(refused(finder(spec(), &onnx, execution).map(drop)), "age");
         assert_eq!(refused(finder(spec(), &with_output(detector(), "cls_8"), execution).map(drop)), "Ok(())");
     }
-    let embedder = fs::read(default_pack().join("face-reidentification-retail-0095.onnx")).unwrap();
-    let spec = models().pack().embedder().clone();
-    let loaded = Embedder::new(models().runtime(), spec, &with_output(embedder, "gender"));
+    let embedder = fs::read(light_pack().join("face-reidentification-retail-0095.onnx")).unwrap();
+    let spec = light().pack().embedder().clone();
+    let loaded = Embedder::new(light().runtime(), spec, &with_output(embedder, "gender"));
     assert_eq!(refused(loaded.map(drop)), "gender");
 }

@@ -4,15 +4,15 @@
 
 use std::fs;
 
-use assent_testkit::{SEARCH, crew, default_pack, models};
+use assent_testkit::{SEARCH, crew, light, light_pack};
 use assent_vision::embed::{Embedder, Embedding};
 use assent_vision::machine::Kernel;
 use assent_vision::model::EmbedderSpec;
 use assent_vision::runtime::Execution;
 
 fn embedder(spec: EmbedderSpec, execution: Execution) -> Embedder {
-    let onnx = fs::read(default_pack().join("face-reidentification-retail-0095.onnx")).unwrap();
-    Embedder::with_execution(models().runtime(), spec, &onnx, execution).unwrap()
+    let onnx = fs::read(light_pack().join("face-reidentification-retail-0095.onnx")).unwrap();
+    Embedder::with_execution(light().runtime(), spec, &onnx, execution).unwrap()
 }
 
 /// Our own kernels, the best of this processor.
@@ -26,9 +26,9 @@ fn cosine(a: &Embedding, b: &Embedding) -> f32 {
 
 #[test]
 fn own_embeddings_are_those_of_the_library() {
-    let mut worker = models().worker(SEARCH).unwrap();
-    let mut own = embedder(models().pack().embedder().clone(), own());
-    let mut library = embedder(models().pack().embedder().clone(), Execution::Cpu);
+    let mut worker = light().worker(SEARCH).unwrap();
+    let mut own = embedder(light().pack().embedder().clone(), own());
+    let mut library = embedder(light().pack().embedder().clone(), Execution::Cpu);
     assert_eq!((own.execution(), library.execution()), (self::own(), Execution::Cpu));
     let mut compared = 0;
     for file in ["photos/expedition-1-crew.jpg", "portraits/julie-payette.jpg", "portraits/carl-walz.jpg"] {
@@ -52,12 +52,12 @@ fn own_embeddings_are_those_of_the_library() {
 
 #[test]
 fn every_kernel_gives_the_same_embedding_to_the_bit() {
-    let mut worker = models().worker(SEARCH).unwrap();
+    let mut worker = light().worker(SEARCH).unwrap();
     let bytes = fs::read(crew().join("portraits/julie-payette.jpg")).unwrap();
     let looked = worker.look(&bytes).unwrap();
     let crops: Vec<_> = worker.cut(&looked).into_iter().filter_map(|cut| cut.aligned).collect();
     let embeddings = |kernel| {
-        let mut embedder = embedder(models().pack().embedder().clone(), Execution::Own(kernel));
+        let mut embedder = embedder(light().pack().embedder().clone(), Execution::Own(kernel));
         let embeddings = embedder.embed(&crops).unwrap();
         embeddings.iter().flatten().flat_map(|e| e.values().iter().map(|v| v.to_bits())).collect::<Vec<_>>()
     };
@@ -70,7 +70,7 @@ fn every_kernel_gives_the_same_embedding_to_the_bit() {
 
 #[test]
 fn a_network_that_is_not_recognised_runs_through_the_library() {
-    let known = || models().pack().embedder().clone();
+    let known = || light().pack().embedder().clone();
     let check = |name: &str, spec: EmbedderSpec| {
         assert_ne!(embedder(spec, own()).execution(), own(), "{name}");
     };

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 
-use assent_testkit::models;
+use assent_testkit::light;
 use assent_vision::model::{ChannelOrder, EmbedderSpec, Preprocessing};
 use assent_vision::prelu::{Agreement, compare, rewrite};
 use assent_vision::runtime::Execution;
@@ -93,7 +93,7 @@ fn spec() -> EmbedderSpec {
 }
 
 fn agreement(first: &[u8], second: &[u8]) -> Agreement {
-    compare(models().runtime(), &spec(), first, second).unwrap()
+    compare(light().runtime(), &spec(), first, second).unwrap()
 }
 
 #[test]
@@ -107,11 +107,11 @@ fn one_slope_gives_the_same_bits() {
 }
 
 #[test]
-fn the_default_embedder_gives_the_same_bits() {
-    let pack = models().pack();
+fn the_light_embedder_gives_the_same_bits() {
+    let pack = light().pack();
     let rewritten = rewrite(&pack.embedder_bytes).unwrap();
     assert_eq!((rewritten.one_slope, rewritten.slope_per_channel), (48, 0));
-    let agreement = compare(models().runtime(), pack.embedder(), &pack.embedder_bytes, &rewritten.onnx).unwrap();
+    let agreement = compare(light().runtime(), pack.embedder(), &pack.embedder_bytes, &rewritten.onnx).unwrap();
     assert!(agreement.is_close() && agreement.largest_difference == 0.0, "{agreement:?}");
 }
 
@@ -122,7 +122,7 @@ fn another_network_is_not_taken_for_the_original() {
     let agreement = agreement(&original, &other);
     assert!(!agreement.is_close(), "{agreement:?}");
     let broken = network([(&[1], &[f32::NAN]), (&[1], &[0.25])]);
-    assert!(!compare(models().runtime(), &spec(), &original, &broken).unwrap().is_close());
+    assert!(!compare(light().runtime(), &spec(), &original, &broken).unwrap().is_close());
 }
 
 #[test]
@@ -150,7 +150,7 @@ proptest! {
 
 #[test]
 fn engines_that_the_library_has_run_and_others_do_not() {
-    let runtime = models().runtime();
+    let runtime = light().runtime();
     let machine = runtime.machine();
     let check = |execution, expected| assert_eq!(runtime.can_run(execution), expected, "{execution:?}");
     check(Execution::Cpu, true);

@@ -124,11 +124,6 @@ impl Models {
         &self.pack
     }
 
-    /// The thresholds of this pack for faces that may meet `templates` templates (invariant I9).
-    pub fn thresholds(&self, rates: DeclaredRates, templates: usize) -> Thresholds {
-        thresholds(self.pack.calibration(), rates, templates)
-    }
-
     /// A worker for one thread.
     ///
     /// # Errors
@@ -357,7 +352,7 @@ impl Worker {
         };
         let mut one = |(i, face)| {
             let aligned = if apart.contains(&i) { None } else { align(face).ok() };
-            let quality = aligned.as_ref().map(|crop| quality::measure(face, crop, size));
+            let quality = aligned.as_ref().map(|crop| quality::measure(face, (crop, self.embedder.eyes_px()), size));
             Cut { aligned, quality }
         };
         detected.faces.iter().enumerate().map(&mut one).collect()

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use assent_gallery::assign::{Assigned, assign};
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::gallery::{Gallery, Owner, Protected, Scope, Search};
-use assent_gallery::impostors::Impostors;
 use assent_gallery::vector::VectorError;
 use assent_ledger::{
     Album, CollectionId, GrantId, OpenTemplate, Purpose, RequestId, Searchable, SubjectId, TemplateId, Tx, TxError,
 };
 use thiserror::Error;
 
-use crate::calibrate;
+use crate::calibrate::Calibrated;
 use crate::models::{Models, thresholds};
 use crate::template::Decoder;
 
@@ -22,8 +21,8 @@ pub struct Searched {
     gallery: Gallery,
     /// By the gallery's owner number.
     grants: Vec<(GrantId, SubjectId)>,
-    /// The models' table, or the collection's own.
-    table: Option<Calibration>,
+    /// The table for these people, if the models have one.
+    calibrated: Option<Calibrated>,
     thresholds: Thresholds,
     /// Pairs of owners whose faces are proposed at most.
     look_alikes: BTreeSet<(Owner, Owner)>,
@@ -91,7 +90,7 @@ impl Searched {
         opening: &mut Opening<'_>,
     ) -> Result<Result<Searched, NoRoom>, TxError> {
         let what = tx.searchable(collection, &Purpose::find_my_photos(), models.pack().model_sha256)?;
-        Searched::take(tx, models, (what, collection), rates, opening)
+        Searched::take(tx, models, what, rates, opening)
     }
 
     /// The same for one person's own request, and the photos that it is about.
@@ -108,13 +107,13 @@ impl Searched {
     ) -> Result<(Result<Searched, NoRoom>, Album), TxError> {
         let model = models.pack().model_sha256;
         let (what, album) = tx.searchable_on_request(request, collection, &Purpose::find_my_photos(), model)?;
-        Ok((Searched::take(tx, models, (what, collection), rates, opening)?, album))
+        Ok((Searched::take(tx, models, what, rates, opening)?, album))
     }
 
     fn take(
         tx: &Tx<'_>,
         models: &Models,
-        (what, collection): (Searchable, CollectionId),
+        what: Searchable,
         rates: DeclaredRates,
         opening: &mut Opening<'_>,
     ) -> Result<Result<Searched, NoRoom>, TxError> {
@@ -139,11 +138,12 @@ impl Searched {
             (opening.progress)(read, what.templates_at_most);
         };
         let unopened = tx.open_templates(&what, opening.threads, &take, progress)?;
-        let table = calibrate::table(tx, models, collection)?;
-        let thresholds = thresholds(table.as_ref(), rates, gallery.len());
+        let calibrated = Calibrated::measure(&gallery, models.pack(), opening.threads);
+        let thresholds = thresholds(calibrated.as_ref().map(|c| &c.table), rates, gallery.len());
         // Where nothing is a match, everything is proposed at most.
         let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, |c| gallery.look_alikes(c, opening.threads));
-        Ok(Ok(Searched { gallery, grants: what.grants, table, thresholds, look_alikes, epoch: what.epoch, unopened }))
+        let Searchable { grants, epoch, .. } = what;
+        Ok(Ok(Searched { gallery, grants, calibrated, thresholds, look_alikes, epoch, unopened }))
     }
 
     /// Whether nobody can be found.
@@ -167,15 +167,14 @@ impl Searched {
         self.look_alikes.iter().map(|(a, b)| (subject(*a), subject(*b))).collect()
     }
 
-    /// How many pairs of templates of different people reach each of `scores`, which rise.
-    pub(crate) fn impostors(&self, scores: &[f32], threads: usize) -> Impostors {
-        self.gallery.impostors(scores, threads)
+    /// What these people say about the models' table; `None` if they have none.
+    pub fn calibrated(&self) -> Option<&Calibrated> {
+        self.calibrated.as_ref()
     }
 
-    /// The score-to-FMR table that the thresholds follow from: the collection's own if it was calibrated, else the
-    /// models'; `None` if they have none.
+    /// The score-to-FMR table that the thresholds follow from; `None` if the models have none.
     pub fn table(&self) -> Option<&Calibration> {
-        self.table.as_ref()
+        self.calibrated.as_ref().map(|c| &c.table)
     }
 
     /// How many people there are to be found.

@@ -42,7 +42,7 @@ const EXAMPLES: &[&str] = &[
     "assent find anna --sheet anna.html",
     "assent review anna --sheet review.html",
     "assent gallery status photos",
-    "assent gallery calibrate photos --dry-run",
+    "assent gallery calibrate photos",
     "assent access anna --to anna.zip",
     "assent request open access --subject anna",
     "assent request list",

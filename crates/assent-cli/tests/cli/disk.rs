@@ -31,6 +31,9 @@ fn doctor(club: &Club) -> String {
 fn a_full_disk_keeps_nobody_from_asking_and_what_was_done_is_not_denied() {
     let club = Club::new();
     club.run(&["subject", "add", "m-2", "--name", "Max Member"]);
+    // An erasure leaves no free page behind, so that the next one needs as much again as there is.
+    club.run(&["subject", "add", "m-0", "--name", "Mia Member"]);
+    club.run(&["erase", "m-0", "--yes"]);
     let size = fs::metadata(Path::new(&club.vault()).join("assent.db")).unwrap().len();
     let certificate = club.file("certificate");
     let erased = on_a_full_disk(&club, size, &["erase", "m-1", "--certificate", &certificate]);

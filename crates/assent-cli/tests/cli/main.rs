@@ -13,6 +13,7 @@ mod handout;
 mod household;
 mod keys;
 mod messages;
+mod models;
 mod names;
 mod nothing;
 mod odd_files;

@@ -82,11 +82,11 @@ impl Walk {
     }
 }
 
-fn packs() -> PathBuf {
+pub(super) fn packs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/packs")
 }
 
-fn runtime() -> PathBuf {
+pub(super) fn runtime() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
     let named = std::env::var_os("ASSENT_RUNTIME").map(PathBuf::from);
     named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.runtime"))

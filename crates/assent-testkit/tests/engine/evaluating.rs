@@ -29,7 +29,11 @@ fn read(dir: &Path) -> Result<LabelledSet, LabelsError> {
 }
 
 fn run(set: &LabelledSet, options: FindOptions) -> Result<FindReport, EvaluateError> {
-    FindEvaluation::prepare(models(), set, options)?.run(|| {})
+    run_with(set, options, None)
+}
+
+fn run_with(set: &LabelledSet, options: FindOptions, groups: Option<&Groups>) -> Result<FindReport, EvaluateError> {
+    FindEvaluation::prepare(models(), set, options, groups)?.run(|| {})
 }
 
 /// The sample set in a folder of its own; the pictures are links.
@@ -83,7 +87,8 @@ fn i11_single_answers_come_from_the_untouched_sample_set_alone() {
         let set = read(dir.path()).unwrap();
         assert_eq!(set.is_sample_set(), expected, "{name}");
         for wish in [FindOptions { threshold: Some(0.4), ..options(1) }, FindOptions { list: true, ..options(1) }] {
-            let refused = matches!(FindEvaluation::prepare(models(), &set, wish), Err(EvaluateError::SampleSetOnly));
+            let refused =
+                matches!(FindEvaluation::prepare(models(), &set, wish, None), Err(EvaluateError::SampleSetOnly));
             // The good case is run by another test.
             assert!(refused || expected, "{name}: {wish:?}");
         }
@@ -196,7 +201,9 @@ fn i11_labels_beyond_faces_are_refused() {
 fn i9_an_evaluation_is_the_same_on_any_number_of_threads() {
     let set = read(&crew()).unwrap();
     assert!(set.is_sample_set());
-    let evaluate = |threads| run(&set, FindOptions { list: true, ..options(threads) }).unwrap();
+    let dir = TempDir::new().unwrap();
+    let everybody = groups(&dir, &set, &|_| "all").unwrap();
+    let evaluate = |threads| run_with(&set, FindOptions { list: true, ..options(threads) }, Some(&everybody)).unwrap();
     let one = evaluate(1);
     assert_eq!((one.photos, one.gallery, one.labelled), (31, 78, 43));
     assert!(one.certain.found >= 20 && one.certain.wrong <= 1, "{:?}", one.certain);
@@ -204,11 +211,21 @@ fn i9_an_evaluation_is_the_same_on_any_number_of_threads() {
     // A face goes to one person at most, and a person to one face of a photo.
     let pairs: BTreeSet<_> = one.list.iter().map(|l| (&l.photo, &l.person)).collect();
     assert_eq!(pairs.len(), one.list.len());
-    open_set_figures(&set, &one);
+    open_set_figures(&one, &everybody);
+    let halves = groups(&dir, &set, &|i| if i % 2 == 0 { "even" } else { "odd" }).unwrap_err();
+    assert!(matches!(&halves, GroupsError::TooSmall { group, .. } if group == "even"), "{halves}");
+}
+
+/// The groups of the sample set's people.
+fn groups(dir: &TempDir, set: &LabelledSet, of: &dyn Fn(usize) -> &'static str) -> Result<Groups, GroupsError> {
+    let file = dir.path().join("groups.tsv");
+    let lines = portrait_names().into_iter().enumerate().map(|(i, name)| format!("{name}\t{}\n", of(i)));
+    fs::write(&file, lines.collect::<Vec<_>>().concat()).unwrap();
+    Groups::read(&file, set)
 }
 
 /// The same report gives them, so that the photos are gone through once.
-fn open_set_figures(set: &LabelledSet, report: &FindReport) {
+fn open_set_figures(report: &FindReport, everybody: &Groups) {
     let open = OpenSet::of(report, 7, None).unwrap();
     assert_eq!(OpenSet::of(report, 7, None).unwrap(), open, "equal seeds");
     assert_ne!(OpenSet::of(report, 8, None).unwrap().galleries, open.galleries, "other seeds, other galleries");
@@ -228,20 +245,14 @@ fn open_set_figures(set: &LabelledSet, report: &FindReport) {
         let fnir: Vec<f64> = gallery.curve.iter().map(|p| p.fnir.unwrap().value).collect();
         assert!(fnir.is_sorted() && fnir[0] >= (open.appearances - open.located) as f64 / 43.0 - 1e-9, "{fnir:?}");
     }
-    assert_eq!(open.sweep.len(), 7, "the rows of the pack's table");
+    assert_eq!(open.sweep.len(), 14, "the rows of the pack's table");
     assert!(open.sweep.is_sorted_by(|a, b| a.counts.found >= b.counts.found && a.open.fnir.value <= b.open.fnir.value));
 
-    // One group of everybody has the figures of the largest gallery; two of them are too small.
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("groups.tsv");
-    let read = |group_of: &dyn Fn(usize) -> &'static str| {
-        let lines = portrait_names().into_iter().enumerate().map(|(i, name)| format!("{name}\t{}\n", group_of(i)));
-        fs::write(&file, lines.collect::<Vec<_>>().concat()).unwrap();
-        Groups::read(&file, set)
-    };
-    let everybody = read(&|_| "all").unwrap();
-    let groups = OpenSet::of(report, 7, Some(&everybody)).unwrap().groups;
+    // One group of everybody has the figures of the largest gallery, and its own gallery is of everybody else.
+    let groups = OpenSet::of(report, 7, Some(everybody)).unwrap().groups;
     assert_eq!((groups.len(), groups[0].bands), (1, open.galleries[2].bands));
-    let halves = read(&|i| if i % 2 == 0 { "even" } else { "odd" }).unwrap_err();
-    assert!(matches!(&halves, GroupsError::TooSmall { group, .. } if group == "even"), "{halves}");
+    let alone = groups[0].alone.unwrap();
+    assert_eq!((alone.people, alone.bands.certain_or_review.fnir.searches), (77, 43));
+    let (larger, smaller) = (alone.bands.certain_or_review, open.galleries[2].bands.certain_or_review);
+    assert!(larger.threshold >= smaller.threshold, "77 people and not 76");
 }

@@ -11,7 +11,7 @@ use assent::models::Models;
 use assent::packs::sha256;
 use assent::scan::ScanError;
 use assent::source::SourceError;
-use assent_testkit::{DAY, NOTICE, T0, World, at, default_pack, models, models_of, scan_with};
+use assent_testkit::{DAY, NOTICE, T0, World, at, light_pack, models, models_of, scan_with};
 use tempfile::TempDir;
 
 use crate::{DESERT, SMALL_TRIO, TRIO, WALZ, paths, photo};
@@ -54,7 +54,7 @@ fn i1_a_consent_that_is_over_is_not_searched_although_nobody_ended_it() {
 /// The default pack with a card that gives the embedder crops of a size that it does not take: whoever embeds a face
 /// gets an error.
 pub(crate) fn pack_that_cannot_embed(dir: &Path) -> Models {
-    for entry in fs::read_dir(default_pack()).unwrap() {
+    for entry in fs::read_dir(light_pack()).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), dir.join(entry.file_name())).unwrap();
     }

@@ -13,7 +13,7 @@ use assent::models::{LookError, Worker};
 use assent::portrait::{PortraitGate, embed_portrait};
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::{DeclaredRates, Frame, Posture, SearchOptions};
-use assent_testkit::{T0, World, default_pack, jpeg, models, models_of, open, portrait_names};
+use assent_testkit::{T0, World, jpeg, light_pack, models, models_of, open, portrait_names};
 use assent_vision::geometry::QuarterTurn;
 use assent_vision::resize::resize;
 use tempfile::{TempDir, tempdir};
@@ -117,7 +117,7 @@ fn heif_program() -> PathBuf {
 
 fn with_program(dir: &TempDir, program: PathBuf) -> Worker {
     let program = HeifProgram::new(program, dir.path().to_owned());
-    models_of(&default_pack()).with_heif(Some(program)).worker(search()).unwrap()
+    models_of(&light_pack()).with_heif(Some(program)).worker(search()).unwrap()
 }
 
 fn refused(worker: &mut Worker, bytes: &[u8]) -> String {
@@ -254,7 +254,7 @@ fn a_program_that_waits_for_ever_is_ended_and_the_photo_named() {
         let dir = tempdir().unwrap();
         let (program, pids) = sleeper(&dir, script);
         let program = program.with_time_max(Duration::from_millis(200));
-        let mut worker = models_of(&default_pack()).with_heif(Some(program)).worker(search()).unwrap();
+        let mut worker = models_of(&light_pack()).with_heif(Some(program)).worker(search()).unwrap();
         assert_eq!(refused(&mut worker, &bytes), "decoder-gave-up", "{script}");
         all_ended(&pids, script);
     }
@@ -268,7 +268,7 @@ fn a_scan_that_is_to_stop_ends_the_program_that_decodes_for_it() {
         let (dir, w) = (tempdir().unwrap(), World::new(&[]));
         w.home.put("a.heic", &bytes);
         let (program, pids) = sleeper(&dir, script);
-        let models = models_of(&default_pack()).with_heif(Some(program));
+        let models = models_of(&light_pack()).with_heif(Some(program));
         let (rates, stop) = (DeclaredRates::default(), Arc::new(AtomicBool::new(false)));
         let options =
             ScanOptions { search: search(), threads: 1, rates, memory_mb: 512, free_bytes: None, request: None };

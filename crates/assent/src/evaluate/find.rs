@@ -12,9 +12,11 @@ use assent_vision::embed::Embedding;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
+use super::groups::Groups;
 use super::labels::{Label, LabelledSet};
 use super::open_set::{Searches, gallery_sizes};
-use crate::models::{LookError, Models, Worker};
+use crate::calibrate::Calibrated;
+use crate::models::{LookError, Models, Worker, thresholds};
 use crate::searched::is_one_of;
 use crate::source::read_regular;
 use crate::walk::walk;
@@ -151,7 +153,7 @@ pub struct FindEvaluation<'a> {
 }
 
 impl<'a> FindEvaluation<'a> {
-    /// Enrols the largest face of each portrait.
+    /// Enrols the largest face of each portrait. For each of `groups` there will be figures of a gallery of its own.
     ///
     /// # Errors
     ///
@@ -162,6 +164,7 @@ impl<'a> FindEvaluation<'a> {
         models: &Models,
         set: &'a LabelledSet,
         options: FindOptions,
+        groups: Option<&Groups>,
     ) -> Result<FindEvaluation<'a>, EvaluateError> {
         if (options.threshold.is_some() || options.list) && !set.is_sample_set() {
             return Err(EvaluateError::SampleSetOnly);
@@ -196,17 +199,18 @@ impl<'a> FindEvaluation<'a> {
         if gallery.is_empty() {
             return Err(EvaluateError::NobodyEnrolled);
         }
-        let thresholds = match options.threshold {
+        // As a scan does: by the table for these very people.
+        let calibrated = Calibrated::measure(&gallery, models.pack(), options.threads);
+        let table = calibrated.as_ref().map(|c| &c.table);
+        let thresholds_of = |templates| match options.threshold {
             Some(t) => Thresholds { certain: Some(t), review: t },
-            None => models.thresholds(options.rates, gallery.len()),
+            None => thresholds(table, options.rates, templates),
         };
+        let thresholds = thresholds_of(gallery.len());
+        let alone = groups.map_or_else(|| Ok(BTreeMap::new()), |g| alone(models, options, &templates, g))?;
         let alike = |certain| gallery.look_alikes(certain, options.threads);
         let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, alike);
         let rows = models.pack().calibration().map_or(&[][..], Calibration::rows);
-        let thresholds_of = |size| match options.threshold {
-            Some(_) => thresholds,
-            None => models.thresholds(options.rates, size),
-        };
         let enrolled: Vec<usize> = (0..templates.len()).filter(|&person| templates[person].is_some()).collect();
         let searches = Searches {
             sizes: gallery_sizes(enrolled.len()).into_iter().map(|size| (size, thresholds_of(size))).collect(),
@@ -214,6 +218,7 @@ impl<'a> FindEvaluation<'a> {
             appearances: set.labels.iter().map(|label| (*label, None)).collect(),
             located_from: rows.first().map_or(thresholds.review, |(score, _)| *score),
             faces: 0,
+            alone,
         };
         let swept = |&(threshold, fmr): &(f32, f64)| Swept { threshold, fmr, counts: Counts::default() };
         let sweep = rows.iter().map(swept).collect();
@@ -349,6 +354,31 @@ impl Counts {
 
 fn name(part: Option<&std::ffi::OsStr>) -> String {
     part.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The thresholds of a gallery of each group's own people.
+fn alone(
+    models: &Models,
+    options: FindOptions,
+    templates: &[Option<Embedding>],
+    groups: &Groups,
+) -> Result<BTreeMap<String, Thresholds>, EvaluateError> {
+    let mut thresholds_of = BTreeMap::new();
+    for (group, members) in &groups.members {
+        let gallery = Gallery::new(models.pack().embedder().dimensions);
+        for &person in members {
+            if let Some(embedding) = templates.get(person).and_then(Option::as_ref) {
+                gallery.insert(Owner(person as u32), Scope::default(), embedding.values())?;
+            }
+        }
+        let calibrated = Calibrated::measure(&gallery, models.pack(), options.threads);
+        let of = match options.threshold {
+            Some(t) => Thresholds { certain: Some(t), review: t },
+            None => thresholds(calibrated.as_ref().map(|c| &c.table), options.rates, gallery.len()),
+        };
+        thresholds_of.insert(group.clone(), of);
+    }
+    Ok(thresholds_of)
 }
 
 /// The embedding of the largest face; `None` if the file is no photo or has no usable face.

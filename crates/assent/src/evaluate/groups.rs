@@ -19,6 +19,8 @@ use super::labels::{APPEARANCES_MIN, LabelledSet, PEOPLE_MIN};
 pub struct Groups {
     /// The people of each group with a label.
     pub(super) people: BTreeMap<String, BTreeSet<usize>>,
+    /// All people of each group, those without a label too.
+    pub(super) members: BTreeMap<String, BTreeSet<usize>>,
 }
 
 /// Why groups cannot be used. A person's name is never in a message: lines are counted instead.
@@ -135,7 +137,11 @@ fn check(group_of: &BTreeMap<usize, String>, labels: &[usize]) -> Result<Groups,
     if !rest.is_empty() && too_small(&rest) {
         return Err(GroupsError::RestTooSmall { people: rest.len(), appearances: appearances(&rest) });
     }
-    Ok(Groups { people })
+    let mut members: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (person, group) in group_of {
+        members.entry(group.clone()).or_default().insert(*person);
+    }
+    Ok(Groups { people, members })
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ mod verify;
 pub use find::{Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, Listed, Swept};
 pub use groups::{Groups, GroupsError};
 pub use labels::{Label, LabelledSet, LabelsError};
-pub use open_set::{AtFpir, AtThreshold, Bands, GalleryFigures, GroupFigures, OpenSet, Searches, SweepRow};
+pub use open_set::{
+    AloneFigures, AtFpir, AtThreshold, Bands, GalleryFigures, GroupFigures, OpenSet, Searches, SweepRow,
+};
 pub use pairs::{PairSet, PairsError};
 pub use rate::{Rate, searches_to_show};
 pub use verify::{Accuracy, VerifyError, VerifyOptions, VerifyReport, verify};

@@ -59,6 +59,8 @@ pub struct Searches {
     pub(super) faces: usize,
     /// The three gallery sizes with the thresholds that hold there.
     pub(super) sizes: Vec<(usize, Thresholds)>,
+    /// The thresholds that hold in a gallery of one group's people alone.
+    pub(super) alone: BTreeMap<String, Thresholds>,
 }
 
 impl fmt::Debug for Searches {
@@ -143,11 +145,22 @@ pub struct SweepRow {
     pub open: AtThreshold,
 }
 
-/// The figures of one group in the largest gallery.
+/// The figures of one group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupFigures {
     /// The group, as the table calls it.
     pub group: String,
+    /// The bands at the declared rates, in the largest gallery, which is of everybody.
+    pub bands: Bands,
+    /// The same where all are of this group, the gallery and the strangers; `None` where nobody else of it is enrolled.
+    pub alone: Option<AloneFigures>,
+}
+
+/// The figures of a gallery and of strangers who are all of one group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AloneFigures {
+    /// People in the gallery.
+    pub people: usize,
     /// The bands at the declared rates.
     pub bands: Bands,
 }
@@ -176,7 +189,7 @@ impl OpenSet {
         let mut galleries = Vec::new();
         let mut largest = Vec::new();
         for &(people, thresholds) in &searches.sizes {
-            let outcomes = searches.outcomes(people, &orders);
+            let outcomes = searches.outcomes(people, &orders, |_| true);
             let refs: Vec<&Outcomes> = outcomes.iter().collect();
             let at_fpir = STATED_FPIR.iter().map(|&fpir| at_fpir(&refs, fpir)).collect();
             galleries.push(GalleryFigures { people, bands: bands(&refs, thresholds)?, at_fpir, curve: curve(&refs) });
@@ -186,7 +199,11 @@ impl OpenSet {
         let all: Vec<&Outcomes> = largest.iter().collect();
         let of_group = |(group, people): (&String, &std::collections::BTreeSet<usize>)| {
             let own: Vec<&Outcomes> = largest.iter().filter(|o| people.contains(&o.person)).collect();
-            Some(GroupFigures { group: group.clone(), bands: bands(&own, thresholds)? })
+            Some(GroupFigures {
+                group: group.clone(),
+                bands: bands(&own, thresholds)?,
+                alone: groups.and_then(|groups| searches.alone(group, groups, &orders)),
+            })
         };
         let sweep = report.sweep.iter();
         Some(OpenSet {
@@ -221,7 +238,18 @@ impl Searches {
         }
     }
 
-    fn outcomes(&self, size: usize, orders: &[Vec<usize>]) -> Vec<Outcomes> {
+    /// The figures of a gallery and of strangers of one group.
+    fn alone(&self, group: &String, groups: &Groups, orders: &[Vec<usize>]) -> Option<AloneFigures> {
+        let members = groups.members.get(group)?;
+        let enrolled = self.enrolled.iter().filter(|person| members.contains(person)).count();
+        let people = enrolled.checked_sub(1).filter(|people| *people > 0)?;
+        let outcomes = self.outcomes(people, orders, |person| members.contains(&person));
+        let own: Vec<&Outcomes> = outcomes.iter().filter(|o| members.contains(&o.person)).collect();
+        Some(AloneFigures { people, bands: bands(&own, *self.alone.get(group)?)? })
+    }
+
+    /// What becomes of each appearance in galleries of `size` of the people who are `among` them.
+    fn outcomes(&self, size: usize, orders: &[Vec<usize>], among: impl Fn(usize) -> bool) -> Vec<Outcomes> {
         let one = |(label, scores): (&Label, &Option<Vec<f32>>)| {
             let own = self.enrolled.binary_search(&label.person).ok();
             let (Some(scores), Some(own)) = (scores, own) else {
@@ -230,7 +258,7 @@ impl Searches {
             };
             let (mut mated, mut non_mated) = (Vec::new(), Vec::new());
             for order in orders {
-                let mut others = order.iter().filter(|&&i| i != own).map(|&i| scores[i]);
+                let mut others = order.iter().filter(|&&i| i != own && among(self.enrolled[i])).map(|&i| scores[i]);
                 let best = others.by_ref().take(size - 1).fold(f32::NEG_INFINITY, f32::max);
                 mated.push(if scores[own] > best { scores[own] } else { f32::NEG_INFINITY });
                 non_mated.push(others.next().map_or(best, |last| best.max(last)));

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use assent_gallery::calibration::Calibration;
+use assent_gallery::calibration::{Calibration, MissRates};
 use assent_vision::model::{ChannelOrder, DetectorInput, DetectorSpec, EmbedderSpec, Preprocessing};
 
 use super::digest::{parse_sha256, sha256};
+use super::editions;
 use super::table::{Keys, parse_card, read_card};
 use super::{AcceptedLicences, PackError, PackKind};
 
@@ -30,6 +31,9 @@ const CALIBRATION_KEYS: &[&str] = &[
     "lfw_accuracy_mirrored",
     "known_limits",
 ];
+const GROUP_KEYS: &[&str] = &["name", "data", "people", "score", "fmr"];
+/// The most people that a card may say were compared.
+const PEOPLE_MAX: u32 = 1_000_000_000;
 
 /// The largest side of a picture that a card may ask for, pixels.
 const SIDE_PX_MAX: u32 = 4096;
@@ -57,6 +61,19 @@ pub struct FileRef {
     pub training_data: String,
 }
 
+/// How often people of one group look alike to the models.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupRates {
+    /// What people call the group.
+    pub name: String,
+    /// Where the rates come from, for people.
+    pub data: String,
+    /// How many people were compared, if that is known.
+    pub people: Option<u32>,
+    /// The false match rate within the group.
+    pub rates: Calibration,
+}
+
 /// The card of a model pack, checked; no other file has been opened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelCard {
@@ -80,13 +97,17 @@ pub struct ModelCard {
     pub embedder_file: FileRef,
     /// The score-to-FMR table; without one the pack only proposes (band `review`).
     pub calibration: Option<Calibration>,
+    /// The part of an enrolled person's faces that is missed, by score.
+    pub misses: Option<MissRates>,
+    /// Groups of people for whom the rates were measured apart.
+    pub groups: Vec<GroupRates>,
     /// Limits of the accuracy that are known, for people.
     pub known_limits: Option<String>,
     path: PathBuf,
 }
 
 impl ModelCard {
-    /// Reads and checks the card in `dir`.
+    /// Reads and checks the card in `dir`, and gives the newest edition of it that the program knows.
     ///
     /// # Errors
     ///
@@ -95,7 +116,11 @@ impl ModelCard {
     /// - As [`ModelCard::parse`].
     pub fn read(dir: &Path) -> Result<Self, PackError> {
         let (path, bytes) = read_card(dir)?;
-        Self::parse(&path, &bytes)
+        let card = Self::parse(&path, &bytes)?;
+        match editions::after(&card.card_sha256) {
+            None => Ok(card),
+            Some(newer) => Self::parse(&path, newer.as_bytes()),
+        }
     }
 
     /// Checks the card `bytes`; `path` is for the messages.
@@ -117,9 +142,14 @@ impl ModelCard {
         let (detector, detector_file) = detector(&top.table("detector")?)?;
         let (embedder, embedder_file) = embedder(&top.table("embedder")?)?;
         let measured = if top.has("calibration") { Some(top.table("calibration")?) } else { None };
-        let (calibration, known_limits) = match &measured {
-            None => (None, None),
-            Some(keys) => (Some(calibration(keys)?), optional_text(keys, "known_limits")?),
+        let (calibration, misses, groups, known_limits) = match &measured {
+            None => (None, None, Vec::new(), None),
+            Some(keys) => (
+                Some(calibration(keys, top.integer("format")?)?),
+                misses(keys)?,
+                keys.tables("group")?.iter().map(group).collect::<Result<_, _>>()?,
+                optional_text(keys, "known_limits")?,
+            ),
         };
         Ok(Self {
             name: top.file_name("name")?,
@@ -132,6 +162,8 @@ impl ModelCard {
             embedder,
             embedder_file,
             calibration,
+            misses,
+            groups,
             known_limits,
             path: path.to_owned(),
         })
@@ -270,22 +302,46 @@ fn preprocessing(keys: &Keys<'_>, sizes: &[&str]) -> Result<(String, Preprocessi
     Ok((keys.text("name")?, Preprocessing { channels, mean, scale }))
 }
 
-fn calibration(keys: &Keys<'_>) -> Result<Calibration, PackError> {
-    keys.only(CALIBRATION_KEYS)?;
+fn calibration(keys: &Keys<'_>, format: i64) -> Result<Calibration, PackError> {
+    let from_format_2: &[&str] = if format >= 2 { &["group"] } else { &[] };
+    keys.only(&[CALIBRATION_KEYS, from_format_2].concat())?;
     keys.text("data")?;
     keys.exactly("enrolment", "plain")?;
     keys.integer("impostor_pairs")?;
-    if keys.has("tmr") {
-        keys.numbers("tmr")?;
-    }
     for key in ["lfw_accuracy", "lfw_accuracy_mirrored"] {
         if keys.has(key) {
             keys.fraction(key)?;
         }
     }
-    let scores: Vec<f32> = keys.numbers("score")?.into_iter().map(|score| score as f32).collect();
-    Calibration::new(&scores, &keys.numbers("fmr")?)
+    rates(keys)
+}
+
+/// The columns `score` and `fmr`.
+fn rates(keys: &Keys<'_>) -> Result<Calibration, PackError> {
+    Calibration::new(&scores(keys)?, &keys.numbers("fmr")?)
         .map_err(|source| PackError::Calibration { card: keys.card(), source })
+}
+
+fn scores(keys: &Keys<'_>) -> Result<Vec<f32>, PackError> {
+    Ok(keys.numbers("score")?.into_iter().map(|score| score as f32).collect())
+}
+
+fn misses(keys: &Keys<'_>) -> Result<Option<MissRates>, PackError> {
+    if !keys.has("tmr") {
+        return Ok(None);
+    }
+    let refused = |source| PackError::Calibration { card: keys.card(), source };
+    MissRates::new(&scores(keys)?, &keys.numbers("tmr")?).map(Some).map_err(refused)
+}
+
+fn group(keys: &Keys<'_>) -> Result<GroupRates, PackError> {
+    keys.only(GROUP_KEYS)?;
+    Ok(GroupRates {
+        name: keys.text("name")?,
+        data: keys.text("data")?,
+        people: if keys.has("people") { Some(keys.count("people", PEOPLE_MAX)?) } else { None },
+        rates: rates(keys)?,
+    })
 }
 
 fn optional_text(keys: &Keys<'_>, key: &str) -> Result<Option<String>, PackError> {

@@ -39,13 +39,18 @@ pub enum PackError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// The card has another version than [`super::CARD_FORMAT`].
-    #[error("the card {} has format {found}, and this program reads format 1: fetch the pack that belongs to it", card.display())]
+    /// The card has a version that is not read, see [`super::PackKind::newest_format`].
+    #[error(
+        "the card {} has format {found}, and this program reads formats up to {newest}: fetch the pack that belongs to it",
+        card.display()
+    )]
     Format {
         /// The card.
         card: PathBuf,
         /// Its version.
         found: i64,
+        /// The newest version that is read.
+        newest: i64,
     },
     /// The card is of another kind of pack.
     #[error("the card {} has kind \"{found}\", and \"{wanted}\" was asked for: name a pack of that kind", card.display())]

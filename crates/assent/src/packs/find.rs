@@ -24,6 +24,14 @@ impl PackKind {
             Self::Photos => "photos",
         }
     }
+
+    /// The newest version of such a card that this program reads. It reads all before it.
+    pub fn newest_format(self) -> i64 {
+        match self {
+            Self::Models => 2,
+            Self::Photos => 1,
+        }
+    }
 }
 
 impl fmt::Display for PackKind {

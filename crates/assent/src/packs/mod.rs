@@ -18,6 +18,7 @@
 
 mod card;
 mod digest;
+mod editions;
 mod error;
 mod find;
 mod licences;
@@ -28,7 +29,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use card::{FileRef, ModelCard};
+pub use card::{FileRef, GroupRates, ModelCard};
 pub use digest::{hex, parse_sha256, sha256, sha256_of};
 pub use error::PackError;
 pub use find::{FindPacksError, FoundPack, PackKind, find_packs};
@@ -40,9 +41,6 @@ pub(crate) use rewritten::rewritten;
 
 /// Name of the card in a pack's folder.
 pub const CARD_FILE: &str = "pack.toml";
-
-/// The only version of the card that this program reads.
-pub const CARD_FORMAT: i64 = 1;
 
 /// The most that is read of a card, bytes.
 pub const CARD_BYTES_MAX: u64 = 1 << 20;

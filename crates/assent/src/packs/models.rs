@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 
-use assent_gallery::calibration::Calibration;
+use assent_gallery::calibration::{Calibration, MissRates};
 use assent_vision::model::{DetectorSpec, EmbedderSpec};
 use assent_vision::runtime::{Role, refuse_absurd};
 
@@ -91,6 +91,17 @@ impl ModelPack {
     /// The score-to-FMR table; without one the pack only proposes (band `review`).
     pub fn calibration(&self) -> Option<&Calibration> {
         self.card.calibration.as_ref()
+    }
+
+    /// The table of the harshest group of people that the card names, at each of its scores; `None` without a table.
+    pub fn harshest(&self) -> Option<Calibration> {
+        let groups = self.card.groups.iter().map(|group| &group.rates);
+        self.calibration().map(|table| table.harshest_of(groups))
+    }
+
+    /// How often faces of enrolled people are missed, if that was measured.
+    pub fn misses(&self) -> Option<&MissRates> {
+        self.card.misses.as_ref()
     }
 
     /// The licences of the detector and of the embedder, as the card writes them.

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use assent_ledger::check_file_name;
 use toml::{Table, Value};
 
-use super::{CARD_BYTES_MAX, CARD_FILE, CARD_FORMAT, PackError, PackKind};
+use super::{CARD_BYTES_MAX, CARD_FILE, PackError, PackKind};
 use crate::source::open_regular;
 
 /// The bytes of the card in `dir` and its path.
@@ -38,8 +38,9 @@ pub(super) fn parse_card(card: &Path, bytes: &[u8], wanted: PackKind) -> Result<
         .map_err(|source| PackError::CardNotToml { card: card.to_owned(), source: Box::new(source) })?;
     let reader = Keys::top(card, &table);
     let found = reader.integer("format")?;
-    if found != CARD_FORMAT {
-        return Err(PackError::Format { card: card.to_owned(), found });
+    let newest = wanted.newest_format();
+    if !(1..=newest).contains(&found) {
+        return Err(PackError::Format { card: card.to_owned(), found, newest });
     }
     let found = reader.text("kind")?;
     if found != wanted.word() {
@@ -101,6 +102,18 @@ impl<'a> Keys<'a> {
     pub(super) fn table(&self, key: &str) -> Result<Keys<'a>, PackError> {
         let table = self.get(key)?.as_table().ok_or_else(|| self.bad(key, "a table"))?;
         Ok(Keys { card: self.card, table, prefix: format!("{}.", self.path(key)) })
+    }
+
+    /// The tables of a list `[[key]]`; none without the key.
+    pub(super) fn tables(&self, key: &str) -> Result<Vec<Keys<'a>>, PackError> {
+        let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
+        let wanted = || self.bad(key, "a list of tables");
+        let list = value.as_array().ok_or_else(wanted)?;
+        let table = |(i, value): (usize, &'a Value)| {
+            let table = value.as_table().ok_or_else(wanted)?;
+            Ok(Keys { card: self.card, table, prefix: format!("{}[{i}].", self.path(key)) })
+        };
+        list.iter().enumerate().map(table).collect()
     }
 
     /// Text that is not empty.

@@ -181,6 +181,8 @@ pub struct ScanSummary {
     pub templates: usize,
     /// Templates that did not open and were left out, by id.
     pub unopened: Vec<TemplateId>,
+    /// People who could be found here, but are enrolled with other models: they were not looked for.
+    pub people_of_other_models: u64,
     /// Whether templates may have been written to swap or to a core dump: the system did not keep them from it.
     pub exposed: bool,
     /// The scores at which the bands began, if anybody was searched for.
@@ -300,9 +302,11 @@ pub fn scan(
         };
         let known = tx.known_photos(collection)?;
         let extents = Extents { known: tx.search_extents(collection)?, search: options.search };
-        Ok((about, searched, (known, extents, tx.objections(collection)?), album, locked))
+        let models = tx.template_models(Some(collection))?;
+        let of_others: u64 = models.iter().filter(|(of, _)| *of != model).map(|(_, people)| people).sum();
+        Ok((about, searched, (known, extents, tx.objections(collection)?), (album, of_others), locked))
     })?;
-    let (about, searched, (mut known, extents, apart), album, locked) = begin.into_inner();
+    let (about, searched, (mut known, extents, apart), (album, of_others), locked) = begin.into_inner();
     let searched = searched.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let listing = folder.list()?;
@@ -310,6 +314,7 @@ pub fn scan(
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
     let mut summary = ScanSummary::begun(&listing, locked, searched.as_ref());
+    summary.people_of_other_models = if searched.is_some() && album.is_none() { of_others } else { 0 };
     let again = if album.is_some() { BTreeMap::new() } else { extents.again(&known) };
     extents.mark(&mut known, &again, models.heif().is_some());
     summary.searched_better = extents.better(&known, &again);

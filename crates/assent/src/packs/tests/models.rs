@@ -17,7 +17,7 @@ fn default_card() -> String {
 #[test]
 fn the_default_pack_loads() {
     let pack = ModelPack::load(&shared("models/default"), &AcceptedLicences::none()).unwrap();
-    assert_eq!((pack.name(), pack.version()), ("default", "2026.11"));
+    assert_eq!((pack.name(), pack.version()), ("light", "2026.12"));
     assert_eq!(pack.licences(), ["MIT", "Apache-2.0"]);
     assert_eq!((pack.detector_bytes.len(), pack.embedder_bytes.len()), (237_823, 4_446_573));
     let detector = pack.detector();
@@ -61,6 +61,48 @@ fn the_opencv_card_only_proposes_and_has_a_fixed_input() {
     card.check_licences(&AcceptedLicences::none()).unwrap();
 }
 
+#[test]
+fn a_published_card_is_used_in_its_newest_edition() {
+    for (folder, name) in [("models/sface", "sface"), ("models/default", "light")] {
+        let path = shared(folder).join(CARD_FILE);
+        let bytes = fs::read(&path).unwrap();
+        let (older, newer) = (ModelCard::parse(&path, &bytes).unwrap(), ModelCard::read(&shared(folder)).unwrap());
+        assert_eq!((newer.name.as_str(), newer.version.as_str()), (name, "2026.12"));
+        // It says more about the same networks, run in the same way.
+        assert_eq!(newer.model_sha256(), older.model_sha256());
+        assert_eq!((&newer.detector, &newer.detector_file), (&older.detector, &older.detector_file));
+        assert_eq!((&newer.embedder, &newer.embedder_file), (&older.embedder, &older.embedder_file));
+        assert_eq!((newer.groups.len(), older.groups.len()), (4, 0));
+        assert!(newer.misses.is_some() && newer.known_limits.is_some());
+        // Whoever edited a card means what it says.
+        let edited = [bytes.as_slice(), b"\n"].concat();
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(CARD_FILE), &edited).unwrap();
+        assert_eq!(ModelCard::read(dir.path()).unwrap().groups, []);
+    }
+}
+
+#[test]
+fn i9_a_card_names_groups_with_rates_of_their_own() {
+    const GROUP: &str = "[[calibration.group]]\nname = \"n\"\ndata = \"d\"\nscore = [0.4, 0.5]\nfmr = [1e-3, 1e-4]\n";
+    let with = |format: &str, group: &str| {
+        let card = default_card().replacen("format = 1", format, 1) + group;
+        ModelCard::parse(Path::new("p/pack.toml"), card.as_bytes())
+    };
+    let good = with("format = 2", GROUP).unwrap();
+    assert_eq!((good.groups.len(), good.groups[0].people), (1, None));
+    let check = |flaw: &str, format: &str, (from, to): (&str, &str), message: &str| {
+        let error = with(format, &GROUP.replace(from, to)).map(|_| ()).expect_err(flaw).to_string();
+        assert!(error.contains(message), "{flaw}: {error}");
+    };
+    check("in the format before", "format = 1", ("", ""), "unknown key calibration.group");
+    check("no name", "format = 2", ("name = \"n\"\n", ""), "lacks the key calibration.group[0].name");
+    check("unknown key", "format = 2", ("data", "tmr = [1]\ndata"), "unknown key calibration.group[0].tmr");
+    check("nobody", "format = 2", ("data", "people = 0\ndata"), "calibration.group[0].people must be a whole number");
+    check("rates that rise", "format = 2", ("[1e-3, 1e-4]", "[1e-4, 1e-3]"), "[calibration] of the card");
+    check("no list", "format = 2", ("[[calibration.group]]", "[calibration.group]"), "must be a list of tables");
+}
+
 /// Checks that the default card, with `from` replaced by `to`, is refused with a message that ends in `message`.
 fn check_card(flaw: &str, from: &str, to: &str, message: &str) {
     let card = default_card();
@@ -73,7 +115,7 @@ fn check_card(flaw: &str, from: &str, to: &str, message: &str) {
 /// The flaw, what is replaced in the default card, by what, and a part of the refusal.
 const BROKEN_CARDS: &[(&str, &str, &str, &str)] = &[
     ("not toml", "format = 1", "format 1", "is not TOML"),
-    ("newer format", "format = 1", "format = 2", "has format 2, and this program reads format 1"),
+    ("newer format", "format = 1", "format = 3", "has format 3, and this program reads formats up to 2"),
     ("format as text", "format = 1", "format = \"1\"", "format must be a whole number"),
     ("format missing", "format = 1\n", "", "lacks the key format"),
     ("photos for models", "kind = \"models\"", "kind = \"photos\"", "kind \"photos\", and \"models\" was asked for"),
