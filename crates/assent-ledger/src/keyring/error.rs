@@ -10,7 +10,7 @@ use crate::id::SubjectId;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
     /// There is no file at this path.
-    #[error("there is no key ring at {}; put the vault's key ring there or name its place", path.display())]
+    #[error("there is no key ring at {}; put the vault's key ring there or name its place with --key-ring", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,

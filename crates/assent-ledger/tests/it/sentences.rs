@@ -32,7 +32,7 @@ fn a_vault_that_does_not_open_says_why_and_what_to_do() {
         (
             "missing ring",
             |h| fs::remove_file(&h.place.ring).unwrap(),
-            "there is no key ring at ~/keys/ring; put the vault's key ring there or name its place",
+            "there is no key ring at ~/keys/ring; put the vault's key ring there or name its place with --key-ring",
         ),
         (
             "wrong ring",
