@@ -271,6 +271,23 @@ impl Tx<'_> {
         self.rows(sql, args![collection, tag])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
     }
 
+    /// The photos of a collection that show the picture with this SHA-256, by id, with the orientation that their files state
+    /// ([`PictureOf::orientation`]).
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn photos_with_picture(
+        &self,
+        collection: CollectionId,
+        picture_sha256: [u8; 32],
+    ) -> Result<Vec<(PhotoId, u8)>, TxError> {
+        let tag = self.collection_key(collection).mac(PICTURE, &picture_sha256);
+        let sql = "SELECT id, orientation FROM photos WHERE collection_id = $1 AND picture_tag = $2 ORDER BY id";
+        let rows = self.rows(sql, args![collection, tag])?;
+        rows.iter().map(|row| Ok((PhotoId(row.int(0)?), row.int(1)? as u8))).collect()
+    }
+
     /// Whether a collection has a photo with this content.
     ///
     /// # Errors

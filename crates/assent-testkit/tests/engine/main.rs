@@ -16,6 +16,7 @@ mod odd_files;
 mod odd_pictures;
 mod on_request;
 mod rescan;
+mod searched_again;
 mod secrecy;
 mod verifying;
 mod what_it_shows;

@@ -11,14 +11,13 @@ use std::time::Duration;
 use assent::heif::HeifProgram;
 use assent::models::{LookError, Worker};
 use assent::portrait::{PortraitGate, embed_portrait};
-use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan};
+use assent::scan::{ScanOptions, ScanWatch, scan};
 use assent::{DeclaredRates, Frame, Posture, SearchOptions};
 use assent_testkit::{T0, World, jpeg, light_pack, models, models_of, open, portrait_names};
-use assent_vision::geometry::QuarterTurn;
 use assent_vision::resize::resize;
 use tempfile::{TempDir, tempdir};
 
-use super::{DESERT, TRIO, WALZ, photo, portrait};
+use super::{TRIO, WALZ, photo, portrait};
 
 /// The search of a scan, upright.
 fn search() -> SearchOptions {
@@ -125,32 +124,6 @@ fn refused(worker: &mut Worker, bytes: &[u8]) -> String {
         Err(LookError::Decode(e)) => e.code().to_owned(),
         other => format!("{other:?}"),
     }
-}
-
-/// As `scan`, searching as `search` says.
-fn scan_as(w: &World, search: SearchOptions) -> ScanSummary {
-    let (rates, memory_mb) = (DeclaredRates::default(), 512);
-    let options = ScanOptions { search, threads: 1, rates, memory_mb, free_bytes: None, request: None };
-    let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
-    scan(&w.ledger, models(), w.collection, options, watch).unwrap()
-}
-
-#[test]
-fn turned_people_are_found_by_the_scan_that_looks_for_them() {
-    let w = World::new(&[DESERT]);
-    w.home.put("turned.jpg", &jpeg(&open(&photo(WALZ)).turned(QuarterTurn::Clockwise)));
-    let upright = SearchOptions { side_px: 800, ..search() };
-    let any_way_up = SearchOptions { posture: Posture::AnyWayUp, ..upright };
-    let faces = || w.known().iter().map(|k| k.faces).sum::<u32>();
-    let work = |s: &ScanSummary| [s.looked_at, s.unchanged, s.searched_better];
-    assert_eq!(work(&scan_as(&w, upright)), [2, 0, 0]);
-    assert_eq!(work(&scan_as(&w, upright)), [0, 2, 0], "nothing more to see");
-    assert_eq!((work(&scan_as(&w, any_way_up)), faces()), ([2, 0, 0], 1), "turned faces, too");
-    assert_eq!((work(&scan_as(&w, upright)), faces()), ([0, 2, 2], 1), "it would see less");
-    // More in one respect and less in another: nobody is lost.
-    let larger = SearchOptions { side_px: 1000, ..upright };
-    assert_eq!((work(&scan_as(&w, larger)), faces()), ([2, 0, 0], 1));
-    assert_eq!((work(&scan_as(&w, any_way_up)), faces()), ([0, 2, 2], 1));
 }
 
 /// The picture with EXIF data that say how the camera was held.

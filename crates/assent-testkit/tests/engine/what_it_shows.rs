@@ -56,7 +56,7 @@ fn object(w: &World, path: &str) -> FaceBox {
 }
 
 /// How much of a box differs between a picture and the file that it was made of, 0 to 1.
-fn covered(f: &FoundPhoto, b: &FaceBox) -> f32 {
+pub(crate) fn covered(f: &FoundPhoto, b: &FaceBox) -> f32 {
     let (drawn, plain) =
         (picture(f, CoverStyle::Solid, &PhotoDecoder::default()).unwrap(), open(&fs::read(&f.file).unwrap()));
     let (mut all, mut other) = (0, 0);
@@ -84,7 +84,7 @@ fn rename(w: &World, from: &str, to: &str) {
 }
 
 /// Another name, and written anew on the way.
-fn anew(w: &World, to: &str, file: &[u8]) {
+pub(crate) fn anew(w: &World, to: &str, file: &[u8]) {
     fs::remove_file(w.home.photos.join("a.jpg")).unwrap();
     w.home.put(to, file);
 }

@@ -2,10 +2,11 @@
 //!
 //! A photo that was searched at a smaller side, for upright faces alone, or only where a smaller picture showed something, is
 //! searched again by a scan that would see more; in no respect for less than before, so that nobody is lost. A scan that
-//! would see less leaves it as it is. Of photos that were scanned before format 6 it is not known how; they are taken as
+//! would see less leaves it as it is; where it has to look again, because the file was rated, captioned or renamed, it
+//! looks for no less than before either. Of photos that were scanned before format 6 it is not known how; they are taken as
 //! searched by the defaults of that time: a longest side of 1600 pixels, any way up, coarse to fine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assent_ledger::{KnownPhoto, PhotoId, SearchExtent};
 use assent_vision::decode::TOO_MUCH_MEMORY;
@@ -32,21 +33,28 @@ impl Extents {
     }
 
     /// How many photos were searched for more than now, and stay as they are.
-    pub(super) fn better(&self, known: &[KnownPhoto], again: &BTreeMap<PhotoId, SearchOptions>) -> usize {
-        let stays = |k: &&KnownPhoto| k.failure.is_none() && !again.contains_key(&k.id);
+    pub(super) fn better(&self, known: &[KnownPhoto], again: &BTreeSet<PhotoId>) -> usize {
+        let stays = |k: &&KnownPhoto| k.failure.is_none() && !again.contains(&k.id);
         known.iter().filter(stays).filter(|k| self.is_less(k.id, (k.width, k.height))).count()
     }
 
-    /// How the photos are searched again of which this scan would see more.
-    pub(super) fn again(&self, known: &[KnownPhoto]) -> BTreeMap<PhotoId, SearchOptions> {
+    /// The photos of which this scan would see more.
+    pub(super) fn again(&self, known: &[KnownPhoto]) -> BTreeSet<PhotoId> {
         let readable = known.iter().filter(|k| k.failure.is_none());
-        readable.filter_map(|k| Some((k.id, self.more(k.id, (k.width, k.height))?))).collect()
+        readable.filter(|k| self.is_more(k.id, (k.width, k.height))).map(|k| k.id).collect()
+    }
+
+    /// How the photos are searched that were searched for more in any respect than this scan searches for.
+    pub(super) fn searches(&self, known: &[KnownPhoto]) -> BTreeMap<PhotoId, SearchOptions> {
+        let readable = known.iter().filter(|k| k.failure.is_none());
+        let searches = readable.map(|k| (k.id, self.no_less(k.id, (k.width, k.height))));
+        searches.filter(|(_, search)| *search != self.search).collect()
     }
 
     /// Marks photos that are looked at again although their files are as they were: those of which this scan would see
     /// more, and those that could not be read for a reason that lay not in the file, or may not lie there any more. They are
     /// done as those are that other networks scanned.
-    pub(super) fn mark(&self, known: &mut [KnownPhoto], again: &BTreeMap<PhotoId, SearchOptions>, has_heif: bool) {
+    pub(super) fn mark(&self, known: &mut [KnownPhoto], again: &BTreeSet<PhotoId>, has_heif: bool) {
         for k in known {
             let tries_again = k.failure.as_deref().is_some_and(|code| match code {
                 TOO_MUCH_MEMORY | "decoder-gave-up" => true,
@@ -54,29 +62,44 @@ impl Extents {
                 // Before format 6 other files were refused than now.
                 _ => !self.known.contains_key(&k.id),
             });
-            if tries_again || again.contains_key(&k.id) {
+            if tries_again || again.contains(&k.id) {
                 k.scanned_with = [0; 32];
             }
         }
     }
 
-    /// How a photo of this width and height is searched again, if this scan would see more of it.
-    pub(super) fn more(&self, photo: PhotoId, size: (u32, u32)) -> Option<SearchOptions> {
-        let before = self.before(photo, size);
-        let now = extent_of(self.search, size);
-        if before.includes(now) {
-            return None;
-        }
-        // A photo that was searched at more than its shape asks for was searched so on somebody's word.
-        let side_px = if before.side_px > now.side_px { before.side_px } else { self.search.side_px };
+    /// Whether this scan would see more of a photo of this width and height than was seen before.
+    fn is_more(&self, photo: PhotoId, size: (u32, u32)) -> bool {
+        !self.before(photo, size).includes(extent_of(self.search, size))
+    }
+
+    /// How a photo of this width and height is searched again: as this scan searches, and for no less than before.
+    fn no_less(&self, photo: PhotoId, size: (u32, u32)) -> SearchOptions {
+        let (before, now) = (self.before(photo, size), extent_of(self.search, size));
+        // A search whose side is larger in this proportion is usually enough; a photo that was searched at more than its
+        // shape asks for was searched so on somebody's word.
+        let scaled = u64::from(self.search.side_px) * u64::from(before.side_px);
+        let scaled = scaled.div_ceil(u64::from(now.side_px.max(1))) as u32;
+        let is_enough =
+            |side_px: &u32| SearchOptions { side_px: *side_px, ..self.search }.side_of(size) >= before.side_px;
+        let side_px = [self.search.side_px, scaled].into_iter().find(is_enough).unwrap_or(before.side_px);
         let posture = if before.any_way_up { Posture::AnyWayUp } else { self.search.posture };
         let thoroughness = if before.exhaustive { Thoroughness::Exhaustive } else { self.search.thoroughness };
-        Some(SearchOptions { side_px, posture, thoroughness })
+        SearchOptions { side_px, posture, thoroughness }
     }
 
     /// Whether this scan would see less of a photo than was seen before.
-    pub(super) fn is_less(&self, photo: PhotoId, size: (u32, u32)) -> bool {
+    fn is_less(&self, photo: PhotoId, size: (u32, u32)) -> bool {
         !extent_of(self.search, size).includes(self.before(photo, size))
+    }
+}
+
+/// The search that finds what either of two finds.
+pub(super) fn union(a: SearchOptions, b: SearchOptions) -> SearchOptions {
+    SearchOptions {
+        side_px: a.side_px.max(b.side_px),
+        posture: if b.posture == Posture::AnyWayUp { b.posture } else { a.posture },
+        thoroughness: if b.thoroughness == Thoroughness::Exhaustive { b.thoroughness } else { a.thoroughness },
     }
 }
 
@@ -106,15 +129,11 @@ mod tests {
         let check = |name: &str, size: (u32, u32), before: Option<SearchOptions>, now: SearchOptions, expected| {
             let known = before.map(|before| (PhotoId(1), extent_of(before, size))).into_iter().collect();
             let extents = Extents { known, search: now };
-            let more = extents.more(PhotoId(1), size);
-            assert_eq!(more, expected, "{name}");
-            if let Some(more) = more {
-                let after = extent_of(more, size);
-                assert!(
-                    after.includes(extent_of(now, size)) && after.includes(extents.before(PhotoId(1), size)),
-                    "{name}"
-                );
-            }
+            let search = extents.no_less(PhotoId(1), size);
+            assert_eq!(extents.is_more(PhotoId(1), size).then_some(search), expected, "{name}");
+            // Also where it looks again for another reason.
+            let after = extent_of(search, size);
+            assert!(after.includes(extent_of(now, size)) && after.includes(extents.before(PhotoId(1), size)), "{name}");
         };
         check("the same", PHOTO, Some(USUAL), USUAL, None);
         check("upright first", PHOTO, Some(UPRIGHT), USUAL, Some(USUAL));
@@ -138,6 +157,23 @@ mod tests {
         check("before format 6", PHOTO, None, USUAL, None);
         check("a panorama before format 6", SCHOOL, None, USUAL, Some(USUAL));
         check("a panorama", SCHOOL, Some(USUAL), USUAL, None);
+        check(
+            "a panorama, after larger",
+            SCHOOL,
+            Some(LARGER),
+            THOROUGH,
+            Some(SearchOptions { side_px: 3001, ..THOROUGH }),
+        );
+    }
+
+    #[test]
+    fn the_union_of_two_searches_finds_what_either_finds() {
+        let all = [UPRIGHT, USUAL, THOROUGH, LARGER];
+        for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (*a, *b))) {
+            let both = extent_of(union(a, b), PHOTO);
+            assert!(both.includes(extent_of(a, PHOTO)) && both.includes(extent_of(b, PHOTO)), "{a:?}, {b:?}");
+            assert_eq!(union(a, a), a);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! plan:   list the folder -> what is new, changed, moved, gone, or has not met the newest templates; newest first
 //! see:    per photo, in parallel
 //!           new or changed: read, hash, decode, detect, leave out who was set apart; with a gallery: align, embed,
-//!                           search, assign
+//!                           search, assign; a picture that was searched for more before is searched for no less
 //!           touched:        read, hash; if it is another file, as a changed one
 //!           not met:        the same, but the detector looks at the known faces alone
 //!           not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
@@ -29,7 +29,7 @@ mod store;
 pub(crate) use plan::moved_photos;
 pub use see::face_box;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -315,7 +315,8 @@ pub fn scan(
     }
     let mut summary = ScanSummary::begun(&listing, locked, searched.as_ref());
     summary.people_of_other_models = if searched.is_some() && album.is_none() { of_others } else { 0 };
-    let again = if album.is_some() { BTreeMap::new() } else { extents.again(&known) };
+    let again = if album.is_some() { BTreeSet::new() } else { extents.again(&known) };
+    let searches = extents.searches(&known);
     extents.mark(&mut known, &again, models.heif().is_some());
     summary.searched_better = extents.better(&known, &again);
     let now = (watch.now)();
@@ -329,8 +330,6 @@ pub fn scan(
         searched: searched.as_ref(),
         began,
         alone: album.is_some(),
-        search: options.search,
-        again: &again,
         apart_faces: &apart_faces,
         absent: plan.absent.clone(),
         passed_over_new: plan.passes_over_new,
@@ -349,7 +348,7 @@ pub fn scan(
             searched: searched.as_ref(),
             album: album.as_ref(),
             search: options.search,
-            again: &again,
+            searches: &searches,
             stop: watch.stop,
             apart: &apart,
             apart_faces: &apart_faces,

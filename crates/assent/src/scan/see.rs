@@ -12,13 +12,14 @@ use assent_ledger::{
 use assent_vision::caught::caught;
 use assent_vision::crop;
 use assent_vision::decode::capture_time;
-use assent_vision::detect::{Detected, Detection, SearchOptions};
+use assent_vision::detect::{Detected, Detection, Posture, SearchOptions};
 use assent_vision::geometry::{QuarterTurn, Rect};
 use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 
 use super::ScanError;
 use super::ahead::Content;
+use super::extent::union;
 use super::plan::{Task, Work};
 use crate::budget::Budget;
 use crate::copies::ApartFace;
@@ -78,6 +79,8 @@ impl Seen {
 /// What the search for faces found.
 pub(super) struct Look {
     pub(super) sha256: [u8; 32],
+    /// How it was searched.
+    pub(super) search: SearchOptions,
     /// What it shows; `None` if it was not decoded.
     pub(super) picture: Option<PictureOf>,
     pub(super) width: u32,
@@ -104,8 +107,8 @@ pub(super) struct Eyes<'a> {
     /// The most memory that one photo may take.
     pub(super) picture_bytes: u64,
     pub(super) searched: Option<&'a Searched>,
-    /// How those are that were searched for less before.
-    pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
+    /// How those are that were searched for more before: for no less.
+    pub(super) searches: &'a BTreeMap<PhotoId, SearchOptions>,
     /// Set when the scan is to end.
     pub(super) stop: &'a Arc<AtomicBool>,
     /// What was set apart in the collection.
@@ -157,7 +160,8 @@ impl Eyes<'_> {
                 *worker = self.worker()?;
                 match task.work {
                     Work::Look { known: None } => {
-                        Ok(Seen::Looked(failed([0; 32], DAMAGED, Taken::by_file(task.file.modified))))
+                        let taken = Taken::by_file(task.file.modified);
+                        Ok(Seen::Looked(failed([0; 32], DAMAGED, taken, self.search)))
                     }
                     _ => Ok(Seen::Unread),
                 }
@@ -177,10 +181,7 @@ impl Eyes<'_> {
         content: Content,
         memory: &Budget,
     ) -> Result<Seen, ScanError> {
-        worker.search = match task.work {
-            Work::Look { known: Some(photo) } => self.again.get(&photo).copied().unwrap_or(self.search),
-            _ => self.search,
-        };
+        worker.search = task.work.known().map_or(self.search, |photo| self.search_of(photo));
         let file = match content {
             Content::File(file) => file,
             Content::Crops(kept) => {
@@ -196,7 +197,7 @@ impl Eyes<'_> {
             (Ok(bytes), _) => bytes,
             (Err(why), Work::Look { known: None }) => {
                 let taken = Taken::by_file(task.file.modified);
-                return Ok(Seen::Looked(failed([0; 32], why.code(), taken)));
+                return Ok(Seen::Looked(failed([0; 32], why.code(), taken, self.search)));
             }
             (Err(_), _) => return Ok(Seen::Unread),
         };
@@ -204,18 +205,54 @@ impl Eyes<'_> {
         if self.album.is_some_and(|album| task.undated && !album.holds(&task.file.path, &taken)) {
             return Ok(Seen::OutsideAlbum);
         }
+        let seen = {
+            let _share = memory.take(worker.bytes_needed(&bytes));
+            self.see_file(worker, task.work, &bytes, taken)?
+        };
+        // What a photo shows is known once it was decoded.
+        let Seen::Looked(Look { sha256, picture: Some(picture), .. }) = seen else { return Ok(seen) };
+        let search = self.search_of_picture(picture, worker.search)?;
+        if search == worker.search {
+            return Ok(seen);
+        }
+        worker.search = search;
         let _share = memory.take(worker.bytes_needed(&bytes));
-        match task.work {
-            Work::Look { .. } => self.look(worker, &bytes, (sha256(&bytes), taken)),
+        self.look(worker, &bytes, (sha256, taken))
+    }
+
+    /// How a known photo is searched.
+    fn search_of(&self, photo: PhotoId) -> SearchOptions {
+        self.searches.get(&photo).copied().unwrap_or(self.search)
+    }
+
+    /// How a picture is searched that a `search` was about to search: for no less than it was as any known photo, so that no
+    /// face is lost that is known of it. One that was held otherwise then is searched any way up: its faces are turned now.
+    fn search_of_picture(&self, picture: PictureOf, search: SearchOptions) -> Result<SearchOptions, ScanError> {
+        if self.searches.is_empty() && search.posture == Posture::AnyWayUp {
+            return Ok(search);
+        }
+        let known = |tx: &Tx<'_>| tx.photos_with_picture(self.about.id, picture.sha256);
+        let known = self.ledger.run_tx("look for a picture", self.now, known)?.into_inner();
+        Ok(known.into_iter().fold(search, |search, (photo, orientation)| {
+            let search = union(search, self.search_of(photo));
+            let posture = if orientation == picture.orientation { search.posture } else { Posture::AnyWayUp };
+            SearchOptions { posture, ..search }
+        }))
+    }
+
+    /// Does what is to be done with a photo whose file was read.
+    fn see_file(&self, worker: &mut Worker, work: Work, bytes: &[u8], taken: Taken) -> Result<Seen, ScanError> {
+        match work {
+            Work::Look { .. } => self.look(worker, bytes, (sha256(bytes), taken)),
             Work::Check { photo } => {
-                let sha256 = sha256(&bytes);
+                let sha256 = sha256(bytes);
                 let same = |tx: &Tx<'_>| tx.is_content_of(self.about.id, photo, sha256);
                 if self.ledger.run_tx("compare a file", self.now, same)?.into_inner() {
                     return Ok(Seen::Same { photo });
                 }
-                self.look(worker, &bytes, (sha256, taken))
+                self.look(worker, bytes, (sha256, taken))
             }
-            Work::Rematch { photo } | Work::RematchCrops { photo, .. } => self.rematch(worker, &bytes, (photo, taken)),
+            Work::Rematch { photo } | Work::RematchCrops { photo, .. } => self.rematch(worker, bytes, (photo, taken)),
         }
     }
 
@@ -223,7 +260,7 @@ impl Eyes<'_> {
     fn look(&self, worker: &mut Worker, bytes: &[u8], (sha256, taken): ([u8; 32], Taken)) -> Result<Seen, ScanError> {
         let mut looked = match worker.look(bytes) {
             Ok(looked) => looked,
-            Err(LookError::Decode(e)) => return Ok(Seen::Looked(failed(sha256, e.code(), taken))),
+            Err(LookError::Decode(e)) => return Ok(Seen::Looked(failed(sha256, e.code(), taken, worker.search))),
             Err(LookError::Inference(e)) => return Err(e.into()),
         };
         let picture = picture_of(looked.file.bytes(), &looked.decoded);
@@ -243,7 +280,8 @@ impl Eyes<'_> {
         let answers = self.answers(worker, cuts)?;
         let (width, height) = looked.size();
         worker.reuse(looked);
-        Ok(Seen::Looked(Look { sha256, picture: Some(picture), width, height, outcome, taken, answers, copied, crops }))
+        let (search, picture) = (worker.search, Some(picture));
+        Ok(Seen::Looked(Look { sha256, search, picture, width, height, outcome, taken, answers, copied, crops }))
     }
 
     /// Which of the faces were cut from a picture in which they were set apart. Pictures are compared, and no people.
@@ -346,10 +384,11 @@ fn taken(bytes: &[u8], file: &PhotoFile, now: Timestamp) -> Taken {
     by_camera.filter(|taken| taken.at.0 <= now.0 + AHEAD_MS).unwrap_or_else(|| Taken::by_file(file.modified))
 }
 
-fn failed(sha256: [u8; 32], code: &str, taken: Taken) -> Look {
+fn failed(sha256: [u8; 32], code: &str, taken: Taken, search: SearchOptions) -> Look {
     let outcome = Outcome::Failed(code.to_owned());
     Look {
         sha256,
+        search,
         picture: None,
         width: 0,
         height: 0,

@@ -7,7 +7,6 @@ use assent_ledger::{
     Collection, EventKind, FaceBox, FaceId, Ledger, Matching, NewPhoto, NewSighting, Outcome, PhotoId, Reference,
     ScanUse, SubjectId, Timestamp, Tx, TxError,
 };
-use assent_vision::detect::SearchOptions;
 
 use super::extent::extent_of;
 use super::plan::Task;
@@ -30,10 +29,6 @@ pub(super) struct Store<'a> {
     pub(super) began: Timestamp,
     /// Whether one person was looked for alone, on their own request.
     pub(super) alone: bool,
-    /// How photos are searched.
-    pub(super) search: SearchOptions,
-    /// How those are that were searched for less before.
-    pub(super) again: &'a BTreeMap<PhotoId, SearchOptions>,
     /// The faces that were set apart, as [`Look::copied`] numbers them.
     pub(super) apart_faces: &'a [ApartFace],
     /// Known photos whose files are not there, and that were not found elsewhere until now.
@@ -161,7 +156,7 @@ impl Store<'_> {
         look: &Look,
         stored: &mut Stored,
     ) -> Result<(), TxError> {
-        let (file, known) = (task.file, task.work.known());
+        let file = task.file;
         // A copy is no move: only a photo whose own file is not there may lie here now.
         if let Some(picture) = look.picture.filter(|_| !self.absent.is_empty()) {
             let free = |photo| self.absent.contains(&photo) && !stored.moved.contains(&photo);
@@ -182,8 +177,7 @@ impl Store<'_> {
             scanned_with: self.model,
             matched_epoch: self.searched.map(Searched::epoch),
         })?;
-        let search = known.and_then(|old| self.again.get(&old)).copied().unwrap_or(self.search);
-        tx.set_search_extent(photo.id, extent_of(search, (look.width, look.height)))?;
+        tx.set_search_extent(photo.id, extent_of(look.search, (look.width, look.height)))?;
         tx.set_taken(photo.id, look.taken)?;
         if self.about.keep_crops {
             let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
