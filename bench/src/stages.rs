@@ -225,7 +225,7 @@ impl Pieces {
             };
             if let Ok(crop) = self.embedder.align(picture, scale, face) {
                 let size = (decoded.size.0 as f32, decoded.size.1 as f32);
-                std::hint::black_box(quality::measure(face, &crop, size));
+                std::hint::black_box(quality::measure(face, (&crop, quality::EYES_PX), size));
                 crops.push(crop);
                 areas.push(face.bounds.area());
             }
