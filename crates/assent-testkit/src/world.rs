@@ -234,6 +234,23 @@ impl World {
         Ok(with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, progress, T0))?[0])
     }
 
+    /// Puts somebody on the roster and enrols them from a sample portrait, with other models.
+    pub fn enrol_with(&self, models: &Models, handle: &str, portrait: &str) -> SubjectId {
+        let subject = self.subject(handle);
+        let picture = fs::read(crew().join("portraits").join(format!("{portrait}.jpg"))).unwrap();
+        let enrolment = Enrolment {
+            subject,
+            consents: &[self.to_be_found()],
+            evidence: &self.paper(),
+            notice_sha256: sha256(NOTICE.as_bytes()),
+            valid_until: at(30),
+            pictures: &[("portrait".to_owned(), picture)],
+        };
+        let mut worker = models.worker(SEARCH).unwrap();
+        enrol(&self.ledger, models, &mut worker, &enrolment, &mut |_, _| {}, T0).unwrap();
+        subject
+    }
+
     /// Puts somebody on the roster and enrols them from a sample portrait.
     pub fn enrol(&self, handle: &str, portrait: &str) -> (SubjectId, GrantId) {
         let subject = self.subject(handle);

@@ -49,7 +49,16 @@ pub struct Basis {
 #[derive(Clone, Copy, Debug)]
 pub struct Matching<'tx> {
     pub(super) collection: CollectionId,
+    pub(super) model: Option<[u8; 32]>,
     brand: Brand<'tx>,
+}
+
+impl Matching<'_> {
+    /// Compares by templates of this model alone: what was found of people who have none of it stays as it is.
+    #[must_use]
+    pub fn of_model(self, model_sha256: [u8; 32]) -> Self {
+        Self { model: Some(model_sha256), ..self }
+    }
 }
 
 impl Basis {
@@ -187,7 +196,7 @@ impl<'tx> Tx<'tx> {
     /// - [`TxError::Database`] if the database refuses.
     pub fn matching(&self, id: CollectionId) -> Result<Matching<'tx>, TxError> {
         let about = self.matched_collection(id)?;
-        Ok(Matching { collection: about.id, brand: PhantomData })
+        Ok(Matching { collection: about.id, model: None, brand: PhantomData })
     }
 
     /// A collection in which faces may be compared: always, or when somebody asks.

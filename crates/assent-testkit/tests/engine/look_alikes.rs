@@ -3,9 +3,9 @@
 use assent::DeclaredRates;
 use assent::ledger::{Band, SubjectId};
 use assent::searched::{Opening, Searched};
-use assent_testkit::{World, models};
+use assent_testkit::{T0, World, light, models, scan_with};
 
-use crate::WALZ;
+use crate::{TRIO, WALZ};
 
 fn bands(w: &World, subject: SubjectId) -> Vec<Band> {
     w.find(subject).iter().map(|found| found.band).collect()
@@ -72,4 +72,22 @@ fn i9_a_collection_starts_from_the_harshest_group_and_follows_its_own_people() {
         w.withdraw(grant);
     }
     assert_eq!(open(&w).thresholds(), few.thresholds());
+}
+
+#[test]
+fn people_of_two_packs_are_found_side_by_side_each_by_scores_of_their_own() {
+    let w = World::new(&[WALZ, TRIO]);
+    let walz = w.enrol_with(light(), "walz", "carl-walz");
+    let (krikalev, _) = w.enrol("krikalev", "sergei-krikalev");
+    let scan = |models| {
+        let summary = scan_with(&w.ledger, models, w.collection, 1, &|| T0, &mut |_, _| {}).unwrap();
+        assert_eq!((summary.templates, summary.people_of_other_models), (1, 1));
+    };
+    scan(models());
+    assert_eq!((bands(&w, walz).len(), bands(&w, krikalev).len()), (0, 1));
+    // A scan with one pack looks at every photo anew, and leaves what the other one found.
+    for models in [light(), models(), light()] {
+        scan(models);
+        assert_eq!((bands(&w, walz).len(), bands(&w, krikalev).len()), (1, 1));
+    }
 }

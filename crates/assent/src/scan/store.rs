@@ -120,7 +120,7 @@ impl Store<'_> {
     fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
         let mut stored = Stored::default();
         let searched = match self.searched {
-            Some(searched) => Some((searched, tx.matching(self.about.id)?)),
+            Some(searched) => Some((searched, tx.matching(self.about.id)?.of_model(self.model))),
             None => None,
         };
         for (task, seen) in batch {
