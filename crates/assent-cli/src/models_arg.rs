@@ -50,6 +50,16 @@ pub(crate) enum LoadModelsError {
     /// The pack or the library.
     #[error(transparent)]
     Models(#[from] ModelsError),
+    /// The people of the vault are enrolled with models that are not there.
+    #[error(
+        "the people in this vault are enrolled with models whose pack is not in {}; put it there, or name the pack that is \
+         to be used with --pack",
+        list(roots)
+    )]
+    OtherModels {
+        /// Where it was looked for.
+        roots: Vec<PathBuf>,
+    },
     /// The vault does not say which models its people are enrolled with.
     #[error(transparent)]
     Ledger(#[from] TxError),
@@ -74,13 +84,14 @@ impl ModelPlaces {
         self.load_pack(&self.find(PackKind::Models, self.pack.as_deref(), &[DEFAULT_PACK, "default"], next)?)
     }
 
-    /// The models for a vault: those of `--pack`, else those with which most of its people are enrolled if their pack is
-    /// there, else as [`load`](Self::load). So nobody is lost from one day to the next because another pack became the
+    /// The models for a vault: those of `--pack`, else those with which most of its people are enrolled, and where nobody is
+    /// enrolled, as [`load`](Self::load). So nobody is lost from one day to the next because another pack became the
     /// default.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), and [`TxError`] as `Tx::template_models` says.
+    /// As [`load`](Self::load); [`LoadModelsError::OtherModels`] if their pack is not there; [`TxError`] as
+    /// `Tx::template_models` says.
     pub(crate) fn load_for(&self, ledger: &Ledger) -> Result<Models, LoadModelsError> {
         if self.pack.is_some() {
             return self.load();
@@ -90,9 +101,10 @@ impl ModelPlaces {
         let is_of = |pack: &FoundPack, model: [u8; 32]| {
             pack.kind == PackKind::Models && ModelCard::read(&pack.dir).is_ok_and(|card| card.model_sha256() == model)
         };
-        match in_use.first().and_then(|(model, _)| packs.iter().find(|pack| is_of(pack, *model))) {
+        let Some((model, _)) = in_use.first() else { return self.load() };
+        match packs.iter().find(|pack| is_of(pack, *model)) {
             Some(pack) => self.load_pack(pack),
-            None => self.load(),
+            None => Err(LoadModelsError::OtherModels { roots: places::pack_roots(self.packs.as_deref())? }),
         }
     }
 

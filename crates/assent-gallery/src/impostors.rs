@@ -144,7 +144,7 @@ impl Calibration {
                 let (low, high) = (m.low / worst, m.high / worst);
                 part = if low > 1.0 { high } else { part.clamp(low, high) };
             }
-            rows.push((score, (worst * part).max(fmr).min(MOST)));
+            rows.push((score, (worst * part).min(MOST).max(fmr)));
         }
         // A table falls: what is rarer at a laxer score than at a stricter one was counted too low.
         for i in (1..rows.len()).rev() {
@@ -152,9 +152,17 @@ impl Calibration {
         }
         let last = self.rows().last().map_or(f32::INFINITY, |(score, _)| *score);
         for m in measured.iter().filter(|m| m.score > last && m.high > 0.0) {
-            if rows.last().is_some_and(|(_, rate)| m.high < *rate) {
+            let Some(&(_, rate)) = rows.last() else { break };
+            if m.high < rate {
                 rows.push((m.score, m.high));
+            } else {
+                // What was counted here is no less than before: up to here nothing is known to be rarer.
+                rows.push((m.score, rate * (1.0 - 1e-9)));
             }
+        }
+        // Nothing beyond what was counted to be rarer.
+        while rows.len() > self.rows().len() && rows[rows.len() - 1].1 > rows[rows.len() - 2].1 * (1.0 - 1e-6) {
+            rows.pop();
         }
         Calibration::of_rows(rows)
     }
@@ -258,7 +266,8 @@ mod tests {
         };
         check("too small", [1.0; 3], &[]);
         check("one score more", [5e-6, 5e-6, 5e-6], &[5e-6]);
-        check("two", [5e-6, 6e-6, 4e-6], &[5e-6, 4e-6]);
+        // No line leads from one to the other below what was counted between them.
+        check("two", [5e-6, 6e-6, 4e-6], &[5e-6, 5e-6 * (1.0 - 1e-9), 4e-6]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The declared rates in a simulation: strangers' scores are drawn from the default pack's table, as if each template
-//! were somebody else's. Random vectors never come near each other and would prove nothing.
+//! The declared rates in a simulation: strangers' scores are drawn from a table, as if each template were somebody
+//! else's. Random vectors never come near each other and would prove nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 
