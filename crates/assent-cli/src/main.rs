@@ -87,7 +87,7 @@ struct Cli {
     /// The folder with the inference library [default: `ASSENT_RUNTIME`, else assent/runtime in the user's data folder]
     #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "DIR")]
     runtime: Option<PathBuf>,
-    /// The model pack [default: `sface`, else `default`, else the first that is there]
+    /// The model pack [default: that of most people in the vault, else `sface`]
     #[arg(long, global = true, help_heading = help::GLOBAL, value_name = "NAME")]
     pack: Option<String>,
     /// Use a pack under this licence although it forbids commercial use

@@ -356,7 +356,8 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
             n => format!("{n} people are"),
         };
         lines.push(format!(
-            "{people} enrolled with other models and {} not looked for: scan with their pack (--pack), or enrol them again.",
+            "{people} enrolled with other models and {} not looked for: scan with their pack, too \
+             (--pack), or let them withdraw and enrol them again.",
             if s.people_of_other_models == 1 { "was" } else { "were" }
         ));
     }
