@@ -20,9 +20,12 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A scan beside a usual photo, and a portrait: decoded or named, within the memory and the time.
+/// A scan beside usual photos, and a portrait: decoded or named, within the memory and the time.
 fn bomb(place: &Place, input: &str) -> Outcome {
-    place.put("a.jpg", &group(1200, 800));
+    let group = group(1200, 800);
+    for n in 0..4 {
+        place.put(&format!("{n}.jpg"), &[group.as_slice(), &[n]].concat());
+    }
     place.household_without_scan(OWNER)?;
     // With as many threads, because each has networks of its own, which are in no photo's memory.
     let usual = place.ok(&["scan", "photos", "--memory", "256", "--threads", "4"])?;
@@ -33,7 +36,7 @@ fn bomb(place: &Place, input: &str) -> Outcome {
     }
     let within = |what: &str, said: &Said| {
         let more = said.peak_mb.saturating_sub(usual.peak_mb);
-        expect(more <= MEMORY_MB, format!("{what} took {more} MB more than a usual photo"))?;
+        expect(more <= MEMORY_MB, format!("{what} took {more} MB more than usual photos"))?;
         expect(said.seconds <= SECONDS, format!("{what} took {} s", said.seconds))
     };
     let scan = place.run(&["scan", "photos", "--memory", "256", "--threads", "4"]);
