@@ -173,7 +173,12 @@ fn how_harsh(calibrated: &Calibrated, models: &Models) -> &'static str {
         let rows = calibrated.table.rows().iter().zip(of.rows());
         rows.map(|((_, now), (_, fmr))| now / fmr).fold(f64::NEG_INFINITY, f64::max)
     };
-    if calibrated.table == harshest {
+    // As `Calibration::for_people` has it: ten pairs, to be expected or counted, at the laxest score.
+    let (_, laxest) = own.rows()[0];
+    let enough = calibrated.measured.first().is_some_and(|m| (m.pairs as f64 * laxest).max(m.reached as f64) >= 10.0);
+    if !enough && pack.card.groups.is_empty() {
+        "Too few people are enrolled to tell how alike they are; the models do not say for whom they are worse."
+    } else if !enough {
         "Too few people are enrolled to tell how alike they are, so the strictest rule holds: that for the people whom \
          these models confuse most."
     } else if part(&harshest) > 1.0 + 1e-6 {
