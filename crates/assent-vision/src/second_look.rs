@@ -35,8 +35,9 @@ const LEAST: f32 = 0.3;
 /// From 0.88 to 0.95, and with 30 or 45 degrees, the sample set gives the same answers: `docs/accuracy.md`.
 const SURE: f32 = 0.9;
 
-/// How far the face is turned to either side then, degrees.
-const TILT_DEGREES: f64 = 30.0;
+/// How far the face is turned to either side then: sine and cosine of 30 degrees, written out so that every machine has
+/// the same.
+const TILT: (f64, f64) = (0.5, 0.866_025_403_784_438_6);
 
 /// The middle of the face may lie this far from the middle of the picture, pixels; further away it is another face.
 const SHIFT_MAX_PX: f32 = 50.0;
@@ -70,17 +71,16 @@ impl SecondLook {
         turn: QuarterTurn,
     ) -> Result<Option<[Point; 5]>, InferenceError> {
         let bounds = bounds.scaled(1.0 / scale);
-        let upright = f64::from(turn.count()) * 90.0;
-        let Some((mut first, mut score)) = find(finder, copy, &around(bounds, upright))? else { return Ok(None) };
-        if score < SURE {
-            for tilt in [-TILT_DEGREES, TILT_DEGREES] {
-                if let Some((tilted, surer)) =
-                    find(finder, copy, &around(bounds, upright + tilt))?.filter(|f| f.1 > score)
-                {
-                    (first, score) = (tilted, surer);
+        let mut best = find(finder, copy, &around(bounds, turn, (0.0, 1.0)))?;
+        if best.is_none_or(|(_, score)| score < SURE) {
+            for tilt in [(-TILT.0, TILT.1), TILT] {
+                let tilted = find(finder, copy, &around(bounds, turn, tilt))?;
+                if tilted.map_or(0.0, |(_, score)| score) > best.map_or(0.0, |(_, score)| score) {
+                    best = tilted;
                 }
             }
         }
+        let Some((first, _)) = best else { return Ok(None) };
         let level = similarity(&first, &self.expected).ok();
         let again = match level {
             Some(to_alone) => find(finder, copy, &to_alone)?.map_or(first, |(again, _)| again),
@@ -110,11 +110,17 @@ fn find(finder: &mut FaceFinder, copy: &Frame, to_alone: &Affine) -> Result<Opti
     Ok(near.map(|face| (face.landmarks.map(back), face.score)))
 }
 
-/// Brings the box, turned clockwise by so many degrees, to the middle of the picture of the face alone.
-fn around(bounds: Rect, degrees: f64) -> Affine {
+/// Brings the box, turned upright and then clockwise by an angle of this sine and cosine, to the middle of the picture of
+/// the face alone.
+fn around(bounds: Rect, turn: QuarterTurn, (tilt_sin, tilt_cos): (f64, f64)) -> Affine {
     let size = f64::from(FACE_PX / bounds.width.max(bounds.height).max(1.0));
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let (sin, cos) = (sin * size, cos * size);
+    let (sin, cos) = match turn {
+        QuarterTurn::None => (0.0, 1.0),
+        QuarterTurn::Clockwise => (1.0, 0.0),
+        QuarterTurn::Half => (0.0, -1.0),
+        QuarterTurn::CounterClockwise => (-1.0, 0.0),
+    };
+    let (sin, cos) = (size * (sin * tilt_cos + cos * tilt_sin), size * (cos * tilt_cos - sin * tilt_sin));
     let (centre, middle) = (bounds.centre(), f64::from(SIDE_PX) / 2.0);
     let (x, y) = (f64::from(centre.x), f64::from(centre.y));
     [[cos, -sin, middle - cos * x + sin * y], [sin, cos, middle - sin * x - cos * y]]
@@ -141,7 +147,7 @@ mod tests {
             // The photo as it would lie if `turn` brought it upright.
             let lying = |p| turn.inverse().move_point(p, photo);
             let bounds = turn.inverse().move_rect(face, photo);
-            let m = around(bounds, f64::from(turn.count()) * 90.0);
+            let m = around(bounds, turn, (0.0, 1.0));
             let moved = |p: Point| {
                 let (x, y) = (f64::from(p.x), f64::from(p.y));
                 m.map(|[a, b, t]| a * x + b * y + t)
