@@ -46,19 +46,12 @@ pub struct Basis {
 
 /// Proof that faces of a collection may be compared with somebody's. [`Tx::matching`] makes it, and it is of no use in
 /// another transaction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Matching<'tx> {
     pub(super) collection: CollectionId,
-    pub(super) model: Option<[u8; 32]>,
+    /// Pseudonyms of people who are not compared: what was found of them stays as it is.
+    pub(super) not_compared: BTreeSet<[u8; 16]>,
     brand: Brand<'tx>,
-}
-
-impl Matching<'_> {
-    /// Compares by templates of this model alone: what was found of people who have none of it stays as it is.
-    #[must_use]
-    pub fn of_model(self, model_sha256: [u8; 32]) -> Self {
-        Self { model: Some(model_sha256), ..self }
-    }
 }
 
 impl Basis {
@@ -196,7 +189,16 @@ impl<'tx> Tx<'tx> {
     /// - [`TxError::Database`] if the database refuses.
     pub fn matching(&self, id: CollectionId) -> Result<Matching<'tx>, TxError> {
         let about = self.matched_collection(id)?;
-        Ok(Matching { collection: about.id, model: None, brand: PhantomData })
+        Ok(Matching { collection: about.id, not_compared: BTreeSet::new(), brand: PhantomData })
+    }
+
+    /// The same where templates of one model alone are compared: what was found of people who have none of it stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::matching`], and [`TxError::KeyRing`] if the key ring cannot be read.
+    pub fn matching_by(&self, id: CollectionId, model_sha256: [u8; 32]) -> Result<Matching<'tx>, TxError> {
+        Ok(Matching { not_compared: self.of_other_models(id, model_sha256)?, ..self.matching(id)? })
     }
 
     /// A collection in which faces may be compared: always, or when somebody asks.

@@ -64,7 +64,7 @@ impl<'tx> Tx<'tx> {
     ) -> Result<u64, TxError> {
         let collection = matching.collection;
         if new.is_empty() {
-            self.forget_undecided(photo, (collection, matching.model), None)?;
+            self.forget_undecided(photo, matching, None)?;
             return Ok(0);
         }
         self.check_photo(photo, collection)?;
@@ -83,7 +83,7 @@ impl<'tx> Tx<'tx> {
                 return Err(TxError::NoFace { face: sighting.face });
             }
         }
-        self.forget_undecided(photo, (collection, matching.model), None)?;
+        self.forget_undecided(photo, matching, None)?;
         let confirmed = self.confirmed_faces(photo, collection)?;
         let apart = self.objected_faces(photo)?;
         let mut stored = 0;
@@ -117,7 +117,7 @@ impl<'tx> Tx<'tx> {
             return Err(TxError::OtherCollection { grant: proof.grant });
         }
         let pseudonym = proof.key.pseudonym(collection);
-        self.forget_undecided(photo, (collection, None), Some(pseudonym))?;
+        self.forget_undecided(photo, matching, Some(pseudonym))?;
         let Some((face, band)) = seen else { return Ok(false) };
         if !self.faces_of(photo)?.iter().any(|(id, _)| *id == face) {
             return Err(TxError::NoFace { face });
@@ -134,7 +134,11 @@ impl<'tx> Tx<'tx> {
     }
 
     /// Who can be found in a collection by templates of other models alone.
-    fn of_other_models(&self, collection: CollectionId, model: [u8; 32]) -> Result<BTreeSet<Pseudonym>, TxError> {
+    pub(super) fn of_other_models(
+        &self,
+        collection: CollectionId,
+        model: [u8; 32],
+    ) -> Result<BTreeSet<Pseudonym>, TxError> {
         let sql = "SELECT DISTINCT t.grant_id FROM templates t JOIN grants g ON g.id = t.grant_id \
                    WHERE g.collection_id = $1 AND g.state = 'active' AND NOT EXISTS \
                    (SELECT 1 FROM templates o WHERE o.grant_id = t.grant_id AND o.model_sha256 = $2)";
@@ -172,25 +176,19 @@ impl<'tx> Tx<'tx> {
         Ok(stored > 0)
     }
 
-    /// Deletes what the engine said of a photo, of one person or of all who have a template of the model, if one is given.
-    /// What it said of a face stays where that person decided about it.
-    fn forget_undecided(
-        &self,
-        photo: PhotoId,
-        (collection, model): (CollectionId, Option<[u8; 32]>),
-        of: Option<Pseudonym>,
-    ) -> Result<(), TxError> {
+    /// Deletes what the engine said of a photo, of one person or of all who are compared. What it said of a face stays where
+    /// that person decided about it.
+    fn forget_undecided(&self, photo: PhotoId, matching: &Matching<'_>, of: Option<Pseudonym>) -> Result<(), TxError> {
         let sql = "SELECT face_id, pseudonym FROM sightings WHERE photo_id = $1 AND collection_id = $2";
-        let rows = self.rows(sql, args![photo, collection])?;
+        let rows = self.rows(sql, args![photo, matching.collection])?;
         if rows.is_empty() {
             return Ok(());
         }
         let decided = self.decided_in(photo)?;
-        let stay = model.map_or_else(|| Ok(BTreeSet::new()), |model| self.of_other_models(collection, model))?;
         for row in rows {
             let (face, pseudonym): (FaceId, Pseudonym) = (FaceId(row.int(0)?), row.array(1)?);
             if of.is_none_or(|of| of == pseudonym)
-                && !stay.contains(&pseudonym)
+                && !matching.not_compared.contains(&pseudonym)
                 && !decided.contains(&(face, pseudonym))
             {
                 self.exec("DELETE FROM sightings WHERE face_id = $1 AND pseudonym = $2", args![face, pseudonym])?;

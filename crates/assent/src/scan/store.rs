@@ -120,9 +120,10 @@ impl Store<'_> {
     fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
         let mut stored = Stored::default();
         let searched = match self.searched {
-            Some(searched) => Some((searched, tx.matching(self.about.id)?.of_model(self.model))),
+            Some(searched) => Some((searched, tx.matching_by(self.about.id, self.model)?)),
             None => None,
         };
+        let searched = searched.as_ref().map(|(searched, matching)| (*searched, matching));
         for (task, seen) in batch {
             match seen {
                 Seen::Looked(look) => {
@@ -151,7 +152,7 @@ impl Store<'_> {
     fn store_look<'tx>(
         &self,
         tx: &Tx<'tx>,
-        searched: Option<(&Searched, Matching<'tx>)>,
+        searched: Option<(&Searched, &Matching<'tx>)>,
         task: &Task<'_>,
         look: &Look,
         stored: &mut Stored,
@@ -194,7 +195,7 @@ impl Store<'_> {
     fn store_sightings<'tx>(
         &self,
         tx: &Tx<'tx>,
-        (searched, matching): (&Searched, Matching<'tx>),
+        (searched, matching): (&Searched, &Matching<'tx>),
         photo: PhotoId,
         answers: &[(FaceId, usize, Band)],
         stored: &mut Stored,
@@ -216,7 +217,7 @@ impl Store<'_> {
             .iter()
             .map(|(grant, face, band)| NewSighting { grant, face: *face, band: in_ledger(*band) })
             .collect();
-        tx.replace_sightings(&matching, photo, &new)?;
+        tx.replace_sightings(matching, photo, &new)?;
         for (proof, _, band) in &proofs {
             match band {
                 Band::Match => stored.matches += 1,
@@ -249,7 +250,7 @@ impl Store<'_> {
 /// Where the one person who asked is in a photo; others stay as they are.
 fn store_own<'tx>(
     tx: &Tx<'tx>,
-    (searched, matching): (&Searched, Matching<'tx>),
+    (searched, matching): (&Searched, &Matching<'tx>),
     photo: PhotoId,
     seen: Option<(FaceId, Band)>,
     stored: &mut Stored,
@@ -260,7 +261,7 @@ fn store_own<'tx>(
         Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => return Ok(()),
         Err(e) => return Err(e),
     };
-    if tx.replace_own_sighting(&matching, photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
+    if tx.replace_own_sighting(matching, photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
         match seen.map(|(_, band)| band) {
             Some(Band::Match) => stored.matches += 1,
             _ => stored.reviews += 1,
