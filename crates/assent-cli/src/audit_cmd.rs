@@ -12,11 +12,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::audit_show_cmd::{self, ShowArgs};
-use crate::erase_cmd::{ERASURE_LIST, people};
+use crate::erase_cmd::ERASURE_LIST;
 use crate::error::CommandError;
 use crate::evidence;
 use crate::files::{read_text, write_text};
-use crate::output::{Output, date, shown};
+use crate::output::{Output, date, people, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, now};
 

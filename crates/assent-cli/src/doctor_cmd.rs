@@ -9,7 +9,7 @@ use crate::collection_cmd::{is_chosen, lock_says};
 use crate::doctor_keys;
 use crate::error::CommandError;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
-use crate::output::{Output, count, quoted, shown};
+use crate::output::{Output, are, count, quoted, shown};
 use crate::pending_cmd::enrolments_wait;
 use crate::places;
 use crate::refused::GET_HEIF_PROGRAM;
@@ -268,7 +268,7 @@ fn other_models(ledger: &Ledger) -> Result<Option<Finding>, CommandError> {
     let says = format!(
         "{} enrolled with other models than most people here, and looked for only by a scan with their pack (--pack); \
          let them withdraw and enrol them again to have one for all",
-        if people == 1 { "1 person is".to_owned() } else { format!("{people} people are") }
+        are(people as usize, "person", "people")
     );
     Ok((people > 0).then_some(Finding { what: "models", good: false, says }))
 }

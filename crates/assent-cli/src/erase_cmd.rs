@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::doctor_cmd::chain;
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, refuse_other, write_text};
-use crate::output::{Output, confirmed, count, date, shown};
+use crate::output::{Output, confirmed, count, date, people, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, now};
 
@@ -207,11 +207,6 @@ fn say_unreadable(numbers: &[&str], out: &mut dyn Write) -> io::Result<()> {
 /// Asks before anybody is erased, unless `--yes` says that it was thought over.
 fn sure(args: &EraseArgs, warning: &str, word: &str) -> Result<(), CommandError> {
     if args.yes || confirmed(warning, word)? { Ok(()) } else { Err(CommandError::NotConfirmed) }
-}
-
-/// "1 person", "2 people".
-pub(crate) fn people(n: usize) -> String {
-    if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
 }
 
 /// Who is meant, and the numbers of those of whom nobody can tell. Everybody whom an order names is there, or was erased before,

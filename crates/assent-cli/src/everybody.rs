@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::find_cmd::{Failed, all_done, check_sheet, copies, decide, describe, left_over, reasons};
 use crate::nothing;
-use crate::output::{Output, count, shown};
+use crate::output::{self, Output, count, shown};
 use crate::progress;
 use crate::review_page::{self, Person};
 use crate::sheet;
@@ -107,7 +107,7 @@ pub(crate) fn find_all(
         }
         let with_photos = outcomes.iter().filter(|one| one.copied.written > 0).count();
         if written > 0 {
-            let (people, folder) = (count_people(with_photos), shown(folder.display()));
+            let (people, folder) = (output::people(with_photos), shown(folder.display()));
             writeln!(out, "{} of {people} are in {folder}, a folder for each.", count_copies(written))?;
         } else {
             writeln!(out, "No copies were made: there is no photo to copy.")?;
@@ -182,10 +182,6 @@ fn without_photos(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn count_people(n: usize) -> String {
-    if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
 }
 
 fn count_copies(n: usize) -> String {
@@ -272,7 +268,7 @@ pub(crate) fn review_all(
             return writeln!(out, "Nothing is to be confirmed.");
         };
         let wait = if photos == 1 { "waits" } else { "wait" };
-        writeln!(out, "{} of {} {wait} to be confirmed.", count(photos, "photo"), count_people(all.len()))?;
+        writeln!(out, "{} of {} {wait} to be confirmed.", count(photos, "photo"), output::people(all.len()))?;
         let see = if page.is_some() { String::new() } else { " (--sheet FILE.html shows the faces)".to_owned() };
         let number = first.face.0;
         writeln!(out, "Next: assent review --confirm {number}, or --refuse {number}{see}")

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::everybody::{find_all, review_all};
 use crate::nothing;
-use crate::output::{Output, count, date, long_date, quoted, shown, taken_at, taken_on};
+use crate::output::{Output, are, count, date, long_date, quoted, shown, taken_at, taken_on};
 use crate::places::photo_decoder;
 use crate::progress;
 use crate::review_page;
@@ -197,10 +197,6 @@ fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io:
 pub(crate) fn left_over(copies: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
     let mut each = copies.iter().map(|path| shown(path.display()));
     each.try_for_each(|path| writeln!(out, "{path} is of an earlier run and is not among these photos."))
-}
-
-fn are(n: usize, one: &str, many: &str) -> String {
-    if n == 1 { format!("1 {one} is") } else { format!("{n} {many} are") }
 }
 
 /// An error with its causes, on one line.

@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, shown};
+use crate::output::{Output, count, people, shown};
 use crate::progress;
 use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
 use crate::search_args::all_threads;
@@ -173,12 +173,9 @@ fn how_harsh(calibrated: &Calibrated, models: &Models) -> &'static str {
         let rows = calibrated.table.rows().iter().zip(of.rows());
         rows.map(|((_, now), (_, fmr))| now / fmr).fold(f64::NEG_INFINITY, f64::max)
     };
-    // As `Calibration::for_people` has it: ten pairs, to be expected or counted, at the laxest score.
-    let (_, laxest) = own.rows()[0];
-    let enough = calibrated.measured.first().is_some_and(|m| (m.pairs as f64 * laxest).max(m.reached as f64) >= 10.0);
-    if !enough && pack.card.groups.is_empty() {
+    if !calibrated.enough && pack.card.groups.is_empty() {
         "Too few people are enrolled to tell how alike they are; the models do not say for whom they are worse."
-    } else if !enough {
+    } else if !calibrated.enough {
         "Too few people are enrolled to tell how alike they are, so the strictest rule holds: that for the people whom \
          these models confuse most."
     } else if part(&harshest) > 1.0 + 1e-6 {
@@ -189,11 +186,6 @@ fn how_harsh(calibrated: &Calibrated, models: &Models) -> &'static str {
     } else {
         "The people here look alike no more often than people do on average."
     }
-}
-
-/// "1 person", "2 people".
-fn people(n: usize) -> String {
-    if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
 }
 
 /// A rate as people read it: "0", "2.6e-3".

@@ -7,10 +7,9 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::doctor_keys;
-use crate::erase_cmd::people;
 use crate::error::CommandError;
 use crate::files::read_bytes;
-use crate::output::{Output, count};
+use crate::output::{Output, count, people};
 use crate::passphrase;
 use crate::vault::{self, VaultFlags, now};
 

@@ -187,6 +187,16 @@ pub(crate) fn count(n: usize, one: &str) -> String {
     format!("{n} {one}{ending}")
 }
 
+/// "1 person", "2 people".
+pub(crate) fn people(n: usize) -> String {
+    if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
+}
+
+/// "1 copy is", "2 copies are".
+pub(crate) fn are(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one} is") } else { format!("{n} {many} are") }
+}
+
 /// Asks a question on the terminal; `None` if there is no terminal or no answer.
 ///
 /// # Errors

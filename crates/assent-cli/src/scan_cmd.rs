@@ -18,7 +18,7 @@ use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::listing_text;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, quoted, shown};
+use crate::output::{Output, are, count, quoted, shown};
 use crate::progress;
 use crate::refused;
 use crate::search_args::{MemoryArgs, SearchArgs};
@@ -351,10 +351,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         );
     }
     if s.people_of_other_models > 0 {
-        let people = match s.people_of_other_models {
-            1 => "1 person is".to_owned(),
-            n => format!("{n} people are"),
-        };
+        let people = are(s.people_of_other_models as usize, "person", "people");
         lines.push(format!(
             "{people} enrolled with other models and {} not looked for: scan with their pack, too \
              (--pack), or let them withdraw and enrol them again.",

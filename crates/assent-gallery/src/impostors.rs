@@ -41,6 +41,14 @@ pub struct Measured {
     pub high: f64,
 }
 
+impl Measured {
+    /// Whether enough pairs were compared for the count to say something, where a part `fmr` of them is expected to reach the
+    /// score: ten of them are to be expected, or were counted.
+    pub fn is_telling(&self, fmr: f64) -> bool {
+        (self.pairs as f64 * fmr).max(self.reached as f64) >= ENOUGH
+    }
+}
+
 impl Impostors {
     /// Pairs of templates of different owners.
     pub fn pairs(&self) -> u64 {
@@ -139,26 +147,19 @@ impl Calibration {
         for &(score, fmr) in self.rows() {
             let worst = harshest.fmr_at(score).max(fmr);
             if let Some(m) = at(score)
-                && (m.pairs as f64 * fmr).max(m.reached as f64) >= ENOUGH
+                && m.is_telling(fmr)
             {
                 let (low, high) = (m.low / worst, m.high / worst);
                 part = if low > 1.0 { high } else { part.clamp(low, high) };
             }
             rows.push((score, (worst * part).min(MOST).max(fmr)));
         }
-        // A table falls: what is rarer at a laxer score than at a stricter one was counted too low.
-        for i in (1..rows.len()).rev() {
-            rows[i - 1].1 = rows[i - 1].1.max(rows[i].1 * (1.0 + 1e-9));
-        }
+        make_fall(&mut rows);
         let last = self.rows().last().map_or(f32::INFINITY, |(score, _)| *score);
         for m in measured.iter().filter(|m| m.score > last && m.high > 0.0) {
             let Some(&(_, rate)) = rows.last() else { break };
-            if m.high < rate {
-                rows.push((m.score, m.high));
-            } else {
-                // What was counted here is no less than before: up to here nothing is known to be rarer.
-                rows.push((m.score, rate * (1.0 - 1e-9)));
-            }
+            // What was counted to be no rarer than before is known to be no rarer: no line leads below it.
+            rows.push((m.score, m.high.min(rate * (1.0 - 1e-9))));
         }
         // Nothing beyond what was counted to be rarer.
         while rows.len() > self.rows().len() && rows[rows.len() - 1].1 > rows[rows.len() - 2].1 * (1.0 - 1e-6) {
@@ -181,10 +182,15 @@ impl Calibration {
                 *fmr = fmr.max(worse).min(MOST);
             }
         }
-        for i in (1..rows.len()).rev() {
-            rows[i - 1].1 = rows[i - 1].1.max(rows[i].1 * (1.0 + 1e-9));
-        }
+        make_fall(&mut rows);
         Calibration::of_rows(rows)
+    }
+}
+
+/// A table falls: what is rarer at a laxer score than at a stricter one was counted too low.
+fn make_fall(rows: &mut [(f32, f64)]) {
+    for i in (1..rows.len()).rev() {
+        rows[i - 1].1 = rows[i - 1].1.max(rows[i].1 * (1.0 + 1e-9));
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Calibrated {
     pub people: usize,
     /// Pairs of templates of different people.
     pub pairs: u64,
+    /// Whether they are enough to tell how alike they are.
+    pub enough: bool,
     /// What was counted at each score of the models' table, and beyond its end.
     pub measured: Vec<Measured>,
     /// The table that holds for these people.
@@ -31,7 +33,8 @@ impl Calibrated {
         let impostors = gallery.impostors(&own.counted_scores(), threads);
         let measured = impostors.rates();
         let table = own.for_people(&harshest, &measured);
-        Some(Calibrated { people: impostors.owners(), pairs: impostors.pairs(), measured, table })
+        let enough = measured.iter().zip(own.rows()).any(|(m, (_, fmr))| m.is_telling(*fmr));
+        Some(Calibrated { people: impostors.owners(), pairs: impostors.pairs(), enough, measured, table })
     }
 }
 
