@@ -97,14 +97,15 @@ impl ModelPlaces {
             return self.load();
         }
         let in_use = ledger.run_tx("list models", now(), |tx| tx.template_models(None))?.into_inner();
-        let packs = find_packs(&places::pack_roots(self.packs.as_deref())?)?;
+        let roots = places::pack_roots(self.packs.as_deref())?;
+        let packs = find_packs(&roots)?;
         let is_of = |pack: &FoundPack, model: [u8; 32]| {
             pack.kind == PackKind::Models && ModelCard::read(&pack.dir).is_ok_and(|card| card.model_sha256() == model)
         };
         let Some((model, _)) = in_use.first() else { return self.load() };
         match packs.iter().find(|pack| is_of(pack, *model)) {
             Some(pack) => self.load_pack(pack),
-            None => Err(LoadModelsError::OtherModels { roots: places::pack_roots(self.packs.as_deref())? }),
+            None => Err(LoadModelsError::OtherModels { roots }),
         }
     }
 

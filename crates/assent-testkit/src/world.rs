@@ -15,7 +15,7 @@ use assent::ledger::{
     OthersBasis, Purpose, RequestId, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx,
     TxError, VaultKind, VaultPlace, WitnessId, WriteHook, no_hook,
 };
-use assent::models::Models;
+use assent::models::{Models, Worker};
 use assent::packs::sha256;
 use assent::scan::{Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::source::Folder;
@@ -221,34 +221,36 @@ impl World {
         pictures: &[(&str, Vec<u8>)],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<GrantId, EnrolError> {
-        let pictures: Vec<(String, Vec<u8>)> = pictures.iter().map(|(n, b)| ((*n).to_owned(), b.clone())).collect();
-        let consents = [self.to_be_found()];
-        let enrolment = Enrolment {
-            subject,
-            consents: &consents,
-            evidence,
-            notice_sha256: sha256(NOTICE.as_bytes()),
-            valid_until: at(30),
-            pictures: &pictures,
-        };
-        Ok(with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, progress, T0))?[0])
+        with_worker(|worker| self.enrol_by((models(), worker), subject, evidence, pictures, progress))
     }
 
     /// Puts somebody on the roster and enrols them from a sample portrait, with other models.
     pub fn enrol_with(&self, models: &Models, handle: &str, portrait: &str) -> SubjectId {
         let subject = self.subject(handle);
         let picture = fs::read(crew().join("portraits").join(format!("{portrait}.jpg"))).unwrap();
+        let by = (models, &mut models.worker(SEARCH).unwrap());
+        self.enrol_by(by, subject, &self.paper(), &[("portrait", picture)], &mut |_, _| {}).unwrap();
+        subject
+    }
+
+    fn enrol_by(
+        &self,
+        (models, worker): (&Models, &mut Worker),
+        subject: SubjectId,
+        evidence: &Evidence,
+        pictures: &[(&str, Vec<u8>)],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<GrantId, EnrolError> {
+        let pictures: Vec<(String, Vec<u8>)> = pictures.iter().map(|(n, b)| ((*n).to_owned(), b.clone())).collect();
         let enrolment = Enrolment {
             subject,
             consents: &[self.to_be_found()],
-            evidence: &self.paper(),
+            evidence,
             notice_sha256: sha256(NOTICE.as_bytes()),
             valid_until: at(30),
-            pictures: &[("portrait".to_owned(), picture)],
+            pictures: &pictures,
         };
-        let mut worker = models.worker(SEARCH).unwrap();
-        enrol(&self.ledger, models, &mut worker, &enrolment, &mut |_, _| {}, T0).unwrap();
-        subject
+        Ok(enrol(&self.ledger, models, worker, &enrolment, progress, T0)?[0])
     }
 
     /// Puts somebody on the roster and enrols them from a sample portrait.

@@ -138,6 +138,16 @@ pub enum EvaluateError {
     Vector(#[from] VectorError),
 }
 
+impl FindOptions {
+    /// The one threshold that was asked for, or those that hold for the people of a gallery of `templates`.
+    fn thresholds(&self, calibrated: Option<&Calibrated>, templates: usize) -> Thresholds {
+        match self.threshold {
+            Some(t) => Thresholds { certain: Some(t), review: t },
+            None => thresholds(calibrated.map(|c| &c.table), self.rates, templates),
+        }
+    }
+}
+
 /// A gallery of the portraits, ready to be searched for in the photos. Nothing of it outlives this value.
 #[derive(Debug)]
 pub struct FindEvaluation<'a> {
@@ -201,11 +211,7 @@ impl<'a> FindEvaluation<'a> {
         }
         // As a scan does: by the table for these very people.
         let calibrated = Calibrated::measure(&gallery, models.pack(), options.threads);
-        let table = calibrated.as_ref().map(|c| &c.table);
-        let thresholds_of = |templates| match options.threshold {
-            Some(t) => Thresholds { certain: Some(t), review: t },
-            None => thresholds(table, options.rates, templates),
-        };
+        let thresholds_of = |templates| options.thresholds(calibrated.as_ref(), templates);
         let thresholds = thresholds_of(gallery.len());
         let alone = groups.map_or_else(|| Ok(BTreeMap::new()), |g| alone(models, options, &templates, g))?;
         let alike = |certain| gallery.look_alikes(certain, options.threads);
@@ -372,11 +378,7 @@ fn alone(
             }
         }
         let calibrated = Calibrated::measure(&gallery, models.pack(), options.threads);
-        let of = match options.threshold {
-            Some(t) => Thresholds { certain: Some(t), review: t },
-            None => thresholds(calibrated.as_ref().map(|c| &c.table), options.rates, gallery.len()),
-        };
-        thresholds_of.insert(group.clone(), of);
+        thresholds_of.insert(group.clone(), options.thresholds(calibrated.as_ref(), gallery.len()));
     }
     Ok(thresholds_of)
 }
