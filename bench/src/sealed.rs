@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use assent::DeclaredRates;
-use assent::searched::{Opening, Searched};
+use assent::open_gallery::{OpenOptions, OpenGallery};
 use assent_testkit::models;
 use half::f16;
 use serde_json::{Value, json};
@@ -35,8 +35,8 @@ pub(crate) fn open_sealed(templates: usize, threads: usize) -> Result<Value, Err
     for _ in 0..RUNS {
         let started = Instant::now();
         let opened = world.tx(|tx| {
-            let mut opening = Opening { threads, available_bytes: None, progress: &mut |_, _| {} };
-            Searched::open(tx, models(), world.collection, DeclaredRates::default(), &mut opening)
+            let mut options = OpenOptions { threads, available_bytes: None, progress: &mut |_, _| {} };
+            OpenGallery::open(tx, models(), world.collection, DeclaredRates::default(), &mut options)
         })??;
         took.push(round(started.elapsed().as_secs_f64(), 3));
         if opened.templates() != people * EACH {

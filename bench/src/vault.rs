@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assent::ledger::{NewGrant, NewSubject, OthersBasis, Purpose, SubjectId, Timestamp, VaultKind};
+use assent::ledger::{NewGrant, NewSubject, BystanderBasis, Purpose, SubjectId, Timestamp, VaultKind};
 use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan as scan_collection};
 use assent::{DeclaredRates, SearchOptions};
@@ -16,7 +16,7 @@ pub(crate) const TOGETHER: usize = 2_500;
 
 /// A vault whose folder of photos is empty.
 pub(crate) fn empty_world() -> World {
-    World::of(VaultKind::Organisation, &OthersBasis::ClosedGroup, &[])
+    World::of(VaultKind::Organisation, &BystanderBasis::ClosedGroup, &[])
 }
 
 /// Puts people on the roster, each with a consent and with templates that `templates` makes, as they are stored. They are

@@ -4,7 +4,7 @@ mod end;
 
 use assent::collection::beside;
 use assent::ledger::{
-    Basis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, OthersBasis, Piece, RuleError, TxError, VaultKind,
+    Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, Piece, RuleError, TxError, VaultKind,
 };
 use assent::source::Folder;
 use clap::{Args, Subcommand};
@@ -33,7 +33,7 @@ enum CollectionCommand {
         /// or none (faces are then found and covered, never compared). REF says where that is written down, such as
         /// on-request:contract-7
         #[arg(long, value_name = "BASIS")]
-        others: Option<OthersBasis>,
+        others: Option<BystanderBasis>,
         /// Keep the cut-out pixels of every face that is found, sealed: people who enrol later are found without
         /// rescanning. They are the faces of everybody, also of people who were not asked
         #[arg(long)]
@@ -190,14 +190,14 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
 fn add(
     ledger: &Ledger,
     (name, dir): (&str, &str),
-    others: Option<OthersBasis>,
+    others: Option<BystanderBasis>,
     keep_crops: bool,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let folder = Folder::open(dir)?;
     let others = match (others, ledger.kind()) {
         (Some(others), _) => others,
-        (None, VaultKind::Household) => OthersBasis::Household,
+        (None, VaultKind::Household) => BystanderBasis::Household,
         (None, VaultKind::Organisation) => return Err(CommandError::Missing { flag: "--others" }),
     };
     let listing = folder.list()?;
@@ -247,8 +247,8 @@ fn add(
         }
         let scan = format!("assent scan {}", quoted(name));
         match new.others {
-            OthersBasis::Household => writeln!(out, "Next: assent enrol --self --photo FILE, a picture of you alone; then: {scan}"),
-            OthersBasis::OnRequest(_) => writeln!(
+            BystanderBasis::Household => writeln!(out, "Next: assent enrol --self --photo FILE, a picture of you alone; then: {scan}"),
+            BystanderBasis::OnRequest(_) => writeln!(
                 out,
                 "Next: enrol somebody who said yes (assent enrol --help); and when they ask for their photos: assent request \
                  open search --subject NAME --collection {}",

@@ -10,7 +10,7 @@ use assent::enrol::{Consent, Enrolment};
 use assent::export::{Audience, Mark, check_page};
 use assent::find::{FoundPhoto, Use, find};
 use assent::ledger::{
-    Age, Basis, Certificate, CollectionId, Database, Dpia, Evidence, Ledger, NewCollection, NewSubject, OthersBasis,
+    Age, Basis, BystanderBasis, Certificate, CollectionId, Database, Dpia, Evidence, Ledger, NewCollection, NewSubject,
     Purpose, Settings, Signer, SubjectId, Timestamp, VaultKind, VaultPlace,
 };
 use assent::models::Models;
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     let photos = pack.photos_dir.display().to_string();
     let collection = ledger
         .run_tx("add a collection", vault::now(), |tx| {
-            let new = NewCollection { name: "missions", directory: &photos, others: OthersBasis::ClosedGroup };
+            let new = NewCollection { name: "missions", directory: &photos, others: BystanderBasis::ClosedGroup };
             let id = tx.add_collection(&new)?;
             tx.set_basis(id, &basis(tx.now()))?;
             tx.add_notice("demonstration", "en", NOTICE)?;

@@ -7,7 +7,7 @@ use assent::enrol::EnrolError;
 use assent::find::PictureError;
 use assent::ledger::{
     AgeForm, BackupError, CertificateError, ErasureListError, EvidenceError, ExportError, IdError, JurisdictionForm,
-    NoteError, ProofError, ReceiptError, TxError, WordError,
+    NoteError, ProofError, ReceiptError, TxError, VocabularyError,
 };
 use assent::pending::CompleteError;
 use assent::release::ReleaseError;
@@ -43,11 +43,11 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
-    NoRoom(#[from] assent::searched::NoRoom),
+    NotEnoughMemory(#[from] assent::open_gallery::NotEnoughMemory),
     #[error(transparent)]
     Picture(#[from] PictureError),
     #[error(transparent)]
-    Word(#[from] WordError),
+    Word(#[from] VocabularyError),
     #[error(transparent)]
     Jurisdiction(#[from] JurisdictionForm),
     #[error(transparent)]

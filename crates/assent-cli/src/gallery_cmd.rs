@@ -4,7 +4,7 @@
 use assent::calibrate::{Calibrated, Expected, Measured};
 use assent::ledger::{CollectionId, Ledger, SubjectId, Tx, TxError};
 use assent::models::Models;
-use assent::searched::{NoRoom, Opening, Searched};
+use assent::open_gallery::{NotEnoughMemory, OpenGallery, OpenOptions};
 use assent::{Calibration, DeclaredRates};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -73,9 +73,13 @@ struct Opened<'a> {
 }
 
 /// Opens what may be searched in a collection, under a progress bar.
-fn open(tx: &Tx<'_>, about: &Opened<'_>, rates: DeclaredRates) -> Result<Result<Searched, NoRoom>, TxError> {
+fn open(
+    tx: &Tx<'_>,
+    about: &Opened<'_>,
+    rates: DeclaredRates,
+) -> Result<Result<OpenGallery, NotEnoughMemory>, TxError> {
     let bar = progress::bar(0, "templates opened");
-    let mut opening = Opening {
+    let mut options = OpenOptions {
         threads: all_threads(),
         available_bytes: free_memory_bytes(),
         progress: &mut |done, of| {
@@ -83,25 +87,25 @@ fn open(tx: &Tx<'_>, about: &Opened<'_>, rates: DeclaredRates) -> Result<Result<
             bar.set_position(done);
         },
     };
-    let opened = Searched::open(tx, &about.models, about.id, rates, &mut opening);
+    let opened = OpenGallery::open(tx, &about.models, about.id, rates, &mut options);
     bar.finish_and_clear();
     opened
 }
 
 fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Result<(), CommandError> {
     let opened = about.ledger.run_tx("gallery status", now(), |tx| {
-        let searched = match open(tx, about, rates)? {
-            Ok(searched) => searched,
-            Err(no_room) => return Ok(Err(no_room)),
+        let gallery = match open(tx, about, rates)? {
+            Ok(gallery) => gallery,
+            Err(not_enough_memory) => return Ok(Err(not_enough_memory)),
         };
         let handle = |id: SubjectId| Ok::<_, TxError>(tx.subject(id)?.handle);
-        let pairs = searched.look_alikes().into_iter().map(|(a, b)| Ok([handle(a)?, handle(b)?]));
+        let pairs = gallery.look_alikes().into_iter().map(|(a, b)| Ok([handle(a)?, handle(b)?]));
         let pairs = pairs.collect::<Result<Vec<_>, TxError>>()?;
-        Ok(Ok((searched, pairs)))
+        Ok(Ok((gallery, pairs)))
     })?;
-    let (searched, look_alikes) = opened.into_inner()?;
+    let (gallery, look_alikes) = opened.into_inner()?;
     let status =
-        Status { name: about.name, searched: &searched, models: &about.models, look_alikes: &look_alikes, rates };
+        Status { name: about.name, gallery: &gallery, models: &about.models, look_alikes: &look_alikes, rates };
     out.answer(&status.object(), |out| {
         for line in status.lines() {
             writeln!(out, "{line}")?;
@@ -114,8 +118,8 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
 fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Opened { ledger, name, models, .. } = about;
     let opened = ledger.run_tx("open templates", now(), |tx| open(tx, about, DeclaredRates::default()))?;
-    let searched = opened.into_inner()?;
-    let calibrated = searched.calibrated().filter(|c| c.pairs > 0).ok_or(CommandError::NothingToCalibrate)?;
+    let gallery = opened.into_inner()?;
+    let calibrated = gallery.calibrated().filter(|c| c.pairs > 0).ok_or(CommandError::NothingToCalibrate)?;
     let rows = calibrated_rows(calibrated, models);
     let object = |row: &CalibratedRow| {
         json!({ "score": round(f64::from(row.here.score), 4), "pairs": row.here.reached, "fmr": row.here.fmr,
@@ -195,7 +199,7 @@ fn rate(rate: f64) -> String {
 
 struct Status<'a> {
     name: &'a str,
-    searched: &'a Searched,
+    gallery: &'a OpenGallery,
     models: &'a Models,
     /// Pairs of handles.
     look_alikes: &'a [[String; 2]],
@@ -205,28 +209,28 @@ struct Status<'a> {
 impl Status<'_> {
     /// The rates that the thresholds promise by the models' table: of `match`, and of both bands together.
     fn expected(&self) -> Option<(Option<f64>, f64)> {
-        Some(self.searched.table()?.promised(self.searched.thresholds(), self.searched.templates()))
+        Some(self.gallery.table()?.promised(self.gallery.thresholds(), self.gallery.templates()))
     }
 
     /// What is to be expected of galleries of some sizes: by what is known of these people now, and of average people.
     fn by_size(&self) -> Vec<(Expected, Expected)> {
         let pack = self.models.pack();
-        let (Some(here), Some(average)) = (self.searched.table(), pack.calibration()) else { return Vec::new() };
+        let (Some(here), Some(average)) = (self.gallery.table(), pack.calibration()) else { return Vec::new() };
         let of = |table: &Calibration, templates| Expected::of(table, pack, self.rates, templates);
         SIZES.iter().map(|&templates| (of(here, templates), of(average, templates))).collect()
     }
 
     /// What is to be expected of the gallery as it is.
     fn now(&self) -> Option<Expected> {
-        Some(Expected::of(self.searched.table()?, self.models.pack(), self.rates, self.searched.templates()))
+        Some(Expected::of(self.gallery.table()?, self.models.pack(), self.rates, self.gallery.templates()))
     }
 
     fn supported(&self) -> Option<usize> {
-        self.searched.table().map(|table| table.templates_supported(self.rates))
+        self.gallery.table().map(|table| table.templates_supported(self.rates))
     }
 
     fn object(&self) -> Value {
-        let (thresholds, protection) = (self.searched.thresholds(), self.searched.protection());
+        let (thresholds, protection) = (self.gallery.thresholds(), self.gallery.protection());
         let score = |score: f32| round(f64::from(score), 4);
         let expected = self.expected();
         let missed = |part: Option<f64>| part.map(|p| round(p, 4));
@@ -239,9 +243,9 @@ impl Status<'_> {
         });
         json!({
             "collection": self.name,
-            "people": self.searched.people(),
-            "templates": self.searched.templates(),
-            "unopened_templates": ids(self.searched.unopened()),
+            "people": self.gallery.people(),
+            "templates": self.gallery.templates(),
+            "unopened_templates": ids(self.gallery.unopened()),
             "match_from": thresholds.certain.map(score),
             "review_from": score(thresholds.review),
             "declared_fpir": self.rates.fpir,
@@ -259,11 +263,11 @@ impl Status<'_> {
     }
 
     fn lines(&self) -> Vec<String> {
-        let (templates, thresholds) = (self.searched.templates(), self.searched.thresholds());
+        let (templates, thresholds) = (self.gallery.templates(), self.gallery.thresholds());
         let mut lines = vec![format!(
             "{}: {} can be found, by {}.",
             shown(self.name),
-            people(self.searched.people()),
+            people(self.gallery.people()),
             count(templates, "picture")
         )];
         if templates == 0 {
@@ -280,15 +284,15 @@ impl Status<'_> {
                 ),
             });
             lines.push(self.promise());
-            lines.extend(self.searched.calibrated().map(|c| how_harsh(c, self.models).to_owned()));
+            lines.extend(self.gallery.calibrated().map(|c| how_harsh(c, self.models).to_owned()));
             lines.extend(self.missed());
         }
         for [a, b] in self.look_alikes {
             let (a, b) = (shown(a), shown(b));
             lines.push(format!("{a} and {b} look so alike that somebody has to confirm each photo of them."));
         }
-        lines.extend(left_out(self.searched.unopened()));
-        if self.searched.protection().is_exposed() {
+        lines.extend(left_out(self.gallery.unopened()));
+        if self.gallery.protection().is_exposed() {
             lines.push(EXPOSED.to_owned());
         }
         lines

@@ -275,7 +275,7 @@ fn duration(from: Timestamp, until: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use assent::ledger::{Basis, CollectionId, OthersBasis, Signer, SubjectId, WitnessId};
+    use assent::ledger::{Basis, BystanderBasis, CollectionId, Signer, SubjectId, WitnessId};
 
     const DAY_MS: i64 = 86_400_000;
     const T0: Timestamp = Timestamp(1_800_000_000_000);
@@ -324,7 +324,7 @@ mod tests {
                 id: CollectionId::from_bytes([2; 16]),
                 name: "Regatta".into(),
                 directory: "/photos".into(),
-                others: OthersBasis::ClosedGroup,
+                others: BystanderBasis::ClosedGroup,
                 frozen: false,
                 keep_crops: false,
                 template_epoch: 0,

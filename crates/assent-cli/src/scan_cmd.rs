@@ -99,7 +99,7 @@ pub(crate) fn run(
     bar.println("Scanning, newest first. Press Ctrl-C to pause; the next scan continues here.");
     let opening = progress::bar(0, "templates opened");
     let mut tick = |p: Progress| {
-        if p.stage == Stage::Opening {
+        if p.stage == Stage::OpeningTemplates {
             opening.set_length(p.of as u64);
             opening.set_position(p.done as u64);
             return;

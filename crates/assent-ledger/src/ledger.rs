@@ -25,7 +25,7 @@ use crate::rules::Rulebook;
 use crate::seal::{self, Place};
 use crate::secret::Key;
 use crate::tx::{Expired, Rng, Tx, newest};
-use crate::words::VaultKind;
+use crate::vocabulary::VaultKind;
 
 /// The form of the vault that this version writes.
 pub const FORMAT_VERSION: i64 = 7;
@@ -579,7 +579,7 @@ fn read_vault(place: &VaultPlace, connector: &mut Connector) -> Result<Option<St
         let damaged = || resume(place)(TxError::Damaged { table: VAULT });
         Ok(StoredVault {
             id: VaultId::from_bytes(row.array(1).map_err(database)?),
-            kind: VaultKind::from_word(&row.text(2).map_err(database)?).ok_or_else(damaged)?,
+            kind: row.text(2).map_err(database)?.parse().map_err(|_| damaged())?,
             ring_check: row.array(3).map_err(database)?,
             sealed: row.bytes(4).map_err(database)?,
         })

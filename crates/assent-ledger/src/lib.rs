@@ -63,8 +63,8 @@ mod seal;
 mod secret;
 mod tx;
 mod uses;
+mod vocabulary;
 mod witness;
-mod words;
 
 pub use audit::{Audit, Fault};
 pub use backup::BackupError;
@@ -102,8 +102,8 @@ pub use tx::{
     Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, TOO_MANY, Taken, TakenUp, Tx, Unreadable, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
-pub use witness::{PendingConsent, Signed, WitnessSignature};
-pub use words::{
-    Band, GrantState, OthersBasis, Purpose, RequestKind, RequestOutcome, Signer, TakenFrom, VaultKind, Verdict,
-    WordError,
+pub use vocabulary::{
+    Band, BystanderBasis, GrantState, Purpose, RequestKind, RequestOutcome, Signer, TakenFrom, VaultKind, Verdict,
+    VocabularyError,
 };
+pub use witness::{PendingConsent, Signed, WitnessSignature};

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::fields::Reader;
 use crate::id::{CollectionId, Timestamp};
 use crate::merkle::Hash;
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 const VERSION: u8 = 1;
 

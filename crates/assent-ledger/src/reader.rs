@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::db::{Db, DbError, Row, Value, args, bound};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 /// Records that are fetched at once where they are not read one by one.
 const PAGE: usize = 1024;

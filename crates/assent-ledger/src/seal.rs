@@ -15,7 +15,7 @@ use crate::cipher::{self, NONCE_BYTES};
 use crate::fields::Writer;
 use crate::id::{CollectionId, GrantId, SubjectId};
 use crate::secret::Key;
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 const VERSION: u8 = 1;
 

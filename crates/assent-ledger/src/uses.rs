@@ -4,7 +4,7 @@
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, Timestamp};
 use crate::log::{EventKind, Leaf};
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 /// A batch of photos whose faces were compared, or only found.
 #[derive(Clone, Debug, PartialEq)]

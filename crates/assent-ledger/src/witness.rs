@@ -22,7 +22,7 @@ use crate::merkle::{Hash, leaf_hash, node_hash};
 use crate::passphrase::{ARGON2, SALT, bearable, stretch};
 use crate::proof::{includes, inclusion, root};
 use crate::seal::{self, Place};
-use crate::words::{Purpose, Signer as FormSigner};
+use crate::vocabulary::{Purpose, Signer as FormSigner};
 
 /// A witness's pair of keys, the private one sealed under their passphrase.
 pub(crate) struct WitnessKey {

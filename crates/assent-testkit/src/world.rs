@@ -11,8 +11,8 @@ use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
 use assent::find::{FoundPhoto, Use, find};
 use assent::ledger::{
-    CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger, NewCollection, NewSubject,
-    OthersBasis, Purpose, RequestId, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx,
+    BystanderBasis, CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger, NewCollection,
+    NewSubject, Purpose, RequestId, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx,
     TxError, VaultKind, VaultPlace, WitnessId, WriteHook, no_hook,
 };
 use assent::models::{Models, Worker};
@@ -130,7 +130,7 @@ pub struct World {
 impl World {
     /// An organisation's vault over these sample photos.
     pub fn new(photos: &[&str]) -> World {
-        World::of(VaultKind::Organisation, &OthersBasis::ClosedGroup, photos)
+        World::of(VaultKind::Organisation, &BystanderBasis::ClosedGroup, photos)
     }
 
     /// An organisation's vault over these sample photos, under a law that asks for the witnesses' signatures.
@@ -138,17 +138,17 @@ impl World {
         let home = Home::with(photos);
         let packs = lenient().packs().map(|pack| RulePack { witnesses_sign: true, ..pack.clone() }).collect();
         let tools = Tools { rules: Rulebook::new(packs).unwrap(), ..home.tools(no_hook()) };
-        World::made(home, tools, VaultKind::Organisation, &OthersBasis::ClosedGroup)
+        World::made(home, tools, VaultKind::Organisation, &BystanderBasis::ClosedGroup)
     }
 
     /// A vault of this kind over these sample photos.
-    pub fn of(kind: VaultKind, others: &OthersBasis, photos: &[&str]) -> World {
+    pub fn of(kind: VaultKind, others: &BystanderBasis, photos: &[&str]) -> World {
         let home = Home::with(photos);
         let tools = home.tools(no_hook());
         World::made(home, tools, kind, others)
     }
 
-    fn made(home: Home, tools: Tools, kind: VaultKind, others: &OthersBasis) -> World {
+    fn made(home: Home, tools: Tools, kind: VaultKind, others: &BystanderBasis) -> World {
         let settings =
             Settings { controller: "The Rowing Club".into(), jurisdiction: "FR".into(), ..Settings::default() };
         let ledger = Ledger::create(&home.place, kind, &settings, tools, T0).unwrap();

@@ -92,16 +92,16 @@ fn measured() -> Rows {
         let mut worker = light().worker(SearchOptions { posture, ..SEARCH }).unwrap();
         for (name, _) in PICTURES.iter().filter(|(_, p)| *p == posture) {
             let bytes = fs::read(crew().join(name)).unwrap();
-            let looked = worker.look(&bytes).unwrap();
-            let cuts = worker.cut(&looked);
+            let photo = worker.detect(&bytes).unwrap();
+            let face_crops = worker.crop_faces(&photo);
             // From left to right: the order by score may change in the last digits.
-            let faces = &looked.detected.faces;
-            let mut order: Vec<usize> = (0..cuts.len()).filter(|i| faces[*i].score >= SURE).collect();
-            let (w, h) = looked.size();
+            let faces = &photo.detected.faces;
+            let mut order: Vec<usize> = (0..face_crops.len()).filter(|i| faces[*i].score >= SURE).collect();
+            let (w, h) = photo.size();
             rows.insert(("picture".into(), (*name).into()), vec![w as f32, h as f32, order.len() as f32]);
             order.sort_by(|a, b| faces[*a].bounds.x.total_cmp(&faces[*b].bounds.x));
-            let qualities: Vec<_> = cuts.iter().map(|c| c.quality.unwrap()).collect();
-            let mut made: Vec<_> = worker.embed(cuts).unwrap();
+            let qualities: Vec<_> = face_crops.iter().map(|c| c.quality.unwrap()).collect();
+            let mut made: Vec<_> = worker.embed(face_crops).unwrap();
             for (place, i) in order.into_iter().enumerate() {
                 let (f, q, key) = (&faces[i], &qualities[i], format!("{name}#{place}"));
                 let face = vec![

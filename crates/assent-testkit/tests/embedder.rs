@@ -33,8 +33,8 @@ fn own_embeddings_are_those_of_the_library() {
     let mut compared = 0;
     for file in ["photos/expedition-1-crew.jpg", "portraits/julie-payette.jpg", "portraits/carl-walz.jpg"] {
         let bytes = fs::read(crew().join(file)).unwrap();
-        let looked = worker.look(&bytes).unwrap();
-        let crops: Vec<_> = worker.cut(&looked).into_iter().filter_map(|cut| cut.aligned).collect();
+        let photo = worker.detect(&bytes).unwrap();
+        let crops: Vec<_> = worker.crop_faces(&photo).into_iter().filter_map(|cut| cut.aligned).collect();
         let (ours, theirs) = (own.embed(&crops).unwrap(), library.embed(&crops).unwrap());
         for (ours, theirs) in ours.iter().zip(&theirs) {
             let cosine = cosine(ours.as_ref().unwrap(), theirs.as_ref().unwrap());
@@ -54,8 +54,8 @@ fn own_embeddings_are_those_of_the_library() {
 fn every_kernel_gives_the_same_embedding_to_the_bit() {
     let mut worker = light().worker(SEARCH).unwrap();
     let bytes = fs::read(crew().join("portraits/julie-payette.jpg")).unwrap();
-    let looked = worker.look(&bytes).unwrap();
-    let crops: Vec<_> = worker.cut(&looked).into_iter().filter_map(|cut| cut.aligned).collect();
+    let photo = worker.detect(&bytes).unwrap();
+    let crops: Vec<_> = worker.crop_faces(&photo).into_iter().filter_map(|cut| cut.aligned).collect();
     let embeddings = |kernel| {
         let mut embedder = embedder(light().pack().embedder().clone(), Execution::Own(kernel));
         let embeddings = embedder.embed(&crops).unwrap();

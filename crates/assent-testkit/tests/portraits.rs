@@ -19,9 +19,9 @@ fn portrait(name: &str) -> Vec<u8> {
 fn refusal(worker: &mut Worker, name: &str) -> Option<String> {
     let bytes = portrait(name);
     let reason = embed_portrait(worker, &PortraitGate::default(), &bytes).err()?;
-    let looked = worker.look(&bytes).unwrap();
-    let cuts = worker.cut(&looked);
-    let measured: Vec<_> = cuts.iter().map(|c| c.quality).collect();
+    let photo = worker.detect(&bytes).unwrap();
+    let face_crops = worker.crop_faces(&photo);
+    let measured: Vec<_> = face_crops.iter().map(|c| c.quality).collect();
     Some(format!("{name}: {reason}; {measured:?}"))
 }
 
@@ -60,7 +60,7 @@ fn worse_pictures_are_refused_for_the_right_reason() {
     // Every ninth: enough kinds of faces and light.
     for name in names.iter().step_by(9) {
         let bytes = portrait(name);
-        let face = *worker.look(&bytes).unwrap().detected.faces.first().unwrap();
+        let face = *worker.detect(&bytes).unwrap().detected.faces.first().unwrap();
         let good = Good { frame: open(&bytes), face };
         let worse = [
             (

@@ -28,7 +28,7 @@ use thiserror::Error;
 
 use crate::find::read_scanned;
 use crate::heif::Readable;
-use crate::models::{LookError, Worker};
+use crate::models::{DetectError, Worker};
 use crate::packs::sha256;
 use crate::portrait::FitFace;
 use crate::scan::face_box;
@@ -307,14 +307,14 @@ impl Worker {
     ) -> Result<Vec<(FaceId, Aligned)>, InferenceError> {
         if self.second_look.is_none() {
             // The detector takes whole photos alone, so the photo is searched for faces again.
-            return match self.look(bytes) {
-                Ok(looked) => {
-                    let cuts = self.cut(&looked).into_iter().zip(&looked.detected.faces);
+            return match self.detect(bytes) {
+                Ok(photo) => {
+                    let face_crops = self.crop_faces(&photo).into_iter().zip(&photo.detected.faces);
                     let known = |face: &Detection| faces.iter().find(|(_, at)| at.is_same_face(&face_box(face, None)));
-                    Ok(cuts.filter_map(|(cut, face)| Some((known(face)?.0, cut.aligned?))).collect())
+                    Ok(face_crops.filter_map(|(cut, face)| Some((known(face)?.0, cut.aligned?))).collect())
                 }
-                Err(LookError::Decode(_)) => Ok(Vec::new()),
-                Err(LookError::Inference(e)) => Err(e),
+                Err(DetectError::Decode(_)) => Ok(Vec::new()),
+                Err(DetectError::Inference(e)) => Err(e),
             };
         }
         let eyes_px = faces.iter().map(|(_, at)| at.size_px).fold(f32::INFINITY, f32::min);

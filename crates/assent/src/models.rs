@@ -217,7 +217,7 @@ const SPARE_BYTES_MAX: usize = 16 << 20;
 
 /// A photo that was decoded and searched for faces.
 #[derive(Debug)]
-pub struct Looked<'b> {
+pub struct DetectedPhoto<'b> {
     /// The file.
     pub(crate) file: Readable<'b>,
     /// The picture, upright, no larger than the search needed.
@@ -228,7 +228,7 @@ pub struct Looked<'b> {
     pub(crate) apart: BTreeSet<usize>,
 }
 
-impl Looked<'_> {
+impl DetectedPhoto<'_> {
     /// The photo's width and height as it is seen, pixels.
     pub fn size(&self) -> (u32, u32) {
         self.decoded.size
@@ -237,7 +237,7 @@ impl Looked<'_> {
 
 /// A face cut out, with its measurements.
 #[derive(Debug)]
-pub struct Cut {
+pub struct FaceCrop {
     /// The crop; `None` where the landmarks give none.
     pub aligned: Option<Aligned>,
     /// Measured on the crop; `None` without one.
@@ -246,7 +246,7 @@ pub struct Cut {
 
 /// Why a photo could not be looked at.
 #[derive(Debug, Error)]
-pub enum LookError {
+pub enum DetectError {
     /// The file.
     #[error(transparent)]
     Decode(DecodeError),
@@ -255,11 +255,11 @@ pub enum LookError {
     Inference(#[from] InferenceError),
 }
 
-impl From<DecodeError> for LookError {
-    fn from(e: DecodeError) -> LookError {
+impl From<DecodeError> for DetectError {
+    fn from(e: DecodeError) -> DetectError {
         match e {
-            DecodeError::Stopped => LookError::Inference(InferenceError::Stopped),
-            e => LookError::Decode(e),
+            DecodeError::Stopped => DetectError::Inference(InferenceError::Stopped),
+            e => DetectError::Decode(e),
         }
     }
 }
@@ -287,8 +287,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`LookError`] if the file is no photo or the detector fails. A photo without a face is no error.
-    pub fn look<'b>(&mut self, bytes: &'b [u8]) -> Result<Looked<'b>, LookError> {
+    /// [`DetectError`] if the file is no photo or the detector fails. A photo without a face is no error.
+    pub fn detect<'b>(&mut self, bytes: &'b [u8]) -> Result<DetectedPhoto<'b>, DetectError> {
         let (file, decoded) = self.decode(bytes)?;
         let side_px = self.search.side_of(decoded.size);
         let found = self.finder.find_at(&decoded.frame, side_px, self.search)?;
@@ -298,7 +298,7 @@ impl Worker {
                 face.landmarks = landmarks;
             }
         }
-        Ok(Looked { file, decoded, detected, apart: BTreeSet::new() })
+        Ok(DetectedPhoto { file, decoded, detected, apart: BTreeSet::new() })
     }
 
     /// Decodes a photo at the size that a search needs, where the last one was.
@@ -310,8 +310,8 @@ impl Worker {
     }
 
     /// Takes the memory of a photo that is done with, for the next one.
-    pub fn reuse(&mut self, looked: Looked) {
-        self.spare = looked.decoded.frame.into_rgb();
+    pub fn reuse(&mut self, photo: DetectedPhoto) {
+        self.spare = photo.decoded.frame.into_rgb();
         if self.spare.capacity() > SPARE_BYTES_MAX {
             self.spare = Vec::new();
         }
@@ -334,8 +334,8 @@ impl Worker {
     /// A face is cut from the photo as it was decoded if that has all the detail its crop can hold, else from the photo
     /// at full size (or the largest for which there is memory), which is decoded when the first face asks for it. (A half-size decode has the detail of a crop of
     /// its own size on paper; measured, such crops are only half as sharp.)
-    pub fn cut(&self, looked: &Looked) -> Vec<Cut> {
-        let Looked { file, decoded, detected, apart } = looked;
+    pub fn crop_faces(&self, photo: &DetectedPhoto) -> Vec<FaceCrop> {
+        let DetectedPhoto { file, decoded, detected, apart } = photo;
         let size = (decoded.size.0 as f32, decoded.size.1 as f32);
         let copy = (decoded.frame.width(), decoded.frame.height());
         let memory_bytes = whole_limit_bytes(decoded.size, copy, self.search, self.decoder.limits.memory_bytes);
@@ -353,7 +353,7 @@ impl Worker {
         let mut one = |(i, face)| {
             let aligned = if apart.contains(&i) { None } else { align(face).ok() };
             let quality = aligned.as_ref().map(|crop| quality::measure(face, (crop, self.embedder.eyes_px()), size));
-            Cut { aligned, quality }
+            FaceCrop { aligned, quality }
         };
         detected.faces.iter().enumerate().map(&mut one).collect()
     }
@@ -363,7 +363,7 @@ impl Worker {
     /// # Errors
     ///
     /// [`InferenceError`] if the network fails.
-    pub fn embed(&mut self, faces: Vec<Cut>) -> Result<Vec<Option<Embedding>>, InferenceError> {
+    pub fn embed(&mut self, faces: Vec<FaceCrop>) -> Result<Vec<Option<Embedding>>, InferenceError> {
         let (places, crops): (Vec<usize>, Vec<Aligned>) =
             faces.into_iter().enumerate().filter_map(|(i, cut)| cut.aligned.map(|crop| (i, crop))).unzip();
         let count = places.last().map_or(0, |last| last + 1);

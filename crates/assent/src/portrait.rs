@@ -6,7 +6,7 @@ use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
-use crate::models::{Cut, LookError, Worker};
+use crate::models::{DetectError, FaceCrop, Worker};
 
 /// What a portrait needs. The names are those of ISO/IEC 29794-5, the numbers raw measurements
 /// ([`assent_vision::quality`]); `docs/quality.md` says how each limit was found.
@@ -54,7 +54,7 @@ impl Default for PortraitGate {
 pub enum PortraitError {
     /// The file cannot be decoded, or the detector failed.
     #[error(transparent)]
-    Look(#[from] LookError),
+    Detect(#[from] DetectError),
     /// The embedder failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
@@ -88,7 +88,7 @@ impl PortraitError {
             PortraitError::Unfit { reasons } => {
                 reasons.iter().map(|r| (r.code(), r.measure(), r.to_string())).collect()
             }
-            PortraitError::Look(_) | PortraitError::Inference(_) | PortraitError::Unmeasurable => Vec::new(),
+            PortraitError::Detect(_) | PortraitError::Inference(_) | PortraitError::Unmeasurable => Vec::new(),
         }
     }
 }
@@ -212,10 +212,10 @@ pub fn embed_portrait(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) ->
 ///
 /// [`PortraitError`], as [`embed_portrait`]; no embedding is made.
 pub(crate) fn fit_face(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) -> Result<FitFace, PortraitError> {
-    let looked = worker.look(bytes)?;
-    let largest = the_one_face(&looked.detected.faces, gate.second_face_part)?;
-    let mut cuts = worker.cut(&looked);
-    let Cut { aligned: Some(aligned), quality: Some(quality) } = cuts.swap_remove(largest) else {
+    let photo = worker.detect(bytes)?;
+    let largest = the_one_face(&photo.detected.faces, gate.second_face_part)?;
+    let mut face_crops = worker.crop_faces(&photo);
+    let FaceCrop { aligned: Some(aligned), quality: Some(quality) } = face_crops.swap_remove(largest) else {
         return Err(PortraitError::Unmeasurable);
     };
     let reasons = gate.reasons(&quality);
@@ -234,7 +234,7 @@ pub(crate) struct FitFace {
 ///
 /// [`PortraitError::Inference`], [`PortraitError::Unmeasurable`].
 pub(crate) fn embed_face(worker: &mut Worker, face: FitFace) -> Result<Embedding, PortraitError> {
-    let cut = Cut { aligned: Some(face.aligned), quality: Some(face.quality) };
+    let cut = FaceCrop { aligned: Some(face.aligned), quality: Some(face.quality) };
     worker.embed(vec![cut])?.pop().flatten().ok_or(PortraitError::Unmeasurable)
 }
 

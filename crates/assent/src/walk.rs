@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! walk            items ------------------> workers -> each, on the calling thread
-//! walk_ahead      items -> one reader ----> workers -> each, on the calling thread
+//! walk_prefetched items -> one reader ----> workers -> each, on the calling thread
 //!                          a few ahead
 //! ```
 
@@ -46,12 +46,12 @@ pub fn walk<T, W, R>(
             });
         }
         drop(results);
-        hand_out(incoming, &stopped, each);
+        collect_results(incoming, &stopped, each);
     });
 }
 
 /// How an item is read before a worker takes it.
-pub struct Reading<'b, S, F> {
+pub struct Prefetch<'b, S, F> {
     /// What waits to be taken is at most this much.
     pub budget: &'b Budget,
     /// How much an item will be, bytes.
@@ -60,18 +60,18 @@ pub struct Reading<'b, S, F> {
     pub read: F,
 }
 
-impl<S, F> std::fmt::Debug for Reading<'_, S, F> {
+impl<S, F> std::fmt::Debug for Prefetch<'_, S, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reading").field("budget", self.budget).finish_non_exhaustive()
+        f.debug_struct("Prefetch").field("budget", self.budget).finish_non_exhaustive()
     }
 }
 
-/// As [`walk`], with a thread of its own that reads: while the workers compute, what they take next is on its way. It
+/// As [`walk`], with a thread of its own that reads: while the workers compute, what they take next is prefetched. It
 /// is ahead by twice the workers at most, and by what the budget holds; an item's share goes back when its work is done.
-pub fn walk_ahead<T, B, W, R>(
+pub fn walk_prefetched<T, B, W, R>(
     items: &[T],
     workers: &mut [W],
-    mut reading: Reading<'_, impl Fn(&T) -> u64 + Send, impl FnMut(usize) -> B + Send>,
+    mut prefetch: Prefetch<'_, impl Fn(&T) -> u64 + Send, impl FnMut(usize) -> B + Send>,
     work: impl Fn(&mut W, &T, B) -> R + Sync,
     each: impl FnMut(usize, R) -> ControlFlow<()>,
 ) where
@@ -102,20 +102,20 @@ pub fn walk_ahead<T, B, W, R>(
         }
         drop((results, waiting));
         let stopped = &stopped;
-        scope.spawn(move || read_ahead(items, &mut reading, stopped, &read));
-        hand_out(incoming, stopped, each);
+        scope.spawn(move || prefetch_items(items, &mut prefetch, stopped, &read));
+        collect_results(incoming, stopped, each);
     });
 }
 
-fn read_ahead<'b, T, B>(
+fn prefetch_items<'b, T, B>(
     items: &[T],
-    reading: &mut Reading<'b, impl Fn(&T) -> u64, impl FnMut(usize) -> B>,
+    prefetch: &mut Prefetch<'b, impl Fn(&T) -> u64, impl FnMut(usize) -> B>,
     stopped: &AtomicBool,
     read: &SyncSender<(usize, B, crate::budget::Share<'b>)>,
 ) {
     for (i, item) in items.iter().enumerate() {
-        let share = reading.budget.take((reading.size)(item));
-        if stopped.load(Ordering::Relaxed) || read.send((i, (reading.read)(i), share)).is_err() {
+        let share = prefetch.budget.take((prefetch.size)(item));
+        if stopped.load(Ordering::Relaxed) || read.send((i, (prefetch.read)(i), share)).is_err() {
             break;
         }
     }
@@ -125,7 +125,7 @@ fn take_next<M>(waiting: &Mutex<Receiver<M>>) -> Option<M> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-fn hand_out<R>(
+fn collect_results<R>(
     incoming: Receiver<(usize, R)>,
     stopped: &AtomicBool,
     mut each: impl FnMut(usize, R) -> ControlFlow<()>,
@@ -157,8 +157,14 @@ mod tests {
     ) {
         walk(items, &mut workers.to_vec(), |_, i| work(*i), |i, result| each("walk", i, result));
         let budget = Budget::new(budget_bytes);
-        let reading = Reading { budget: &budget, size: |i: &usize| *i as u64 % 7, read: |i| items[i] };
-        walk_ahead(items, &mut workers.to_vec(), reading, |_, _, i| work(i), |i, result| each("ahead", i, result));
+        let prefetch = Prefetch { budget: &budget, size: |i: &usize| *i as u64 % 7, read: |i| items[i] };
+        walk_prefetched(
+            items,
+            &mut workers.to_vec(),
+            prefetch,
+            |_, _, i| work(i),
+            |i, result| each("ahead", i, result),
+        );
     }
 
     #[test]
@@ -205,12 +211,12 @@ mod tests {
         let budget = Budget::new(100);
         let (read, reads) = channel();
         let reads = Mutex::new(reads);
-        let reading = Reading { budget: &budget, size: |_: &usize| 1, read: move |i| read.send(i).unwrap() };
+        let prefetch = Prefetch { budget: &budget, size: |_: &usize| 1, read: move |i| read.send(i).unwrap() };
         let mut overlapped = false;
-        walk_ahead(
+        walk_prefetched(
             &[0, 1],
             &mut [()],
-            reading,
+            prefetch,
             |(), i, ()| {
                 let reads = reads.lock().unwrap();
                 // The first item's work ends only when the second was read.
@@ -235,7 +241,7 @@ mod tests {
             let budget = Budget::new(total);
             let (held, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let counted = |size: u64| size.min(total) as usize;
-            let reading = Reading {
+            let prefetch = Prefetch {
                 budget: &budget,
                 size: |size: &u64| *size,
                 read: |i| {
@@ -245,10 +251,10 @@ mod tests {
                 },
             };
             let mut done = 0;
-            walk_ahead(
+            walk_prefetched(
                 &sizes,
                 &mut vec![(); workers],
-                reading,
+                prefetch,
                 |(), size, ()| held.fetch_sub(counted(*size), Ordering::SeqCst),
                 |_, _| {
                     done += 1;

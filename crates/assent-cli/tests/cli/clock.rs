@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Database, Evidence, Ledger, NewCollection, NewGrant, NewSubject, OthersBasis, Purpose, Settings, Timestamp, Tools,
-    Tx, TxError, VaultKind, VaultPlace, no_hook,
+    BystanderBasis, Database, Evidence, Ledger, NewCollection, NewGrant, NewSubject, Purpose, Settings, Timestamp,
+    Tools, Tx, TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::rulebook;
 use rand::rand_core::UnwrapErr;
@@ -112,7 +112,7 @@ fn furnish(tx: &Tx<'_>, photos: &Path) -> Result<(), TxError> {
     let me = tx.add_subject(&new)?;
     let directory = photos.to_str().unwrap();
     for (name, days) in [("summer", 20), ("always", 3650)] {
-        let collection = tx.add_collection(&NewCollection { name, directory, others: OthersBasis::Household })?;
+        let collection = tx.add_collection(&NewCollection { name, directory, others: BystanderBasis::Household })?;
         let grant = tx.open_grant(&NewGrant {
             subject: me,
             collection,

@@ -13,7 +13,7 @@ use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
 use crate::names::is_unfilled;
 use crate::rules::{Piece, RuleError, Rules, day};
-use crate::words::{OthersBasis, VaultKind};
+use crate::vocabulary::{BystanderBasis, VaultKind};
 
 /// A data protection impact assessment, which lies elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,8 +153,8 @@ impl<'tx> Tx<'tx> {
         let id = about.id;
         let mut locks = Vec::new();
         match about.others {
-            OthersBasis::None => locks.push(TxError::NoBasis { collection: id }),
-            OthersBasis::OnRequest(_) => locks.push(TxError::OnRequest { collection: id }),
+            BystanderBasis::None => locks.push(TxError::NoBasis { collection: id }),
+            BystanderBasis::OnRequest(_) => locks.push(TxError::OnRequest { collection: id }),
             _ => {}
         }
         if self.kind == VaultKind::Household {

@@ -26,7 +26,7 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn clock(&self, now: Timestamp) -> Result<Option<TxError>, TxError> {
-        Ok(self.run_tx("look at the clock", now, |tx| Ok(tx.heed_clock().err()))?.into_inner())
+        Ok(self.run_tx("look at the clock", now, |tx| Ok(tx.check_clock().err()))?.into_inner())
     }
 
     /// A person says that the clock is right although [`Self::clock`] doubts it. An entry of the log says so; from then on it is
@@ -36,7 +36,7 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn confirm_clock(&self, now: Timestamp) -> Result<bool, TxError> {
-        let looked = self.run_tx("look at the clock", now, |tx| Ok((tx.heed_clock().is_err(), tx.newest)))?;
+        let looked = self.run_tx("look at the clock", now, |tx| Ok((tx.check_clock().is_err(), tx.newest)))?;
         let (doubted, before) = looked.into_inner();
         if doubted {
             self.with_core(|core| self.attempt(core, "confirm the clock", (now, true), |tx| tx.clock_leaf(before)))?;
@@ -53,7 +53,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// [`TxError::ClockSetBack`], [`TxError::ClockAhead`].
-    pub fn heed_clock(&self) -> Result<(), TxError> {
+    pub fn check_clock(&self) -> Result<(), TxError> {
         let Some(newest) = self.newest else { return Ok(()) };
         let ahead = self.clock.0.saturating_sub(newest.0);
         let (now, latest) = (self.clock, newest);

@@ -4,7 +4,7 @@ use super::{Collection, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, OrderId, RequestId, SubjectId, Timestamp};
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 /// How much of its time has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,7 @@ use crate::id::{CollectionId, FaceId, PhotoId, SubjectId, Timestamp};
 use crate::log::EventKind;
 use crate::seal::{self, Place};
 use crate::secret::Key;
-use crate::words::Verdict;
+use crate::vocabulary::Verdict;
 
 pub(super) const DECISIONS: &str = "decisions";
 
@@ -248,6 +248,6 @@ fn open_verdict(
     };
     let plain = seal::open(key, &place, sealed)?;
     let mut fields = Reader::new(&plain);
-    let verdict = fields.text().and_then(Verdict::from_word);
+    let verdict = fields.text().and_then(|word| word.parse::<Verdict>().ok());
     verdict.zip(fields.int().map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })
 }

@@ -8,7 +8,7 @@ use super::grants::Plain;
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp};
-use crate::words::{GrantState, Purpose};
+use crate::vocabulary::{GrantState, Purpose};
 
 /// What ended by its date, and what should have and could not.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Tx<'_> {
     pub(crate) fn expire_due(&self) -> Result<Expired, TxError> {
         let sql = "SELECT id, subject_id, collection_id, purpose FROM grants WHERE state = 'active' AND valid_until_ms <= $1 \
                    ORDER BY valid_until_ms, id";
-        self.heed_clock()?;
+        self.check_clock()?;
         let mut expired = Expired::default();
         for row in self.rows(sql, args![self.now])? {
             match Plain::read(&row) {

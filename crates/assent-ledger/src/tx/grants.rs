@@ -13,8 +13,8 @@ use crate::log::EventKind;
 use crate::rules::{RuleError, Rules, day};
 use crate::seal::{self, Place};
 use crate::secret::Key;
+use crate::vocabulary::{GrantState, Purpose, Signer, VaultKind};
 use crate::witness::Signed;
-use crate::words::{GrantState, Purpose, Signer, VaultKind};
 
 pub(super) const GRANTS: &str = "grants";
 
@@ -88,7 +88,7 @@ impl Evidence {
             "paper" | "paper-2" => {
                 let release_sha256 = fields.array()?;
                 // Before format 5 nobody wrote down who signed: the person did.
-                let signed_by = if kind == "paper" { Signer::Subject } else { Signer::from_word(fields.text()?)? };
+                let signed_by = if kind == "paper" { Signer::Subject } else { fields.text()?.parse().ok()? };
                 let mut witnesses = Vec::new();
                 while !fields.at_end() {
                     witnesses.push(WitnessId::from_bytes(fields.array()?));
@@ -97,7 +97,7 @@ impl Evidence {
             }
             "paper-3" => {
                 let release_sha256 = fields.array()?;
-                let signed_by = Signer::from_word(fields.text()?)?;
+                let signed_by = fields.text()?.parse().ok()?;
                 let (ids, rest) = fields.bytes()?.as_chunks::<16>();
                 let witnesses = ids.iter().map(|id| WitnessId::from_bytes(*id)).collect();
                 let signed = Some(Signed::read(&mut fields)?).filter(|_| rest.is_empty())?;
@@ -197,7 +197,7 @@ impl Tx<'_> {
         renews: Option<GrantId>,
     ) -> Result<GrantId, TxError> {
         let (rules, witnesses_sign) = self.admit(&self.subject(new.subject)?, new)?;
-        self.heed_signatures(new, witnesses_sign)?;
+        self.check_signatures(new, witnesses_sign)?;
         if let Evidence::Paper { release_sha256, .. } = new.evidence {
             self.use_release(release_sha256, new.subject)?;
         }
@@ -243,9 +243,9 @@ impl Tx<'_> {
         if new.valid_from < self.now {
             return Err(TxError::Backdated);
         }
-        self.heed_stopped_jurisdictions(&subject.jurisdiction)?;
+        self.check_stopped_jurisdictions(&subject.jurisdiction)?;
         self.check_evidence(new, subject.owner)?;
-        self.heed_rules(new, subject, &collection)
+        self.check_rules(new, subject, &collection)
     }
 
     /// Whether there is a grant in force, now or later, for the same subject, collection and purpose.
@@ -303,7 +303,7 @@ impl Tx<'_> {
 
     /// Refuses what the law of the person, of the collection or of the controller forbids. Returns the rule packs, and
     /// whether they ask for the witnesses' signatures.
-    fn heed_rules(
+    fn check_rules(
         &self,
         new: &NewGrant<'_>,
         subject: &Subject,
@@ -428,7 +428,7 @@ impl Tx<'_> {
     /// A grant is over at its end, also before anybody looked for what is due.
     fn state_now(&self, word: &str, valid_until_ms: i64) -> Option<GrantState> {
         let over = |state: GrantState| state == GrantState::Active && valid_until_ms <= self.now.0;
-        GrantState::from_word(word).map(|state| if over(state) { GrantState::Expired } else { state })
+        word.parse().ok().map(|state| if over(state) { GrantState::Expired } else { state })
     }
 
     fn read_grant(&self, row: &Row) -> Result<Grant, TxError> {

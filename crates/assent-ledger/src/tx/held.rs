@@ -23,7 +23,7 @@ use crate::log::{EventKind, Leaf};
 use crate::photo_path::PhotoPath;
 use crate::seal::{self, Place};
 use crate::secret::Key;
-use crate::words::{Band, Purpose, Verdict};
+use crate::vocabulary::{Band, Purpose, Verdict};
 
 /// What is held about a person.
 #[derive(Debug)]
@@ -241,7 +241,7 @@ impl Tx<'_> {
                 };
                 let sighting = seal::open(key, &place, &row.bytes(1)?)?;
                 let mut fields = Reader::new(&sighting);
-                let band = fields.bytes().and(fields.text()).and_then(Band::from_word);
+                let band = fields.bytes().and(fields.text()).and_then(|word| word.parse::<Band>().ok());
                 let face = (PhotoId(row.int(13)?), FaceId(row.int(0)?));
                 let verdict = verdicts.get(&face.1).map(|(_, verdict, time)| (*verdict, *time));
                 let path = seal::open(&photos, &path_place(collection, &row.array(2)?), &row.bytes(3)?)?;

@@ -11,7 +11,7 @@ use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRingError;
 use crate::secret::Key;
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 /// Somebody on the roster whose key is damaged or missing, and what can be said of them without it.
 #[derive(Clone, Debug, PartialEq, Eq)]

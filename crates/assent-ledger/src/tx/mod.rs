@@ -55,7 +55,7 @@ use crate::ledger::Settings;
 use crate::rules::Rulebook;
 use crate::seal::{self, Place};
 use crate::secret::Key;
-use crate::words::{Purpose, VaultKind};
+use crate::vocabulary::{Purpose, VaultKind};
 
 pub use basis::{Basis, Dpia, Matching};
 pub(crate) use clock::newest;

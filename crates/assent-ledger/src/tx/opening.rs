@@ -14,7 +14,7 @@ use crate::id::{CollectionId, GrantId, RequestId, SubjectId, TemplateId};
 use crate::keyring::KeyReader;
 use crate::reader::{self, Reader, Record, records_by_page};
 use crate::seal::{self, Place, SealKey};
-use crate::words::{OthersBasis, Purpose, RequestKind};
+use crate::vocabulary::{BystanderBasis, Purpose, RequestKind};
 
 /// After so many records, somebody is told.
 const SAID_AFTER: u64 = 1024;
@@ -73,7 +73,7 @@ impl Tx<'_> {
         model_sha256: [u8; 32],
     ) -> Result<Searchable, TxError> {
         let about = self.matched_collection(collection)?;
-        if matches!(about.others, OthersBasis::OnRequest(_)) {
+        if matches!(about.others, BystanderBasis::OnRequest(_)) {
             return Err(TxError::OnRequest { collection });
         }
         Ok(Searchable {
@@ -112,7 +112,7 @@ impl Tx<'_> {
         else {
             return Err(TxError::NotAsked { request });
         };
-        self.heed_restriction(subject)?;
+        self.check_restriction(subject)?;
         let mut grants = reader::grants_in_force(&self.db, collection, purpose, self.now)?;
         grants.retain(|(_, of)| *of == subject);
         let what = Searchable {

@@ -132,7 +132,7 @@ impl Tx<'_> {
     }
 
     /// Refuses what an order in force stops in a collection.
-    pub(super) fn heed_orders(&self, collection: CollectionId) -> Result<(), TxError> {
+    pub(super) fn check_orders(&self, collection: CollectionId) -> Result<(), TxError> {
         let sql = "SELECT id FROM orders WHERE jurisdiction IS NULL AND (collection_id IS NULL OR collection_id = $1) \
                    AND lifted_ms IS NULL AND from_ms <= $2 AND (until_ms IS NULL OR until_ms > $2) \
                    ORDER BY from_ms, id LIMIT 1";
@@ -159,7 +159,7 @@ impl Tx<'_> {
     }
 
     /// Refuses what concerns somebody, or something, of a jurisdiction that is stopped.
-    pub(super) fn heed_stopped_jurisdictions(&self, jurisdiction: &Jurisdiction) -> Result<(), TxError> {
+    pub(super) fn check_stopped_jurisdictions(&self, jurisdiction: &Jurisdiction) -> Result<(), TxError> {
         self.heed(&self.stopped_jurisdictions()?, jurisdiction)
     }
 
@@ -171,7 +171,7 @@ impl Tx<'_> {
     }
 
     /// Refuses what is done with a person while what is held of them may only be kept.
-    pub(super) fn heed_restriction(&self, subject: SubjectId) -> Result<(), TxError> {
+    pub(super) fn check_restriction(&self, subject: SubjectId) -> Result<(), TxError> {
         let sql = "SELECT COUNT(*) FROM subjects WHERE id = $1 AND restricted_ms IS NOT NULL";
         if self.count(sql, args![subject])? > 0 {
             return Err(TxError::Restricted { subject });

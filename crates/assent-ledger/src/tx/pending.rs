@@ -12,8 +12,8 @@ use crate::log::EventKind;
 use crate::merkle::Hash;
 use crate::seal::{self, Place};
 use crate::secret::Key;
+use crate::vocabulary::{Purpose, Signer};
 use crate::witness::{PendingConsent, Signed, Statement, WitnessSignature, sign_roster};
-use crate::words::{Purpose, Signer};
 
 pub(super) const PENDING: &str = "pending_enrolments";
 
@@ -389,7 +389,7 @@ impl Tx<'_> {
     }
 
     /// Refuses evidence that its witnesses did not sign as it is, where they have to, or somebody says that they did.
-    pub(super) fn heed_signatures(&self, new: &NewGrant<'_>, asked: bool) -> Result<(), TxError> {
+    pub(super) fn check_signatures(&self, new: &NewGrant<'_>, asked: bool) -> Result<(), TxError> {
         let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed } = new.evidence else {
             return Ok(());
         };

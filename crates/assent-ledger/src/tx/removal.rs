@@ -11,7 +11,7 @@ use crate::fields::Writer;
 use crate::id::CollectionId;
 use crate::log::EventKind;
 use crate::secret::Key;
-use crate::words::GrantState;
+use crate::vocabulary::GrantState;
 
 impl Tx<'_> {
     /// Ends a collection: its photos, faces, sightings, decisions, crops, objections and counts are deleted, and the

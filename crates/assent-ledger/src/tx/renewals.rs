@@ -10,7 +10,7 @@ use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::log::EventKind;
 use crate::seal;
-use crate::words::{GrantState, Purpose};
+use crate::vocabulary::{GrantState, Purpose};
 
 /// A person was asked and said no.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::log::EventKind;
 use crate::photo_path::PhotoPath;
 use crate::rules::Rules;
 use crate::seal::{self, Place};
-use crate::words::{RequestKind, RequestOutcome, VaultKind};
+use crate::vocabulary::{RequestKind, RequestOutcome, VaultKind};
 
 const REQUESTS: &str = "requests";
 
@@ -308,7 +308,7 @@ impl Tx<'_> {
     }
 
     /// Refuses what a request that is past due holds up: in its collection if it is about one, and everywhere if not.
-    pub(super) fn heed_requests(&self, collection: CollectionId) -> Result<(), TxError> {
+    pub(super) fn check_requests(&self, collection: CollectionId) -> Result<(), TxError> {
         if self.kind == VaultKind::Household {
             return Ok(());
         }
@@ -346,12 +346,12 @@ impl Tx<'_> {
             None => (None, Album::default()),
         };
         let answered = match (row.opt_int(9)?, row.opt_text(10)?) {
-            (Some(at), Some(word)) => Some((Timestamp(at), RequestOutcome::from_word(&word).ok_or_else(damaged)?)),
+            (Some(at), Some(word)) => Some((Timestamp(at), word.parse().map_err(|_| damaged())?)),
             _ => None,
         };
         Ok(Request {
             id,
-            kind: RequestKind::from_word(&row.text(1)?).ok_or_else(damaged)?,
+            kind: row.text(1)?.parse().map_err(|_| damaged())?,
             subject,
             collection: row.opt_array(3)?.map(CollectionId::from_bytes),
             words,

@@ -14,7 +14,7 @@ use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, PendingId, RequestId, SubjectId};
 use crate::seal::{self, Place};
 use crate::secret::Key;
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 /// From which key to which, and whose.
 pub(crate) struct Reseal<'a> {

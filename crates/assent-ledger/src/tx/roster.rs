@@ -15,7 +15,7 @@ use crate::log::EventKind;
 use crate::names::{check_file_name, is_unprintable};
 use crate::seal::{self, Place};
 use crate::secret::Key;
-use crate::words::{OthersBasis, VaultKind};
+use crate::vocabulary::{BystanderBasis, VaultKind};
 
 /// A household holds this many subjects at most.
 pub(crate) const HOUSEHOLD_SUBJECTS: i64 = 25;
@@ -41,7 +41,7 @@ pub struct NewCollection<'a> {
     /// Where its photos are.
     pub directory: &'a str,
     /// Why the other people in it may be looked at.
-    pub others: OthersBasis,
+    pub others: BystanderBasis,
 }
 
 /// A collection.
@@ -54,7 +54,7 @@ pub struct Collection {
     /// Where its photos are.
     pub directory: String,
     /// Why the other people in it may be looked at.
-    pub others: OthersBasis,
+    pub others: BystanderBasis,
     /// Whether it was frozen.
     pub frozen: bool,
     /// Whether crops of its faces are kept.
@@ -165,7 +165,7 @@ impl Tx<'_> {
         if self.collections()?.iter().any(|c| c.name == new.name) {
             return Err(TxError::CollectionExists);
         }
-        if new.others == OthersBasis::Household && self.kind != VaultKind::Household {
+        if new.others == BystanderBasis::Household && self.kind != VaultKind::Household {
             return Err(TxError::OthersOfKind);
         }
         let id = CollectionId::random(&mut **self.rng.borrow_mut());
@@ -253,9 +253,9 @@ impl Tx<'_> {
     /// was not set back.
     pub(super) fn open_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
         let collection = self.collection(id)?;
-        self.heed_orders(id)?;
-        self.heed_clock()?;
-        self.heed_requests(id)?;
+        self.check_orders(id)?;
+        self.check_clock()?;
+        self.check_requests(id)?;
         if collection.frozen { Err(TxError::Frozen { collection: id }) } else { Ok(collection) }
     }
 

@@ -10,7 +10,7 @@ use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId};
 use crate::seal::{self, Place};
-use crate::words::{Band, Purpose, Verdict};
+use crate::vocabulary::{Band, Purpose, Verdict};
 
 pub(super) const SIGHTINGS: &str = "sightings";
 
@@ -241,7 +241,7 @@ impl<'tx> Tx<'tx> {
             let plain = seal::open(&proof.key, &place(SIGHTINGS, proof, &row_key), &row.bytes(2)?)?;
             let mut fields = Reader::new(&plain);
             let of = fields.array().map(GrantId::from_bytes);
-            let band = fields.text().and_then(Band::from_word);
+            let band = fields.text().and_then(|word| word.parse::<Band>().ok());
             let (Some(band), true) = (band, of == Some(proof.grant)) else {
                 return Err(TxError::Damaged { table: SIGHTINGS });
             };
@@ -269,8 +269,8 @@ impl<'tx> Tx<'tx> {
 
     pub(super) fn check_finds(&self, proof: &ActiveGrant<'tx>) -> Result<(), TxError> {
         self.still_active(proof)?;
-        self.heed_orders(proof.collection)?;
-        self.heed_restriction(proof.subject)?;
+        self.check_orders(proof.collection)?;
+        self.check_restriction(proof.subject)?;
         if proof.purpose.is_find() { Ok(()) } else { Err(TxError::OtherPurpose { grant: proof.grant }) }
     }
 }

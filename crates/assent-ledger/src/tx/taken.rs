@@ -4,7 +4,7 @@ use super::Tx;
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{PhotoId, Timestamp};
-use crate::words::TakenFrom;
+use crate::vocabulary::TakenFrom;
 
 /// When a photo was taken, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,5 +47,5 @@ pub(super) fn read(row: &Row, column: usize) -> Result<Option<Taken>, TxError> {
     let damaged = || TxError::Damaged { table: "photos" };
     let (Some(at), Some(from)) = (row.opt_int(column)?, row.opt_text(column + 2)?) else { return Ok(None) };
     let offset_min = row.opt_int(column + 1)?.map(i16::try_from).transpose().map_err(|_| damaged())?;
-    Ok(Some(Taken { at: Timestamp(at), offset_min, from: TakenFrom::from_word(&from).ok_or_else(damaged)? }))
+    Ok(Some(Taken { at: Timestamp(at), offset_min, from: from.parse().map_err(|_| damaged())? }))
 }

@@ -11,7 +11,7 @@ use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
 use crate::log::EventKind;
 use crate::seal::Place;
-use crate::words::Purpose;
+use crate::vocabulary::Purpose;
 
 pub(super) const TEMPLATES: &str = "templates";
 

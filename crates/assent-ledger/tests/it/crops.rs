@@ -48,7 +48,7 @@ fn crops_are_kept_only_where_that_was_declared() {
         assert_eq!((known[0].faces, known[0].crops), (2, 2));
         assert!(w.home.raw().try_exec("UPDATE crops SET photo_id = 7").is_err(), "a crop is never changed");
 
-        let new = NewCollection { name: "Street", directory: "/s", others: OthersBasis::None };
+        let new = NewCollection { name: "Street", directory: "/s", others: BystanderBasis::None };
         let covered = w.tx(T0, |tx| tx.add_collection(&new)).unwrap();
         assert!(matches!(w.tx(T0, |tx| tx.keep_crops(covered)), Err(TxError::NoBasis { .. })));
         w.tx(T0, |tx| tx.freeze_collection(w.collection)).unwrap();
@@ -143,7 +143,7 @@ fn a_crop_opens_at_its_place_alone_and_under_its_own_key() {
         assert_eq!(kept(&w, &photo), [photo.faces[0]], "one that was moved is as good as none");
 
         // Another collection's crops have another key, and both survive the next opening.
-        let new = NewCollection { name: "Street", directory: "/s", others: OthersBasis::ClosedGroup };
+        let new = NewCollection { name: "Street", directory: "/s", others: BystanderBasis::ClosedGroup };
         let other = w.tx(T0, |tx| tx.add_collection(&new)).unwrap();
         w.tx(T0, |tx| tx.keep_crops(other)).unwrap();
         let World { ledger, home, collection, witnesses } = w;

@@ -196,7 +196,7 @@ fn opens(format: i64) {
     ledger
         .run_tx("read", T0, |tx| {
             let collection = tx.collections()?.remove(0);
-            assert_eq!((collection.name.as_str(), collection.others), ("Regatta", OthersBasis::ClosedGroup));
+            assert_eq!((collection.name.as_str(), collection.others), ("Regatta", BystanderBasis::ClosedGroup));
             let latest = format >= 5;
             assert_eq!(collection.basis.necessity.as_deref(), latest.then_some(NECESSITY));
             let people = tx.subjects()?;

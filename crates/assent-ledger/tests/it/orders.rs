@@ -55,7 +55,7 @@ fn r38_an_order_stops_all_in_its_scope_and_the_rights_go_on() {
             outcome
         };
         let other = w.tx(T0, |tx| {
-            tx.add_collection(&NewCollection { name: "Other", directory: "/o", others: OthersBasis::ClosedGroup })
+            tx.add_collection(&NewCollection { name: "Other", directory: "/o", others: BystanderBasis::ClosedGroup })
         });
         let code = |text: &str| Scope::Jurisdiction(text.parse().unwrap());
         let scopes = [

@@ -69,7 +69,7 @@ fn a_removed_collection_leaves_nothing_that_could_find_or_show_anybody() {
         assert_eq!(ever[0].directory, "", "where it lay is nobody's business any more");
         let again = w.tx(at(1), |tx| tx.remove_collection(w.collection));
         assert!(matches!(again, Err(TxError::NoCollection { .. })));
-        let new = NewCollection { name: "Regatta", directory: "/again", others: OthersBasis::ClosedGroup };
+        let new = NewCollection { name: "Regatta", directory: "/again", others: BystanderBasis::ClosedGroup };
         w.tx(at(1), |tx| tx.add_collection(&new)).unwrap();
     });
 }

@@ -211,15 +211,17 @@ fn r10_r16_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
     assert!(matches!(compare(at(30)), Err(TxError::Rule(RuleError::ReviewOverdue { .. }))), "overdue from that day on");
     w.photo("covered all the same.jpg", &[face(0.0)]);
 
-    for (others, locked) in
-        [(OthersBasis::None, true), (OthersBasis::OnRequest("DPIA 7".into()), true), (OthersBasis::ClosedGroup, false)]
-    {
+    for (others, locked) in [
+        (BystanderBasis::None, true),
+        (BystanderBasis::OnRequest("DPIA 7".into()), true),
+        (BystanderBasis::ClosedGroup, false),
+    ] {
         let name = others.to_string().replace(':', " ");
         let id = w.tx(T0, |tx| tx.add_collection(&NewCollection { name: &name, directory: "/s", others })).unwrap();
         w.tx(T0, |tx| tx.set_basis(id, &whole)).unwrap();
         assert_eq!(!w.tx(T0, |tx| tx.locks(id)).unwrap().is_empty(), locked, "{name}");
     }
-    let household = NewCollection { name: "home", directory: "/s", others: OthersBasis::Household };
+    let household = NewCollection { name: "home", directory: "/s", others: BystanderBasis::Household };
     assert!(matches!(w.tx(T0, |tx| tx.add_collection(&household)), Err(TxError::OthersOfKind)));
 }
 
@@ -330,7 +332,7 @@ fn r3_a_refusal_is_recorded_and_opens_nothing() {
 fn r5_a_yes_holds_for_one_purpose_in_one_collection() {
     on_every_database(|backend| {
         let w = World::new(backend);
-        let other = NewCollection { name: "Other", directory: "/o", others: OthersBasis::ClosedGroup };
+        let other = NewCollection { name: "Other", directory: "/o", others: BystanderBasis::ClosedGroup };
         let other = w.tx(T0, |tx| tx.add_collection(&other)).unwrap();
         let ada = w.subject("ada");
         let purposes = [Purpose::find_my_photos(), Purpose::publish_print()];

@@ -125,7 +125,7 @@ fn a_household_is_small_and_has_one_purpose_and_one_owner() {
 fn a_frozen_collection_and_one_without_a_basis_take_no_template() {
     on_every_database(|backend| {
         let w = World::new(backend);
-        let none = NewCollection { name: "Street", directory: "/s", others: OthersBasis::None };
+        let none = NewCollection { name: "Street", directory: "/s", others: BystanderBasis::None };
         let street = w.tx(T0, |tx| tx.add_collection(&none)).unwrap();
         assert!(matches!(w.tx(T0, |tx| tx.add_collection(&none)), Err(TxError::CollectionExists)));
         let find = Purpose::find_my_photos();

@@ -62,7 +62,7 @@ fn i4_other_purposes_collections_and_photos_are_refused() {
         let ada = w.subject("ada");
         let find = w.grant(ada, 9);
         let publish = w.tx(T0, |tx| give(tx, ada, w.collection, &Purpose::publish_print(), &w.witnesses, 9)).unwrap();
-        let new = NewCollection { name: "Other", directory: "/o", others: OthersBasis::ClosedGroup };
+        let new = NewCollection { name: "Other", directory: "/o", others: BystanderBasis::ClosedGroup };
         let other = w.tx(T0, |tx| tx.add_collection(&new)).unwrap();
         let here = w.photo("a.jpg", &[face(0.0), face(200.0)]);
         let there = w.tx(T0, |tx| put_photo(tx, other, "a.jpg", &[face(0.0)])).unwrap();

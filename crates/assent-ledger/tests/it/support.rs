@@ -367,7 +367,7 @@ impl World {
 }
 
 pub(crate) fn furnish(ledger: &Ledger) -> (CollectionId, Vec<WitnessId>) {
-    let new = NewCollection { name: "Regatta", directory: "/photos/regatta", others: OthersBasis::ClosedGroup };
+    let new = NewCollection { name: "Regatta", directory: "/photos/regatta", others: BystanderBasis::ClosedGroup };
     let made = ledger.run_tx("furnish", T0, |tx| {
         tx.add_notice("members", "en", NOTICE)?;
         Ok((tx.add_collection(&new)?, vec![tx.add_witness("Wanda Witness")?, tx.add_witness("Wim Witness")?]))

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use assent::enrol::{Consent, Enrolment, enrol};
 use assent::ledger::{
-    Band, CollectionId, Database, EventKind, Evidence, FaceBox, Ledger, NewCollection, NewGrant, NewPhoto, NewSighting,
-    NewSubject, OpenError, OthersBasis, Outcome, Purpose, Settings, Signer, SubjectId, Timestamp, Tools, VaultKind,
-    VaultPlace, Verdict, WitnessId, WriteHook,
+    Band, BystanderBasis, CollectionId, Database, EventKind, Evidence, FaceBox, Ledger, NewCollection, NewGrant,
+    NewPhoto, NewSighting, NewSubject, OpenError, Outcome, Purpose, Settings, Signer, SubjectId, Timestamp, Tools,
+    VaultKind, VaultPlace, Verdict, WitnessId, WriteHook,
 };
 use assent::packs::sha256;
 use assent::source::Folder;
@@ -96,7 +96,7 @@ impl Child {
             if let Some(known) = tx.collections()?.first() {
                 return Ok(known.id);
             }
-            let others = OthersBasis::ClosedGroup;
+            let others = BystanderBasis::ClosedGroup;
             tx.add_notice("members", "en", NOTICE)?;
             tx.add_collection(&NewCollection { name: "Regatta", directory: photos.text(), others })
         });

@@ -5,7 +5,7 @@ use std::fs;
 use assent::Frame;
 use assent::encode;
 use assent::enrol::EnrolError;
-use assent::ledger::{FaceBox, NewCollection, OthersBasis};
+use assent::ledger::{BystanderBasis, FaceBox, NewCollection};
 use assent::source::Folder;
 use assent_testkit::{T0, World, darkened, jpeg, mirrored, models, open, part, scan_with, shrunk};
 
@@ -79,7 +79,7 @@ fn r4_copies_are_recognised_in_every_collection() {
     fs::write(other.join(WALZ), photo(WALZ)).unwrap();
     let folder = Folder::open(other.to_str().unwrap()).unwrap();
     // Nobody may be looked for in it: its pictures are compared, its people are not.
-    let new = NewCollection { name: "Archive", directory: folder.text(), others: OthersBasis::None };
+    let new = NewCollection { name: "Archive", directory: folder.text(), others: BystanderBasis::None };
     let archive = w.tx(|tx| tx.add_collection(&new)).unwrap();
     scan_with(&w.ledger, models(), archive, 1, &|| T0, &mut |_, _| {}).unwrap();
     assert!(is_refused(&w, "byte copy", photo(WALZ)));

@@ -6,7 +6,7 @@ use std::path::Path;
 use assent::find::{FoundPhoto, PictureError, picture};
 use assent::heif::PhotoDecoder;
 use assent::household::owner;
-use assent::ledger::{Evidence, OthersBasis, VaultKind};
+use assent::ledger::{BystanderBasis, Evidence, VaultKind};
 use assent::{CoverStyle, DeclaredRates, Frame, SearchOptions, encode, resize};
 use assent_testkit::{T0, World, crew, held, jpeg, mirrored, models, open, part, rated, shrunk, with_worker};
 use assent_vision::cover::{COVER_RGB, cover};
@@ -19,7 +19,7 @@ const GROUP: &str = "prime-and-backup-crew-for-iss-expedition-13.jpg";
 const STYLES: [CoverStyle; 2] = [CoverStyle::Blur, CoverStyle::Solid];
 
 fn faces(frame: &Frame) -> Vec<Detection> {
-    with_worker(|worker| worker.look(&jpeg(frame)).unwrap().detected.faces)
+    with_worker(|worker| worker.detect(&jpeg(frame)).unwrap().detected.faces)
 }
 
 fn bounds(f: &FoundPhoto) -> Rect {
@@ -65,7 +65,7 @@ fn covers_are_where_they_belong() {
 
 #[test]
 fn in_a_household_nobody_is_covered_but_who_objected() {
-    let w = World::of(VaultKind::Household, &OthersBasis::Household, &[TRIO]);
+    let w = World::of(VaultKind::Household, &BystanderBasis::Household, &[TRIO]);
     let me = owner(&w.ledger, T0).unwrap().id;
     let own_word = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
     w.try_enrol(me, &own_word, &[("portrait", portrait("sergei-krikalev"))]).unwrap();
@@ -170,7 +170,7 @@ fn crew_pictures() -> Vec<(String, Frame, Vec<Detection>)> {
     let mut pictures = Vec::new();
     for path in [files("photos"), files("portraits")].concat() {
         let bytes = fs::read(&path).unwrap();
-        let faces = worker.look(&bytes).unwrap().detected.faces;
+        let faces = worker.detect(&bytes).unwrap().detected.faces;
         if !faces.is_empty() {
             pictures.push((name(&path), open(&bytes), faces));
         }
@@ -198,8 +198,8 @@ fn no_covered_face_of_the_sample_pack_is_found_or_matched_again() {
     let mut templates = Vec::new();
     for (_, frame, _) in pictures.iter().filter(|(_, _, faces)| faces.len() == 1) {
         let bytes = jpeg(frame);
-        let looked = worker.look(&bytes).unwrap();
-        let cut = worker.cut(&looked);
+        let photo = worker.detect(&bytes).unwrap();
+        let cut = worker.crop_faces(&photo);
         templates.extend(worker.embed(cut).unwrap().into_iter().flatten());
     }
     let attacks: [(&str, Attack, u8); 4] = [
@@ -217,11 +217,11 @@ fn no_covered_face_of_the_sample_pack_is_found_or_matched_again() {
             cover(&mut covered, face.bounds, face.turn, CoverStyle::Blur);
         }
         let copy = encode::jpeg(&covered, 92).unwrap();
-        let mut looked = worker.look(&copy).unwrap();
-        let again = looked.detected.faces.iter().filter(|new| faces.iter().any(|old| on(&new.bounds, &old.bounds)));
+        let mut photo = worker.detect(&copy).unwrap();
+        let again = photo.detected.faces.iter().filter(|new| faces.iter().any(|old| on(&new.bounds, &old.bounds)));
         bad.extend(again.map(|f| format!("{name}: found at {:?}, {}", f.bounds, f.score)));
-        looked.detected.faces.clone_from(faces);
-        let cut = worker.cut(&looked);
+        photo.detected.faces.clone_from(faces);
+        let cut = worker.crop_faces(&photo);
         for probe in worker.embed(cut).unwrap().into_iter().flatten() {
             let score = |t: &[f32]| probe.values().iter().zip(t).map(|(a, b)| a * b).sum::<f32>();
             let best = templates.iter().map(|t| score(t.values())).fold(f32::MIN, f32::max);
@@ -240,7 +240,7 @@ fn no_covered_face_of_the_sample_pack_is_found_or_matched_again() {
             for (i, (_, tile)) in some.iter().enumerate() {
                 paste(&mut board, tile, ((i % TILES) as u32 * TILE_PX, (i / TILES) as u32 * TILE_PX));
             }
-            let found = worker.look(&encode::jpeg(&board, *quality).unwrap()).unwrap().detected.faces;
+            let found = worker.detect(&encode::jpeg(&board, *quality).unwrap()).unwrap().detected.faces;
             for face in found {
                 let (column, row) = (
                     face.bounds.centre().x as usize / TILE_PX as usize,

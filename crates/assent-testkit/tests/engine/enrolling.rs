@@ -53,8 +53,8 @@ fn an_unfit_picture_is_refused_for_its_reason() {
     check("in glare", jpeg(&glare.unwrap()), |e| unfit(e, "too-bright"));
     check("in fog", jpeg(&grey.unwrap()), |e| unfit(e, "too-flat"));
     check("out of focus", jpeg(&blurred(&walz(), 8)), |e| unfit(e, "blurred"));
-    check("no picture at all", b"hello".to_vec(), |e| matches!(e, PortraitError::Look(_)));
-    check("cut off", portrait("carl-walz")[..9_000].to_vec(), |e| matches!(e, PortraitError::Look(_)));
+    check("no picture at all", b"hello".to_vec(), |e| matches!(e, PortraitError::Detect(_)));
+    check("cut off", portrait("carl-walz")[..9_000].to_vec(), |e| matches!(e, PortraitError::Detect(_)));
 }
 
 #[test]

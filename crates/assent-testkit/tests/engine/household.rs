@@ -3,13 +3,13 @@
 
 use assent::enrol::{Consent, EnrolError, not_given_yet};
 use assent::household::owner;
-use assent::ledger::{Evidence, NewCollection, NewSubject, OthersBasis, Purpose, SubjectId, TxError, VaultKind};
+use assent::ledger::{BystanderBasis, Evidence, NewCollection, NewSubject, Purpose, SubjectId, TxError, VaultKind};
 use assent_testkit::{T0, World};
 
 use crate::{WALZ, photo};
 
 fn household(photos: &[&str]) -> World {
-    World::of(VaultKind::Household, &OthersBasis::Household, photos)
+    World::of(VaultKind::Household, &BystanderBasis::Household, photos)
 }
 
 fn own_word() -> Evidence {
@@ -69,7 +69,7 @@ fn who_agreed_before_a_collection_was_there_agrees_to_the_new_one_alone() {
     let new = w
         .tx(|tx| {
             let directory = w.home.dir.path().to_str().unwrap();
-            tx.add_collection(&NewCollection { name: "Phone", directory, others: OthersBasis::Household })
+            tx.add_collection(&NewCollection { name: "Phone", directory, others: BystanderBasis::Household })
         })
         .unwrap();
     let to = |collection| Consent { collection, purpose: Purpose::find_my_photos() };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use assent::find::{Use, find};
 use assent::ledger::{
-    Evidence, GrantId, KeyRingError, NewGrant, OthersBasis, Purpose, SubjectId, Timestamp, TxError, VaultKind,
+    BystanderBasis, Evidence, GrantId, KeyRingError, NewGrant, Purpose, SubjectId, Timestamp, TxError, VaultKind,
 };
 use assent::models::Models;
 use assent::packs::sha256;
@@ -110,7 +110,7 @@ fn i3_no_grant_no_embedding() {
     assert_eq!(w.known().iter().map(|k| k.faces).collect::<Vec<_>>(), [1, 3, 3]);
 
     // Where the others gave no basis, nobody can even be enrolled.
-    let w = World::of(VaultKind::Organisation, &OthersBasis::None, &[WALZ]);
+    let w = World::of(VaultKind::Organisation, &BystanderBasis::None, &[WALZ]);
     let consent = grant(&w, w.subject("walz"), &w.paper());
     let enrolled = w.tx(|tx| tx.enrol(&tx.active_grant(consent)?, broken.pack().model_sha256, &[&bytes]));
     assert!(matches!(enrolled, Err(TxError::NoBasis { .. })));
@@ -221,7 +221,7 @@ fn i7_a_web_address_is_no_collection() {
     let addresses = ["https://example.org/album", "http://127.0.0.1:9/", "s3://bucket/photos", "file:///etc"];
     for (name, directory) in ["a", "b", "c", "d"].into_iter().zip(addresses) {
         let added = w.tx(|tx| {
-            let others = OthersBasis::ClosedGroup;
+            let others = BystanderBasis::ClosedGroup;
             tx.add_collection(&assent::ledger::NewCollection { name, directory, others })
         });
         let scanned = scan_with(&w.ledger, models(), added.unwrap(), 1, &|| T0, &mut |_, _| {});
@@ -261,13 +261,13 @@ fn i9_an_embedding_is_the_same_in_any_batch_and_by_any_worker() {
         embeddings.iter().flatten().map(|e| e.values().iter().map(|v| v.to_bits()).collect()).collect()
     };
     let bytes = photo(TRIO);
-    let looked = workers[0].look(&bytes).unwrap();
-    let cuts = workers[0].cut(&looked);
-    let together = bits(workers[0].embed(cuts).unwrap());
+    let photo = workers[0].detect(&bytes).unwrap();
+    let face_crops = workers[0].crop_faces(&photo);
+    let together = bits(workers[0].embed(face_crops).unwrap());
     assert_eq!(together.len(), 3);
     for worker in &mut workers {
         let alone: Vec<_> =
-            worker.cut(&looked).into_iter().flat_map(|cut| bits(worker.embed(vec![cut]).unwrap())).collect();
+            worker.crop_faces(&photo).into_iter().flat_map(|cut| bits(worker.embed(vec![cut]).unwrap())).collect();
         assert_eq!(alone, together);
     }
 }

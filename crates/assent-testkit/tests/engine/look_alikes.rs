@@ -2,7 +2,7 @@
 
 use assent::DeclaredRates;
 use assent::ledger::{Band, SubjectId};
-use assent::searched::{Opening, Searched};
+use assent::open_gallery::{OpenGallery, OpenOptions};
 use assent_testkit::{T0, World, light, models, scan_with};
 
 use crate::{TRIO, WALZ};
@@ -11,9 +11,9 @@ fn bands(w: &World, subject: SubjectId) -> Vec<Band> {
     w.find(subject).iter().map(|found| found.band).collect()
 }
 
-fn open(w: &World) -> Searched {
-    let opening = &mut Opening { threads: 2, available_bytes: None, progress: &mut |_, _| {} };
-    let opened = w.tx(|tx| Searched::open(tx, models(), w.collection, DeclaredRates::default(), opening)).unwrap();
+fn open(w: &World) -> OpenGallery {
+    let options = &mut OpenOptions { threads: 2, available_bytes: None, progress: &mut |_, _| {} };
+    let opened = w.tx(|tx| OpenGallery::open(tx, models(), w.collection, DeclaredRates::default(), options)).unwrap();
     opened.unwrap()
 }
 

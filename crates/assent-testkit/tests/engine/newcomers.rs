@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use assent::collection::{forget_missing, missing};
-use assent::ledger::{FaceBox, NewPhoto, OthersBasis, Outcome, Purpose, TxError, VaultKind, Verdict};
+use assent::ledger::{BystanderBasis, FaceBox, NewPhoto, Outcome, Purpose, TxError, VaultKind, Verdict};
 use assent::packs::sha256;
 use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::source::Folder;
@@ -327,7 +327,7 @@ fn a_crop_of_somebody_who_leaves_while_their_photo_waits_is_not_kept() {
 
 #[test]
 fn a_covered_collection_keeps_no_crops() {
-    let w = World::of(VaultKind::Organisation, &OthersBasis::None, &[WALZ]);
+    let w = World::of(VaultKind::Organisation, &BystanderBasis::None, &[WALZ]);
     assert!(matches!(w.tx(|tx| tx.keep_crops(w.collection)), Err(TxError::NoBasis { .. })));
     w.scan();
     assert_eq!(w.tx(|tx| tx.counts(w.collection)).unwrap().crops, 0);

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use assent::DeclaredRates;
 use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::EnrolError;
-use assent::models::LookError;
+use assent::models::DetectError;
 use assent::portrait::PortraitError;
 use assent::scan::{ScanOptions, ScanWatch, scan};
 use assent_testkit::{SEARCH, T0, World, models};
@@ -76,7 +76,7 @@ fn a_portrait_in_which_a_decoder_panics_is_refused_and_the_next_is_taken() {
     let subject = w.subject("walz");
     let refused = w.try_enrol(subject, &w.paper(), &[("scan.tif", tiff_that_panics())]).unwrap_err();
     assert!(
-        matches!(refused, EnrolError::Portrait { source: PortraitError::Look(LookError::Decode(_)), .. }),
+        matches!(refused, EnrolError::Portrait { source: PortraitError::Detect(DetectError::Decode(_)), .. }),
         "{refused:?}"
     );
     w.enrol_again(subject, "carl-walz");
@@ -126,7 +126,7 @@ fn a_scan_that_is_to_stop_ends_in_the_middle_of_a_photo() {
     w.enrol("walz", "carl-walz");
     let mut worker = models().worker(SEARCH).unwrap();
     worker.stop_by(Arc::new(AtomicBool::new(true)));
-    assert!(worker.look(&crate::photo(WALZ)).is_err(), "the detector hears it between two passes");
+    assert!(worker.detect(&crate::photo(WALZ)).is_err(), "the detector hears it between two passes");
     let options = ScanOptions {
         search: SEARCH,
         threads: 2,

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use assent::heif::HeifProgram;
-use assent::models::{LookError, Worker};
+use assent::models::{DetectError, Worker};
 use assent::portrait::{PortraitGate, embed_portrait};
 use assent::scan::{ScanOptions, ScanWatch, scan};
 use assent::{DeclaredRates, Frame, Posture, SearchOptions};
@@ -33,8 +33,8 @@ fn crowd(size: (u32, u32), (columns, rows): (u32, u32), face_px: f32) -> (Frame,
         .take(12)
         .filter_map(|name| {
             let bytes = portrait(name);
-            let looked = worker.look(&bytes).unwrap();
-            let face = looked.detected.faces.first()?.bounds;
+            let photo = worker.detect(&bytes).unwrap();
+            let face = photo.detected.faces.first()?.bounds;
             let (frame, factor) = (open(&bytes), face_px / face.width);
             let scaled = |side: u32| (side as f32 * factor) as u32;
             let small = resize(&frame, (scaled(frame.width()), scaled(frame.height())));
@@ -66,9 +66,9 @@ fn crowd(size: (u32, u32), (columns, rows): (u32, u32), face_px: f32) -> (Frame,
 /// How many of the people are found, and how many boxes there are beyond one for each.
 fn found(worker: &mut Worker, picture: &Frame, middles: &[(f32, f32)], face_px: f32) -> (usize, usize) {
     let bytes = jpeg(picture);
-    let looked = worker.look(&bytes).unwrap();
+    let photo = worker.detect(&bytes).unwrap();
     let mut boxes: Vec<(f32, f32)> =
-        looked.detected.faces.iter().map(|f| f.bounds.centre()).map(|centre| (centre.x, centre.y)).collect();
+        photo.detected.faces.iter().map(|f| f.bounds.centre()).map(|centre| (centre.x, centre.y)).collect();
     let mut people = 0;
     for (x, y) in middles {
         if let Some(i) = boxes.iter().position(|(a, b)| (a - x).hypot(b - y) < face_px / 2.0) {
@@ -120,8 +120,8 @@ fn with_program(dir: &TempDir, program: PathBuf) -> Worker {
 }
 
 fn refused(worker: &mut Worker, bytes: &[u8]) -> String {
-    match worker.look(bytes) {
-        Err(LookError::Decode(e)) => e.code().to_owned(),
+    match worker.detect(bytes) {
+        Err(DetectError::Decode(e)) => e.code().to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -139,20 +139,20 @@ fn a_heic_photo_is_searched_like_any_other() {
     let scratch = tempdir().unwrap();
     let mut worker = with_program(&scratch, heif_program());
     let plain = photo(TRIO);
-    let whole = worker.look(&plain).unwrap();
+    let whole = worker.detect(&plain).unwrap();
     let (size, faces) = (whole.size(), whole.detected.faces.len());
     for name in ["a.heic", "a.avif"] {
         let bytes = made_by_heif_enc(&dir, &plain, name);
-        let looked = worker.look(&bytes).unwrap();
-        assert_eq!((looked.size(), looked.detected.faces.len()), (size, faces), "{name}");
+        let photo = worker.detect(&bytes).unwrap();
+        assert_eq!((photo.size(), photo.detected.faces.len()), (size, faces), "{name}");
         // Small faces are cut from the photo at full size, which is decoded again.
-        assert_eq!(worker.cut(&looked).len(), faces, "{name}");
+        assert_eq!(worker.crop_faces(&photo).len(), faces, "{name}");
         for end in [30, 60, 95] {
             assert_eq!(refused(&mut worker, &bytes[..bytes.len() * end / 100]), "damaged", "{name}, {end} % of it");
         }
     }
     let lying = made_by_heif_enc(&dir, &turned(&plain, 6), "lying.heic");
-    assert_eq!(worker.look(&lying).unwrap().size(), (size.1, size.0), "it is turned, and once");
+    assert_eq!(worker.detect(&lying).unwrap().size(), (size.1, size.0), "it is turned, and once");
     let face = made_by_heif_enc(&dir, &portrait(&portrait_names()[0]), "portrait.heic");
     assert!(embed_portrait(&mut worker, &PortraitGate::default(), &face).is_ok());
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing of it is left");
@@ -271,15 +271,15 @@ fn public_pictures_of_odd_kinds() {
     let mut worker = models().worker(search()).unwrap();
     worker.limit_memory(192_000_000);
     let webp = case("webp-exif-prefix-orientation-6.webp");
-    assert_eq!(worker.look(&webp).unwrap().size(), (1200, 841), "it is stored as 841 x 1200");
+    assert_eq!(worker.detect(&webp).unwrap().size(), (1200, 841), "it is stored as 841 x 1200");
     assert_eq!(refused(&mut worker, &webp[..webp.len() * 9 / 10]), "damaged");
     let tiff = case("tiff-ycbcr-jpeg.tif");
-    assert!(worker.look(&tiff).is_ok() || refused(&mut worker, &tiff) == "kind-not-decoded");
+    assert!(worker.detect(&tiff).is_ok() || refused(&mut worker, &tiff) == "kind-not-decoded");
     let mut check = |name: &str, expected: &str| {
         let bytes = case(&format!("bombs/{name}"));
         let needed = worker.bytes_needed(&bytes);
         assert!(needed <= 192_000_000, "{name}: {needed}");
-        let got = worker.look(&bytes).map(|looked| looked.size());
+        let got = worker.detect(&bytes).map(|photo| photo.size());
         assert_eq!(got.map_err(|e| e.to_string()).map_or_else(|e| e, |size| format!("{size:?}")), expected, "{name}");
     };
     let too_much =
@@ -289,5 +289,5 @@ fn public_pictures_of_odd_kinds() {
     let passes =
         "the JPEG is stored in 491 passes, far more than any camera or editor makes; save the picture anew as JPEG";
     check("jpeg-progressive-490-scans.jpg", passes);
-    assert!(worker.look(&case("bombs/png-iccp-bomb.png")).is_ok(), "its profile is not inflated");
+    assert!(worker.detect(&case("bombs/png-iccp-bomb.png")).is_ok(), "its profile is not inflated");
 }

@@ -1,7 +1,7 @@
 //! Collections that are searched on a person's own request alone: once, in one album (R11).
 
 use assent::ledger::{
-    Album, NewRequest, OthersBasis, RequestId, RequestKind, RequestOutcome, SubjectId, Timestamp, TxError, VaultKind,
+    Album, BystanderBasis, NewRequest, RequestId, RequestKind, RequestOutcome, SubjectId, Timestamp, TxError, VaultKind,
 };
 use assent::scan::{ScanError, ScanSummary};
 use assent_testkit::{T0, World, dated, models, scan_for};
@@ -27,7 +27,7 @@ fn answer(w: &World, request: RequestId) -> Result<ScanSummary, ScanError> {
 
 #[test]
 fn r11_a_collection_on_request_is_searched_for_who_asks_once_and_in_their_album() {
-    let others = OthersBasis::OnRequest("DPIA 7".into());
+    let others = BystanderBasis::OnRequest("DPIA 7".into());
     let w = World::of(VaultKind::Organisation, &others, &[WALZ, DESERT, TRIO]);
     let (walz, _) = w.enrol("walz", "carl-walz");
     let (other, _) = w.enrol("krikalev", "sergei-krikalev");
@@ -82,7 +82,7 @@ fn the_time_of_an_album_is_when_its_photos_were_taken() {
     ];
     // Asked for before anybody looked at the photos, and after.
     for scanned_before in [false, true] {
-        let w = World::of(VaultKind::Organisation, &OthersBasis::OnRequest("DPIA 7".into()), &[]);
+        let w = World::of(VaultKind::Organisation, &BystanderBasis::OnRequest("DPIA 7".into()), &[]);
         for (name, bytes, changed) in &photos {
             w.home.put(name, bytes);
             let file = std::fs::File::options().write(true).open(w.home.photos.join(name)).unwrap();

@@ -32,9 +32,9 @@ fn holds(hay: &[u8], traces: &BTreeSet<[u8; 16]>) -> bool {
 /// The traces of every face in a photo.
 fn faces(bytes: &[u8]) -> Vec<BTreeSet<[u8; 16]>> {
     with_worker(|worker| {
-        let looked = worker.look(bytes).unwrap();
-        let cuts = worker.cut(&looked);
-        worker.embed(cuts).unwrap().iter().flatten().map(|e| traces(e.values())).collect()
+        let photo = worker.detect(bytes).unwrap();
+        let face_crops = worker.crop_faces(&photo);
+        worker.embed(face_crops).unwrap().iter().flatten().map(|e| traces(e.values())).collect()
     })
 }
 

@@ -10,7 +10,7 @@ use assent::find::{FoundPhoto, PictureError, picture};
 use assent::heif::PhotoDecoder;
 use assent::household::owner;
 use assent::ledger::{
-    Evidence, FaceBox, NewPhoto, OthersBasis, Outcome, PhotoId, Purpose, SubjectId, VaultKind, Verdict,
+    BystanderBasis, Evidence, FaceBox, NewPhoto, Outcome, PhotoId, Purpose, SubjectId, VaultKind, Verdict,
 };
 use assent::packs::sha256;
 use assent::scan::{ScanError, ScanSummary};
@@ -180,7 +180,7 @@ fn i12_a_face_that_was_set_apart_stays_apart_whatever_is_done_to_the_file() {
 
 /// A household's owner, in a photo with two others, of whom one has objected: where that one is, and the third.
 fn two_of_three() -> (World, SubjectId, [FaceBox; 2]) {
-    let w = World::of(VaultKind::Household, &OthersBasis::Household, &[SMALL_TRIO]);
+    let w = World::of(VaultKind::Household, &BystanderBasis::Household, &[SMALL_TRIO]);
     let me = owner(&w.ledger, T0).unwrap().id;
     let own_word = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
     w.try_enrol(me, &own_word, &[("portrait", portrait("sergei-krikalev"))]).unwrap();

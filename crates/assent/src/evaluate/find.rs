@@ -16,8 +16,8 @@ use super::groups::Groups;
 use super::labels::{Label, LabelledSet};
 use super::open_set::{Searches, gallery_sizes};
 use crate::calibrate::Calibrated;
-use crate::models::{LookError, Models, Worker, thresholds};
-use crate::searched::is_one_of;
+use crate::models::{DetectError, Models, Worker, thresholds};
+use crate::open_gallery::is_one_of;
 use crate::source::read_regular;
 use crate::walk::walk;
 
@@ -385,16 +385,16 @@ fn alone(
 
 /// The embedding of the largest face; `None` if the file is no photo or has no usable face.
 fn template(worker: &mut Worker, bytes: &[u8]) -> Result<Option<Embedding>, InferenceError> {
-    let looked = match worker.look(bytes) {
-        Ok(looked) => looked,
-        Err(LookError::Decode(_)) => return Ok(None),
-        Err(LookError::Inference(e)) => return Err(e),
+    let photo = match worker.detect(bytes) {
+        Ok(photo) => photo,
+        Err(DetectError::Decode(_)) => return Ok(None),
+        Err(DetectError::Inference(e)) => return Err(e),
     };
-    let area = |i: &usize| looked.detected.faces[*i].bounds.area();
-    let Some(largest) = (0..looked.detected.faces.len()).max_by(|a, b| area(a).total_cmp(&area(b))) else {
+    let area = |i: &usize| photo.detected.faces[*i].bounds.area();
+    let Some(largest) = (0..photo.detected.faces.len()).max_by(|a, b| area(a).total_cmp(&area(b))) else {
         return Ok(None);
     };
-    let crop = worker.cut(&looked).swap_remove(largest);
+    let crop = worker.crop_faces(&photo).swap_remove(largest);
     Ok(worker.embed(vec![crop])?.into_iter().next().flatten())
 }
 
@@ -402,13 +402,13 @@ fn template(worker: &mut Worker, bytes: &[u8]) -> Result<Option<Embedding>, Infe
 type Seen = Option<(usize, Vec<Vec<Hit>>)>;
 
 fn search(worker: &mut Worker, gallery: &Gallery, bytes: &[u8]) -> Result<Seen, EvaluateError> {
-    let looked = match worker.look(bytes) {
-        Ok(looked) => looked,
-        Err(LookError::Decode(_)) => return Ok(None),
-        Err(LookError::Inference(e)) => return Err(e.into()),
+    let photo = match worker.detect(bytes) {
+        Ok(photo) => photo,
+        Err(DetectError::Decode(_)) => return Ok(None),
+        Err(DetectError::Inference(e)) => return Err(e.into()),
     };
-    let cuts = worker.cut(&looked);
-    let embeddings = worker.embed(cuts)?;
+    let face_crops = worker.crop_faces(&photo);
+    let embeddings = worker.embed(face_crops)?;
     let probes: Vec<&[f32]> = embeddings.iter().flatten().map(Embedding::values).collect();
-    Ok(Some((looked.detected.faces.len(), gallery.search(&probes, &Search::least(SCORE_MIN))?)))
+    Ok(Some((photo.detected.faces.len(), gallery.search(&probes, &Search::least(SCORE_MIN))?)))
 }

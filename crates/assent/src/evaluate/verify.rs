@@ -13,7 +13,7 @@ use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
 use super::pairs::PairSet;
-use crate::models::{LookError, Models, Worker};
+use crate::models::{DetectError, Models, Worker};
 use crate::source::read_regular;
 use crate::walk::walk;
 
@@ -175,17 +175,17 @@ pub fn verify(
 fn central_face(worker: &mut Worker, path: &Path) -> Result<Option<Embedding>, VerifyError> {
     let bytes =
         read_regular(path, u64::MAX).map_err(|source| VerifyError::Unreadable { path: path.to_owned(), source })?;
-    let mut looked = match worker.look(&bytes) {
-        Ok(looked) => looked,
-        Err(LookError::Decode(_)) => return Ok(None),
-        Err(LookError::Inference(e)) => return Err(e.into()),
+    let mut photo = match worker.detect(&bytes) {
+        Ok(photo) => photo,
+        Err(DetectError::Decode(_)) => return Ok(None),
+        Err(DetectError::Inference(e)) => return Err(e.into()),
     };
-    let Some(face) = nearest_centre(&looked.detected.faces, looked.size()) else {
+    let Some(face) = nearest_centre(&photo.detected.faces, photo.size()) else {
         return Ok(None);
     };
-    looked.detected.faces = vec![face];
-    let cuts = worker.cut(&looked);
-    Ok(worker.embed(cuts)?.into_iter().next().flatten())
+    photo.detected.faces = vec![face];
+    let face_crops = worker.crop_faces(&photo);
+    Ok(worker.embed(face_crops)?.into_iter().next().flatten())
 }
 
 /// The face whose box has its middle nearest the middle of a picture of `width` times `height` pixels; of several that

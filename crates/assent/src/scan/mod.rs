@@ -2,17 +2,17 @@
 //! meet them, and no photo is searched for faces again.
 //!
 //! ```text
-//! plan:   list the folder -> what is new, changed, moved, gone, or has not met the newest templates; newest first
-//! see:    per photo, in parallel
-//!           new or changed: read, hash, decode, detect, leave out who was set apart; with a gallery: align, embed,
-//!                           search, assign; a picture that was searched for more before is searched for no less
-//!           touched:        read, hash; if it is another file, as a changed one
-//!           not met:        the same, but the detector looks at the known faces alone
-//!           not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
-//! store:  in batches, one transaction each: boxes, crops, sightings, one leaf of the log; a new file that shows the
-//!         picture of a photo whose own file is not there is that photo
-//!         a face that was set apart in the picture from which a new one was made is told, and set apart by whoever asked
-//! end:    what was absent in an earlier listing, and was not found in any new file, is forgotten
+//! plan:    list the folder -> what is new, changed, moved, gone, or has not met the newest templates; newest first
+//! process: per photo, in parallel
+//!            new or changed: read, hash, decode, detect, leave out who was set apart; with a gallery: align, embed,
+//!                            search, assign; a picture that was searched for more before is searched for no less
+//!            touched:        read, hash; if it is another file, as a changed one
+//!            not met:        the same, but the detector looks at the known faces alone
+//!            not met, and its crops are kept: open the crops, embed, search, assign; the file is not read
+//! store:   in batches, one transaction each: boxes, crops, sightings, one leaf of the log; a new file that shows the
+//!          picture of a photo whose own file is not there is that photo
+//!          a face that was set apart in the picture from which a new one was made is told, and set apart by whoever asked
+//! end:     what was absent in an earlier listing, and was not found in any new file, is forgotten
 //! ```
 //!
 //! A scan that is stopped or killed loses the batch that was not committed, and goes on there the next time.
@@ -20,14 +20,14 @@
 //! While nobody in the collection asks to be found, no embedding is computed (invariant I3). Embeddings of photos live
 //! in the worker that made them and are gone when it takes the next photo (I2).
 
-mod ahead;
 mod extent;
 mod plan;
-mod see;
+mod prefetch;
+mod process;
 mod store;
 
 pub(crate) use plan::moved_photos;
-pub use see::face_box;
+pub use process::face_box;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -46,13 +46,13 @@ use thiserror::Error;
 use crate::budget::PhotoMemory;
 use crate::copies::{ApartFace, CompareError, KnownPhotos};
 use crate::models::Models;
-use crate::searched::{NoRoom, Opening, Searched};
+use crate::open_gallery::{NotEnoughMemory, OpenGallery, OpenOptions};
 use crate::source::{Folder, LeftOut, Listing, Problem, SourceError};
-use crate::walk::{Reading, walk_ahead};
-use ahead::Ahead;
+use crate::walk::{Prefetch, walk_prefetched};
 use extent::Extents;
 use plan::{Plan, Work};
-use see::{Eyes, Seen};
+use prefetch::Prefetcher;
+use process::{PhotoOutcome, PhotoProcessor};
 use store::{Batch, Store};
 
 /// More templates than this take so long to open that it is shown.
@@ -85,9 +85,9 @@ pub struct ScanOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Templates are opened; said only where there are thousands.
-    Opening,
+    OpeningTemplates,
     /// Photos are looked at, or meet the newest templates.
-    Looking,
+    ProcessingPhotos,
 }
 
 /// How far a scan is.
@@ -218,7 +218,7 @@ pub enum ScanError {
     Inference(#[from] InferenceError),
     /// The templates do not fit into memory.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    NotEnoughMemory(#[from] NotEnoughMemory),
     /// What the network made of a face is not of the pack's dimension, or not of length 1.
     #[error("the network's answer does not fit the models; run `assent packs verify`")]
     Vector(#[from] VectorError),
@@ -226,7 +226,7 @@ pub enum ScanError {
 
 impl ScanSummary {
     /// What is known before any photo is looked at.
-    fn begun(listing: &Listing, locked: Option<String>, searched: Option<&Searched>) -> ScanSummary {
+    fn begun(listing: &Listing, locked: Option<String>, gallery: Option<&OpenGallery>) -> ScanSummary {
         let mut summary = ScanSummary {
             photos: listing.files.len(),
             problems: listing.problems.clone(),
@@ -234,11 +234,11 @@ impl ScanSummary {
             locked,
             ..ScanSummary::default()
         };
-        if let Some(s) = searched {
+        if let Some(s) = gallery {
             summary.unopened = s.unopened().to_vec();
             summary.exposed = s.protection().is_exposed();
         }
-        if let Some(s) = searched.filter(|s| !s.is_empty()) {
+        if let Some(s) = gallery.filter(|s| !s.is_empty()) {
             summary.templates = s.templates();
             summary.thresholds = Some(s.thresholds());
             summary.table = s.table().cloned();
@@ -276,13 +276,13 @@ pub fn scan(
     let began = (watch.now)();
     let begin = ledger.run_tx("begin scan", began, |tx| {
         let about = tx.collection(collection)?;
-        let mut opening = Opening {
+        let mut opening = OpenOptions {
             threads: options.threads,
             available_bytes: options.free_bytes,
             progress: &mut |done, of| {
                 if of > OPENING_SHOWN {
                     (watch.progress)(Progress {
-                        stage: Stage::Opening,
+                        stage: Stage::OpeningTemplates,
                         done: done as usize,
                         of: of as usize,
                         committed: None,
@@ -291,43 +291,43 @@ pub fn scan(
             },
         };
         let locked = tx.locks(collection)?.first().map(ToString::to_string);
-        let (searched, album, locked) = match (options.request, locked) {
+        let (gallery, album, locked) = match (options.request, locked) {
             (Some(request), _) => {
                 let asked = (collection, request);
-                let (searched, album) = Searched::open_on_request(tx, models, asked, options.rates, &mut opening)?;
-                (Some(searched), Some(album), None)
+                let (gallery, album) = OpenGallery::open_on_request(tx, models, asked, options.rates, &mut opening)?;
+                (Some(gallery), Some(album), None)
             }
-            (None, None) => (Some(Searched::open(tx, models, collection, options.rates, &mut opening)?), None, None),
+            (None, None) => (Some(OpenGallery::open(tx, models, collection, options.rates, &mut opening)?), None, None),
             (None, locked) => (None, None, locked),
         };
         let known = tx.known_photos(collection)?;
         let extents = Extents { known: tx.search_extents(collection)?, search: options.search };
         let models = tx.template_models(Some(collection))?;
         let of_others: u64 = models.iter().filter(|(of, _)| *of != model).map(|(_, people)| people).sum();
-        Ok((about, searched, (known, extents, tx.objections(collection)?), (album, of_others), locked))
+        Ok((about, gallery, (known, extents, tx.objections(collection)?), (album, of_others), locked))
     })?;
-    let (about, searched, (mut known, extents, apart), (album, of_others), locked) = begin.into_inner();
-    let searched = searched.transpose()?;
+    let (about, gallery, (mut known, extents, apart), (album, of_others), locked) = begin.into_inner();
+    let gallery = gallery.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let listing = folder.list()?;
     if listing.files.is_empty() && listing.is_complete() && !known.is_empty() {
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
-    let mut summary = ScanSummary::begun(&listing, locked, searched.as_ref());
-    summary.people_of_other_models = if searched.is_some() && album.is_none() { of_others } else { 0 };
+    let mut summary = ScanSummary::begun(&listing, locked, gallery.as_ref());
+    summary.people_of_other_models = if gallery.is_some() && album.is_none() { of_others } else { 0 };
     let again = if album.is_some() { BTreeSet::new() } else { extents.again(&known) };
     let searches = extents.searches(&known);
     extents.mark(&mut known, &again, models.heif().is_some());
     summary.searched_better = extents.better(&known, &again);
     let now = (watch.now)();
-    let plan = Plan::make(ledger, &folder, &about, &known, &listing, (searched.as_ref(), album.as_ref(), model), now)?;
+    let plan = Plan::make(ledger, &folder, &about, &known, &listing, (gallery.as_ref(), album.as_ref(), model), now)?;
     summary.planned(&plan);
     let apart_faces = apart_faces((ledger, models, &about), (&plan, &apart), options, now)?;
     let mut store = Store {
         ledger,
         about: &about,
         model,
-        searched: searched.as_ref(),
+        gallery: gallery.as_ref(),
         began,
         alone: album.is_some(),
         apart_faces: &apart_faces,
@@ -339,13 +339,13 @@ pub fn scan(
         summary.rematched = plan.without_faces;
     }
     if !plan.todo.is_empty() {
-        let eyes = Eyes {
+        let processor = PhotoProcessor {
             ledger,
             about: &about,
             folder: &folder,
             models,
             picture_bytes: PhotoMemory::of(options.memory_mb).one_picture_bytes(),
-            searched: searched.as_ref(),
+            gallery: gallery.as_ref(),
             album: album.as_ref(),
             search: options.search,
             searches: &searches,
@@ -354,7 +354,7 @@ pub fn scan(
             apart_faces: &apart_faces,
             now,
         };
-        look_at(&plan, &eyes, &mut store, options, watch, &mut summary)?;
+        process_photos(&plan, &processor, &mut store, options, watch, &mut summary)?;
     }
     note_absent(&plan, &store, &mut summary, (now, (watch.now)()))?;
     summary.failed.sort();
@@ -372,7 +372,7 @@ fn apart_faces(
     options: ScanOptions,
     now: Timestamp,
 ) -> Result<Vec<ApartFace>, ScanError> {
-    if apart.is_empty() || !plan.todo.iter().any(|task| matches!(task.work, Work::Look { .. } | Work::Check { .. })) {
+    if apart.is_empty() || !plan.todo.iter().any(|task| matches!(task.work, Work::Detect { .. } | Work::Check { .. })) {
         return Ok(Vec::new());
     }
     let mut worker = models.worker(options.search)?;
@@ -407,9 +407,9 @@ fn note_absent(
 }
 
 /// Takes the photos that are to be done through the workers, and stores what they made of them.
-fn look_at(
+fn process_photos(
     plan: &Plan<'_>,
-    eyes: &Eyes<'_>,
+    processor: &PhotoProcessor<'_>,
     store: &mut Store<'_>,
     options: ScanOptions,
     watch: &mut ScanWatch<'_>,
@@ -418,28 +418,28 @@ fn look_at(
     let todo = &plan.todo;
     let memory = PhotoMemory::of(options.memory_mb);
     let threads = options.threads.clamp(1, todo.len().max(1));
-    let mut workers = (0..threads).map(|_| eyes.worker()).collect::<Result<Vec<_>, _>>()?;
+    let mut workers = (0..threads).map(|_| processor.worker()).collect::<Result<Vec<_>, _>>()?;
     let mut batch: Batch<'_, '_> = Vec::new();
     let mut last_commit = (watch.now)();
     let mut done = 0;
     let mut failed: Option<ScanError> = None;
-    let mut ahead = Ahead::new(eyes, todo);
-    let reading = Reading { budget: &memory.files, size: Ahead::size, read: |i: usize| ahead.read(i) };
-    walk_ahead(
+    let mut prefetcher = Prefetcher::new(processor, todo);
+    let prefetch = Prefetch { budget: &memory.files, size: Prefetcher::size, read: |i: usize| prefetcher.read(i) };
+    walk_prefetched(
         todo,
         &mut workers,
-        reading,
-        |worker, task, content| eyes.see(worker, task, content?, &memory.pictures),
+        prefetch,
+        |worker, task, content| processor.process(worker, task, content?, &memory.pictures),
         |i, seen| {
             let step = || -> Result<(), ScanError> {
                 match seen? {
-                    Seen::Stopped => return Ok(()),
+                    PhotoOutcome::Stopped => return Ok(()),
                     seen => batch.push((&todo[i], seen)),
                 }
                 done += 1;
                 let sightings = Committed { matches: summary.matches, reviews: summary.reviews };
                 let committed = (summary.templates > 0).then_some(sightings);
-                (watch.progress)(Progress { stage: Stage::Looking, done, of: todo.len(), committed });
+                (watch.progress)(Progress { stage: Stage::ProcessingPhotos, done, of: todo.len(), committed });
                 let now = (watch.now)();
                 if batch.len() >= BATCH_PHOTOS || now.0 - last_commit.0 >= BATCH_MS {
                     store.commit(&mut batch, summary, now)?;

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use assent_ledger::{Absences, Album, Collection, KnownPhoto, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
 
+use crate::open_gallery::OpenGallery;
 use crate::packs::sha256;
-use crate::searched::Searched;
 use crate::source::{Folder, Listing, PhotoFile, Unread};
 
 /// One photo to be done.
@@ -27,7 +27,7 @@ pub(super) struct Task<'f> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     /// It is new, or changed, or was scanned by other networks: it is searched for faces. `known` is what has this path.
-    Look { known: Option<PhotoId> },
+    Detect { known: Option<PhotoId> },
     /// It is known, and its file was touched, or has another date: does it hold what it held? If not, it is searched for
     /// faces.
     Check { photo: PhotoId },
@@ -41,7 +41,7 @@ impl Work {
     /// The photo that is known under this path.
     pub(super) fn known(self) -> Option<PhotoId> {
         match self {
-            Work::Look { known } => known,
+            Work::Detect { known } => known,
             Work::Check { photo } | Work::Rematch { photo } | Work::RematchCrops { photo, .. } => Some(photo),
         }
     }
@@ -83,7 +83,7 @@ impl<'f> Plan<'f> {
         about: &Collection,
         known: &[KnownPhoto],
         listing: &'f Listing,
-        (searched, album, model): (Option<&Searched>, Option<&Album>, [u8; 32]),
+        (gallery, album, model): (Option<&OpenGallery>, Option<&Album>, [u8; 32]),
         now: Timestamp,
     ) -> Result<Plan<'f>, TxError> {
         let moved = follow_moves(ledger, folder, about, known, listing, now)?;
@@ -114,7 +114,7 @@ impl<'f> Plan<'f> {
             passes_over_new: false,
         };
         for file in &listing.files {
-            plan.add(file, by_path.get(&file.path).copied(), about, (searched, album, model));
+            plan.add(file, by_path.get(&file.path).copied(), about, (gallery, album, model));
         }
         plan.todo.sort_by(|a, b| (Reverse(a.taken), &a.file.path).cmp(&(Reverse(b.taken), &b.file.path)));
         Ok(plan)
@@ -125,7 +125,7 @@ impl<'f> Plan<'f> {
         file: &'f PhotoFile,
         known: Option<&KnownPhoto>,
         about: &Collection,
-        (searched, album, model): (Option<&Searched>, Option<&Album>, [u8; 32]),
+        (gallery, album, model): (Option<&OpenGallery>, Option<&Album>, [u8; 32]),
     ) {
         let untouched = known.is_some_and(|k| is_untouched(k, file));
         let scanned = known.filter(|k| is_as_scanned(k, file, untouched, model));
@@ -140,19 +140,19 @@ impl<'f> Plan<'f> {
         }
         let (taken, undated) = (known.map_or(file.modified, |k| k.taken().at), dated.is_none());
         let Some(k) = scanned else {
-            self.todo.push(Task { file, work: Work::Look { known: known.map(|k| k.id) }, taken, undated });
+            self.todo.push(Task { file, work: Work::Detect { known: known.map(|k| k.id) }, taken, undated });
             return;
         };
-        let met = searched.is_none_or(|s| album.is_none() && k.matched_epoch.is_some_and(|met| met >= s.epoch()));
+        let met = gallery.is_none_or(|s| album.is_none() && k.matched_epoch.is_some_and(|met| met >= s.epoch()));
         let photo = k.id;
         if let Some(code) = &k.failure {
             self.failed.push((file.path.to_string(), code.clone()));
             self.unchanged += 1;
-        } else if (met || k.faces == 0 || searched.is_none_or(Searched::is_empty)) && !untouched {
+        } else if (met || k.faces == 0 || gallery.is_none_or(OpenGallery::is_empty)) && !untouched {
             self.todo.push(Task { file, work: Work::Check { photo }, taken, undated });
         } else if met {
             self.unchanged += 1;
-        } else if k.faces == 0 || searched.is_none_or(Searched::is_empty) {
+        } else if k.faces == 0 || gallery.is_none_or(OpenGallery::is_empty) {
             self.without_faces += 1;
         } else if untouched && about.keep_crops && k.crops == k.faces && !(undated && album.is_some()) {
             let work = Work::RematchCrops { photo, faces: k.faces as usize };

@@ -10,26 +10,26 @@ use assent_ledger::{
 
 use super::extent::extent_of;
 use super::plan::Task;
-use super::see::{Look, Seen};
+use super::process::{Detections, PhotoOutcome};
 use super::{CopiedFace, ScanSummary};
 use crate::copies::ApartFace;
-use crate::searched::Searched;
+use crate::open_gallery::OpenGallery;
 use crate::source::Unread;
 
 /// Photos that were seen and wait for their transaction.
-pub(super) type Batch<'t, 'f> = Vec<(&'t Task<'f>, Seen)>;
+pub(super) type Batch<'t, 'f> = Vec<(&'t Task<'f>, PhotoOutcome)>;
 
 /// Where and under what the results of a scan are stored.
 pub(super) struct Store<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) about: &'a Collection,
     pub(super) model: [u8; 32],
-    pub(super) searched: Option<&'a Searched>,
+    pub(super) gallery: Option<&'a OpenGallery>,
     /// When the scan began.
     pub(super) began: Timestamp,
     /// Whether one person was looked for alone, on their own request.
     pub(super) alone: bool,
-    /// The faces that were set apart, as [`Look::copied`] numbers them.
+    /// The faces that were set apart, as [`Detections::copied`] numbers them.
     pub(super) apart_faces: &'a [ApartFace],
     /// Known photos whose files are not there, and that were not found elsewhere until now.
     pub(super) absent: BTreeSet<PhotoId>,
@@ -61,8 +61,14 @@ impl Store<'_> {
         now: Timestamp,
     ) -> Result<(), TxError> {
         let taken = std::mem::take(batch);
-        let photos = taken.iter().filter(|(_, seen)| matches!(seen, Seen::Looked(_) | Seen::Rematched { .. })).count();
-        if taken.iter().any(|(_, seen)| !matches!(seen, Seen::Unread | Seen::Stopped | Seen::OutsideAlbum)) {
+        let photos = taken
+            .iter()
+            .filter(|(_, seen)| matches!(seen, PhotoOutcome::Detected(_) | PhotoOutcome::Rematched { .. }))
+            .count();
+        if taken
+            .iter()
+            .any(|(_, seen)| !matches!(seen, PhotoOutcome::Unread | PhotoOutcome::Stopped | PhotoOutcome::OutsideAlbum))
+        {
             let stored = self.ledger.run_tx("scan", now, |tx| self.store(tx, &taken, photos))?.into_inner();
             summary.matches += stored.matches;
             summary.reviews += stored.reviews;
@@ -73,7 +79,7 @@ impl Store<'_> {
             let path = || task.file.path.to_string();
             self.passed_over_new |= task.work.known().is_none() && !seen.is_read();
             match seen {
-                Seen::Looked(look) => {
+                PhotoOutcome::Detected(look) => {
                     summary.looked_at += 1;
                     match &look.outcome {
                         Outcome::Failed(code) => summary.failed.push((path(), code.clone())),
@@ -89,13 +95,13 @@ impl Store<'_> {
                         }
                     }
                 }
-                Seen::Rematched { faces, .. } => {
+                PhotoOutcome::Rematched { faces, .. } => {
                     summary.rematched += 1;
                     summary.faces += faces;
                 }
-                Seen::Same { .. } | Seen::OutsideAlbum => summary.unchanged += 1,
-                Seen::Stopped => {}
-                Seen::Unread => summary.failed.push((path(), Unread::Unreadable.code().to_owned())),
+                PhotoOutcome::Same { .. } | PhotoOutcome::OutsideAlbum => summary.unchanged += 1,
+                PhotoOutcome::Stopped => {}
+                PhotoOutcome::Unread => summary.failed.push((path(), Unread::Unreadable.code().to_owned())),
             }
         }
         Ok(())
@@ -108,10 +114,10 @@ impl Store<'_> {
     ///
     /// [`TxError`] if the ledger refuses.
     pub(super) fn pass(&self, photos: usize, now: Timestamp) -> Result<(), TxError> {
-        let Some(searched) = self.searched.filter(|_| !self.alone) else { return Ok(()) };
-        let nobody = searched.is_empty();
+        let Some(gallery) = self.gallery.filter(|_| !self.alone) else { return Ok(()) };
+        let nobody = gallery.is_empty();
         self.ledger.run_tx("scan", now, |tx| {
-            tx.set_matched_without_faces(self.about.id, self.model, searched.epoch(), nobody)?;
+            tx.set_matched_without_faces(self.about.id, self.model, gallery.epoch(), nobody)?;
             self.leaf(tx, photos, &BTreeMap::new())
         })?;
         Ok(())
@@ -119,28 +125,28 @@ impl Store<'_> {
 
     fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
         let mut stored = Stored::default();
-        let searched = match self.searched {
-            Some(searched) => Some((searched, tx.matching_by(self.about.id, self.model)?)),
+        let gallery = match self.gallery {
+            Some(gallery) => Some((gallery, tx.matching_by(self.about.id, self.model)?)),
             None => None,
         };
-        let searched = searched.as_ref().map(|(searched, matching)| (*searched, matching));
+        let gallery = gallery.as_ref().map(|(gallery, matching)| (*gallery, matching));
         for (task, seen) in batch {
             match seen {
-                Seen::Looked(look) => {
-                    self.store_look(tx, searched, task, look, &mut stored)?;
+                PhotoOutcome::Detected(look) => {
+                    self.store_detections(tx, gallery, task, look, &mut stored)?;
                 }
-                Seen::Rematched { photo, answers, taken, .. } => {
+                PhotoOutcome::Rematched { photo, answers, taken, .. } => {
                     tx.set_read(*photo, task.file.modified, task.file.changed)?;
                     if let Some(taken) = taken.filter(|_| task.undated) {
                         tx.set_taken(*photo, taken)?;
                     }
-                    if let Some((searched, matching)) = searched {
-                        self.store_sightings(tx, (searched, matching), *photo, answers, &mut stored)?;
-                        tx.set_matched(*photo, searched.epoch())?;
+                    if let Some((gallery, matching)) = gallery {
+                        self.store_sightings(tx, (gallery, matching), *photo, answers, &mut stored)?;
+                        tx.set_matched(*photo, gallery.epoch())?;
                     }
                 }
-                Seen::Same { photo } => tx.set_read(*photo, task.file.modified, task.file.changed)?,
-                Seen::Unread | Seen::Stopped | Seen::OutsideAlbum => {}
+                PhotoOutcome::Same { photo } => tx.set_read(*photo, task.file.modified, task.file.changed)?,
+                PhotoOutcome::Unread | PhotoOutcome::Stopped | PhotoOutcome::OutsideAlbum => {}
             }
         }
         if photos > 0 {
@@ -149,12 +155,12 @@ impl Store<'_> {
         Ok(stored)
     }
 
-    fn store_look<'tx>(
+    fn store_detections<'tx>(
         &self,
         tx: &Tx<'tx>,
-        searched: Option<(&Searched, &Matching<'tx>)>,
+        gallery: Option<(&OpenGallery, &Matching<'tx>)>,
         task: &Task<'_>,
-        look: &Look,
+        look: &Detections,
         stored: &mut Stored,
     ) -> Result<(), TxError> {
         let file = task.file;
@@ -176,7 +182,7 @@ impl Store<'_> {
             height: look.height,
             outcome: &look.outcome,
             scanned_with: self.model,
-            matched_epoch: self.searched.map(Searched::epoch),
+            matched_epoch: self.gallery.map(OpenGallery::epoch),
         })?;
         tx.set_search_extent(photo.id, extent_of(look.search, (look.width, look.height)))?;
         tx.set_taken(photo.id, look.taken)?;
@@ -184,10 +190,10 @@ impl Store<'_> {
             let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
             tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;
         }
-        if let Some((searched, matching)) = searched {
+        if let Some((gallery, matching)) = gallery {
             let answers: Vec<(FaceId, usize, Band)> =
                 look.answers.iter().map(|&(face, owner, band)| (photo.faces[face], owner, band)).collect();
-            self.store_sightings(tx, (searched, matching), photo.id, &answers, stored)?;
+            self.store_sightings(tx, (gallery, matching), photo.id, &answers, stored)?;
         }
         Ok(())
     }
@@ -195,7 +201,7 @@ impl Store<'_> {
     fn store_sightings<'tx>(
         &self,
         tx: &Tx<'tx>,
-        (searched, matching): (&Searched, &Matching<'tx>),
+        (gallery, matching): (&OpenGallery, &Matching<'tx>),
         photo: PhotoId,
         answers: &[(FaceId, usize, Band)],
         stored: &mut Stored,
@@ -203,7 +209,7 @@ impl Store<'_> {
         // Whoever withdrew while the photo was looked at has no proof now, and is not named (I4); nor is their crop kept.
         let mut proofs = Vec::new();
         for &(face, owner, band) in answers {
-            match tx.active_grant(searched.grants()[owner].0) {
+            match tx.active_grant(gallery.grants()[owner].0) {
                 Ok(proof) => proofs.push((proof, face, band)),
                 Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => tx.forget_crop(face)?,
                 Err(e) => return Err(e),
@@ -211,7 +217,7 @@ impl Store<'_> {
         }
         if self.alone {
             let seen = proofs.first().map(|(_, face, band)| (*face, *band));
-            return store_own(tx, (searched, matching), photo, seen, stored);
+            return store_own(tx, (gallery, matching), photo, seen, stored);
         }
         let new: Vec<NewSighting<'_, '_>> = proofs
             .iter()
@@ -229,9 +235,9 @@ impl Store<'_> {
     }
 
     fn leaf(&self, tx: &Tx<'_>, photos: usize, concerned: &BTreeMap<SubjectId, Vec<u8>>) -> Result<(), TxError> {
-        let reference = self.searched.filter(|searched| !searched.is_empty()).map(|searched| {
-            let (thresholds, templates) = (searched.thresholds(), searched.templates() as u64);
-            Reference { epoch: searched.epoch(), templates, certain: thresholds.certain, review: thresholds.review }
+        let reference = self.gallery.filter(|gallery| !gallery.is_empty()).map(|gallery| {
+            let (thresholds, templates) = (gallery.thresholds(), gallery.templates() as u64);
+            Reference { epoch: gallery.epoch(), templates, certain: thresholds.certain, review: thresholds.review }
         });
         let public = ScanUse {
             collection: self.about.id,
@@ -250,12 +256,12 @@ impl Store<'_> {
 /// Where the one person who asked is in a photo; others stay as they are.
 fn store_own<'tx>(
     tx: &Tx<'tx>,
-    (searched, matching): (&Searched, &Matching<'tx>),
+    (gallery, matching): (&OpenGallery, &Matching<'tx>),
     photo: PhotoId,
     seen: Option<(FaceId, Band)>,
     stored: &mut Stored,
 ) -> Result<(), TxError> {
-    let Some((grant, _)) = searched.grants().first() else { return Ok(()) };
+    let Some((grant, _)) = gallery.grants().first() else { return Ok(()) };
     let proof = match tx.active_grant(*grant) {
         Ok(proof) => proof,
         Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => return Ok(()),

@@ -1,4 +1,4 @@
-//! The templates of a collection in memory, ready to be searched.
+//! The open gallery: the templates of a collection in memory, ready to be searched, with the thresholds that hold for them.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::template::Decoder;
 
 /// The gallery of one collection, for [`Purpose::find_my_photos`].
 #[derive(Debug)]
-pub struct Searched {
+pub struct OpenGallery {
     gallery: Gallery,
     /// By the gallery's owner number.
     grants: Vec<(GrantId, SubjectId)>,
@@ -36,7 +36,7 @@ pub struct Searched {
     "{templates} templates need {needed_mb} MB of memory, and {available_mb} MB are free; \
      close other programs, use a machine with more memory, or divide the collection"
 )]
-pub struct NoRoom {
+pub struct NotEnoughMemory {
     /// Templates that would be opened.
     pub templates: u64,
     /// What they take, MB.
@@ -46,7 +46,7 @@ pub struct NoRoom {
 }
 
 /// How templates are opened.
-pub struct Opening<'a> {
+pub struct OpenOptions<'a> {
     /// Threads that open records.
     pub threads: usize,
     /// Memory that may be used, bytes, if that is known.
@@ -55,59 +55,61 @@ pub struct Opening<'a> {
     pub progress: &'a mut dyn FnMut(u64, u64),
 }
 
-impl std::fmt::Debug for Opening<'_> {
+impl std::fmt::Debug for OpenOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opening").field("threads", &self.threads).finish_non_exhaustive()
+        f.debug_struct("OpenOptions").field("threads", &self.threads).finish_non_exhaustive()
     }
 }
 
-impl Opening<'_> {
+impl OpenOptions<'_> {
     /// Whether so many templates fit.
-    fn check(&self, templates: u64, dimensions: usize) -> Result<(), NoRoom> {
+    fn check(&self, templates: u64, dimensions: usize) -> Result<(), NotEnoughMemory> {
         let needed = Gallery::bytes_needed(usize::try_from(templates).unwrap_or(usize::MAX), dimensions);
         match self.available_bytes {
-            Some(available) if needed > available => {
-                Err(NoRoom { templates, needed_mb: needed.div_ceil(1_000_000), available_mb: available / 1_000_000 })
-            }
+            Some(available) if needed > available => Err(NotEnoughMemory {
+                templates,
+                needed_mb: needed.div_ceil(1_000_000),
+                available_mb: available / 1_000_000,
+            }),
             _ => Ok(()),
         }
     }
 }
 
-impl Searched {
+impl OpenGallery {
     /// Takes what may be searched now into memory. A record that does not open, or holds no vector of the models'
     /// dimension and of length 1, is left out and in [`unopened`](Self::unopened).
     ///
     /// # Errors
     ///
-    /// - [`NoRoom`] inside if there is not enough memory; then nothing was opened.
+    /// - [`NotEnoughMemory`] inside if there is not enough memory; then nothing was opened.
     /// - [`TxError`] as `Tx::searchable` and `Tx::open_templates` say.
     pub fn open(
         tx: &Tx<'_>,
         models: &Models,
         collection: CollectionId,
         rates: DeclaredRates,
-        opening: &mut Opening<'_>,
-    ) -> Result<Result<Searched, NoRoom>, TxError> {
+        options: &mut OpenOptions<'_>,
+    ) -> Result<Result<OpenGallery, NotEnoughMemory>, TxError> {
         let what = tx.searchable(collection, &Purpose::find_my_photos(), models.pack().model_sha256)?;
-        Searched::take(tx, models, what, rates, opening)
+        OpenGallery::take(tx, models, what, rates, options)
     }
 
     /// The same for one person's own request, and the photos that it is about.
     ///
     /// # Errors
     ///
-    /// As [`Searched::open`] and `Tx::searchable_on_request`.
+    /// As [`OpenGallery::open`] and `Tx::searchable_on_request`.
     pub fn open_on_request(
         tx: &Tx<'_>,
         models: &Models,
         (collection, request): (CollectionId, RequestId),
         rates: DeclaredRates,
-        opening: &mut Opening<'_>,
-    ) -> Result<(Result<Searched, NoRoom>, Album), TxError> {
+        options: &mut OpenOptions<'_>,
+    ) -> Result<(Result<OpenGallery, NotEnoughMemory>, Album), TxError> {
         let model = models.pack().model_sha256;
         let (what, album) = tx.searchable_on_request(request, collection, &Purpose::find_my_photos(), model)?;
-        Ok((Searched::take(tx, models, what, rates, opening)?, album))
+        Ok((OpenGallery::take(tx, models, what, rates, options)?, album))
     }
 
     fn take(
@@ -115,14 +117,14 @@ impl Searched {
         models: &Models,
         what: Searchable,
         rates: DeclaredRates,
-        opening: &mut Opening<'_>,
-    ) -> Result<Result<Searched, NoRoom>, TxError> {
+        options: &mut OpenOptions<'_>,
+    ) -> Result<Result<OpenGallery, NotEnoughMemory>, TxError> {
         let dimensions = models.pack().embedder().dimensions;
         // Counting the collection's own takes a while, and there is room for all as a rule.
-        if opening.check(what.templates_at_most, dimensions).is_err()
-            && let Err(no_room) = opening.check(tx.searchable_count(&what)?, dimensions)
+        if options.check(what.templates_at_most, dimensions).is_err()
+            && let Err(not_enough_memory) = options.check(tx.searchable_count(&what)?, dimensions)
         {
-            return Ok(Err(no_room));
+            return Ok(Err(not_enough_memory));
         }
         let gallery = Gallery::new(dimensions);
         let take = |open: &[OpenTemplate<'_>]| {
@@ -135,15 +137,15 @@ impl Searched {
         let mut read = 0;
         let progress = &mut |records| {
             read += records;
-            (opening.progress)(read, what.templates_at_most);
+            (options.progress)(read, what.templates_at_most);
         };
-        let unopened = tx.open_templates(&what, opening.threads, &take, progress)?;
-        let calibrated = Calibrated::measure(&gallery, models.pack(), opening.threads);
+        let unopened = tx.open_templates(&what, options.threads, &take, progress)?;
+        let calibrated = Calibrated::measure(&gallery, models.pack(), options.threads);
         let thresholds = thresholds(calibrated.as_ref().map(|c| &c.table), rates, gallery.len());
         // Where nothing is a match, everything is proposed at most.
-        let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, |c| gallery.look_alikes(c, opening.threads));
+        let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, |c| gallery.look_alikes(c, options.threads));
         let Searchable { grants, epoch, .. } = what;
-        Ok(Ok(Searched { gallery, grants, calibrated, thresholds, look_alikes, epoch, unopened }))
+        Ok(Ok(OpenGallery { gallery, grants, calibrated, thresholds, look_alikes, epoch, unopened }))
     }
 
     /// Whether nobody can be found.
@@ -225,8 +227,8 @@ mod tests {
     #[test]
     fn a_gallery_that_does_not_fit_says_how_much_it_needs() {
         let check = |name: &str, available_bytes: Option<u64>, templates: u64, expected: Result<(), &str>| {
-            let opening = Opening { threads: 1, available_bytes, progress: &mut |_, _| {} };
-            let got = opening.check(templates, 128).map_err(|e| e.to_string());
+            let options = OpenOptions { threads: 1, available_bytes, progress: &mut |_, _| {} };
+            let got = options.check(templates, 128).map_err(|e| e.to_string());
             match (got, expected) {
                 (Ok(()), Ok(())) => {}
                 (Err(got), Err(part)) => assert!(got.contains(part), "{name}: {got}"),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// Why a word of the vocabulary was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum WordError {
+pub enum VocabularyError {
     /// The text of a purpose has another form.
     #[error("this is not a purpose: write 1 to 40 of the characters a-z, 0-9 and '-'")]
     PurposeForm,
@@ -22,7 +22,7 @@ pub enum WordError {
         "this is not a basis: write closed-group, on-request:REF, household, research:REF, law:REF or none; REF says where \
          it is written down, such as on-request:contract-7"
     )]
-    OthersForm,
+    BystanderForm,
     /// The text names nothing that can be asked for.
     #[error(
         "this is not a request: write access, rectify, erase, restrict, object, port, search, complaint or authority"
@@ -37,6 +37,9 @@ pub enum WordError {
     /// The text names no kind of vault.
     #[error("this is not a kind of vault: write household or organisation")]
     KindForm,
+    /// The text is none of the words that a vault stores there.
+    #[error("this is not one of the words that a vault stores here")]
+    StoredForm,
 }
 
 /// What a grant allows. A person agrees to one of [`Purpose::KNOWN`]; older vaults may hold others.
@@ -71,15 +74,15 @@ impl Purpose {
     ///
     /// # Errors
     ///
-    /// - [`WordError::PurposeForm`] if the text is not 1 to 40 of `a-z`, `0-9`, `-`.
-    /// - [`WordError::PurposeRefused`] if it names police, border, surveillance or watch-list work.
-    pub fn new(text: &str) -> Result<Self, WordError> {
+    /// - [`VocabularyError::PurposeForm`] if the text is not 1 to 40 of `a-z`, `0-9`, `-`.
+    /// - [`VocabularyError::PurposeRefused`] if it names police, border, surveillance or watch-list work.
+    pub fn new(text: &str) -> Result<Self, VocabularyError> {
         let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if text.is_empty() || text.len() > 40 || !text.chars().all(right) {
-            return Err(WordError::PurposeForm);
+            return Err(VocabularyError::PurposeForm);
         }
         if REFUSED.iter().any(|word| text.contains(word)) {
-            return Err(WordError::PurposeRefused);
+            return Err(VocabularyError::PurposeRefused);
         }
         Ok(Self(text.to_owned()))
     }
@@ -122,18 +125,18 @@ impl fmt::Display for Purpose {
 }
 
 impl FromStr for Purpose {
-    type Err = WordError;
+    type Err = VocabularyError;
 
     /// Reads one of the purposes that there are.
-    fn from_str(text: &str) -> Result<Self, WordError> {
+    fn from_str(text: &str) -> Result<Self, VocabularyError> {
         let purpose = Self::new(text)?;
-        if Self::KNOWN.contains(&text) { Ok(purpose) } else { Err(WordError::PurposeUnknown) }
+        if Self::KNOWN.contains(&text) { Ok(purpose) } else { Err(VocabularyError::PurposeUnknown) }
     }
 }
 
 /// Why the other people in a collection may be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OthersBasis {
+pub enum BystanderBasis {
     /// Everybody in the photos belongs to one group that was told.
     ClosedGroup,
     /// Matching runs only on a subject's own request, under this reference.
@@ -148,14 +151,14 @@ pub enum OthersBasis {
     None,
 }
 
-impl OthersBasis {
+impl BystanderBasis {
     /// Whether faces of this collection may be compared with templates at all.
     pub fn allows_matching(&self) -> bool {
         *self != Self::None
     }
 }
 
-impl fmt::Display for OthersBasis {
+impl fmt::Display for BystanderBasis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClosedGroup => f.write_str("closed-group"),
@@ -168,10 +171,10 @@ impl fmt::Display for OthersBasis {
     }
 }
 
-impl FromStr for OthersBasis {
-    type Err = WordError;
+impl FromStr for BystanderBasis {
+    type Err = VocabularyError;
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
+    fn from_str(text: &str) -> Result<Self, VocabularyError> {
         let (word, reference) = match text.split_once(':') {
             Some((word, reference)) => (word, Some(reference)),
             None => (text, None),
@@ -184,24 +187,15 @@ impl FromStr for OthersBasis {
             ("on-request", Some(r)) if fits(r) => Ok(Self::OnRequest(r.to_owned())),
             ("research", Some(r)) if fits(r) => Ok(Self::Research(r.to_owned())),
             ("law", Some(r)) if fits(r) => Ok(Self::Law(r.to_owned())),
-            _ => Err(WordError::OthersForm),
+            _ => Err(VocabularyError::BystanderForm),
         }
     }
 }
 
-macro_rules! closed_words {
-    ($(#[$doc:meta])* $name:ident or $form:ident { $($words:tt)+ }) => {
-        closed_words! { $(#[$doc])* $name { $($words)+ } }
-
-        impl FromStr for $name {
-            type Err = WordError;
-
-            fn from_str(text: &str) -> Result<Self, WordError> {
-                Self::from_word(text).ok_or(WordError::$form)
-            }
-        }
-    };
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+/// An enum whose variants are written as fixed words: `as_str`, `Display`, and a `FromStr` that refuses every other word with
+/// the named variant of [`VocabularyError`].
+macro_rules! string_enum {
+    ($(#[$doc:meta])* $name:ident or $form:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
@@ -211,10 +205,6 @@ macro_rules! closed_words {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
-
-            pub(crate) fn from_word(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)+ _ => None }
-            }
         }
 
         impl fmt::Display for $name {
@@ -222,10 +212,18 @@ macro_rules! closed_words {
                 f.write_str(self.as_str())
             }
         }
+
+        impl FromStr for $name {
+            type Err = VocabularyError;
+
+            fn from_str(text: &str) -> Result<Self, VocabularyError> {
+                match text { $($text => Ok(Self::$variant),)+ _ => Err(VocabularyError::$form) }
+            }
+        }
     };
 }
 
-closed_words! {
+string_enum! {
     /// Whom a vault belongs to.
     VaultKind or KindForm {
         /// A natural person: at most 25 subjects, `find-my-photos` alone.
@@ -235,9 +233,9 @@ closed_words! {
     }
 }
 
-closed_words! {
+string_enum! {
     /// How sure a sighting is. A face that is `unknown` leaves no sighting.
-    Band {
+    Band or StoredForm {
         /// At or above the threshold of `fpir`.
         Match = "match",
         /// Between the two thresholds: a proposal to a person.
@@ -245,9 +243,9 @@ closed_words! {
     }
 }
 
-closed_words! {
+string_enum! {
     /// What a person said about a proposed sighting.
-    Verdict {
+    Verdict or StoredForm {
         /// This face is this subject.
         Confirmed = "confirmed",
         /// It is not.
@@ -255,9 +253,9 @@ closed_words! {
     }
 }
 
-closed_words! {
+string_enum! {
     /// Who says when a photo was taken.
-    TakenFrom {
+    TakenFrom or StoredForm {
         /// The camera, in the photo's EXIF data.
         Exif = "exif",
         /// The date of the file, for want of anything better.
@@ -265,7 +263,7 @@ closed_words! {
     }
 }
 
-closed_words! {
+string_enum! {
     /// What somebody asks for.
     RequestKind or RequestForm {
         /// What is held about me?
@@ -289,7 +287,7 @@ closed_words! {
     }
 }
 
-closed_words! {
+string_enum! {
     /// How a request was answered.
     RequestOutcome or OutcomeForm {
         /// It was done.
@@ -301,7 +299,7 @@ closed_words! {
     }
 }
 
-closed_words! {
+string_enum! {
     /// Who signed a release.
     Signer or SignerForm {
         /// The person alone.
@@ -313,9 +311,9 @@ closed_words! {
     }
 }
 
-closed_words! {
+string_enum! {
     /// Where a grant stands. It leaves `active` once and never comes back.
-    GrantState {
+    GrantState or StoredForm {
         /// In force within its validity.
         Active = "active",
         /// Ended by the subject.
@@ -332,7 +330,7 @@ mod tests {
     #[test]
     fn r2_no_basis_says_that_a_photo_was_public_or_an_interest_legitimate() {
         for text in ["legitimate-interest", "public", "manifestly-public", "9(2)(e)", "contract", "public:the web"] {
-            assert_eq!(text.parse::<OthersBasis>(), Err(WordError::OthersForm), "{text}");
+            assert_eq!(text.parse::<BystanderBasis>(), Err(VocabularyError::BystanderForm), "{text}");
         }
     }
 
@@ -341,7 +339,7 @@ mod tests {
         for text in
             ["law-enforcement", "police", "border-control", "find-suspects", "watchlist-2", "crowd-surveillance"]
         {
-            assert_eq!(Purpose::new(text), Err(WordError::PurposeRefused), "{text}");
+            assert_eq!(Purpose::new(text), Err(VocabularyError::PurposeRefused), "{text}");
         }
     }
 
@@ -353,7 +351,7 @@ mod tests {
         }
         let long = "a".repeat(41);
         for text in ["", "Find", "a b", "é", long.as_str()] {
-            assert_eq!(Purpose::new(text), Err(WordError::PurposeForm), "{text}");
+            assert_eq!(Purpose::new(text), Err(VocabularyError::PurposeForm), "{text}");
         }
     }
 
@@ -361,12 +359,12 @@ mod tests {
     fn bases_round_trip_and_only_none_forbids_matching() {
         for text in ["closed-group", "on-request:DPIA 7", "household", "research:irb-1", "law:Archive Act s. 3", "none"]
         {
-            let basis: OthersBasis = text.parse().unwrap();
+            let basis: BystanderBasis = text.parse().unwrap();
             assert_eq!(basis.to_string(), text);
             assert_eq!(basis.allows_matching(), text != "none", "{text}");
         }
         for text in ["", "on-request", "on-request:", "law: ", "household:x", "everyone"] {
-            assert_eq!(text.parse::<OthersBasis>(), Err(WordError::OthersForm), "{text}");
+            assert_eq!(text.parse::<BystanderBasis>(), Err(VocabularyError::BystanderForm), "{text}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! One photo, seen by one worker: searched for faces, or its known faces alone, from the file or from kept crops.
+//! The photo processor: one worker takes one photo, and searches it for faces, or looks at its known faces alone, from the
+//! file or from kept crops.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,15 +19,15 @@ use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 
 use super::ScanError;
-use super::ahead::Content;
 use super::extent::union;
 use super::plan::{Task, Work};
+use super::prefetch::Content;
 use crate::budget::Budget;
 use crate::copies::ApartFace;
-use crate::models::{Cut, LookError, Looked, Models, Worker};
+use crate::models::{DetectError, DetectedPhoto, FaceCrop, Models, Worker};
+use crate::open_gallery::OpenGallery;
 use crate::packs::sha256;
 use crate::picture::picture_of;
-use crate::searched::Searched;
 use crate::source::{Folder, PhotoFile, Unread};
 
 /// By how much a photo's time may be ahead of the scan, ms: a day and two hours, since cameras without an offset show the
@@ -37,9 +38,9 @@ const AHEAD_MS: i64 = 26 * 60 * 60 * 1000;
 const DAMAGED: &str = "damaged";
 
 /// What a worker made of a photo.
-pub(super) enum Seen {
+pub(super) enum PhotoOutcome {
     /// It was searched for faces.
-    Looked(Look),
+    Detected(Detections),
     /// Its known faces met the templates.
     Rematched {
         /// Which photo.
@@ -64,20 +65,22 @@ pub(super) enum Seen {
     Stopped,
 }
 
-impl Seen {
+impl PhotoOutcome {
     /// Whether its file was read, so that it is known what it holds.
     pub(super) fn is_read(&self) -> bool {
         let unread = [Unread::Unreadable.code(), Unread::TooLarge.code()];
         match self {
-            Seen::Looked(look) => !matches!(&look.outcome, Outcome::Failed(code) if unread.contains(&code.as_str())),
-            Seen::Rematched { .. } | Seen::Same { .. } => true,
-            Seen::OutsideAlbum | Seen::Unread | Seen::Stopped => false,
+            PhotoOutcome::Detected(look) => {
+                !matches!(&look.outcome, Outcome::Failed(code) if unread.contains(&code.as_str()))
+            }
+            PhotoOutcome::Rematched { .. } | PhotoOutcome::Same { .. } => true,
+            PhotoOutcome::OutsideAlbum | PhotoOutcome::Unread | PhotoOutcome::Stopped => false,
         }
     }
 }
 
 /// What the search for faces found.
-pub(super) struct Look {
+pub(super) struct Detections {
     pub(super) sha256: [u8; 32],
     /// How it was searched.
     pub(super) search: SearchOptions,
@@ -97,7 +100,7 @@ pub(super) struct Look {
 }
 
 /// What all workers of a scan share.
-pub(super) struct Eyes<'a> {
+pub(super) struct PhotoProcessor<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) about: &'a Collection,
     pub(super) folder: &'a Folder,
@@ -106,7 +109,7 @@ pub(super) struct Eyes<'a> {
     pub(super) search: SearchOptions,
     /// The most memory that one photo may take.
     pub(super) picture_bytes: u64,
-    pub(super) searched: Option<&'a Searched>,
+    pub(super) gallery: Option<&'a OpenGallery>,
     /// How those are that were searched for more before: for no less.
     pub(super) searches: &'a BTreeMap<PhotoId, SearchOptions>,
     /// Set when the scan is to end.
@@ -121,7 +124,7 @@ pub(super) struct Eyes<'a> {
     pub(super) now: Timestamp,
 }
 
-impl Eyes<'_> {
+impl PhotoProcessor<'_> {
     /// A worker for one thread of the scan.
     ///
     /// # Errors
@@ -140,30 +143,30 @@ impl Eyes<'_> {
     /// # Errors
     ///
     /// [`ScanError`] if a network fails or the ledger refuses to be read; a file that cannot be used is none.
-    pub(super) fn see(
+    pub(super) fn process(
         &self,
         worker: &mut Worker,
         task: &Task<'_>,
         content: Content,
         memory: &Budget,
-    ) -> Result<Seen, ScanError> {
+    ) -> Result<PhotoOutcome, ScanError> {
         if self.stop.load(Ordering::Relaxed) {
-            return Ok(Seen::Stopped);
+            return Ok(PhotoOutcome::Stopped);
         }
-        match caught(|| self.see_one(worker, task, content, memory)) {
-            Some(Err(ScanError::Inference(InferenceError::Stopped))) => Ok(Seen::Stopped),
+        match caught(|| self.process_photo(worker, task, content, memory)) {
+            Some(Err(ScanError::Inference(InferenceError::Stopped))) => Ok(PhotoOutcome::Stopped),
             // A part of it may not have been decoded at its full size any more.
-            Some(Ok(Seen::Looked(_))) if self.stop.load(Ordering::Relaxed) => Ok(Seen::Stopped),
+            Some(Ok(PhotoOutcome::Detected(_))) if self.stop.load(Ordering::Relaxed) => Ok(PhotoOutcome::Stopped),
             Some(seen) => seen,
             None => {
                 // Whatever it was in the middle of is left behind.
                 *worker = self.worker()?;
                 match task.work {
-                    Work::Look { known: None } => {
+                    Work::Detect { known: None } => {
                         let taken = Taken::by_file(task.file.modified);
-                        Ok(Seen::Looked(failed([0; 32], DAMAGED, taken, self.search)))
+                        Ok(PhotoOutcome::Detected(failed([0; 32], DAMAGED, taken, self.search)))
                     }
-                    _ => Ok(Seen::Unread),
+                    _ => Ok(PhotoOutcome::Unread),
                 }
             }
         }
@@ -174,50 +177,50 @@ impl Eyes<'_> {
     /// # Errors
     ///
     /// [`ScanError`] if a network fails or the ledger refuses to be read; a file that cannot be used is none.
-    fn see_one(
+    fn process_photo(
         &self,
         worker: &mut Worker,
         task: &Task<'_>,
         content: Content,
         memory: &Budget,
-    ) -> Result<Seen, ScanError> {
+    ) -> Result<PhotoOutcome, ScanError> {
         worker.search = task.work.known().map_or(self.search, |photo| self.search_of(photo));
         let file = match content {
             Content::File(file) => file,
             Content::Crops(kept) => {
                 if let Work::RematchCrops { photo, faces } = task.work
-                    && let Some((ids, cuts)) = decode_crops(kept).filter(|(ids, _)| ids.len() == faces)
+                    && let Some((ids, face_crops)) = decode_crops(kept).filter(|(ids, _)| ids.len() == faces)
                 {
-                    return self.rematched(worker, photo, (&ids, None), cuts);
+                    return self.rematched(worker, photo, (&ids, None), face_crops);
                 }
                 self.folder.read(task.file)
             }
         };
         let bytes = match (file, task.work) {
             (Ok(bytes), _) => bytes,
-            (Err(why), Work::Look { known: None }) => {
+            (Err(why), Work::Detect { known: None }) => {
                 let taken = Taken::by_file(task.file.modified);
-                return Ok(Seen::Looked(failed([0; 32], why.code(), taken, self.search)));
+                return Ok(PhotoOutcome::Detected(failed([0; 32], why.code(), taken, self.search)));
             }
-            (Err(_), _) => return Ok(Seen::Unread),
+            (Err(_), _) => return Ok(PhotoOutcome::Unread),
         };
         let taken = taken(&bytes, task.file, self.now);
         if self.album.is_some_and(|album| task.undated && !album.holds(&task.file.path, &taken)) {
-            return Ok(Seen::OutsideAlbum);
+            return Ok(PhotoOutcome::OutsideAlbum);
         }
         let seen = {
             let _share = memory.take(worker.bytes_needed(&bytes));
-            self.see_file(worker, task.work, &bytes, taken)?
+            self.process_file(worker, task.work, &bytes, taken)?
         };
         // What a photo shows is known once it was decoded.
-        let Seen::Looked(Look { sha256, picture: Some(picture), .. }) = seen else { return Ok(seen) };
+        let PhotoOutcome::Detected(Detections { sha256, picture: Some(picture), .. }) = seen else { return Ok(seen) };
         let search = self.search_of_picture(picture, worker.search)?;
         if search == worker.search {
             return Ok(seen);
         }
         worker.search = search;
         let _share = memory.take(worker.bytes_needed(&bytes));
-        self.look(worker, &bytes, (sha256, taken))
+        self.detect_faces(worker, &bytes, (sha256, taken))
     }
 
     /// How a known photo is searched.
@@ -241,62 +244,91 @@ impl Eyes<'_> {
     }
 
     /// Does what is to be done with a photo whose file was read.
-    fn see_file(&self, worker: &mut Worker, work: Work, bytes: &[u8], taken: Taken) -> Result<Seen, ScanError> {
+    fn process_file(
+        &self,
+        worker: &mut Worker,
+        work: Work,
+        bytes: &[u8],
+        taken: Taken,
+    ) -> Result<PhotoOutcome, ScanError> {
         match work {
-            Work::Look { .. } => self.look(worker, bytes, (sha256(bytes), taken)),
+            Work::Detect { .. } => self.detect_faces(worker, bytes, (sha256(bytes), taken)),
             Work::Check { photo } => {
                 let sha256 = sha256(bytes);
                 let same = |tx: &Tx<'_>| tx.is_content_of(self.about.id, photo, sha256);
                 if self.ledger.run_tx("compare a file", self.now, same)?.into_inner() {
-                    return Ok(Seen::Same { photo });
+                    return Ok(PhotoOutcome::Same { photo });
                 }
-                self.look(worker, bytes, (sha256, taken))
+                self.detect_faces(worker, bytes, (sha256, taken))
             }
             Work::Rematch { photo } | Work::RematchCrops { photo, .. } => self.rematch(worker, bytes, (photo, taken)),
         }
     }
 
     /// Searches a photo for faces.
-    fn look(&self, worker: &mut Worker, bytes: &[u8], (sha256, taken): ([u8; 32], Taken)) -> Result<Seen, ScanError> {
-        let mut looked = match worker.look(bytes) {
-            Ok(looked) => looked,
-            Err(LookError::Decode(e)) => return Ok(Seen::Looked(failed(sha256, e.code(), taken, worker.search))),
-            Err(LookError::Inference(e)) => return Err(e.into()),
+    fn detect_faces(
+        &self,
+        worker: &mut Worker,
+        bytes: &[u8],
+        (sha256, taken): ([u8; 32], Taken),
+    ) -> Result<PhotoOutcome, ScanError> {
+        let mut photo = match worker.detect(bytes) {
+            Ok(photo) => photo,
+            Err(DetectError::Decode(e)) => {
+                return Ok(PhotoOutcome::Detected(failed(sha256, e.code(), taken, worker.search)));
+            }
+            Err(DetectError::Inference(e)) => return Err(e.into()),
         };
-        let picture = picture_of(looked.file.bytes(), &looked.decoded);
-        let places = self.apart.in_photo(sha256, picture, looked.size());
+        let picture = picture_of(photo.file.bytes(), &photo.decoded);
+        let places = self.apart.in_photo(sha256, picture, photo.size());
         let is_apart = |face: &Detection| places.iter().any(|place| place.is_same_face(&face_box(face, None)));
-        let faces = looked.detected.faces.iter().enumerate();
-        looked.apart = faces.filter(|(_, face)| is_apart(face)).map(|(i, _)| i).collect();
-        let cuts = worker.cut(&looked);
-        let faces = looked.detected.faces.iter().zip(&cuts);
+        let faces = photo.detected.faces.iter().enumerate();
+        photo.apart = faces.filter(|(_, face)| is_apart(face)).map(|(i, _)| i).collect();
+        let face_crops = worker.crop_faces(&photo);
+        let faces = photo.detected.faces.iter().zip(&face_crops);
         let outcome = Outcome::read(faces.map(|(face, cut)| face_box(face, cut.quality)).collect());
         let crops = if self.about.keep_crops {
-            cuts.iter().map(|cut| cut.aligned.as_ref().and_then(|aligned| crop::encode(aligned).ok())).collect()
+            face_crops.iter().map(|cut| cut.aligned.as_ref().and_then(|aligned| crop::encode(aligned).ok())).collect()
         } else {
             Vec::new()
         };
-        let copied = self.copied(&cuts);
-        let answers = self.answers(worker, cuts)?;
-        let (width, height) = looked.size();
-        worker.reuse(looked);
+        let copied = self.copied(&face_crops);
+        let answers = self.answers(worker, face_crops)?;
+        let (width, height) = photo.size();
+        worker.reuse(photo);
         let (search, picture) = (worker.search, Some(picture));
-        Ok(Seen::Looked(Look { sha256, search, picture, width, height, outcome, taken, answers, copied, crops }))
+        Ok(PhotoOutcome::Detected(Detections {
+            sha256,
+            search,
+            picture,
+            width,
+            height,
+            outcome,
+            taken,
+            answers,
+            copied,
+            crops,
+        }))
     }
 
     /// Which of the faces were cut from a picture in which they were set apart. Pictures are compared, and no people.
-    fn copied(&self, cuts: &[Cut]) -> Vec<(usize, usize)> {
-        let one = |(i, cut): (usize, &Cut)| {
+    fn copied(&self, face_crops: &[FaceCrop]) -> Vec<(usize, usize)> {
+        let one = |(i, cut): (usize, &FaceCrop)| {
             let (crop, quality) = (cut.aligned.as_ref()?, cut.quality?);
             let of = self.apart_faces.iter().position(|apart| apart.is_in((crop, quality.luminance_mean)))?;
             Some((i, of))
         };
-        cuts.iter().enumerate().filter_map(one).collect()
+        face_crops.iter().enumerate().filter_map(one).collect()
     }
 
     /// Lets the known faces of a photo meet the templates, without those that were set apart. If the file is no longer what was scanned, or one of its faces
     /// is not found where it was, it is searched for faces as a new one is.
-    fn rematch(&self, worker: &mut Worker, bytes: &[u8], (photo, taken): (PhotoId, Taken)) -> Result<Seen, ScanError> {
+    fn rematch(
+        &self,
+        worker: &mut Worker,
+        bytes: &[u8],
+        (photo, taken): (PhotoId, Taken),
+    ) -> Result<PhotoOutcome, ScanError> {
         let sha256 = sha256(bytes);
         let known = self.ledger.run_tx("read boxes", self.now, |tx| {
             let same = tx.is_content_of(self.about.id, photo, sha256)?;
@@ -306,14 +338,14 @@ impl Eyes<'_> {
             Ok(same.then_some(known))
         })?;
         if let Some(known) = known.into_inner()
-            && let Some(looked) = worker.look_again(bytes, known.iter().map(|(_, at)| at))?
+            && let Some(redetected) = worker.redetect(bytes, known.iter().map(|(_, at)| at))?
         {
-            let cuts = worker.cut(&looked);
-            worker.reuse(looked);
+            let face_crops = worker.crop_faces(&redetected);
+            worker.reuse(redetected);
             let ids: Vec<FaceId> = known.iter().map(|(id, _)| *id).collect();
-            return self.rematched(worker, photo, (&ids, Some(taken)), cuts);
+            return self.rematched(worker, photo, (&ids, Some(taken)), face_crops);
         }
-        self.look(worker, bytes, (sha256, taken))
+        self.detect_faces(worker, bytes, (sha256, taken))
     }
 
     fn rematched(
@@ -321,20 +353,20 @@ impl Eyes<'_> {
         worker: &mut Worker,
         photo: PhotoId,
         (ids, taken): (&[FaceId], Option<Taken>),
-        cuts: Vec<Cut>,
-    ) -> Result<Seen, ScanError> {
-        let answers = self.answers(worker, cuts)?;
+        face_crops: Vec<FaceCrop>,
+    ) -> Result<PhotoOutcome, ScanError> {
+        let answers = self.answers(worker, face_crops)?;
         let answers = answers.into_iter().map(|(face, owner, band)| (ids[face], owner, band)).collect();
-        Ok(Seen::Rematched { photo, faces: ids.len(), answers, taken })
+        Ok(PhotoOutcome::Rematched { photo, faces: ids.len(), answers, taken })
     }
 
     /// Which of the faces are whose. I3: without anybody to search for, the walk ends before the embedding.
-    fn answers(&self, worker: &mut Worker, cuts: Vec<Cut>) -> Result<Vec<(usize, usize, Band)>, ScanError> {
-        let Some(searched) = self.searched.filter(|s| !s.is_empty()) else { return Ok(Vec::new()) };
-        let embeddings = worker.embed(cuts)?;
+    fn answers(&self, worker: &mut Worker, face_crops: Vec<FaceCrop>) -> Result<Vec<(usize, usize, Band)>, ScanError> {
+        let Some(gallery) = self.gallery.filter(|s| !s.is_empty()) else { return Ok(Vec::new()) };
+        let embeddings = worker.embed(face_crops)?;
         let (faces, probes): (Vec<usize>, Vec<&[f32]>) =
             embeddings.iter().enumerate().filter_map(|(i, e)| Some((i, e.as_ref()?.values()))).unzip();
-        let answers = searched.answers(&probes)?;
+        let answers = gallery.answers(&probes)?;
         Ok(answers.into_iter().map(|a| (faces[a.face], a.owner.0 as usize, a.band)).collect())
     }
 }
@@ -346,11 +378,11 @@ impl Worker {
     /// # Errors
     ///
     /// [`InferenceError`] if the detector fails.
-    fn look_again<'b, 'k>(
+    fn redetect<'b, 'k>(
         &mut self,
         bytes: &'b [u8],
         known: impl Iterator<Item = &'k FaceBox>,
-    ) -> Result<Option<Looked<'b>>, InferenceError> {
+    ) -> Result<Option<DetectedPhoto<'b>>, InferenceError> {
         let Ok((file, decoded)) = self.decode(bytes) else { return Ok(None) };
         let mut faces = Vec::new();
         for at in known {
@@ -359,16 +391,16 @@ impl Worker {
             let Some(landmarks) = self.landmarks(&decoded, bounds, turn)? else { return Ok(None) };
             faces.push(Detection { bounds, landmarks, turn, score: at.score });
         }
-        Ok(Some(Looked { file, detected: Detected { faces }, decoded, apart: BTreeSet::new() }))
+        Ok(Some(DetectedPhoto { file, detected: Detected { faces }, decoded, apart: BTreeSet::new() }))
     }
 }
 
 /// Kept crops, as the embedder takes them, and whose they are. A crop can always be made again, so one that does not
 /// decode is no error: then there is none.
-fn decode_crops(kept: Vec<(FaceId, Vec<u8>)>) -> Option<(Vec<FaceId>, Vec<Cut>)> {
+fn decode_crops(kept: Vec<(FaceId, Vec<u8>)>) -> Option<(Vec<FaceId>, Vec<FaceCrop>)> {
     let cut = |(id, bytes): (FaceId, Vec<u8>)| {
         let aligned = crop::decode(&bytes).ok()?;
-        Some((id, Cut { aligned: Some(aligned), quality: None }))
+        Some((id, FaceCrop { aligned: Some(aligned), quality: None }))
     };
     kept.into_iter().map(cut).collect()
 }
@@ -384,9 +416,9 @@ fn taken(bytes: &[u8], file: &PhotoFile, now: Timestamp) -> Taken {
     by_camera.filter(|taken| taken.at.0 <= now.0 + AHEAD_MS).unwrap_or_else(|| Taken::by_file(file.modified))
 }
 
-fn failed(sha256: [u8; 32], code: &str, taken: Taken, search: SearchOptions) -> Look {
+fn failed(sha256: [u8; 32], code: &str, taken: Taken, search: SearchOptions) -> Detections {
     let outcome = Outcome::Failed(code.to_owned());
-    Look {
+    Detections {
         sha256,
         search,
         picture: None,

@@ -1,11 +1,11 @@
-//! What workers take next, read before they ask for it.
+//! Prefetch: files and kept crops are read before a worker asks for them.
 
 use std::collections::BTreeMap;
 
 use assent_ledger::{Committed, FaceId, PhotoId, Tx, TxError};
 
 use super::plan::{Task, Work};
-use super::see::Eyes;
+use super::process::PhotoProcessor;
 use crate::source::Unread;
 
 /// Faces whose crops are opened in one transaction at most, unless a single photo has more: about 2 MB.
@@ -22,24 +22,24 @@ pub(super) enum Content {
     Crops(Vec<(FaceId, Vec<u8>)>),
 }
 
-/// Reads the photos of a scan, in their order.
-pub(super) struct Ahead<'a> {
-    eyes: &'a Eyes<'a>,
+/// Prefetches the photos of a scan, in their order.
+pub(super) struct Prefetcher<'a> {
+    processor: &'a PhotoProcessor<'a>,
     todo: &'a [Task<'a>],
     /// Crops that were opened and not yet asked for.
     opened: BTreeMap<PhotoId, Vec<(FaceId, Vec<u8>)>>,
 }
 
-impl<'a> Ahead<'a> {
+impl<'a> Prefetcher<'a> {
     /// Nothing is read yet of `todo`.
-    pub(super) fn new(eyes: &'a Eyes<'a>, todo: &'a [Task<'a>]) -> Ahead<'a> {
-        Ahead { eyes, todo, opened: BTreeMap::new() }
+    pub(super) fn new(processor: &'a PhotoProcessor<'a>, todo: &'a [Task<'a>]) -> Prefetcher<'a> {
+        Prefetcher { processor, todo, opened: BTreeMap::new() }
     }
 
     /// What the content of this photo takes until it is looked at, bytes.
     pub(super) fn size(task: &Task<'_>) -> u64 {
         match task.work {
-            Work::Look { .. } | Work::Check { .. } | Work::Rematch { .. } => task.file.bytes,
+            Work::Detect { .. } | Work::Check { .. } | Work::Rematch { .. } => task.file.bytes,
             Work::RematchCrops { faces, .. } => faces as u64 * CROP_BYTES,
         }
     }
@@ -52,7 +52,7 @@ impl<'a> Ahead<'a> {
     pub(super) fn read(&mut self, i: usize) -> Result<Content, TxError> {
         let task = &self.todo[i];
         let Work::RematchCrops { photo, .. } = task.work else {
-            return Ok(Content::File(self.eyes.folder.read(task.file)));
+            return Ok(Content::File(self.processor.folder.read(task.file)));
         };
         if !self.opened.contains_key(&photo) {
             self.open_crops(i)?;
@@ -63,7 +63,7 @@ impl<'a> Ahead<'a> {
     /// Opens the crops of photo number `first`, and in the same transaction those of the photos that come next.
     fn open_crops(&mut self, first: usize) -> Result<(), TxError> {
         let photos = together(&self.todo[first..]);
-        let Eyes { ledger, about, models, now, .. } = *self.eyes;
+        let PhotoProcessor { ledger, about, models, now, .. } = *self.processor;
         let model = models.pack().model_sha256;
         let open = |tx: &Tx<'_>| photos.map(|photo| Ok((photo, tx.crops_of(about.id, photo, model)?))).collect();
         self.opened = ledger.run_tx("open crops", now, open).map(Committed::into_inner)?;
