@@ -4,7 +4,9 @@ use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
 
 use askama::Template;
-use assent::ledger::{Band, Collection, Evidence, Grant, Held, HeldEvent, Ledger, PendingConsent, Signer, Witness};
+use assent::ledger::{
+    AccessEvent, Band, Collection, Evidence, Grant, Ledger, PendingConsent, Signer, SubjectAccessData, Witness,
+};
 use assent::packs::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -65,7 +67,7 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     refuse_other(&args.to, PAGE_NAME)?;
     let (held, collections, witnesses) = ledger
         .run_tx("answer access", now(), |tx| {
-            Ok((tx.everything_about(subject)?, tx.collections_ever()?, tx.witnesses()?))
+            Ok((tx.subject_access(subject)?, tx.collections_ever()?, tx.witnesses()?))
         })?
         .into_inner();
     let names = Names { collections: &collections, witnesses: &witnesses };
@@ -137,7 +139,7 @@ impl Names<'_> {
 }
 
 /// The same for programs. Salt and detail of each event let the person check the entry of the log.
-fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Value {
+fn describe(held: &SubjectAccessData, names: &Names<'_>, key: &str, records: &[Value]) -> Value {
     let s = &held.subject;
     let consents: Vec<Value> = held
         .grants
@@ -209,7 +211,7 @@ fn describe(held: &Held, names: &Names<'_>, key: &str, records: &[Value]) -> Val
             })
         })
         .collect();
-    let events: Vec<Value> = held.events.iter().map(|HeldEvent { leaf, opening }| {
+    let events: Vec<Value> = held.events.iter().map(|AccessEvent { leaf, opening }| {
         let (salt, detail) = opening.split_at_checked(32).unwrap_or_default();
         json!({
             "position": leaf.position, "time_ms": leaf.time.0, "date": date(leaf.time), "kind": leaf.kind.as_str(),
@@ -263,7 +265,13 @@ fn consent_row(g: &Grant, names: &Names<'_>) -> [String; 8] {
     ]
 }
 
-fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: String) -> Result<Vec<u8>, CommandError> {
+fn pack(
+    ledger: &Ledger,
+    held: &SubjectAccessData,
+    names: &Names<'_>,
+    object: &Value,
+    key: String,
+) -> Result<Vec<u8>, CommandError> {
     let s = &held.subject;
     let settings = ledger.settings();
     let page = Page {
@@ -328,7 +336,7 @@ fn pack(ledger: &Ledger, held: &Held, names: &Names<'_>, object: &Value, key: St
         events: held
             .events
             .iter()
-            .map(|HeldEvent { leaf, .. }| {
+            .map(|AccessEvent { leaf, .. }| {
                 let about = leaf.about().0.map_or("", |id| names.collection(id)).to_owned();
                 [leaf.position.to_string(), date(leaf.time), leaf.kind.as_str().to_owned(), about]
             })

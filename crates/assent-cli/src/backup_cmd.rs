@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assent::ledger::TakenUp;
+use assent::ledger::ReplayedNotes;
 use clap::Args;
 use serde_json::json;
 
@@ -60,7 +60,7 @@ pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'
     let (ledger, place) = vault::restore(flags, &args.from, args.key_ring_from.as_deref(), newest.as_deref())?;
     ledger.scrub_if_due(now());
     let found = ledger.recovered();
-    let TakenUp { restrictions, orders, requests, objections } = found.taken_up;
+    let ReplayedNotes { restrictions, orders, requests, objections } = found.taken_up;
     let object = json!({
         "vault": place.folder, "key_ring": place.ring, "entries_lost": found.entries_lost,
         "made_good": {

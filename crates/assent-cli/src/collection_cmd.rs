@@ -4,7 +4,8 @@ mod end;
 
 use assent::collection::beside;
 use assent::ledger::{
-    Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, Piece, RuleError, TxError, VaultKind,
+    Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, RequiredDocument, RuleError, TxError,
+    VaultKind,
 };
 use assent::source::Folder;
 use clap::{Args, Subcommand};
@@ -355,11 +356,13 @@ pub(crate) fn lock_says(lock: &TxError, collection: &str) -> String {
         other => return other.to_string(),
     };
     let command = match piece {
-        Piece::Dpia => format!("assent collection basis {name} --dpia REF --dpia-date DATE --dpia-review DATE"),
-        Piece::Necessity => format!("assent collection basis {name} --necessity TEXT"),
-        Piece::Alternative => format!("assent collection basis {name} --alternative TEXT"),
-        Piece::PublicNotice => format!("assent collection basis {name} --notice-public DATE"),
-        Piece::RetentionPolicy => "assent controller set --retention-policy-public DATE".to_owned(),
+        RequiredDocument::Dpia => {
+            format!("assent collection basis {name} --dpia REF --dpia-date DATE --dpia-review DATE")
+        }
+        RequiredDocument::Necessity => format!("assent collection basis {name} --necessity TEXT"),
+        RequiredDocument::Alternative => format!("assent collection basis {name} --alternative TEXT"),
+        RequiredDocument::PublicNotice => format!("assent collection basis {name} --notice-public DATE"),
+        RequiredDocument::RetentionPolicy => "assent controller set --retention-policy-public DATE".to_owned(),
     };
     format!("{says}\n  {command}")
 }

@@ -129,8 +129,8 @@ pub(crate) fn fetch(wanted: &Wanted, dir: &Path, bar: &ProgressBar) -> Result<()
     let mut part = Part::create(dir, &wanted.name)?;
     let mut body = open(&wanted.url)?;
     let wrong_size = |got| FetchError::Size { url: wanted.url.clone(), expected: wanted.bytes, got };
-    if let Some(announced) = body.content_length().filter(|announced| *announced != wanted.bytes) {
-        return Err(wrong_size(announced));
+    if let Some(with_hook) = body.content_length().filter(|with_hook| *with_hook != wanted.bytes) {
+        return Err(wrong_size(with_hook));
     }
     let mut reader = body.as_reader().take(wanted.bytes + 1);
     let mut hasher = Sha256::new();

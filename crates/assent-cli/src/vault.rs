@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Database, Expired, Ledger, OpenError, Recovered, RestoreError, RingSecret, Settings, TakenUp, Timestamp,
-    Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Backup, Database, Expired, Ledger, OpenError, Recovered, ReplayedNotes, RestoreError, RingSecret, Settings,
+    Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -257,7 +257,7 @@ pub(crate) fn older_ring(ledger: &Ledger) -> Option<String> {
 
 /// What the key ring knew of and the vault did not, in words.
 pub(crate) fn made_good(found: Recovered) -> Vec<String> {
-    let TakenUp { restrictions, orders, requests, objections } = found.taken_up;
+    let ReplayedNotes { restrictions, orders, requests, objections } = found.taken_up;
     let all = [
         (found.erased, "person erased", "people erased"),
         (found.withdrawn, "consent withdrawn", "consents withdrawn"),

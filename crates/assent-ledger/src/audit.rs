@@ -13,7 +13,7 @@ use crate::log::{Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::note::Checkpoint;
 use crate::reader;
-use crate::seal::{self, Place, SealKey};
+use crate::seal::{self, SealContext, SealKey};
 use crate::tx::{OPENINGS, Tx, opening_row};
 
 /// What is wrong with a log.
@@ -191,8 +191,9 @@ impl Openings<'_> {
         let Some((_, (subject, key))) = self.last else { return };
         let (position, slot) = (opening.position as u64, opening.slot as u64);
         let row_key = opening_row(position, slot as usize);
-        let place = Place { table: OPENINGS, subject: Some(*subject), row: Some(&row_key), ..Place::default() };
-        let opened = seal::open_into(key, &place, opening.sealed, &mut self.plain).is_ok();
+        let context =
+            SealContext { table: OPENINGS, subject: Some(*subject), row: Some(&row_key), ..SealContext::default() };
+        let opened = seal::open_into(key, &context, opening.sealed, &mut self.plain).is_ok();
         match self.plain.split_first_chunk().filter(|_| opened) {
             Some((salt, detail)) => self.opened.push((position, slot, commitment(salt, detail))),
             None => self.fault = Some(self.fault.map_or(position, |first| first.min(position))),

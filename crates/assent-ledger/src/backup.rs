@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::db::DbError;
-use crate::durable::{self, WriteKind, announced};
+use crate::durable::{self, WriteKind, with_hook};
 use crate::error::TxError;
 use crate::id::Timestamp;
 use crate::keyring::KeyRingError;
@@ -97,7 +97,7 @@ impl Ledger {
         let note = self.checkpoint(now)?;
         let keys = self.with_core(|core| Ok(core.ring.borrow().bytes()))??;
         // Everything beside its place,
-        announced(hook, kind, || self.copy_database(data, &new))?;
+        with_hook(hook, kind, || self.copy_database(data, &new))?;
         let note =
             durable::draft_private(hook, kind, &checkpoint, note.as_bytes()).map_err(io("write", &checkpoint))?;
         if let Some(folder) = ring.parent() {
@@ -110,7 +110,7 @@ impl Ledger {
         durable::put_in_place(hook, kind, &new, &whole).map_err(io("write", &whole))?;
         durable::put_in_place(hook, kind, &note, &checkpoint).map_err(io("write", &checkpoint))?;
         // It may hold the keys of people who were erased since.
-        announced(hook, kind, || durable::finish_replacing(ring)).map_err(io("overwrite what was in", ring))
+        with_hook(hook, kind, || durable::finish_replacing(ring)).map_err(io("overwrite what was in", ring))
     }
 
     fn copy_database(&self, data: &Path, new: &Path) -> Result<(), BackupError> {

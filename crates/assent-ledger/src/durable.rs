@@ -1,4 +1,4 @@
-//! Every durable write, announced before and after, so that a test can stop the program at each.
+//! Every durable write, with a hook that is called before and after it, so that a test can stop the program at each.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -56,7 +56,7 @@ pub fn no_hook() -> WriteHook {
 }
 
 /// Runs `write` between the two calls of the hook; the second is left out when `write` fails.
-pub(crate) fn announced<T, E>(hook: &WriteHook, kind: WriteKind, write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+pub(crate) fn with_hook<T, E>(hook: &WriteHook, kind: WriteKind, write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     hook(WritePoint { kind, moment: Moment::Before });
     let done = write()?;
     hook(WritePoint { kind, moment: Moment::After });
@@ -70,7 +70,7 @@ pub(crate) fn create_private(hook: &WriteHook, kind: WriteKind, path: &Path, con
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let draft = Path::new(&name);
-    announced(hook, kind, || {
+    with_hook(hook, kind, || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
         file.write_all(content)?;
         file.sync_all()?;
@@ -86,24 +86,24 @@ pub(crate) fn create_private(hook: &WriteHook, kind: WriteKind, path: &Path, con
 ///
 /// What an interruption leaves is cleared away by [`finish_replacing`].
 pub(crate) fn replace_private(hook: &WriteHook, path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let (draft, old) = (beside(path, DRAFT), beside(path, REPLACED));
+    let (draft, old) = (sibling_path(path, DRAFT), sibling_path(path, REPLACED));
     finish_replacing(path)?;
-    announced(hook, WriteKind::RingReplace, || {
+    with_hook(hook, WriteKind::RingReplace, || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(content)?;
         file.sync_all()?;
         std::fs::hard_link(path, &old)
     })?;
-    announced(hook, WriteKind::RingReplace, || {
+    with_hook(hook, WriteKind::RingReplace, || {
         std::fs::rename(&draft, path)?;
         sync_folder_of(path)
     })?;
-    announced(hook, WriteKind::RingReplace, || finish_replacing(path))
+    with_hook(hook, WriteKind::RingReplace, || finish_replacing(path))
 }
 
 /// Overwrites and removes what [`replace_private`] left beside a file: a draft, or the file that was replaced.
 pub(crate) fn finish_replacing(path: &Path) -> std::io::Result<()> {
-    for other in [beside(path, DRAFT), beside(path, REPLACED)] {
+    for other in [sibling_path(path, DRAFT), sibling_path(path, REPLACED)] {
         let Ok(about) = other.symlink_metadata() else { continue };
         let here = path.metadata()?;
         // Before the draft took its name, the file itself has two names.
@@ -122,7 +122,7 @@ pub(crate) fn finish_replacing(path: &Path) -> std::io::Result<()> {
 const DRAFT: &str = ".assent-draft";
 const REPLACED: &str = ".assent-replaced";
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn sibling_path(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
@@ -135,10 +135,10 @@ pub(crate) fn set_aside(hook: &WriteHook, kind: WriteKind, path: &Path) -> std::
     if aside.exists() || !path.exists() {
         return Ok(());
     }
-    announced(hook, kind, || {
+    with_hook(hook, kind, || {
         if std::fs::hard_link(path, &aside).is_err() {
             // Not every disk that people carry away knows two names of one file.
-            let draft = beside(&aside, DRAFT);
+            let draft = sibling_path(&aside, DRAFT);
             std::fs::copy(path, &draft)?;
             File::open(&draft)?.sync_all()?;
             std::fs::rename(&draft, &aside)?;
@@ -149,7 +149,7 @@ pub(crate) fn set_aside(hook: &WriteHook, kind: WriteKind, path: &Path) -> std::
 
 /// Where [`set_aside`] keeps a file.
 pub(crate) fn set_aside_at(path: &Path) -> PathBuf {
-    beside(path, REPLACED)
+    sibling_path(path, REPLACED)
 }
 
 /// Writes a file that only its owner may read, whole or not at all, over the one that is there.
@@ -165,8 +165,8 @@ pub(crate) fn draft_private(
     path: &Path,
     content: &[u8],
 ) -> std::io::Result<PathBuf> {
-    let draft = beside(path, DRAFT);
-    announced(hook, kind, || {
+    let draft = sibling_path(path, DRAFT);
+    with_hook(hook, kind, || {
         remove_if_there(&draft)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(content)?;
@@ -177,7 +177,7 @@ pub(crate) fn draft_private(
 
 /// Gives a file that is whole and on disk its name, over the file that has it.
 pub(crate) fn put_in_place(hook: &WriteHook, kind: WriteKind, draft: &Path, path: &Path) -> std::io::Result<()> {
-    announced(hook, kind, || {
+    with_hook(hook, kind, || {
         std::fs::rename(draft, path)?;
         sync_folder_of(path)
     })
@@ -225,7 +225,7 @@ pub(crate) fn write_at(
     offset: u64,
     content: &[u8],
 ) -> std::io::Result<()> {
-    announced(hook, kind, || {
+    with_hook(hook, kind, || {
         file.seek(SeekFrom::Start(offset))?;
         file.write_all(content)?;
         file.sync_all()

@@ -162,19 +162,19 @@ impl Tx<'_> {
         }
         // A damaged key cannot be asked for pseudonyms. What stands under one of nobody's goes then.
         let Some(key) = self.salvaged_key(subject)? else {
-            let buried = self.bury(subject)?;
+            let buried = self.delete_subject_rows(subject)?;
             self.forget_orphans(&self.collection_ids()?)?;
             return Ok(buried);
         };
         for collection in self.collection_ids()? {
-            self.forget_seen(collection, key.pseudonym(collection))?;
+            self.delete_sightings_of(collection, key.pseudonym(collection))?;
         }
         self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![key.log_pseudonym()])?;
-        self.bury(subject)
+        self.delete_subject_rows(subject)
     }
 
     /// Deletes where somebody was seen, and what people said of it.
-    pub(crate) fn forget_seen(&self, collection: CollectionId, pseudonym: [u8; 16]) -> Result<(), TxError> {
+    pub(crate) fn delete_sightings_of(&self, collection: CollectionId, pseudonym: [u8; 16]) -> Result<(), TxError> {
         self.forget_crops_of(collection, pseudonym)?;
         for sql in [
             "DELETE FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
@@ -186,7 +186,7 @@ impl Tx<'_> {
     }
 
     /// Deletes what carries the subject's id, and says so in the log and on the tombstone.
-    pub(crate) fn bury(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
+    pub(crate) fn delete_subject_rows(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
         let of_subject =
             "SELECT t.id FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
         let rows = self.rows(of_subject, args![subject])?;

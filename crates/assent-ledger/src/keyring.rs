@@ -14,10 +14,10 @@
 
 mod error;
 mod lock;
-mod mend;
 mod notes;
+mod repair;
 mod rewrap;
-mod rivals;
+mod rotation;
 mod slot;
 
 use std::collections::BTreeSet;
@@ -28,9 +28,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use self::lock::{BOX, Header, RingKey};
-use self::notes::Begun;
-use self::slot::{DESTROYED, LIVE, SLOT, State, id_slot, part, stamp, state};
+use self::lock::{BOX_BYTES, Header, RingKey};
+use self::notes::PartialNote;
+use self::slot::{DESTROYED, LIVE, SLOT_BYTES, State, field, id_slot, state, write_checksum};
 
 use crate::durable::{self, WriteHook, WriteKind};
 use crate::id::{GrantId, SubjectId, VaultId};
@@ -38,10 +38,10 @@ use crate::secret::Key;
 
 pub use error::KeyRingError;
 pub use lock::{RingLock, RingSecret};
-pub(crate) use mend::Said;
+pub(crate) use repair::SlotContent;
 
 /// So many slots are read at once where many are.
-const READ_AT_ONCE: u64 = 512;
+const READ_BATCH: u64 = 512;
 
 /// An open key ring.
 pub(crate) struct KeyRing {
@@ -57,16 +57,16 @@ pub(crate) struct KeyRing {
     /// Which slot is whose. Damaged slots are in it too, so that an erasure can overwrite them.
     slots: BTreeMap<SubjectId, u64>,
     /// Further slots of subjects that have one in `slots`.
-    rivals: BTreeMap<SubjectId, BTreeSet<u64>>,
+    rotated: BTreeMap<SubjectId, BTreeSet<u64>>,
     /// Whose key another took the place of, each with the size of the log then.
-    given_up: Vec<(u64, SubjectId)>,
+    retired: Vec<(u64, SubjectId)>,
     /// Whose key was destroyed.
     destroyed: BTreeSet<SubjectId>,
     /// Consents that were withdrawn, each with the position of the leaf that says so.
     withdrawn: Vec<(u64, GrantId)>,
     /// The other notes, each with the number of the slot in which it ends.
     notes: Vec<(u64, Vec<u8>)>,
-    begun: Begun,
+    partial: PartialNote,
     /// Slots whose checksum does not fit.
     damaged: BTreeSet<u64>,
     /// How many slots the file holds in full; one that ends early lies beyond and is overwritten by the next append.
@@ -129,12 +129,12 @@ impl KeyRing {
             locked,
             hook: hook.clone(),
             slots: BTreeMap::new(),
-            rivals: BTreeMap::new(),
-            given_up: Vec::new(),
+            rotated: BTreeMap::new(),
+            retired: Vec::new(),
             destroyed: BTreeSet::new(),
             withdrawn: Vec::new(),
             notes: Vec::new(),
-            begun: Begun::default(),
+            partial: PartialNote::default(),
             damaged: BTreeSet::new(),
             whole: 0,
         };
@@ -174,7 +174,7 @@ impl KeyRing {
         let bytes = self.read(slot)?;
         match state(&bytes) {
             State::Destroyed => Err(KeyRingError::Destroyed { subject }),
-            State::Live | State::Damaged | State::Withdrawn | State::GivenUp | State::Note => {
+            State::Live | State::Damaged | State::Withdrawn | State::Retired | State::Note => {
                 self.opener().key_in(&bytes).ok_or_else(|| KeyRingError::Damaged { path: self.path.clone(), slot })
             }
         }
@@ -196,7 +196,7 @@ impl KeyRing {
         let slot = match self.slots.get(&subject) {
             Some(&slot) => match state(&*self.read(slot)?) {
                 State::Destroyed => return Err(KeyRingError::Destroyed { subject }),
-                State::Live | State::Damaged | State::Withdrawn | State::GivenUp | State::Note => slot,
+                State::Live | State::Damaged | State::Withdrawn | State::Retired | State::Note => slot,
             },
             None => self.whole,
         };
@@ -214,12 +214,12 @@ impl KeyRing {
     pub(crate) fn destroy(&mut self, subject: SubjectId) -> Result<(), KeyRingError> {
         self.refresh()?;
         let slot = self.slots.get(&subject).copied().unwrap_or(self.whole);
-        let rivals: Vec<u64> = self.rivals.get(&subject).into_iter().flatten().copied().collect();
-        for slot in rivals {
+        let rotated: Vec<u64> = self.rotated.get(&subject).into_iter().flatten().copied().collect();
+        for slot in rotated {
             self.put(WriteKind::RingErase, slot, DESTROYED, id_slot(subject.as_bytes()))?;
         }
         self.write(WriteKind::RingErase, slot, DESTROYED, subject, id_slot(subject.as_bytes()))?;
-        self.rivals.remove(&subject);
+        self.rotated.remove(&subject);
         Ok(())
     }
 
@@ -229,7 +229,7 @@ impl KeyRing {
         slot: u64,
         word: u64,
         subject: SubjectId,
-        bytes: Zeroizing<[u8; SLOT]>,
+        bytes: Zeroizing<[u8; SLOT_BYTES]>,
     ) -> Result<(), KeyRingError> {
         self.put(kind, slot, word, bytes)?;
         self.slots.insert(subject, slot);
@@ -245,11 +245,11 @@ impl KeyRing {
         kind: WriteKind,
         slot: u64,
         word: u64,
-        mut bytes: Zeroizing<[u8; SLOT]>,
+        mut bytes: Zeroizing<[u8; SLOT_BYTES]>,
     ) -> Result<(), KeyRingError> {
         bytes[..8].copy_from_slice(&word.to_be_bytes());
-        stamp(&mut bytes);
-        let at = self.first + slot * SLOT as u64;
+        write_checksum(&mut bytes);
+        let at = self.first + slot * SLOT_BYTES as u64;
         let written = durable::write_at(&self.hook, kind, &mut self.file, at, bytes.as_slice());
         written.map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })?;
         self.damaged.remove(&slot);
@@ -263,11 +263,11 @@ impl KeyRing {
             .metadata()
             .map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })?
             .len();
-        let full = length.saturating_sub(self.first) / SLOT as u64;
-        let mut bytes = Zeroizing::new(vec![[0; SLOT]; READ_AT_ONCE.min(full.saturating_sub(self.whole)) as usize]);
+        let full = length.saturating_sub(self.first) / SLOT_BYTES as u64;
+        let mut bytes = Zeroizing::new(vec![[0; SLOT_BYTES]; READ_BATCH.min(full.saturating_sub(self.whole)) as usize]);
         while self.whole < full {
-            let slots = &mut bytes[..READ_AT_ONCE.min(full - self.whole) as usize];
-            let at = self.first + self.whole * SLOT as u64;
+            let slots = &mut bytes[..READ_BATCH.min(full - self.whole) as usize];
+            let at = self.first + self.whole * SLOT_BYTES as u64;
             durable::read_at(&mut self.file, at, slots.as_flattened_mut()).map_err(|source| KeyRingError::Io {
                 op: "read",
                 path: self.path.clone(),
@@ -278,20 +278,20 @@ impl KeyRing {
                 if state == State::Damaged {
                     self.damaged.insert(self.whole);
                 }
-                let (subject, number) = (SubjectId::from_bytes(part(bytes, 8)), u64::from_be_bytes(part(bytes, 24)));
+                let (subject, number) = (SubjectId::from_bytes(field(bytes, 8)), u64::from_be_bytes(field(bytes, 24)));
                 match state {
-                    State::Withdrawn => self.withdrawn.push((number, GrantId::from_bytes(part(bytes, 8)))),
-                    State::GivenUp => self.given_up.push((number, subject)),
-                    State::Note => self.take_part(self.whole, bytes),
+                    State::Withdrawn => self.withdrawn.push((number, GrantId::from_bytes(field(bytes, 8)))),
+                    State::Retired => self.retired.push((number, subject)),
+                    State::Note => self.read_note_part(self.whole, bytes),
                     State::Destroyed => {
                         self.destroyed.insert(subject);
                         // First, so that no other of their slots is taken for their key.
                         let before = self.slots.insert(subject, self.whole);
-                        self.rivals.entry(subject).or_default().extend(before);
+                        self.rotated.entry(subject).or_default().extend(before);
                     }
                     State::Live | State::Damaged => match self.slots.entry(subject) {
                         Entry::Vacant(free) => drop(free.insert(self.whole)),
-                        Entry::Occupied(_) => drop(self.rivals.entry(subject).or_default().insert(self.whole)),
+                        Entry::Occupied(_) => drop(self.rotated.entry(subject).or_default().insert(self.whole)),
                     },
                 }
                 self.whole += 1;
@@ -300,9 +300,9 @@ impl KeyRing {
         Ok(())
     }
 
-    fn read(&mut self, slot: u64) -> Result<Zeroizing<[u8; SLOT]>, KeyRingError> {
-        let mut bytes = Zeroizing::new([0; SLOT]);
-        let at = self.first + slot * SLOT as u64;
+    fn read(&mut self, slot: u64) -> Result<Zeroizing<[u8; SLOT_BYTES]>, KeyRingError> {
+        let mut bytes = Zeroizing::new([0; SLOT_BYTES]);
+        let at = self.first + slot * SLOT_BYTES as u64;
         durable::read_at(&mut self.file, at, bytes.as_mut_slice()).map_err(|source| KeyRingError::Io {
             op: "read",
             path: self.path.clone(),
@@ -312,7 +312,7 @@ impl KeyRing {
     }
 
     /// A slot with this key, sealed if the ring is locked.
-    fn key_slot(&self, subject: SubjectId, key: &Key) -> Result<Zeroizing<[u8; SLOT]>, KeyRingError> {
+    fn key_slot(&self, subject: SubjectId, key: &Key) -> Result<Zeroizing<[u8; SLOT_BYTES]>, KeyRingError> {
         self.opener().slot_of(subject, key).ok_or_else(|| KeyRingError::NotLocked { path: self.path.clone() })
     }
 
@@ -330,26 +330,28 @@ struct Opener<'r> {
 
 impl Opener<'_> {
     /// The key in a live slot; `None` if it is not live, or does not open.
-    fn key_in(&self, bytes: &[u8; SLOT]) -> Option<Key> {
+    fn key_in(&self, bytes: &[u8; SLOT_BYTES]) -> Option<Key> {
         match (state(bytes), self.locked) {
-            (State::Live, None) => Some(Key::from_bytes(&part(bytes, 24))),
-            (State::Live, Some(ring)) => ring.open(&self.place(&part(bytes, 8)), &part(bytes, 24)),
+            (State::Live, None) => Some(Key::from_bytes(&field(bytes, 24))),
+            (State::Live, Some(ring)) => ring.open(&self.context(&field(bytes, 8)), &field(bytes, 24)),
             _ => None,
         }
     }
 
     /// A slot with this key; state and checksum are to follow.
-    fn slot_of(&self, subject: SubjectId, key: &Key) -> Option<Zeroizing<[u8; SLOT]>> {
+    fn slot_of(&self, subject: SubjectId, key: &Key) -> Option<Zeroizing<[u8; SLOT_BYTES]>> {
         let mut bytes = id_slot(subject.as_bytes());
         match self.locked {
             None => bytes[24..56].copy_from_slice(key.expose()),
-            Some(ring) => bytes[24..24 + BOX].copy_from_slice(&ring.seal(&self.place(subject.as_bytes()), key)?),
+            Some(ring) => {
+                bytes[24..24 + BOX_BYTES].copy_from_slice(&ring.seal(&self.context(subject.as_bytes()), key)?);
+            }
         }
         Some(bytes)
     }
 
     /// What a slot's key is sealed to.
-    fn place(&self, id: &[u8; 16]) -> Vec<u8> {
+    fn context(&self, id: &[u8; 16]) -> Vec<u8> {
         [b"assent ring slot v1".as_slice(), self.vault.as_bytes(), id].concat()
     }
 }
@@ -371,11 +373,11 @@ impl KeyReader<'_> {
         let slot = |(i, subject)| Some((*self.slots.get(&subject)?, i));
         let mut wanted: Vec<(u64, usize)> = subjects.enumerate().filter_map(slot).collect();
         wanted.sort_unstable();
-        let mut bytes = Zeroizing::new(vec![[0; SLOT]; READ_AT_ONCE as usize]);
-        for near in wanted.chunk_by(|(a, _), (b, _)| a / READ_AT_ONCE == b / READ_AT_ONCE) {
+        let mut bytes = Zeroizing::new(vec![[0; SLOT_BYTES]; READ_BATCH as usize]);
+        for near in wanted.chunk_by(|(a, _), (b, _)| a / READ_BATCH == b / READ_BATCH) {
             let first = near[0].0;
             let slots = &mut bytes[..=(near[near.len() - 1].0 - first) as usize];
-            let at = self.first + first * SLOT as u64;
+            let at = self.first + first * SLOT_BYTES as u64;
             if self.file.read_exact_at(slots.as_flattened_mut(), at).is_err() {
                 continue;
             }
@@ -428,11 +430,11 @@ mod tests {
         ring.add(subject(1), &Key::from_bytes(&[1; 32])).unwrap();
         ring.add(subject(2), &Key::from_bytes(&[2; 32])).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        for cut in 2 * SLOT..3 * SLOT {
+        for cut in 2 * SLOT_BYTES..3 * SLOT_BYTES {
             for padded in [false, true] {
                 let mut bytes = whole[..cut].to_vec();
                 if padded {
-                    bytes.resize(3 * SLOT, 0);
+                    bytes.resize(3 * SLOT_BYTES, 0);
                 }
                 std::fs::write(&path, &bytes).unwrap();
                 let mut ring = KeyRing::open(&path, &[], &no_hook()).unwrap();
@@ -443,7 +445,7 @@ mod tests {
                 ring.add(subject(3), &Key::from_bytes(&[3; 32])).unwrap();
                 let mut ring = KeyRing::open(&path, &[], &no_hook()).unwrap();
                 assert_eq!(ring.get(subject(3)).unwrap().expose(), &[3; 32], "cut at {cut}");
-                assert_eq!(std::fs::read(&path).unwrap().len(), (3 + usize::from(padded)) * SLOT, "cut at {cut}");
+                assert_eq!(std::fs::read(&path).unwrap().len(), (3 + usize::from(padded)) * SLOT_BYTES, "cut at {cut}");
             }
         }
     }

@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::db::{Connector, Database, DbError, SetUpError, args};
-use crate::durable::{self, WriteHook, WriteKind, announced};
+use crate::durable::{self, WriteHook, WriteKind, with_hook};
 use crate::error::{OpenError, TxError};
 use crate::fields::{Reader, Writer};
 use crate::id::{Timestamp, VaultId};
@@ -22,7 +22,7 @@ use crate::keyring::{KeyRing, KeyRingError, RingSecret};
 use crate::log::EventKind;
 use crate::restore::Recovered;
 use crate::rules::Rulebook;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::tx::{Expired, Rng, Tx, newest};
 use crate::vocabulary::VaultKind;
@@ -323,7 +323,7 @@ impl Ledger {
     pub fn change_settings(&mut self, settings: Settings, now: Timestamp) -> Result<(), TxError> {
         let id = self.id;
         self.run_tx("change the controller", now, |tx| {
-            let sealed = tx.seal_master(&vault_place(&id), &settings.encode())?;
+            let sealed = tx.seal_master(&vault_context(&id), &settings.encode())?;
             tx.exec("UPDATE vault SET sealed = $1 WHERE one = 1", args![sealed])?;
             tx.append_leaf(EventKind::Controller, &[], &[]).map(drop)
         })?;
@@ -387,18 +387,18 @@ impl Ledger {
         let newest = if clock_is_right { Ok(None) } else { newest(&db) };
         let newest = newest.inspect_err(|_| after.broken = true)?;
         let tx = Tx::new(db, ring, rng, (self.kind, &self.settings, &self.rules), (now, newest));
-        let answer = tx.settle_keys().and_then(|()| body(&tx));
+        let answer = tx.complete_rotations().and_then(|()| body(&tx));
         let outcome = match answer {
             Ok(_) if tx.db.failed() => Err(TxError::Database(DbError::earlier_step())),
             // Before the commit: if that fails now, the person's word holds all the same from the next transaction on.
-            Ok(value) => tx.settle_notes().map(|noted| {
+            Ok(value) => tx.write_ring_notes().map(|noted| {
                 after.noted = noted;
                 value
             }),
             Err(refused) => Err(refused),
         };
         match outcome {
-            Ok(value) => announced(&self.hook, WriteKind::Commit(name), || tx.db.commit())
+            Ok(value) => with_hook(&self.hook, WriteKind::Commit(name), || tx.db.commit())
                 .map(|()| Committed(value))
                 .map_err(|source| {
                     after.broken = true;
@@ -486,7 +486,7 @@ impl Drop for Inside<'_> {
 
 impl Tx<'_> {
     fn put_vault(&self, id: VaultId, kind: VaultKind, settings: &Settings) -> Result<(), TxError> {
-        let sealed = self.seal_master(&vault_place(&id), &settings.encode())?;
+        let sealed = self.seal_master(&vault_context(&id), &settings.encode())?;
         let check = ring_check(&self.ring.borrow());
         self.exec(
             "INSERT INTO vault (one, id, format_version, kind, ring_check, sealed, created_ms, ring_slots) \
@@ -498,12 +498,12 @@ impl Tx<'_> {
     }
 }
 
-fn vault_place(id: &VaultId) -> Place<'_> {
-    Place { table: VAULT, row: Some(id.as_bytes()), ..Place::default() }
+fn vault_context(id: &VaultId) -> SealContext<'_> {
+    SealContext { table: VAULT, row: Some(id.as_bytes()), ..SealContext::default() }
 }
 
 fn read_settings(master: &Key, id: VaultId, sealed: &[u8]) -> Result<Settings, TxError> {
-    let plain = seal::open(master, &vault_place(&id), sealed)?;
+    let plain = seal::open(master, &vault_context(&id), sealed)?;
     Settings::decode(&plain).ok_or(TxError::Damaged { table: VAULT })
 }
 
@@ -519,7 +519,7 @@ fn resume(place: &VaultPlace) -> impl FnOnce(TxError) -> OpenError {
 
 fn replay_notes(tx: &Tx<'_>) -> Result<(), TxError> {
     tx.withdraw_again()?;
-    tx.take_up_notes().map(drop)
+    tx.replay_notes().map(drop)
 }
 
 /// Takes the vault for this process.

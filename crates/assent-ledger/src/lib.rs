@@ -91,15 +91,16 @@ pub use publish::{ExportError, LeafProof, ProofError};
 pub use receipt::{ErasureListError, ReceiptError, verify_erasure_list, verify_receipt};
 pub use repair::{DamagedSlot, KeyCheck, KeyRepair, SlotOwner};
 pub use restore::{Backup, Recovered, RestoreError};
-pub use rules::{Piece, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
+pub use rules::{RequiredDocument, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use tx::{
-    Absences, ActiveGrant, Alarm, Album, Basis, Collection, CollectionCounts, ConsentEvent, ContentTag, Correction,
-    Deadline, Dpia, Due, Evidence, Expired, FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, Held, HeldDecision,
-    HeldEvent, HeldSighting, HeldTemplate, KnownPhoto, LeafPosition, Matching, NewCollection, NewGrant, NewPending,
-    NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections, OpenTemplate, Order, Outcome, OverByDate,
-    Pending, Picture, PictureOf, PlainConsent, Reach, Refusal, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent,
-    Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, TOO_MANY, Taken, TakenUp, Tx, Unreadable, Witness,
+    Absences, AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ActiveGrant, Alarm, Album, Basis,
+    Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due, Evidence, Expired,
+    FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching, NewCollection,
+    NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections, OpenTemplate, Order,
+    Outcome, OverByDate, Pending, Picture, PictureOf, PlainConsent, Reach, Refusal, ReplayedNotes, Request, Roster,
+    SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject,
+    SubjectAccessData, TOO_MANY, Taken, Tx, Unreadable, Witness,
 };
 pub use uses::{FindUse, Reference, ScanUse};
 pub use vocabulary::{

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, SubjectId, Timestamp};
-use crate::keyring::{KeyRing, KeyRingError, RingSecret, Said};
+use crate::keyring::{KeyRing, KeyRingError, RingSecret, SlotContent};
 use crate::ledger::{Committed, Ledger};
 use crate::secret::Key;
 use crate::tx::{Tx, Unreadable, crops_slot};
@@ -110,8 +110,8 @@ impl Tx<'_> {
         let known: BTreeSet<SubjectId> =
             self.subject_ids()?.into_iter().chain(self.collection_ids()?.into_iter().map(crops_slot)).collect();
         for slot in 0..slots {
-            let said = self.ring.borrow_mut().said(slot)?;
-            if let Some(Said::Key(subject, _)) = said
+            let said = self.ring.borrow_mut().content(slot)?;
+            if let Some(SlotContent::Key(subject, _)) = said
                 && !known.contains(&subject)
             {
                 check.foreign.push(slot);
@@ -167,8 +167,8 @@ impl Tx<'_> {
         let damaged = self.ring.borrow_mut().damaged()?;
         for (slot, id) in damaged {
             if let Some(says) = self.what_it_said((slot, id), backup.as_deref_mut())? {
-                self.ring.borrow_mut().mend(Some(slot), &says)?;
-                if matches!(says, Said::Withdrawn(..)) {
+                self.ring.borrow_mut().write_content(Some(slot), &says)?;
+                if matches!(says, SlotContent::Withdrawn(..)) {
                     self.withdraw_again()?;
                 }
             }
@@ -196,7 +196,7 @@ impl Tx<'_> {
         drop(ring);
         for (slot, key) in found {
             if opens(&key)? {
-                self.ring.borrow_mut().mend(slot, &Said::Key(id, key))?;
+                self.ring.borrow_mut().write_content(slot, &SlotContent::Key(id, key))?;
                 return Ok(true);
             }
         }
@@ -208,29 +208,29 @@ impl Tx<'_> {
         &self,
         (slot, id): (u64, SubjectId),
         backup: Option<&mut KeyRing>,
-    ) -> Result<Option<Said>, TxError> {
+    ) -> Result<Option<SlotContent>, TxError> {
         let leaves = self.log_head()?.0;
         // Nothing is needed of the slot of somebody who is erased, or who has another key that opens.
-        let done_with = |id| -> Result<Option<Said>, TxError> {
+        let done_with = |id| -> Result<Option<SlotContent>, TxError> {
             if self.was_erased(id)? {
-                return Ok(Some(Said::Destroyed(id)));
+                return Ok(Some(SlotContent::Destroyed(id)));
             }
             let has_another = self.on_roster(id)? && self.whole_key(id)?.is_some();
-            Ok(has_another.then_some(Said::GivenUp(id, leaves)))
+            Ok(has_another.then_some(SlotContent::Retired(id, leaves)))
         };
         if let Some(says) = done_with(id)? {
             return Ok(Some(says));
         }
         let Some(backup) = backup else { return Ok(None) };
-        let alike = self.ring.borrow_mut().alike(backup, slot)?;
-        Ok(match backup.said(slot)?.filter(|_| alike) {
-            Some(Said::Key(of, _)) if !self.on_roster(of)? => {
+        let alike = self.ring.borrow_mut().is_same_slot(backup, slot)?;
+        Ok(match backup.content(slot)?.filter(|_| alike) {
+            Some(SlotContent::Key(of, _)) if !self.on_roster(of)? => {
                 // Of a transaction that did not commit, or of crops that are gone: nobody has to have it.
                 let crops = matches!(self.owner_of(of)?, SlotOwner::Crops(_));
-                done_with(of)?.or((!crops).then_some(Said::GivenUp(of, leaves)))
+                done_with(of)?.or((!crops).then_some(SlotContent::Retired(of, leaves)))
             }
-            Some(Said::Key(of, _)) => done_with(of)?,
-            Some(Said::Destroyed(of)) if self.on_roster(of)? => None,
+            Some(SlotContent::Key(of, _)) => done_with(of)?,
+            Some(SlotContent::Destroyed(of)) if self.on_roster(of)? => None,
             said => said,
         })
     }

@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::db::{args, journal_of};
-use crate::durable::{self, WriteHook, WriteKind, announced};
+use crate::durable::{self, WriteHook, WriteKind, with_hook};
 use crate::error::{OpenError, TxError};
 use crate::id::{SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError};
@@ -25,7 +25,7 @@ use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, loc
 use crate::log::EventKind;
 use crate::note::{Checkpoint, NoteError};
 use crate::publish::signer_of;
-use crate::tx::{TakenUp, Tx};
+use crate::tx::{ReplayedNotes, Tx};
 
 /// What opening a vault made good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Recovered {
     /// Consents, and enrolments that waited, that were withdrawn again.
     pub withdrawn: usize,
     /// What else the key ring noted and the database did not know.
-    pub taken_up: TakenUp,
+    pub taken_up: ReplayedNotes,
     /// Whether the key ring is an older copy than the database.
     pub older_ring: bool,
     /// Keys of erased people that were there again, and were destroyed again.
@@ -150,7 +150,7 @@ impl Ledger {
         let clear = || durable::remove_if_there(&staged).and_then(|()| durable::remove_if_there(&journal_of(&staged)));
         clear().map_err(io("remove", &staged))?;
         let hook = tools.hook.clone();
-        announced(&hook, WriteKind::Restore, || copy_private(&kept, &staged)).map_err(io("write", &staged))?;
+        with_hook(&hook, WriteKind::Restore, || copy_private(&kept, &staged)).map_err(io("write", &staged))?;
         let mut size = 0;
         let unopened = |ledger: &Self, now| {
             size = ledger.run_tx("look at the log", now, |tx| Ok(tx.log_head()?.0))?.into_inner();
@@ -161,7 +161,7 @@ impl Ledger {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
             ledger.run_tx("note the restore", now, |tx| tx.append_leaf(EventKind::Restored, &[], &[]))?;
             // Whole now, and under its name the next moment.
-            announced(&hook, WriteKind::Restore, || {
+            with_hook(&hook, WriteKind::Restore, || {
                 let named = ledger.with_core(|core| Ok(core.connector.rename(&database)))?;
                 named.map_err(io("write", &database))
             })?;
@@ -189,14 +189,14 @@ impl Ledger {
             self.run_tx("replay erasures", now, |tx| tx.replay(&again))?;
         }
         let (withdrawn, taken_up) =
-            self.run_tx("replay notes", now, |tx| Ok((tx.withdraw_again()?, tx.take_up_notes()?)))?.into_inner();
+            self.run_tx("replay notes", now, |tx| Ok((tx.withdraw_again()?, tx.replay_notes()?)))?.into_inner();
         let mut keys_destroyed = 0;
         for (subject, _) in buried.iter().filter(|(id, done)| **done && !destroyed.contains(id)) {
             self.destroy_key(*subject)?;
             keys_destroyed += 1;
         }
         // If there is no room for that, the next opening tries again.
-        drop(self.run_tx("catch up the key ring", now, catch_up));
+        drop(self.run_tx("catch up the key ring", now, write_missing_notes));
         Ok(Recovered { erased: again.len(), withdrawn, taken_up, older_ring, keys_destroyed, entries_lost: 0 })
     }
 
@@ -211,14 +211,14 @@ impl Ledger {
     }
 }
 
-fn catch_up(tx: &Tx<'_>) -> Result<(), TxError> {
-    tx.catch_up()
+fn write_missing_notes(tx: &Tx<'_>) -> Result<(), TxError> {
+    tx.write_missing_notes()
 }
 
 impl Tx<'_> {
     fn replay(&self, erased: &[SubjectId]) -> Result<(), TxError> {
         for subject in erased {
-            self.bury(*subject)?;
+            self.delete_subject_rows(*subject)?;
         }
         self.forget_orphans(&self.collection_ids()?)
     }

@@ -76,7 +76,7 @@ impl Ledger {
     pub(crate) fn unopened(&self, now: Timestamp) -> Result<usize, TxError> {
         let found = self.run_tx("look for old records", now, |tx| {
             let leaves = tx.log_head()?.0;
-            let suspects: Vec<SubjectId> = tx.ring.borrow().given_up_after(leaves).into_iter().collect();
+            let suspects: Vec<SubjectId> = tx.ring.borrow().retired_after(leaves).into_iter().collect();
             Ok(tx.unopened(&suspects)?.len())
         })?;
         Ok(found.into_inner())
@@ -102,7 +102,7 @@ impl Ledger {
             }
             let left = unopened.len() - found.len();
             if left == 0 {
-                found.iter().try_for_each(|(subject, key)| tx.ring.borrow_mut().add_rival(*subject, key))?;
+                found.iter().try_for_each(|(subject, key)| tx.ring.borrow_mut().add_rotated(*subject, key))?;
             }
             Ok(left)
         })?;
@@ -126,7 +126,7 @@ impl Tx<'_> {
         }
         let old = self.ring.borrow_mut().get(subject)?;
         let new = Key::random(&mut **self.rng.borrow_mut());
-        self.ring.borrow_mut().add_rival(subject, &new)?;
+        self.ring.borrow_mut().add_rotated(subject, &new)?;
         self.append_leaf(EventKind::Rotation, &[], &[(subject, subject.as_bytes())])?;
         self.reseal(&Reseal { subject, old: &old, new: &new })?;
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
@@ -135,14 +135,14 @@ impl Tx<'_> {
 
     /// Step (c), for everybody who has more keys than one: theirs is the one that opens their profile, and the others are
     /// given up. If none does, all are kept.
-    pub(crate) fn settle_keys(&self) -> Result<(), TxError> {
-        let unsettled = self.ring.borrow().unsettled();
-        for subject in unsettled {
+    pub(crate) fn complete_rotations(&self) -> Result<(), TxError> {
+        let pending_rotations = self.ring.borrow().pending_rotations();
+        for subject in pending_rotations {
             let keys = self.ring.borrow_mut().keys_of(subject)?;
             for (slot, key) in keys {
                 if self.opens_profile(subject, &key)? == Some(true) {
                     let leaves = self.log_head()?.0;
-                    self.ring.borrow_mut().settle(subject, slot, leaves)?;
+                    self.ring.borrow_mut().complete_rotation(subject, slot, leaves)?;
                     break;
                 }
             }

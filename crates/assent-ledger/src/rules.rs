@@ -53,7 +53,7 @@ impl fmt::Display for Span {
 
 /// A document or statement that must be there before faces are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Piece {
+pub enum RequiredDocument {
     /// The data protection impact assessment, with the date of its review.
     Dpia,
     /// Why nothing less intrusive would do.
@@ -66,7 +66,7 @@ pub enum Piece {
     RetentionPolicy,
 }
 
-impl Piece {
+impl RequiredDocument {
     /// Every piece.
     pub const ALL: [Self; 5] =
         [Self::Dpia, Self::Necessity, Self::Alternative, Self::PublicNotice, Self::RetentionPolicy];
@@ -135,7 +135,7 @@ pub struct RulePack {
     /// Whether the time stands still while the person is asked something.
     pub pauses: bool,
     /// What must be there before faces are compared.
-    pub pieces: BTreeSet<Piece>,
+    pub pieces: BTreeSet<RequiredDocument>,
     /// Whether a controller elsewhere needs a representative here.
     pub representative: bool,
 }
@@ -308,10 +308,11 @@ impl<'a> Rules<'a> {
     }
 
     /// What must be there before faces are compared, each with a pack that asks for it.
-    pub fn pieces(&self) -> impl Iterator<Item = (Piece, &'a RulePack)> + '_ {
-        let first =
-            |piece: Piece| self.packs.iter().find(|pack| pack.pieces.contains(&piece)).map(|pack| (piece, *pack));
-        Piece::ALL.into_iter().filter_map(first)
+    pub fn pieces(&self) -> impl Iterator<Item = (RequiredDocument, &'a RulePack)> + '_ {
+        let first = |piece: RequiredDocument| {
+            self.packs.iter().find(|pack| pack.pieces.contains(&piece)).map(|pack| (piece, *pack))
+        };
+        RequiredDocument::ALL.into_iter().filter_map(first)
     }
 
     /// The packs under which a controller in `seat` needs a representative.
@@ -371,7 +372,7 @@ pub enum RuleError {
     )]
     Missing {
         /// Which.
-        piece: Piece,
+        piece: RequiredDocument,
         /// Where.
         collection: CollectionId,
         /// Who asks for it.
@@ -384,7 +385,7 @@ pub enum RuleError {
     )]
     ReviewOverdue {
         /// Which.
-        piece: Piece,
+        piece: RequiredDocument,
         /// Where.
         collection: CollectionId,
         /// Since which day.
@@ -436,7 +437,7 @@ mod tests {
             extension: (name == "EU").then_some(Span::Months(2)),
             complaint: None,
             pauses: name == "UK",
-            pieces: BTreeSet::from([if name == "UK" { Piece::Dpia } else { Piece::Necessity }]),
+            pieces: BTreeSet::from([if name == "UK" { RequiredDocument::Dpia } else { RequiredDocument::Necessity }]),
             representative: name == "UK",
         }
     }

@@ -2,7 +2,7 @@
 //! So the file is written anew after something was deleted of which no trace may stay.
 
 use crate::db::args;
-use crate::durable::{WriteKind, announced};
+use crate::durable::{WriteKind, with_hook};
 use crate::error::TxError;
 use crate::id::Timestamp;
 use crate::ledger::Ledger;
@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 impl Ledger {
     /// Rewrites the database file without what was deleted, and notes that this is done.
     fn scrub(&self, now: Timestamp) -> Result<(), TxError> {
-        self.with_core(|core| Ok(announced(&self.hook, WriteKind::Scrub, || core.connector.scrub())?))?;
+        self.with_core(|core| Ok(with_hook(&self.hook, WriteKind::Scrub, || core.connector.scrub())?))?;
         let sql = "UPDATE vault SET scrub_due = 0 WHERE one = 1";
         self.run_tx("note the scrubbing", now, |tx| tx.exec(sql, args![])).map(drop)
     }

@@ -1,12 +1,12 @@
 //! Sealing: every record that must be forgettable is encrypted to the place where it stands.
 //!
 //! ```text
-//! sealed = version 1 (1 byte) | nonce (24 bytes) | XChaCha20-Poly1305(key, nonce, plain, aad = place)
+//! sealed = version 1 (1 byte) | nonce (24 bytes) | XChaCha20-Poly1305(key, nonce, plain, aad = context)
 //! ```
 //!
 //! The key is `HMAC-SHA256(owner's key, "assent seal v1")`. The nonce is random: 192 bits make a repetition under one
-//! key negligible. The place (which table, whose, for what, which row) is authenticated and not stored, so that a record
-//! moved to another row, subject, collection, purpose, grant, model or epoch does not open.
+//! key negligible. The context (table, subject, purpose, row and so on) is the associated data (AAD): it is authenticated
+//! and not stored, so that a record moved to another row, subject, collection, purpose, grant, model or epoch does not open.
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -19,9 +19,9 @@ use crate::vocabulary::Purpose;
 
 const VERSION: u8 = 1;
 
-/// Where a sealed record stands. Fields that do not apply are absent, which differs from empty.
+/// The associated data (AAD) of a sealed record: where it stands. Fields that do not apply are absent, which differs from empty.
 #[derive(Clone, Default)]
-pub(crate) struct Place<'a> {
+pub(crate) struct SealContext<'a> {
     pub(crate) table: &'static str,
     pub(crate) subject: Option<SubjectId>,
     pub(crate) collection: Option<CollectionId>,
@@ -33,7 +33,7 @@ pub(crate) struct Place<'a> {
     pub(crate) row: Option<&'a [u8]>,
 }
 
-impl Place<'_> {
+impl SealContext<'_> {
     fn encode(&self) -> Vec<u8> {
         let epoch = self.epoch.map(i64::to_be_bytes);
         Writer::new()
@@ -85,7 +85,12 @@ impl SealKey {
 /// # Errors
 ///
 /// [`SealError::DoesNotOpen`] if the cipher refuses the length (256 GiB and more).
-pub(crate) fn seal(key: &Key, place: &Place<'_>, plain: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SealError> {
+pub(crate) fn seal(
+    key: &Key,
+    context: &SealContext<'_>,
+    plain: &[u8],
+    rng: &mut dyn CryptoRng,
+) -> Result<Vec<u8>, SealError> {
     let mut nonce = [0; NONCE_BYTES];
     rng.fill_bytes(&mut nonce);
     let mut out = Vec::with_capacity(1 + NONCE_BYTES + plain.len() + cipher::TAG_BYTES);
@@ -93,8 +98,8 @@ pub(crate) fn seal(key: &Key, place: &Place<'_>, plain: &[u8], rng: &mut dyn Cry
     out.extend_from_slice(&nonce);
     out.extend_from_slice(plain);
     let body = &mut out[1 + NONCE_BYTES..];
-    let tag = cipher::encrypt(SealKey::of(key).0.expose(), &nonce, &place.encode(), body)
-        .ok_or(SealError::DoesNotOpen { table: place.table })?;
+    let tag = cipher::encrypt(SealKey::of(key).0.expose(), &nonce, &context.encode(), body)
+        .ok_or(SealError::DoesNotOpen { table: context.table })?;
     out.extend_from_slice(&tag);
     Ok(out)
 }
@@ -105,9 +110,9 @@ pub(crate) fn seal(key: &Key, place: &Place<'_>, plain: &[u8], rng: &mut dyn Cry
 ///
 /// - [`SealError::Newer`] if the first byte is a later form's.
 /// - [`SealError::DoesNotOpen`] in every other case; which one cannot be told.
-pub(crate) fn open(key: &Key, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+pub(crate) fn open(key: &Key, context: &SealContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
-    open_into(&SealKey::of(key), place, sealed, &mut plain)?;
+    open_into(&SealKey::of(key), context, sealed, &mut plain)?;
     Ok(plain)
 }
 
@@ -119,17 +124,17 @@ pub(crate) fn open(key: &Key, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroiz
 /// As [`open`].
 pub(crate) fn open_into(
     key: &SealKey,
-    place: &Place<'_>,
+    context: &SealContext<'_>,
     sealed: &[u8],
     plain: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), SealError> {
-    let table = place.table;
+    let table = context.table;
     let (&version, rest) = sealed.split_first().ok_or(SealError::DoesNotOpen { table })?;
     if version > VERSION {
         return Err(SealError::Newer { table, version });
     }
     let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::DoesNotOpen { table })?;
-    let aad = place.encode();
+    let aad = context.encode();
     // Grown at once, so that no copy stays behind in memory that was given back.
     if plain.capacity() < body.len() {
         *plain = Zeroizing::new(Vec::with_capacity(body.len()));
@@ -171,7 +176,7 @@ pub(crate) mod tests {
     #[test]
     fn i5_a_record_opens_at_its_place_and_nowhere_else() {
         let (find, print) = (Purpose::find_my_photos(), Purpose::publish_print());
-        let here = Place {
+        let here = SealContext {
             table: "templates",
             subject: Some(SubjectId::from_bytes([1; 16])),
             collection: Some(CollectionId::from_bytes([2; 16])),
@@ -185,25 +190,25 @@ pub(crate) mod tests {
         let sealed = seal(&key, &here, b"plain", &mut Counter(0)).unwrap();
         assert_eq!(open(&key, &here, &sealed).unwrap().as_slice(), b"plain");
         let others = [
-            ("table", Place { table: "grants", ..here.clone() }),
-            ("subject", Place { subject: Some(SubjectId::from_bytes([9; 16])), ..here.clone() }),
-            ("no subject", Place { subject: None, ..here.clone() }),
-            ("collection", Place { collection: Some(CollectionId::from_bytes([9; 16])), ..here.clone() }),
-            ("purpose", Place { purpose: Some(&print), ..here.clone() }),
-            ("grant", Place { grant: Some(GrantId::from_bytes([9; 16])), ..here.clone() }),
-            ("model", Place { model: Some([9; 32]), ..here.clone() }),
-            ("epoch", Place { epoch: Some(9), ..here.clone() }),
-            ("row", Place { row: Some(b"9"), ..here.clone() }),
-            ("empty row", Place { row: Some(b""), ..here.clone() }),
+            ("table", SealContext { table: "grants", ..here.clone() }),
+            ("subject", SealContext { subject: Some(SubjectId::from_bytes([9; 16])), ..here.clone() }),
+            ("no subject", SealContext { subject: None, ..here.clone() }),
+            ("collection", SealContext { collection: Some(CollectionId::from_bytes([9; 16])), ..here.clone() }),
+            ("purpose", SealContext { purpose: Some(&print), ..here.clone() }),
+            ("grant", SealContext { grant: Some(GrantId::from_bytes([9; 16])), ..here.clone() }),
+            ("model", SealContext { model: Some([9; 32]), ..here.clone() }),
+            ("epoch", SealContext { epoch: Some(9), ..here.clone() }),
+            ("row", SealContext { row: Some(b"9"), ..here.clone() }),
+            ("empty row", SealContext { row: Some(b""), ..here.clone() }),
         ];
-        for (name, place) in others {
-            assert!(open(&key, &place, &sealed).is_err(), "{name}");
+        for (name, context) in others {
+            assert!(open(&key, &context, &sealed).is_err(), "{name}");
         }
     }
 
     #[test]
     fn i5_a_changed_record_does_not_open_and_a_later_form_says_so() {
-        let here = Place { table: "templates", ..Place::default() };
+        let here = SealContext { table: "templates", ..SealContext::default() };
         let key = Key::from_bytes(&[7; 32]);
         let sealed = seal(&key, &here, b"plain", &mut Counter(0)).unwrap();
         let refused = SealError::DoesNotOpen { table: "templates" };

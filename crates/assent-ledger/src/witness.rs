@@ -19,29 +19,29 @@ use zeroize::Zeroizing;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp, WitnessId};
 use crate::merkle::{Hash, leaf_hash, node_hash};
-use crate::passphrase::{ARGON2, SALT, bearable, stretch};
+use crate::passphrase::{ARGON2_PARAMS, SALT_BYTES, derive_key, params_within_limits};
 use crate::proof::{includes, inclusion, root};
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::vocabulary::{Purpose, Signer as FormSigner};
 
 /// A witness's pair of keys, the private one sealed under their passphrase.
 pub(crate) struct WitnessKey {
     public: [u8; 32],
     argon2: [u32; 3],
-    salt: [u8; SALT],
+    salt: [u8; SALT_BYTES],
     sealed: Vec<u8>,
 }
 
 impl WitnessKey {
     /// A new pair; `None` if Argon2 has no memory.
     pub(crate) fn new(witness: WitnessId, passphrase: &[u8], rng: &mut dyn CryptoRng) -> Option<Self> {
-        let (mut seed, mut salt) = (Zeroizing::new([0; 32]), [0; SALT]);
+        let (mut seed, mut salt) = (Zeroizing::new([0; 32]), [0; SALT_BYTES]);
         rng.fill_bytes(seed.as_mut_slice());
         rng.fill_bytes(&mut salt);
         let public = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
-        let key = stretch(passphrase, &salt, ARGON2)?;
-        let sealed = seal::seal(&key, &place(&witness), seed.as_slice(), rng).ok()?;
-        Some(Self { public, argon2: ARGON2, salt, sealed })
+        let key = derive_key(passphrase, &salt, ARGON2_PARAMS)?;
+        let sealed = seal::seal(&key, &seal_context(&witness), seed.as_slice(), rng).ok()?;
+        Some(Self { public, argon2: ARGON2_PARAMS, salt, sealed })
     }
 
     pub(crate) fn public(&self) -> [u8; 32] {
@@ -50,7 +50,8 @@ impl WitnessKey {
 
     /// The private key; `None` if this is not the passphrase.
     pub(crate) fn unlock(&self, witness: WitnessId, passphrase: &[u8]) -> Option<SigningKey> {
-        let seed = seal::open(&stretch(passphrase, &self.salt, self.argon2)?, &place(&witness), &self.sealed).ok()?;
+        let seed = seal::open(&derive_key(passphrase, &self.salt, self.argon2)?, &seal_context(&witness), &self.sealed)
+            .ok()?;
         let key = SigningKey::from_bytes(seed.first_chunk()?);
         (key.verifying_key().to_bytes() == self.public).then_some(key)
     }
@@ -70,12 +71,12 @@ impl WitnessKey {
         let mut settings = [0; 3];
         argon2.as_chunks::<4>().0.iter().zip(&mut settings).for_each(|(n, to)| *to = u32::from_be_bytes(*n));
         let key = Self { public, argon2: settings, salt, sealed: fields.bytes()?.to_vec() };
-        bearable(settings).then_some(Some(key))
+        params_within_limits(settings).then_some(Some(key))
     }
 }
 
-fn place(witness: &WitnessId) -> Place<'_> {
-    Place { table: "witness keys", row: Some(witness.as_bytes()), ..Place::default() }
+fn seal_context(witness: &WitnessId) -> SealContext<'_> {
+    SealContext { table: "witness keys", row: Some(witness.as_bytes()), ..SealContext::default() }
 }
 
 /// A consent that waits for its witnesses.

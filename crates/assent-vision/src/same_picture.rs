@@ -279,10 +279,10 @@ mod tests {
     use crate::align::{Affine, cut};
     use crate::frame::Frame;
 
-    /// A picture with detail of every size, another one for each `stretch`.
-    fn picture(stretch: f32) -> Frame {
+    /// A picture with detail of every size, another one for each `derive_key`.
+    fn picture(derive_key: f32) -> Frame {
         let value = |x: f32, y: f32| {
-            let wave = |fx: f32, fy: f32| ((fx * x + fy * stretch * y) * stretch).sin();
+            let wave = |fx: f32, fy: f32| ((fx * x + fy * derive_key * y) * derive_key).sin();
             128.0 + 40.0 * wave(0.11, 0.05) + 30.0 * wave(-0.13, 0.23) + 30.0 * wave(0.31, 0.17)
         };
         let rgb = (0..256u32 * 256).flat_map(|i| [value((i % 256) as f32, (i / 256) as f32) as u8; 3]).collect();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use assent_ledger::{Jurisdiction, Piece, RulePack, Rulebook, RulebookError, Span};
+use assent_ledger::{Jurisdiction, RequiredDocument, RulePack, Rulebook, RulebookError, Span};
 use thiserror::Error;
 use toml::{Table, Value};
 
@@ -112,8 +112,8 @@ fn parse(file: &str, text: &str) -> Result<Described, RulePackError> {
     required.only(&REQUIRED)?;
     let code = |text: &String| text.parse::<Jurisdiction>().ok();
     let covers: Option<BTreeSet<Jurisdiction>> = top.texts("covers")?.iter().map(code).collect();
-    let piece = |text: &String| Piece::ALL.into_iter().find(|piece| piece.as_str() == text);
-    let pieces: Option<BTreeSet<Piece>> = required.texts("pieces")?.iter().map(piece).collect();
+    let piece = |text: &String| RequiredDocument::ALL.into_iter().find(|piece| piece.as_str() == text);
+    let pieces: Option<BTreeSet<RequiredDocument>> = required.texts("pieces")?.iter().map(piece).collect();
     let years = u8::try_from(consent.number("alone_from_years")?).ok().filter(|years| *years <= 30);
     let rules = RulePack {
         name: top.text("name")?,
@@ -228,7 +228,7 @@ mod tests {
             assert!(strictest.alone_from_years() >= one.alone_from_years, "{}", one.name);
             assert!(strictest.latest_end(now, None).0 <= Span::Months(one.longest_months).after(now), "{}", one.name);
             assert!(strictest.answer_by(now) <= one.answer.after(now), "{}", one.name);
-            let asked: BTreeSet<Piece> = strictest.pieces().map(|(piece, _)| piece).collect();
+            let asked: BTreeSet<RequiredDocument> = strictest.pieces().map(|(piece, _)| piece).collect();
             assert!(one.pieces.is_subset(&asked), "{}", one.name);
         }
         assert!(!strictest.parent_may_sign() && !strictest.pauses());

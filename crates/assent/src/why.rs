@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Piece, Purpose, RequestKind,
-    RequestOutcome, RuleError, SubjectId, Timestamp, Tx, TxError,
+    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Purpose, RequestKind, RequestOutcome,
+    RequiredDocument, RuleError, SubjectId, Timestamp, Tx, TxError,
 };
 
 use crate::source::Folder;
@@ -55,7 +55,7 @@ pub enum WhyNothing {
     /// What the law asks for before faces are compared is not there.
     Locked {
         /// Which pieces are missing, or overdue for their review.
-        missing: Vec<Piece>,
+        missing: Vec<RequiredDocument>,
     },
     /// They agreed, and no portrait of theirs is kept for it.
     NoTemplate,
@@ -176,7 +176,7 @@ pub(crate) fn not_found<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, to_confirm:
         return Ok(WhyNothing::ToConfirm { photos: to_confirm });
     }
     let locks = tx.locks(proof.collection())?;
-    let missing: Vec<Piece> = locks
+    let missing: Vec<RequiredDocument> = locks
         .iter()
         .filter_map(|lock| match lock {
             TxError::Rule(RuleError::Missing { piece, .. } | RuleError::ReviewOverdue { piece, .. }) => Some(*piece),

@@ -17,11 +17,11 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::KeyRingError;
-use super::slot::SLOT;
+use super::slot::SLOT_BYTES;
 use crate::cipher::{self, NONCE_BYTES};
 use crate::durable;
 use crate::id::VaultId;
-use crate::passphrase::{ARGON2, bearable, stretch};
+use crate::passphrase::{ARGON2_PARAMS, derive_key, params_within_limits};
 use crate::secret::Key;
 
 const MAGIC: &[u8; 16] = b"assent key ring\n";
@@ -33,10 +33,10 @@ const PASSPHRASE: u32 = 1;
 const DATA_KEY: u32 = 2;
 
 /// A sealed key: nonce, key, tag.
-pub(super) const BOX: usize = NONCE_BYTES + 32 + cipher::TAG_BYTES;
+pub(super) const BOX_BYTES: usize = NONCE_BYTES + 32 + cipher::TAG_BYTES;
 /// Up to here a locked header says how it is locked; what follows is sealed.
 const ABOUT: usize = 80;
-const FIXED: usize = ABOUT + 2 * BOX;
+const FIXED: usize = ABOUT + 2 * BOX_BYTES;
 /// The longest wrapped data key.
 const WRAPPED_AT_MOST: usize = 4096;
 
@@ -104,22 +104,22 @@ impl RingKey {
 
     /// Seals a key to its place. The nonce follows from both, so that the ring needs no randomness: the same key at the
     /// same place is sealed to the same bytes, and two others never share a nonce.
-    pub(super) fn seal(&self, place: &[u8], key: &Key) -> Option<[u8; BOX]> {
-        let said = Zeroizing::new([key.expose(), place].concat());
-        let mut out = [0; BOX];
+    pub(super) fn seal(&self, context: &[u8], key: &Key) -> Option<[u8; BOX_BYTES]> {
+        let said = Zeroizing::new([key.expose(), context].concat());
+        let mut out = [0; BOX_BYTES];
         let (nonce, rest) = out.split_first_chunk_mut::<NONCE_BYTES>()?;
         nonce.copy_from_slice(&self.nonces.mac("assent nonce v1", &said)[..NONCE_BYTES]);
         let (body, tag) = rest.split_at_mut(32);
         body.copy_from_slice(key.expose());
-        tag.copy_from_slice(&cipher::encrypt(self.cipher.expose(), nonce, place, body)?);
+        tag.copy_from_slice(&cipher::encrypt(self.cipher.expose(), nonce, context, body)?);
         Some(out)
     }
 
-    pub(super) fn open(&self, place: &[u8], sealed: &[u8; BOX]) -> Option<Key> {
+    pub(super) fn open(&self, context: &[u8], sealed: &[u8; BOX_BYTES]) -> Option<Key> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-        let mut body = Zeroizing::new([0; BOX - NONCE_BYTES]);
+        let mut body = Zeroizing::new([0; BOX_BYTES - NONCE_BYTES]);
         body.copy_from_slice(rest);
-        cipher::decrypt(self.cipher.expose(), nonce, place, body.as_mut_slice())?;
+        cipher::decrypt(self.cipher.expose(), nonce, context, body.as_mut_slice())?;
         Some(Key::from_bytes(body.first_chunk()?))
     }
 }
@@ -130,9 +130,9 @@ pub(super) struct Header(Zeroizing<Vec<u8>>);
 impl Header {
     /// Of a ring whose keys stand in it as they are.
     pub(super) fn in_the_clear(vault: VaultId, master: &Key) -> Self {
-        let mut bytes = start(IN_THE_CLEAR, vault, SLOT);
+        let mut bytes = start(IN_THE_CLEAR, vault, SLOT_BYTES);
         bytes[40..72].copy_from_slice(master.expose());
-        stamp(&mut bytes);
+        write_checksum(&mut bytes);
         Self(bytes)
     }
 
@@ -151,11 +151,11 @@ impl Header {
         if wrapped.len() > WRAPPED_AT_MOST {
             return None;
         }
-        let mut bytes = start(LOCKED, vault, (FIXED + wrapped.len() + 32).next_multiple_of(SLOT));
+        let mut bytes = start(LOCKED, vault, (FIXED + wrapped.len() + 32).next_multiple_of(SLOT_BYTES));
         let kind = if let RingSecret::Passphrase(_) = secret { PASSPHRASE } else { DATA_KEY };
         put_number(&mut bytes, 44, kind);
         if kind == PASSPHRASE {
-            ARGON2.iter().zip([48, 52, 56]).for_each(|(n, at)| put_number(&mut bytes, at, *n));
+            ARGON2_PARAMS.iter().zip([48, 52, 56]).for_each(|(n, at)| put_number(&mut bytes, at, *n));
             rng.fill_bytes(&mut bytes[64..ABOUT]);
         }
         put_number(&mut bytes, 60, wrapped.len() as u32);
@@ -163,9 +163,9 @@ impl Header {
         let mut header = Self(bytes);
         let own = Key::random(rng);
         let key = RingKey::of(&own);
-        let boxes = [header.outer(secret)?.seal(&header.about(), &own)?, key.seal(&master_place(vault), master)?];
+        let boxes = [header.outer(secret)?.seal(&header.about(), &own)?, key.seal(&master_context(vault), master)?];
         header.0[ABOUT..FIXED].copy_from_slice(boxes.as_flattened());
-        stamp(&mut header.0);
+        write_checksum(&mut header.0);
         Some((header, key))
     }
 
@@ -174,10 +174,10 @@ impl Header {
         let io = |source| KeyRingError::Io { op: "read", path: path.to_owned(), source };
         let not_a_ring = || KeyRingError::NotARing { path: path.to_owned() };
         let in_file = file.metadata().map_err(io)?.len();
-        if in_file < SLOT as u64 {
+        if in_file < SLOT_BYTES as u64 {
             return Err(not_a_ring());
         }
-        let mut bytes = Zeroizing::new(vec![0; SLOT]);
+        let mut bytes = Zeroizing::new(vec![0; SLOT_BYTES]);
         durable::read_at(file, 0, &mut bytes).map_err(io)?;
         if &bytes[..16] != MAGIC {
             return Err(not_a_ring());
@@ -188,7 +188,7 @@ impl Header {
         }
         if version == LOCKED {
             let (length, wrapped) = (number(&bytes, 40) as usize, number(&bytes, 60) as usize);
-            let fits = wrapped <= WRAPPED_AT_MOST && length == (FIXED + wrapped + 32).next_multiple_of(SLOT);
+            let fits = wrapped <= WRAPPED_AT_MOST && length == (FIXED + wrapped + 32).next_multiple_of(SLOT_BYTES);
             if !fits || in_file < length as u64 {
                 return Err(not_a_ring());
             }
@@ -196,7 +196,7 @@ impl Header {
             durable::read_at(file, 0, &mut bytes).map_err(io)?;
         }
         let header = Self(bytes);
-        if header.stamped() && header.lock_is_known() { Ok(header) } else { Err(not_a_ring()) }
+        if header.checksum_ok() && header.lock_is_known() { Ok(header) } else { Err(not_a_ring()) }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -233,7 +233,7 @@ impl Header {
         for secret in fitting {
             let own = self.outer(secret).and_then(|outer| outer.open(&self.about(), &array(&self.0, ABOUT)));
             if let Some(key) = own.as_ref().map(RingKey::of)
-                && let Some(master) = key.open(&master_place(self.vault()), &array(&self.0, ABOUT + BOX))
+                && let Some(master) = key.open(&master_context(self.vault()), &array(&self.0, ABOUT + BOX_BYTES))
             {
                 return Ok((master, Some(key)));
             }
@@ -256,12 +256,12 @@ impl Header {
             RingSecret::DataKey { key, .. } => Some(RingKey::of(&Key::from_bytes(key))),
             RingSecret::Passphrase(passphrase) => {
                 let settings = [48, 52, 56].map(|at| number(&self.0, at));
-                stretch(passphrase, &self.0[64..ABOUT], settings).map(|key| RingKey::of(&key))
+                derive_key(passphrase, &self.0[64..ABOUT], settings).map(|key| RingKey::of(&key))
             }
         }
     }
 
-    fn stamped(&self) -> bool {
+    fn checksum_ok(&self) -> bool {
         let (body, sum) = self.0.split_at(self.0.len() - 32);
         Sha256::digest(body).as_slice() == sum
     }
@@ -269,7 +269,7 @@ impl Header {
     fn lock_is_known(&self) -> bool {
         let argon2 = [48, 52, 56].map(|at| number(&self.0, at));
         match (number(&self.0, 16), number(&self.0, 44)) {
-            (LOCKED, PASSPHRASE) => bearable(argon2),
+            (LOCKED, PASSPHRASE) => params_within_limits(argon2),
             (LOCKED, kind) => kind == DATA_KEY,
             (version, _) => version == IN_THE_CLEAR,
         }
@@ -301,7 +301,7 @@ fn start(version: u32, vault: VaultId, length: usize) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(vec![0; length]);
     bytes[..16].copy_from_slice(MAGIC);
     put_number(&mut bytes, 16, version);
-    put_number(&mut bytes, 20, SLOT as u32);
+    put_number(&mut bytes, 20, SLOT_BYTES as u32);
     bytes[24..40].copy_from_slice(vault.as_bytes());
     if version == LOCKED {
         put_number(&mut bytes, 40, length as u32);
@@ -309,11 +309,11 @@ fn start(version: u32, vault: VaultId, length: usize) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-fn master_place(vault: VaultId) -> Vec<u8> {
+fn master_context(vault: VaultId) -> Vec<u8> {
     [b"assent ring master v1".as_slice(), vault.as_bytes()].concat()
 }
 
-fn stamp(bytes: &mut [u8]) {
+fn write_checksum(bytes: &mut [u8]) {
     let (body, sum) = bytes.split_at_mut(bytes.len() - 32);
     sum.copy_from_slice(&Sha256::digest(body));
 }
@@ -365,21 +365,26 @@ mod tests {
         let mut ring = locked(&path);
         assert_eq!(ring.get(ADA).unwrap().expose(), &[0xa1; 32], "without opening it again");
         ring.add(bob, &Key::from_bytes(&[0xb0; 32])).unwrap();
-        ring.add_rival(ADA, &Key::from_bytes(&[0xa2; 32])).unwrap();
+        ring.add_rotated(ADA, &Key::from_bytes(&[0xa2; 32])).unwrap();
         let open = |secrets: &[RingSecret]| KeyRing::open(&path, secrets, &no_hook());
         let mut ring = open(&[data_key(0xd2), data_key(0xd1)]).unwrap();
         assert_eq!((ring.keys_of(ADA).unwrap().len(), ring.master().expose()), (2, &[5; 32]));
         let mut read = Vec::new();
         ring.reader().unwrap().each([bob, ADA].into_iter(), &mut |i, key| read.push((i, key.expose()[0])));
         assert_eq!(read, [(1, 0xa1), (0, 0xb0)]);
-        ring.settle(ADA, 2, 7).unwrap();
+        ring.complete_rotation(ADA, 2, 7).unwrap();
         ring.destroy(bob).unwrap();
         let bytes = fs::read(&path).unwrap();
         for key in [5, 0xa1, 0xa2, 0xb0, 0xd1] {
             assert!(bytes.windows(32).all(|w| w != [key; 32]), "{key:x} stands in the file");
         }
-        let slots = &bytes[bytes.len() - 3 * SLOT..];
-        assert!([0, 1].map(|slot| &slots[slot * SLOT + 32..slot * SLOT + 96]).iter().all(|left| left == &[0; 64]));
+        let slots = &bytes[bytes.len() - 3 * SLOT_BYTES..];
+        assert!(
+            [0, 1]
+                .map(|slot| &slots[slot * SLOT_BYTES + 32..slot * SLOT_BYTES + 96])
+                .iter()
+                .all(|left| left == &[0; 64])
+        );
         let mut ring = open(&[data_key(0xd1)]).unwrap();
         assert_eq!(ring.get(ADA).unwrap().expose(), &[0xa2; 32]);
         assert!(matches!(ring.get(bob), Err(KeyRingError::Destroyed { .. })));
@@ -427,14 +432,14 @@ mod tests {
         let path = folder.path().join("ring");
         drop(locked(&path));
         let whole = fs::read(&path).unwrap();
-        let length = whole.len() - SLOT;
+        let length = whole.len() - SLOT_BYTES;
         for at in 0..length - 32 {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             fs::write(&path, &bytes).unwrap();
             assert!(KeyRing::open(&path, &[data_key(0xd1)], &no_hook()).is_err(), "byte {at}");
             // Somebody who changes it can make the checksum fit.
-            stamp(&mut bytes[..length]);
+            write_checksum(&mut bytes[..length]);
             fs::write(&path, &bytes).unwrap();
             let opened = KeyRing::open(&path, &[data_key(0xd1)], &no_hook());
             assert!(opened.is_err() || at >= FIXED + 28, "byte {at}: the rest is not read");
@@ -449,9 +454,9 @@ mod tests {
         let bob = SubjectId::from_bytes([2; 16]);
         ring.add(bob, &Key::from_bytes(&[0xb0; 32])).unwrap();
         let mut bytes = fs::read(&path).unwrap();
-        let (ada, theirs) = (bytes.len() - 2 * SLOT, bytes.len() - SLOT);
+        let (ada, theirs) = (bytes.len() - 2 * SLOT_BYTES, bytes.len() - SLOT_BYTES);
         bytes.copy_within(ada + 24..ada + 96, theirs + 24);
-        stamp(&mut bytes[theirs..]);
+        write_checksum(&mut bytes[theirs..]);
         fs::write(&path, &bytes).unwrap();
         let mut ring = KeyRing::open(&path, &[data_key(0xd1)], &no_hook()).unwrap();
         assert!(ring.get(ADA).is_ok());

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::slot::{NOTE, SLOT, WITHDRAWN, id_slot, number_slot, part, stamp};
+use super::slot::{NOTE, SLOT_BYTES, WITHDRAWN, field, id_slot, number_slot, write_checksum};
 use super::{KeyRing, KeyRingError};
 use crate::durable::{self, WriteKind};
 use crate::id::GrantId;
@@ -13,7 +13,7 @@ const PART: usize = 64;
 
 /// A note of which further parts are to come.
 #[derive(Default)]
-pub(super) struct Begun {
+pub(super) struct PartialNote {
     id: [u8; 16],
     bytes: Vec<u8>,
     parts: u16,
@@ -38,7 +38,7 @@ impl KeyRing {
     /// How many leaves the log had at least, by what the ring notes of it.
     pub(crate) fn leaves_known(&self) -> u64 {
         let withdrawn = self.withdrawn.iter().map(|(position, _)| position.saturating_add(1));
-        withdrawn.chain(self.given_up.iter().map(|(leaves, _)| *leaves)).max().unwrap_or(0)
+        withdrawn.chain(self.retired.iter().map(|(leaves, _)| *leaves)).max().unwrap_or(0)
     }
 
     /// Notes consents that were withdrawn, each with the position of the leaf that says so, and whatever else there is to
@@ -49,9 +49,9 @@ impl KeyRing {
     /// [`KeyRingError::Io`] if the file cannot be written: it is as it was.
     pub(crate) fn note(&mut self, withdrawn: &[(GrantId, u64)], notes: &[Vec<u8>]) -> Result<(), KeyRingError> {
         self.refresh()?;
-        let mut slots: Vec<[u8; SLOT]> = Vec::new();
+        let mut slots: Vec<[u8; SLOT_BYTES]> = Vec::new();
         for (grant, position) in withdrawn {
-            slots.push(finished(WITHDRAWN, *number_slot(grant.as_bytes(), *position)));
+            slots.push(with_checksum(WITHDRAWN, *number_slot(grant.as_bytes(), *position)));
         }
         for note in notes {
             let id = id_of(note);
@@ -62,13 +62,13 @@ impl KeyRing {
                 slot[26..28].copy_from_slice(&parts.to_be_bytes());
                 slot[28..30].copy_from_slice(&(bytes.len() as u16).to_be_bytes());
                 slot[30..30 + bytes.len()].copy_from_slice(bytes);
-                slots.push(finished(NOTE, slot));
+                slots.push(with_checksum(NOTE, slot));
             }
         }
         if slots.is_empty() {
             return Ok(());
         }
-        let at = self.first + self.whole * SLOT as u64;
+        let at = self.first + self.whole * SLOT_BYTES as u64;
         let written = durable::write_at(&self.hook, WriteKind::RingNote, &mut self.file, at, slots.as_flattened());
         if let Err(source) = written {
             // Of some of them nobody knows later whether they count.
@@ -79,13 +79,13 @@ impl KeyRing {
     }
 
     /// Takes in one slot of a note. One whose other parts are missing never counted.
-    pub(super) fn take_part(&mut self, slot: u64, bytes: &[u8; SLOT]) {
-        let number = |at| u16::from_be_bytes(part(bytes, at));
-        let (id, index, parts) = (part(bytes, 8), number(24), number(26));
+    pub(super) fn read_note_part(&mut self, slot: u64, bytes: &[u8; SLOT_BYTES]) {
+        let number = |at| u16::from_be_bytes(field(bytes, at));
+        let (id, index, parts) = (field(bytes, 8), number(24), number(26));
         if index == 0 {
-            self.begun = Begun { id, ..Begun::default() };
+            self.partial = PartialNote { id, ..PartialNote::default() };
         }
-        let begun = &mut self.begun;
+        let begun = &mut self.partial;
         let Some(said) = bytes[30..30 + PART].get(..number(28).into()) else { return };
         if (begun.id, begun.parts) != (id, index) {
             return;
@@ -101,9 +101,9 @@ impl KeyRing {
     }
 }
 
-fn finished(state: u64, mut slot: [u8; SLOT]) -> [u8; SLOT] {
+fn with_checksum(state: u64, mut slot: [u8; SLOT_BYTES]) -> [u8; SLOT_BYTES] {
     slot[..8].copy_from_slice(&state.to_be_bytes());
-    stamp(&mut slot);
+    write_checksum(&mut slot);
     slot
 }
 

@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::lock::{Header, RingSecret};
-use super::slot::{SLOT, State, id_slot, part, stamp, state};
+use super::slot::{SLOT_BYTES, State, field, id_slot, state, write_checksum};
 use super::{KeyRing, KeyRingError, Opener};
 use crate::durable;
 use crate::id::SubjectId;
@@ -33,7 +33,7 @@ impl KeyRing {
         };
         let to = Opener { vault: self.vault, locked: locked.as_ref() };
         // At once as long as it gets, so that no copy stays behind in memory that was given back.
-        let length = header.bytes().len() + SLOT * self.whole as usize;
+        let length = header.bytes().len() + SLOT_BYTES * self.whole as usize;
         let mut content = Zeroizing::new(Vec::with_capacity(length));
         content.extend_from_slice(header.bytes());
         for slot in 0..self.whole {
@@ -42,17 +42,17 @@ impl KeyRing {
                 State::Live => {
                     let damaged = || KeyRingError::Damaged { path: path.clone(), slot };
                     let key = self.opener().key_in(&old).ok_or_else(damaged)?;
-                    let mut new = to.slot_of(SubjectId::from_bytes(part(&old, 8)), &key).ok_or_else(refused)?;
+                    let mut new = to.slot_of(SubjectId::from_bytes(field(&old, 8)), &key).ok_or_else(refused)?;
                     new[..8].copy_from_slice(&old[..8]);
                     new
                 }
-                State::Destroyed | State::Withdrawn | State::GivenUp | State::Note => old,
+                State::Destroyed | State::Withdrawn | State::Retired | State::Note => old,
                 // As damaged as before, by a state that there is not, and without what is left of a key.
-                State::Damaged => id_slot(&part(&old, 8)),
+                State::Damaged => id_slot(&field(&old, 8)),
             };
             content.extend_from_slice(new.as_slice());
-            if let Some(bytes) = content.last_chunk_mut::<SLOT>() {
-                stamp(bytes);
+            if let Some(bytes) = content.last_chunk_mut::<SLOT_BYTES>() {
+                write_checksum(bytes);
             }
         }
         let io = |op: &'static str| move |source| KeyRingError::Io { op, path: path.clone(), source };

@@ -3,16 +3,16 @@
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-pub(super) const SLOT: usize = 128;
+pub(super) const SLOT_BYTES: usize = 128;
 pub(super) const LIVE: u64 = 1;
 pub(super) const DESTROYED: u64 = 2;
 pub(super) const WITHDRAWN: u64 = 3;
-pub(super) const GIVEN_UP: u64 = 4;
+pub(super) const RETIRED: u64 = 4;
 pub(super) const NOTE: u64 = 5;
 /// The last 32 bytes are the SHA-256 of the bytes before them.
-const BODY: usize = SLOT - 32;
+const BODY: usize = SLOT_BYTES - 32;
 
-/// What a slot says.
+/// The state of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// It holds a key.
@@ -21,52 +21,53 @@ pub(super) enum State {
     Destroyed,
     /// It says that a consent was withdrawn.
     Withdrawn,
-    /// It held a key in whose place another slot's came.
-    GivenUp,
+    /// It held a key that a rotation retired; another slot holds the new one.
+    Retired,
     /// It is a part of a note.
     Note,
     /// Its checksum does not fit, or its state is none of these.
     Damaged,
 }
 
-pub(super) fn state(bytes: &[u8; SLOT]) -> State {
-    match u64::from_be_bytes(part(bytes, 0)) {
-        _ if !stamped(bytes) => State::Damaged,
+pub(super) fn state(bytes: &[u8; SLOT_BYTES]) -> State {
+    match u64::from_be_bytes(field(bytes, 0)) {
+        _ if !checksum_ok(bytes) => State::Damaged,
         LIVE => State::Live,
         DESTROYED => State::Destroyed,
         WITHDRAWN => State::Withdrawn,
-        GIVEN_UP => State::GivenUp,
+        RETIRED => State::Retired,
         NOTE => State::Note,
         _ => State::Damaged,
     }
 }
 
 /// A slot with this id; state, number or key, and checksum are to follow.
-pub(super) fn id_slot(id: &[u8; 16]) -> Zeroizing<[u8; SLOT]> {
-    let mut bytes = Zeroizing::new([0; SLOT]);
+pub(super) fn id_slot(id: &[u8; 16]) -> Zeroizing<[u8; SLOT_BYTES]> {
+    let mut bytes = Zeroizing::new([0; SLOT_BYTES]);
     bytes[8..24].copy_from_slice(id);
     bytes
 }
 
 /// The same with a number.
-pub(super) fn number_slot(id: &[u8; 16], number: u64) -> Zeroizing<[u8; SLOT]> {
+pub(super) fn number_slot(id: &[u8; 16], number: u64) -> Zeroizing<[u8; SLOT_BYTES]> {
     let mut bytes = id_slot(id);
     bytes[24..32].copy_from_slice(&number.to_be_bytes());
     bytes
 }
 
-pub(super) fn part<const N: usize>(bytes: &[u8; SLOT], at: usize) -> [u8; N] {
+pub(super) fn field<const N: usize>(bytes: &[u8; SLOT_BYTES], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
     out
 }
 
-pub(super) fn stamp(bytes: &mut [u8; SLOT]) {
+/// Writes the checksum over the body: its SHA-256, in the last 32 bytes.
+pub(super) fn write_checksum(bytes: &mut [u8; SLOT_BYTES]) {
     let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
     bytes[BODY..].copy_from_slice(&sum);
 }
 
-fn stamped(bytes: &[u8; SLOT]) -> bool {
+fn checksum_ok(bytes: &[u8; SLOT_BYTES]) -> bool {
     let sum: [u8; 32] = Sha256::digest(&bytes[..BODY]).into();
     bytes[BODY..] == sum
 }

@@ -12,7 +12,7 @@ use crate::id::{CollectionId, Timestamp};
 use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
 use crate::names::is_unfilled;
-use crate::rules::{Piece, RuleError, Rules, day};
+use crate::rules::{RequiredDocument, RuleError, Rules, day};
 use crate::vocabulary::{BystanderBasis, VaultKind};
 
 /// A data protection impact assessment, which lies elsewhere.
@@ -162,11 +162,17 @@ impl<'tx> Tx<'tx> {
         }
         for (piece, pack) in self.rules_of(about).pieces() {
             let since = match piece {
-                Piece::Dpia => about.basis.dpia.as_ref().filter(|d| is_reference(&d.reference)).map(|d| d.made),
-                Piece::Necessity => about.basis.necessity.as_ref().filter(|t| is_statement(t)).map(|_| self.now),
-                Piece::Alternative => about.basis.alternative.as_ref().filter(|t| is_statement(t)).map(|_| self.now),
-                Piece::PublicNotice => about.basis.notice_public,
-                Piece::RetentionPolicy => self.settings.retention_policy_public,
+                RequiredDocument::Dpia => {
+                    about.basis.dpia.as_ref().filter(|d| is_reference(&d.reference)).map(|d| d.made)
+                }
+                RequiredDocument::Necessity => {
+                    about.basis.necessity.as_ref().filter(|t| is_statement(t)).map(|_| self.now)
+                }
+                RequiredDocument::Alternative => {
+                    about.basis.alternative.as_ref().filter(|t| is_statement(t)).map(|_| self.now)
+                }
+                RequiredDocument::PublicNotice => about.basis.notice_public,
+                RequiredDocument::RetentionPolicy => self.settings.retention_policy_public,
             };
             if since.is_none_or(|since| since > self.now) {
                 locks.push(RuleError::Missing { piece, collection: id, pack: pack.label() }.into());
@@ -174,7 +180,7 @@ impl<'tx> Tx<'tx> {
         }
         if let Some(dpia) = about.basis.dpia.as_ref().filter(|d| d.review <= self.now) {
             let since = day(dpia.review);
-            locks.push(RuleError::ReviewOverdue { piece: Piece::Dpia, collection: id, since }.into());
+            locks.push(RuleError::ReviewOverdue { piece: RequiredDocument::Dpia, collection: id, since }.into());
         }
         locks
     }

@@ -9,7 +9,7 @@ use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, SubjectId};
 use crate::keyring::KeyRingError;
 use crate::log::EventKind;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 
 const CROPS: &str = "crops";
@@ -61,7 +61,7 @@ impl Tx<'_> {
         let apart = self.objected_faces(photo)?;
         for (face, plain) in crops.iter().filter(|(face, _)| !apart.contains(face)) {
             let row = row_key(photo, *face);
-            let sealed = self.seal_with(&key, &place(collection, &row, model_sha256), plain)?;
+            let sealed = self.seal_with(&key, &seal_context(collection, &row, model_sha256), plain)?;
             self.exec(
                 "INSERT INTO crops (face_id, photo_id, model_sha256, sealed) VALUES ($1, $2, $3, $4)",
                 args![*face, photo, model_sha256, sealed],
@@ -96,7 +96,7 @@ impl Tx<'_> {
                 continue;
             }
             let row_key = row_key(photo, face);
-            if let Ok(plain) = seal::open(&key, &place(collection, &row_key, model_sha256), &row.bytes(1)?) {
+            if let Ok(plain) = seal::open(&key, &seal_context(collection, &row_key, model_sha256), &row.bytes(1)?) {
                 crops.push((face, plain.to_vec()));
             }
         }
@@ -112,7 +112,7 @@ impl Tx<'_> {
     ) -> Result<Option<Vec<u8>>, TxError> {
         let Some(key) = self.crops_key(collection)? else { return Ok(None) };
         let row_key = row_key(photo, face);
-        Ok(seal::open(&key, &place(collection, &row_key, model_sha256), sealed).ok().map(|plain| plain.to_vec()))
+        Ok(seal::open(&key, &seal_context(collection, &row_key, model_sha256), sealed).ok().map(|plain| plain.to_vec()))
     }
 
     /// The key of a collection's crops; `None` if it is damaged or missing: they can be made again from the photos.
@@ -131,7 +131,7 @@ impl Tx<'_> {
         let row = self.row(sql, args![collection])?;
         row.map(|row| {
             let row_key = row_key(PhotoId(row.int(1)?), FaceId(row.int(0)?));
-            Ok(seal::open(key, &place(collection, &row_key, row.array(2)?), &row.bytes(3)?).is_ok())
+            Ok(seal::open(key, &seal_context(collection, &row_key, row.array(2)?), &row.bytes(3)?).is_ok())
         })
         .transpose()
     }
@@ -171,6 +171,12 @@ fn row_key(photo: PhotoId, face: FaceId) -> [u8; 16] {
     row
 }
 
-fn place(collection: CollectionId, row: &[u8], model_sha256: [u8; 32]) -> Place<'_> {
-    Place { table: CROPS, collection: Some(collection), model: Some(model_sha256), row: Some(row), ..Place::default() }
+fn seal_context(collection: CollectionId, row: &[u8], model_sha256: [u8; 32]) -> SealContext<'_> {
+    SealContext {
+        table: CROPS,
+        collection: Some(collection),
+        model: Some(model_sha256),
+        row: Some(row),
+        ..SealContext::default()
+    }
 }

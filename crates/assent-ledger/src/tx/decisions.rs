@@ -13,7 +13,7 @@ use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, FaceId, PhotoId, SubjectId, Timestamp};
 use crate::log::EventKind;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::Verdict;
 
@@ -76,7 +76,7 @@ impl<'tx> Tx<'tx> {
         }
         let row = face.0.to_be_bytes();
         let plain = Writer::new().text(verdict.as_str()).int(self.now.0).finish();
-        let sealed = self.seal_with(&proof.key, &super::sightings::place(DECISIONS, proof, &row), &plain)?;
+        let sealed = self.seal_with(&proof.key, &super::sightings::seal_context(DECISIONS, proof, &row), &plain)?;
         let kept = shown.kept(at);
         self.exec(
             "INSERT INTO decisions (collection_id, pseudonym, face_id, picture_tag, content_tag, x, y, w, h, \
@@ -239,14 +239,14 @@ fn open_verdict(
     sealed: &[u8],
 ) -> Result<(Verdict, Timestamp), TxError> {
     let row = number.0.to_be_bytes();
-    let place = Place {
+    let context = SealContext {
         table: DECISIONS,
         subject: Some(subject),
         collection: Some(collection),
         row: Some(&row),
-        ..Place::default()
+        ..SealContext::default()
     };
-    let plain = seal::open(key, &place, sealed)?;
+    let plain = seal::open(key, &context, sealed)?;
     let mut fields = Reader::new(&plain);
     let verdict = fields.text().and_then(|word| word.parse::<Verdict>().ok());
     verdict.zip(fields.int().map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })

@@ -6,7 +6,7 @@ use crate::error::TxError;
 use crate::id::SubjectId;
 use crate::log::{EventKind, Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
-use crate::seal::Place;
+use crate::seal::SealContext;
 use crate::secret::Key;
 
 /// Where a leaf stands in the log, from 0.
@@ -126,8 +126,9 @@ impl Tx<'_> {
         detail: &[u8],
     ) -> Result<(), TxError> {
         let row = opening_row(position, slot);
-        let place = Place { table: OPENINGS, subject: Some(subject), row: Some(&row), ..Place::default() };
-        let sealed = self.seal_with(key, &place, &[salt, detail].concat())?;
+        let context =
+            SealContext { table: OPENINGS, subject: Some(subject), row: Some(&row), ..SealContext::default() };
+        let sealed = self.seal_with(key, &context, &[salt, detail].concat())?;
         self.exec(
             "INSERT INTO log_openings (pseudonym, seq, slot, sealed) VALUES ($1, $2, $3, $4)",
             args![key.log_pseudonym(), position as i64, slot as i64, sealed],

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use super::{ActiveGrant, Collection, LeafPosition, Noted, Subject, Tx};
+use super::{ActiveGrant, Collection, LeafPosition, RingNote, Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -11,7 +11,7 @@ use crate::id::{CollectionId, GrantId, SubjectId, Timestamp, WitnessId};
 use crate::jurisdiction::Age;
 use crate::log::EventKind;
 use crate::rules::{RuleError, Rules, day};
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::{GrantState, Purpose, Signer, VaultKind};
 use crate::witness::Signed;
@@ -207,7 +207,7 @@ impl Tx<'_> {
         }
         let plain = Plain { id, subject: new.subject, collection: new.collection, purpose: new.purpose.clone() };
         let record = Writer::new().text(RECORD).bytes(&new.evidence.encode()).text(&rules).finish();
-        let sealed = self.seal_with(&self.key(new.subject)?, &plain.place(), &record)?;
+        let sealed = self.seal_with(&self.key(new.subject)?, &plain.seal_context(), &record)?;
         self.exec(
             "INSERT INTO grants (id, subject_id, collection_id, purpose, state, notice_sha256, valid_from_ms, \
              valid_until_ms, sealed, created_ms, renews) VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10)",
@@ -434,7 +434,7 @@ impl Tx<'_> {
     fn read_grant(&self, row: &Row) -> Result<Grant, TxError> {
         let damaged = || TxError::Damaged { table: GRANTS };
         let plain = Plain::read(row)?;
-        let record = seal::open(&self.key(plain.subject)?, &plain.place(), &row.bytes(8)?)?;
+        let record = seal::open(&self.key(plain.subject)?, &plain.seal_context(), &row.bytes(8)?)?;
         let mut fields = Reader::new(&record);
         // Before format 5 the record was the evidence alone.
         let (evidence, rules) = if fields.text() == Some(RECORD) {
@@ -530,7 +530,7 @@ impl Tx<'_> {
     pub(super) fn end_grant(&self, plain: &Plain, key: Option<&Key>, state: GrantState) -> Result<(), TxError> {
         match key {
             _ if !plain.purpose.is_find() => {}
-            Some(key) => self.forget_seen(plain.collection, key.pseudonym(plain.collection))?,
+            Some(key) => self.delete_sightings_of(plain.collection, key.pseudonym(plain.collection))?,
             None => self.forget_orphans(&[plain.collection])?,
         }
         self.close_grant(plain, state)?;
@@ -538,7 +538,7 @@ impl Tx<'_> {
         let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
         self.grant_leaf(kind, plain, &[])?;
         if state == GrantState::Withdrawn {
-            self.chain(plain.id)?.into_iter().for_each(|grant| self.touch(Noted::Withdrawal(grant)));
+            self.chain(plain.id)?.into_iter().for_each(|grant| self.touch(RingNote::Withdrawal(grant)));
         }
         Ok(())
     }
@@ -571,14 +571,14 @@ impl Plain {
         })
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn seal_context(&self) -> SealContext<'_> {
+        SealContext {
             table: GRANTS,
             subject: Some(self.subject),
             collection: Some(self.collection),
             purpose: Some(&self.purpose),
             grant: Some(self.id),
-            ..Place::default()
+            ..SealContext::default()
         }
     }
 }

@@ -78,8 +78,8 @@ impl Tx<'_> {
         let found = self.ring.borrow_mut().salvaged(subject)?;
         for (slot, key) in found {
             if self.opens_profile(subject, &key)? == Some(true) {
-                let says = crate::keyring::Said::Key(subject, key);
-                self.ring.borrow_mut().mend(Some(slot), &says)?;
+                let says = crate::keyring::SlotContent::Key(subject, key);
+                self.ring.borrow_mut().write_content(Some(slot), &says)?;
                 return self.whole_key(subject);
             }
         }
@@ -223,7 +223,7 @@ impl Tx<'_> {
             for row in self.rows(sql, args![*collection])? {
                 let pseudonym: [u8; 16] = row.array(0)?;
                 if !living.contains(&pseudonym) {
-                    self.forget_seen(*collection, pseudonym)?;
+                    self.delete_sightings_of(*collection, pseudonym)?;
                 }
             }
         }

@@ -14,7 +14,6 @@ mod ending;
 mod events;
 mod extents;
 mod grants;
-mod held;
 mod keys;
 mod missing;
 mod notes;
@@ -34,6 +33,7 @@ mod reseal;
 mod roster;
 mod scanned;
 mod sightings;
+mod subject_access;
 mod taken;
 mod templates;
 mod tiles;
@@ -53,7 +53,7 @@ use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRing;
 use crate::ledger::Settings;
 use crate::rules::Rulebook;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::{Purpose, VaultKind};
 
@@ -66,11 +66,10 @@ pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use extents::SearchExtent;
 pub use grants::{Evidence, Grant, NewGrant};
-pub use held::{ConsentEvent, Held, HeldDecision, HeldEvent, HeldSighting, HeldTemplate};
 pub use keys::{PlainConsent, Unreadable};
 pub use missing::{Absences, FORGOTTEN_AFTER_MS, Forgotten, TOO_MANY};
-pub(crate) use notes::Noted;
-pub use notes::TakenUp;
+pub use notes::ReplayedNotes;
+pub(crate) use notes::RingNote;
 pub use notices::Notice;
 pub use objections::Objections;
 pub use opening::{OpenTemplate, Searchable};
@@ -84,6 +83,9 @@ pub use requests::{Album, NewRequest, Request};
 pub(crate) use reseal::Reseal;
 pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject};
 pub use sightings::{NewSighting, Sighting};
+pub use subject_access::{
+    AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ConsentEvent, SubjectAccessData,
+};
 pub use taken::Taken;
 pub use templates::{Gallery, SearchableTemplate};
 pub(crate) use tiles::TILE_BITS;
@@ -111,7 +113,7 @@ pub struct Tx<'tx> {
     /// Grants that ended in this transaction, whatever proofs of them are still about.
     ended: RefCell<BTreeSet<GrantId>>,
     /// What the key ring has to note when this transaction commits.
-    noted: RefCell<BTreeSet<Noted>>,
+    noted: RefCell<BTreeSet<RingNote>>,
     /// Release files first used in this transaction, and for whom: one form may cover several purposes.
     releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
     /// The handles of the roster, read once.
@@ -264,16 +266,16 @@ impl<'tx> Tx<'tx> {
         self.ring.borrow().master().derive("assent collection v1", collection.as_bytes())
     }
 
-    pub(crate) fn seal_master(&self, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
-        Ok(seal::seal(self.ring.borrow().master(), place, plain, &mut **self.rng.borrow_mut())?)
+    pub(crate) fn seal_master(&self, context: &SealContext<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
+        Ok(seal::seal(self.ring.borrow().master(), context, plain, &mut **self.rng.borrow_mut())?)
     }
 
-    fn open_master(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> {
-        Ok(seal::open(self.ring.borrow().master(), place, sealed)?)
+    fn open_master(&self, context: &SealContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> {
+        Ok(seal::open(self.ring.borrow().master(), context, sealed)?)
     }
 
-    pub(crate) fn seal_with(&self, key: &Key, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
-        Ok(seal::seal(key, place, plain, &mut **self.rng.borrow_mut())?)
+    pub(crate) fn seal_with(&self, key: &Key, context: &SealContext<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
+        Ok(seal::seal(key, context, plain, &mut **self.rng.borrow_mut())?)
     }
 
     fn random<const N: usize>(&self) -> [u8; N] {

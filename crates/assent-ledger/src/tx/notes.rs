@@ -1,7 +1,7 @@
 //! What the key ring notes as it happens, so that it holds whatever backup of the database is brought back: consents that were
 //! withdrawn, people whose records may only be kept, orders to stop, requests, and faces that were set apart.
 //!
-//! A transaction says what it touched ([`Noted`]), and how that stands goes to the ring before the commit. Where the ring
+//! A transaction says what it touched ([`RingNote`]), and how that stands goes to the ring before the commit. Where the ring
 //! cannot be written, because its disk is full perhaps, the transaction counts all the same, and the ring's share waits in
 //! `ring_notes_due` for the next opening of the vault.
 
@@ -19,7 +19,7 @@ use crate::seal;
 
 /// One thing that the ring notes, by where it stands in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Noted {
+pub(crate) enum RingNote {
     Withdrawal(GrantId),
     Restriction(SubjectId),
     Order(OrderId),
@@ -29,7 +29,7 @@ pub(crate) enum Noted {
 
 /// What of the notes was missing in a database, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TakenUp {
+pub struct ReplayedNotes {
     /// People whose records may only be kept, or may be used again.
     pub restrictions: usize,
     /// Orders to stop, given or lifted.
@@ -46,7 +46,7 @@ const REQUEST: &str = "request";
 const OBJECTION: &str = "objection";
 const WITHDRAWAL: &str = "withdrawal";
 
-impl Noted {
+impl RingNote {
     /// As it stands in `ring_notes_due`.
     fn key(self) -> (&'static str, Vec<u8>) {
         match self {
@@ -71,19 +71,19 @@ impl Noted {
 
 impl Tx<'_> {
     /// What happened to this goes to the ring at commit.
-    pub(super) fn touch(&self, noted: Noted) {
+    pub(super) fn touch(&self, noted: RingNote) {
         self.noted.borrow_mut().insert(noted);
     }
 
     /// Notes in the key ring what this transaction touched. Whether there was anything.
-    pub(crate) fn settle_notes(&self) -> Result<bool, TxError> {
+    pub(crate) fn write_ring_notes(&self) -> Result<bool, TxError> {
         let noted = self.noted.take();
         if noted.is_empty() {
             return Ok(false);
         }
         match self.note(&noted) {
             Err(TxError::KeyRing(KeyRingError::Io { .. })) => {
-                for (kind, id) in noted.into_iter().map(Noted::key) {
+                for (kind, id) in noted.into_iter().map(RingNote::key) {
                     self.exec("INSERT INTO ring_notes_due (kind, id) VALUES ($1, $2)", args![kind, id])?;
                 }
                 Ok(false)
@@ -92,17 +92,17 @@ impl Tx<'_> {
         }
     }
 
-    fn note(&self, noted: &BTreeSet<Noted>) -> Result<(), TxError> {
+    fn note(&self, noted: &BTreeSet<RingNote>) -> Result<(), TxError> {
         let known: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
         let (leaves, mut withdrawn, mut notes) = (self.log_head()?.0, Vec::new(), Vec::new());
         for noted in noted {
             match *noted {
-                Noted::Withdrawal(grant) if known.contains(&grant) => {}
-                Noted::Withdrawal(grant) => withdrawn.push((grant, leaves.saturating_sub(1))),
-                Noted::Restriction(id) => notes.extend(self.note_restriction(id)?),
-                Noted::Order(id) => notes.extend(self.note_order(id)?),
-                Noted::Request(id) => notes.extend(self.note_request(id)?),
-                Noted::Objection(id) => notes.extend(self.note_objection(id)?),
+                RingNote::Withdrawal(grant) if known.contains(&grant) => {}
+                RingNote::Withdrawal(grant) => withdrawn.push((grant, leaves.saturating_sub(1))),
+                RingNote::Restriction(id) => notes.extend(self.note_restriction(id)?),
+                RingNote::Order(id) => notes.extend(self.note_order(id)?),
+                RingNote::Request(id) => notes.extend(self.note_request(id)?),
+                RingNote::Objection(id) => notes.extend(self.note_objection(id)?),
             }
         }
         let mut ring = self.ring.borrow_mut();
@@ -112,19 +112,19 @@ impl Tx<'_> {
 
     /// What the ring has to note still, and what it should know and does not: all of it if it is older than the database, or
     /// if the database comes from before there were such notes.
-    pub(crate) fn catch_up(&self) -> Result<(), TxError> {
+    pub(crate) fn write_missing_notes(&self) -> Result<(), TxError> {
         let sql = "SELECT DISTINCT kind, id FROM ring_notes_due";
-        let mut due = self.rows(sql, args![])?.iter().map(Noted::read).collect::<Result<BTreeSet<_>, _>>()?;
+        let mut due = self.rows(sql, args![])?.iter().map(RingNote::read).collect::<Result<BTreeSet<_>, _>>()?;
         let known: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
         for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
             let grant = GrantId::from_bytes(row.array(0)?);
             if !known.contains(&grant) {
-                due.extend(self.chain(grant)?.into_iter().map(Noted::Withdrawal));
+                due.extend(self.chain(grant)?.into_iter().map(RingNote::Withdrawal));
             }
         }
         let taken = self.ring_slots()?;
         if taken.is_none_or(|taken| taken > self.ring.borrow().slots()) {
-            due.extend(self.everything_noted()?);
+            due.extend(self.all_ring_notes()?);
         }
         if due.is_empty() {
             return Ok(());
@@ -139,25 +139,25 @@ impl Tx<'_> {
         Ok(row.map(|row| row.opt_int(0)).transpose()?.flatten().map(|slots| slots as u64))
     }
 
-    fn everything_noted(&self) -> Result<Vec<Noted>, TxError> {
+    fn all_ring_notes(&self) -> Result<Vec<RingNote>, TxError> {
         let mut all = Vec::new();
         for row in self.rows("SELECT id FROM subjects WHERE restricted_ms IS NOT NULL", args![])? {
-            all.push(Noted::Restriction(SubjectId::from_bytes(row.array(0)?)));
+            all.push(RingNote::Restriction(SubjectId::from_bytes(row.array(0)?)));
         }
         for row in self.rows("SELECT id FROM orders", args![])? {
-            all.push(Noted::Order(OrderId::from_bytes(row.array(0)?)));
+            all.push(RingNote::Order(OrderId::from_bytes(row.array(0)?)));
         }
         for row in self.rows("SELECT id FROM requests", args![])? {
-            all.push(Noted::Request(RequestId::from_bytes(row.array(0)?)));
+            all.push(RingNote::Request(RequestId::from_bytes(row.array(0)?)));
         }
         for row in self.rows("SELECT id FROM objections", args![])? {
-            all.push(Noted::Objection(row.int(0)?));
+            all.push(RingNote::Objection(row.int(0)?));
         }
         Ok(all)
     }
 
     /// Makes good what the ring noted and this database does not know.
-    pub(crate) fn take_up_notes(&self) -> Result<TakenUp, TxError> {
+    pub(crate) fn replay_notes(&self) -> Result<ReplayedNotes, TxError> {
         let notes = self.ring.borrow().notes_from(self.ring_slots()?.unwrap_or(0));
         // How each of them stood last.
         let mut last = BTreeMap::new();
@@ -166,22 +166,22 @@ impl Tx<'_> {
             let (Some(kind), Some(id)) = (fields.text(), fields.bytes()) else { continue };
             last.insert((kind, id), note);
         }
-        let mut taken = TakenUp::default();
+        let mut taken = ReplayedNotes::default();
         for ((kind, _), note) in last {
             let mut fields = Reader::new(note);
             fields.text();
             let (count, changed) = match kind {
-                RESTRICTION => (&mut taken.restrictions, self.take_up_restriction(&mut fields)?),
-                ORDER => (&mut taken.orders, self.take_up_order(&mut fields)?),
-                REQUEST => (&mut taken.requests, self.take_up_request(&mut fields)?),
-                OBJECTION => (&mut taken.objections, self.take_up_objection(&mut fields)?),
+                RESTRICTION => (&mut taken.restrictions, self.replay_restriction(&mut fields)?),
+                ORDER => (&mut taken.orders, self.replay_order(&mut fields)?),
+                REQUEST => (&mut taken.requests, self.replay_request(&mut fields)?),
+                OBJECTION => (&mut taken.objections, self.replay_objection(&mut fields)?),
                 _ => continue,
             };
             *count += usize::from(changed == Some(true));
         }
         if !notes.is_empty() {
             // The ring knows all this.
-            self.noted.borrow_mut().retain(|noted| matches!(noted, Noted::Withdrawal(_)));
+            self.noted.borrow_mut().retain(|noted| matches!(noted, RingNote::Withdrawal(_)));
             let slots = self.ring.borrow().slots();
             self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![slots as i64])?;
         }
@@ -205,7 +205,7 @@ impl Tx<'_> {
     }
 
     /// `None` if the note is not of this form; whether it changed anything.
-    fn take_up_restriction(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+    fn replay_restriction(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
         let (Some(id), Some(since)) = (fields.array().map(SubjectId::from_bytes), fields.opt_int()) else {
             return Ok(None);
         };
@@ -228,7 +228,7 @@ impl Tx<'_> {
         Ok(Some(note.opt(code.as_deref().map(str::as_bytes)).finish_public()))
     }
 
-    fn take_up_order(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+    fn replay_order(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
         let (Some(id), Some(collection)) = (fields.array().map(OrderId::from_bytes), fields.opt()) else {
             return Ok(None);
         };
@@ -279,7 +279,7 @@ impl Tx<'_> {
         Ok(Some(note.opt(row.opt_text(9)?.as_deref().map(str::as_bytes)).finish_public()))
     }
 
-    fn take_up_request(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+    fn replay_request(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
         let (Some(id), Some(kind)) = (fields.array().map(RequestId::from_bytes), fields.text()) else {
             return Ok(None);
         };
@@ -333,11 +333,11 @@ impl Tx<'_> {
         let Some(of) = subject else { return Ok((None, sealed.map(<[u8]>::to_vec))) };
         let listed = self.there("SELECT COUNT(*) FROM subjects WHERE id = $1", of.as_bytes())?;
         let key = self.ring.borrow_mut().get(of).ok();
-        let place = super::requests::place(&id, subject);
-        let plain = key.zip(sealed).and_then(|(key, sealed)| seal::open(&key, &place, sealed).ok());
+        let context = super::requests::seal_context(&id, subject);
+        let plain = key.zip(sealed).and_then(|(key, sealed)| seal::open(&key, &context, sealed).ok());
         match plain {
             Some(_) if listed => Ok((Some(of), sealed.map(<[u8]>::to_vec))),
-            Some(plain) => Ok((None, Some(self.seal_master(&super::requests::place(&id, None), &plain)?))),
+            Some(plain) => Ok((None, Some(self.seal_master(&super::requests::seal_context(&id, None), &plain)?))),
             None => Ok((Some(of).filter(|_| listed), None)),
         }
     }
@@ -357,7 +357,7 @@ impl Tx<'_> {
         Ok(Some(Writer::new().text(OBJECTION).bytes(&place).int(row.int(2)?).finish_public()))
     }
 
-    fn take_up_objection(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
+    fn replay_objection(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
         let (Some(place), Some(created)) = (fields.bytes(), fields.int()) else { return Ok(None) };
         let mut place = Reader::new(place);
         let (collection, content, at) = (place.array().map(CollectionId::from_bytes), place.array(), place.array());

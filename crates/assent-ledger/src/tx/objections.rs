@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::photos::{CONTENT, PICTURE};
 use super::places::{Shown, Upright, read_place};
-use super::{FaceBox, Noted, PictureOf, Tx};
+use super::{FaceBox, PictureOf, RingNote, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
@@ -81,7 +81,7 @@ impl Tx<'_> {
                 ],
             )?;
             if let Some(row) = row {
-                self.touch(Noted::Objection(row.int(0)?));
+                self.touch(RingNote::Objection(row.int(0)?));
             }
         }
         self.forget_set_apart(&shown)?;

@@ -13,14 +13,14 @@ use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, RequestId, SubjectId, TemplateId};
 use crate::keyring::KeyReader;
 use crate::reader::{self, Reader, Record, records_by_page};
-use crate::seal::{self, Place, SealKey};
+use crate::seal::{self, SealContext, SealKey};
 use crate::vocabulary::{BystanderBasis, Purpose, RequestKind};
 
 /// After so many records, somebody is told.
-const SAID_AFTER: u64 = 1024;
+const PROGRESS_INTERVAL: u64 = 1024;
 
 /// So many records are opened and given away together.
-const TAKEN_AT_ONCE: usize = 64;
+const BATCH_LEN: usize = 64;
 
 /// Into so many parts for each thread are the records divided: while the last of them is read, the other threads wait.
 const PARTS_EACH: u64 = 64;
@@ -285,7 +285,7 @@ impl Opener<'_> {
     /// Takes a copy of one record, and opens those that wait if it is the last of them.
     fn take(&self, record: &Record<'_>, done: &mut Done<'_>) {
         done.records += 1;
-        if done.records == SAID_AFTER {
+        if done.records == PROGRESS_INTERVAL {
             (done.progress)(std::mem::take(&mut done.records));
         }
         let Ok(grant) = record.grant.try_into() else { return };
@@ -297,7 +297,7 @@ impl Opener<'_> {
         waiting.sealed.clear();
         waiting.sealed.extend_from_slice(record.sealed);
         done.count += 1;
-        if done.count == TAKEN_AT_ONCE {
+        if done.count == BATCH_LEN {
             self.give(done);
         }
     }
@@ -335,7 +335,7 @@ impl Opener<'_> {
     fn open(&self, opens: &Opens, waiting: &mut Waiting) -> bool {
         let Opens { grant, subject, key: Some(key) } = opens else { return false };
         let row_key = waiting.id.to_be_bytes();
-        let place = Place {
+        let context = SealContext {
             table: TEMPLATES,
             subject: Some(*subject),
             collection: Some(self.what.collection),
@@ -345,7 +345,7 @@ impl Opener<'_> {
             epoch: Some(waiting.epoch),
             row: Some(&row_key),
         };
-        seal::open_into(key, &place, &waiting.sealed, &mut waiting.plain).is_ok()
+        seal::open_into(key, &context, &waiting.sealed, &mut waiting.plain).is_ok()
     }
 }
 

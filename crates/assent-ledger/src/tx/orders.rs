@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Noted, Subject, Tx};
+use super::{RingNote, Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, OrderId, SubjectId, Timestamp};
 use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
-use crate::seal::Place;
+use crate::seal::SealContext;
 
 const ORDERS: &str = "orders";
 
@@ -79,7 +79,7 @@ impl Tx<'_> {
             return Err(TxError::Validity);
         }
         let id = OrderId::random(&mut **self.rng.borrow_mut());
-        let sealed = self.seal_master(&place(&id), &Writer::new().text(reason).finish())?;
+        let sealed = self.seal_master(&seal_context(&id), &Writer::new().text(reason).finish())?;
         self.exec(
             "INSERT INTO orders (id, collection_id, jurisdiction, sealed, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5, $6)",
             args![id, collection, jurisdiction, sealed, self.now, until.map(|until| until.0)],
@@ -117,7 +117,7 @@ impl Tx<'_> {
         let read = |row: &Row| -> Result<Order, TxError> {
             let id = OrderId::from_bytes(row.array(0)?);
             let damaged = || TxError::Damaged { table: ORDERS };
-            let plain = self.open_master(&place(&id), &row.bytes(2)?)?;
+            let plain = self.open_master(&seal_context(&id), &row.bytes(2)?)?;
             Ok(Order {
                 id,
                 collection: row.opt_array(1)?.map(CollectionId::from_bytes),
@@ -203,7 +203,7 @@ impl Tx<'_> {
         collection: Option<CollectionId>,
         jurisdiction: Option<&str>,
     ) -> Result<(), TxError> {
-        self.touch(Noted::Order(order));
+        self.touch(RingNote::Order(order));
         let collection = collection.as_ref().map(|id| id.as_bytes().as_slice());
         let public = Writer::new().bytes(order.as_bytes()).opt(collection);
         let public = jurisdiction.into_iter().fold(public, Writer::text).finish();
@@ -211,6 +211,6 @@ impl Tx<'_> {
     }
 }
 
-fn place(id: &OrderId) -> Place<'_> {
-    Place { table: ORDERS, row: Some(id.as_bytes()), ..Place::default() }
+fn seal_context(id: &OrderId) -> SealContext<'_> {
+    SealContext { table: ORDERS, row: Some(id.as_bytes()), ..SealContext::default() }
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evidence, NewGrant, Noted, Subject, Tx};
+use super::{Evidence, NewGrant, RingNote, Subject, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp, WitnessId};
 use crate::log::EventKind;
 use crate::merkle::Hash;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::{Purpose, Signer};
 use crate::witness::{PendingConsent, Signed, Statement, WitnessSignature, sign_roster};
@@ -323,7 +323,7 @@ impl Tx<'_> {
         let detail = pending.as_ref().map_or_else(plain, Pending::detail);
         self.append_leaf(EventKind::Discarded, &[], &[(subject, &detail)])?;
         let consents = pending.iter().flat_map(|pending| &pending.signed.consents);
-        consents.for_each(|consent| self.touch(Noted::Withdrawal(consent.grant)));
+        consents.for_each(|consent| self.touch(RingNote::Withdrawal(consent.grant)));
         Ok(())
     }
 
@@ -428,7 +428,7 @@ impl Tx<'_> {
         let damaged = || TxError::Damaged { table: PENDING };
         let (id, subject) = (PendingId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?));
         let until = row.int(2)?;
-        let plain = seal::open(&self.key(subject)?, &place(subject, &id, until), &row.bytes(3)?)?;
+        let plain = seal::open(&self.key(subject)?, &seal_context(subject, &id, until), &row.bytes(3)?)?;
         let mut fields = Reader::new(&plain);
         let evidence = fields.bytes().and_then(Evidence::decode).ok_or_else(damaged)?;
         let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed: Some(signed) } = evidence else {
@@ -457,7 +457,7 @@ impl Tx<'_> {
     fn seal_pending(&self, key: &Key, pending: &Pending) -> Result<Vec<u8>, TxError> {
         let start = Writer::new().bytes(&pending.evidence().encode()).bytes(&pending.notice_sha256);
         let plain = pending.pictures.iter().fold(start, |w, picture| w.text(&picture.path)).finish();
-        self.seal_with(key, &place(pending.subject, &pending.id, pending.valid_until.0), &plain)
+        self.seal_with(key, &seal_context(pending.subject, &pending.id, pending.valid_until.0), &plain)
     }
 
     fn pending_leaf(&self, kind: EventKind, pending: &Pending) -> Result<super::LeafPosition, TxError> {
@@ -487,6 +487,12 @@ impl<'a> NewPending<'a> {
 }
 
 /// A record belongs to the end that stands beside it, in the place of an epoch: that is not changed without the key.
-pub(super) fn place(subject: SubjectId, id: &PendingId, until: i64) -> Place<'_> {
-    Place { table: PENDING, subject: Some(subject), epoch: Some(until), row: Some(id.as_bytes()), ..Place::default() }
+pub(super) fn seal_context(subject: SubjectId, id: &PendingId, until: i64) -> SealContext<'_> {
+    SealContext {
+        table: PENDING,
+        subject: Some(subject),
+        epoch: Some(until),
+        row: Some(id.as_bytes()),
+        ..SealContext::default()
+    }
 }

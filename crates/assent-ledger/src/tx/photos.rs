@@ -12,7 +12,7 @@ use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
 use crate::photo_path::PhotoPath;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 
 pub(super) const PHOTOS: &str = "photos";
@@ -456,7 +456,7 @@ impl Tx<'_> {
         path: &PhotoPath,
     ) -> Result<([u8; 32], Vec<u8>), TxError> {
         let tag = key.mac("assent path v1", path.as_bytes());
-        let sealed = self.seal_with(key, &path_place(collection, &tag), path.as_bytes())?;
+        let sealed = self.seal_with(key, &path_context(collection, &tag), path.as_bytes())?;
         Ok((tag, sealed))
     }
 
@@ -467,12 +467,12 @@ impl Tx<'_> {
     }
 }
 
-pub(super) fn path_place(collection: CollectionId, tag: &[u8; 32]) -> Place<'_> {
-    Place { table: PHOTOS, collection: Some(collection), row: Some(tag), ..Place::default() }
+pub(super) fn path_context(collection: CollectionId, tag: &[u8; 32]) -> SealContext<'_> {
+    SealContext { table: PHOTOS, collection: Some(collection), row: Some(tag), ..SealContext::default() }
 }
 
 fn read_photo(row: &Row, collection: CollectionId, key: &Arc<Key>) -> Result<KnownPhoto, TxError> {
-    let path = seal::open(key, &path_place(collection, &row.array(1)?), &row.bytes(2)?)?;
+    let path = seal::open(key, &path_context(collection, &row.array(1)?), &row.bytes(2)?)?;
     Ok(KnownPhoto {
         id: PhotoId(row.int(0)?),
         path: PhotoPath::from_bytes(path.as_slice()),

@@ -3,7 +3,7 @@
 //! What people decided hangs on a picture and a place in its stored pixels. Boxes of faces are in pixels of the photo as it is
 //! seen, after its EXIF orientation; that may be written anew at any time, and the stored pixels stay.
 
-use super::{FaceBox, Noted, Tx};
+use super::{FaceBox, RingNote, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
@@ -203,7 +203,7 @@ impl Tx<'_> {
                 "UPDATE objections SET picture_tag = $1, x = $2, y = $3, w = $4, h = $5, quarter_turn = $6 WHERE id = $7",
                 args![tag, at.x, at.y, at.w, at.h, at.quarter_turn, row.int(0)?],
             )?;
-            self.touch(Noted::Objection(row.int(0)?));
+            self.touch(RingNote::Objection(row.int(0)?));
         }
         let sql = "SELECT pseudonym, face_id, x, y, w, h, quarter_turn FROM decisions \
                    WHERE collection_id = $1 AND content_tag = $2 AND picture_tag IS NULL";

@@ -5,7 +5,7 @@ use super::{ActiveGrant, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::SubjectId;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 
 pub(super) const PORTRAITS: &str = "portraits";
@@ -64,7 +64,7 @@ impl Tx<'_> {
     /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
     pub fn keep_portrait(&self, proof: &ActiveGrant<'_>, picture: &[u8]) -> Result<(), TxError> {
         self.still_active(proof)?;
-        let sealed = self.seal_with(&proof.key, &place(proof.subject), picture)?;
+        let sealed = self.seal_with(&proof.key, &seal_context(proof.subject), picture)?;
         let sql = "INSERT INTO portraits (subject_id, sealed) VALUES ($1, $2) \
                    ON CONFLICT (subject_id) DO UPDATE SET sealed = excluded.sealed";
         self.exec(sql, args![proof.subject, sealed]).map(drop)
@@ -81,7 +81,7 @@ impl Tx<'_> {
 
     pub(super) fn portrait_under(&self, subject: SubjectId, key: &Key) -> Result<Option<Vec<u8>>, TxError> {
         let row = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![subject])?;
-        row.map(|row| Ok(seal::open(key, &place(subject), &row.bytes(0)?)?.to_vec())).transpose()
+        row.map(|row| Ok(seal::open(key, &seal_context(subject), &row.bytes(0)?)?.to_vec())).transpose()
     }
 
     /// Deletes the face of somebody who cannot be found any more.
@@ -96,6 +96,6 @@ impl Tx<'_> {
     }
 }
 
-pub(super) fn place(subject: SubjectId) -> Place<'static> {
-    Place { table: PORTRAITS, subject: Some(subject), ..Place::default() }
+pub(super) fn seal_context(subject: SubjectId) -> SealContext<'static> {
+    SealContext { table: PORTRAITS, subject: Some(subject), ..SealContext::default() }
 }

@@ -4,7 +4,7 @@
 //! was once done and on whose word: the ended consents, refusals, answered requests, orders, the log, and the name.
 
 use super::grants::Plain;
-use super::{Collection, CollectionCounts, Noted, Tx};
+use super::{Collection, CollectionCounts, RingNote, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::fields::Writer;
@@ -76,7 +76,7 @@ impl Tx<'_> {
                     said?;
                 }
             }
-            self.chain(plain.id)?.into_iter().for_each(|grant| self.touch(Noted::Withdrawal(grant)));
+            self.chain(plain.id)?.into_iter().for_each(|grant| self.touch(RingNote::Withdrawal(grant)));
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! A consent that is given again before it ends, and one that is refused.
 
 use super::grants::{GRANTS, Plain};
-use super::sightings::{SIGHTINGS, place as seen_place};
-use super::templates::place as template_place;
+use super::sightings::{SIGHTINGS, seal_context as sighting_context};
+use super::templates::seal_context as template_context;
 use super::{ActiveGrant, NewGrant, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
@@ -59,7 +59,7 @@ impl<'tx> Tx<'tx> {
         let mut templates = Vec::new();
         for row in self.rows(sql, args![old.grant])? {
             let (id, model, epoch) = (row.int(0)?, row.array(1)?, row.int(2)?);
-            let plain = seal::open(&old.key, &template_place(&old, &id.to_be_bytes(), model, epoch), &row.bytes(3)?)?;
+            let plain = seal::open(&old.key, &template_context(&old, &id.to_be_bytes(), model, epoch), &row.bytes(3)?)?;
             templates.push((id, model, epoch, plain));
         }
         let plain =
@@ -69,7 +69,7 @@ impl<'tx> Tx<'tx> {
         let proof = self.active_grant(grant)?;
         for (id, model, epoch, plain) in templates {
             let sealed =
-                self.seal_with(&proof.key, &template_place(&proof, &id.to_be_bytes(), model, epoch), &plain)?;
+                self.seal_with(&proof.key, &template_context(&proof, &id.to_be_bytes(), model, epoch), &plain)?;
             self.exec(
                 "INSERT INTO templates (id, grant_id, model_sha256, epoch, sealed, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
                 args![id, grant, model, epoch, sealed, self.now],
@@ -88,13 +88,13 @@ impl<'tx> Tx<'tx> {
         for row in self.rows(sql, args![proof.collection, pseudonym])? {
             let face = row.int(0)?;
             let key = face.to_be_bytes();
-            let plain = seal::open(&old.key, &seen_place(SIGHTINGS, old, &key), &row.bytes(1)?)?;
+            let plain = seal::open(&old.key, &sighting_context(SIGHTINGS, old, &key), &row.bytes(1)?)?;
             let mut fields = Reader::new(&plain);
             let damaged = || TxError::Damaged { table: SIGHTINGS };
             fields.bytes().ok_or_else(damaged)?;
             let (band, by) = (fields.text().ok_or_else(damaged)?, fields.text().ok_or_else(damaged)?);
             let plain = Writer::new().bytes(proof.grant.as_bytes()).text(band).text(by).finish();
-            let sealed = self.seal_with(&proof.key, &seen_place(SIGHTINGS, proof, &key), &plain)?;
+            let sealed = self.seal_with(&proof.key, &sighting_context(SIGHTINGS, proof, &key), &plain)?;
             self.exec(
                 "UPDATE sightings SET sealed = $1 WHERE collection_id = $2 AND pseudonym = $3 AND face_id = $4",
                 args![sealed, proof.collection, pseudonym, face],

@@ -1,7 +1,7 @@
 //! The register of what people ask for, and of what authorities ask (R30 to R37): received, due, extended, paused, answered.
 //! Whoever asks needs no account and no grant, and need not be on the roster.
 
-use super::{Noted, Taken, Tx};
+use super::{RingNote, Taken, Tx};
 use crate::db::{Row, Value, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -10,7 +10,7 @@ use crate::jurisdiction::Jurisdiction;
 use crate::log::EventKind;
 use crate::photo_path::PhotoPath;
 use crate::rules::Rules;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::vocabulary::{RequestKind, RequestOutcome, VaultKind};
 
 const REQUESTS: &str = "requests";
@@ -149,11 +149,11 @@ impl Tx<'_> {
         let plain = start.opt_int(from.map(|at| at.0)).opt_int(until.map(|at| at.0)).finish();
         let sealed = match new.subject {
             Some(subject) => match self.whole_key(subject)? {
-                Some(key) => self.seal_with(&key, &place(&id, new.subject), &plain)?,
+                Some(key) => self.seal_with(&key, &seal_context(&id, new.subject), &plain)?,
                 // A damaged key keeps nobody from asking.
-                None => self.seal_master(&place(&id, None), &plain)?,
+                None => self.seal_master(&seal_context(&id, None), &plain)?,
             },
-            None => self.seal_master(&place(&id, None), &plain)?,
+            None => self.seal_master(&seal_context(&id, None), &plain)?,
         };
         self.exec(
             "INSERT INTO requests (id, kind, subject_id, collection_id, sealed, received_ms, due_ms, first_due_ms) \
@@ -301,7 +301,7 @@ impl Tx<'_> {
         what: &str,
         subject: Option<SubjectId>,
     ) -> Result<(), TxError> {
-        self.touch(Noted::Request(id));
+        self.touch(RingNote::Request(id));
         let public = Writer::new().bytes(id.as_bytes()).text(what).finish();
         let concerned: Vec<_> = subject.iter().map(|s| (*s, s.as_bytes().as_slice())).collect();
         self.append_leaf(kind, &public, &concerned).map(drop)
@@ -331,14 +331,14 @@ impl Tx<'_> {
         let subject = row.opt_array(2)?.map(SubjectId::from_bytes);
         let plain = match (row.opt_bytes(4)?, subject) {
             (Some(sealed), Some(of)) => match self.whole_key(of)? {
-                Some(key) => match seal::open(&key, &place(&id, subject), &sealed) {
+                Some(key) => match seal::open(&key, &seal_context(&id, subject), &sealed) {
                     Ok(plain) => Some(plain),
                     // It was entered while their key was damaged, or is no record of theirs.
-                    Err(e) => Some(self.open_master(&place(&id, None), &sealed).map_err(|_| e)?),
+                    Err(e) => Some(self.open_master(&seal_context(&id, None), &sealed).map_err(|_| e)?),
                 },
-                None => self.open_master(&place(&id, None), &sealed).ok(),
+                None => self.open_master(&seal_context(&id, None), &sealed).ok(),
             },
-            (Some(sealed), None) => Some(self.open_master(&place(&id, None), &sealed)?),
+            (Some(sealed), None) => Some(self.open_master(&seal_context(&id, None), &sealed)?),
             (None, _) => None,
         };
         let (words, album) = match &plain {
@@ -373,6 +373,6 @@ fn read_words(plain: &[u8]) -> Option<(String, Album)> {
     Some((words, Album { prefix, from, until }))
 }
 
-pub(super) fn place(id: &RequestId, subject: Option<SubjectId>) -> Place<'_> {
-    Place { table: REQUESTS, subject, row: Some(id.as_bytes()), ..Place::default() }
+pub(super) fn seal_context(id: &RequestId, subject: Option<SubjectId>) -> SealContext<'_> {
+    SealContext { table: REQUESTS, subject, row: Some(id.as_bytes()), ..SealContext::default() }
 }

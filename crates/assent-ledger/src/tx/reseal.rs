@@ -2,17 +2,17 @@
 
 use super::decisions::DECISIONS;
 use super::grants::GRANTS;
-use super::pending::place as pending_place;
-use super::portraits::place as portrait_place;
-use super::requests::place as request_place;
+use super::pending::seal_context as pending_context;
+use super::portraits::seal_context as portrait_context;
+use super::requests::seal_context as request_context;
 use super::roster::SUBJECTS;
 use super::sightings::SIGHTINGS;
 use super::templates::TEMPLATES;
-use super::{Noted, OPENINGS, Tx, opening_row};
+use super::{OPENINGS, RingNote, Tx, opening_row};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, PendingId, RequestId, SubjectId};
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::Purpose;
 
@@ -44,14 +44,14 @@ impl Tx<'_> {
         self.reseal_openings(keys)
     }
 
-    fn again(&self, keys: &Reseal<'_>, place: &Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, TxError> {
-        self.seal_with(keys.new, place, &seal::open(keys.old, place, sealed)?)
+    fn again(&self, keys: &Reseal<'_>, context: &SealContext<'_>, sealed: &[u8]) -> Result<Vec<u8>, TxError> {
+        self.seal_with(keys.new, context, &seal::open(keys.old, context, sealed)?)
     }
 
     fn reseal_profile(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         let row = self.row("SELECT sealed FROM subjects WHERE id = $1", args![keys.subject])?;
-        let place = Place { table: SUBJECTS, subject: Some(keys.subject), ..Place::default() };
-        let sealed = self.again(keys, &place, &row.ok_or(TxError::NoSubject)?.bytes(0)?)?;
+        let context = SealContext { table: SUBJECTS, subject: Some(keys.subject), ..SealContext::default() };
+        let sealed = self.again(keys, &context, &row.ok_or(TxError::NoSubject)?.bytes(0)?)?;
         self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, keys.subject]).map(drop)
     }
 
@@ -59,15 +59,15 @@ impl Tx<'_> {
         let sql = "SELECT id, collection_id, purpose, sealed FROM grants WHERE subject_id = $1";
         for row in self.rows(sql, args![keys.subject])? {
             let (grant, purpose) = (GrantId::from_bytes(row.array(0)?), purpose(&row, 2)?);
-            let place = Place {
+            let context = SealContext {
                 table: GRANTS,
                 subject: Some(keys.subject),
                 collection: Some(CollectionId::from_bytes(row.array(1)?)),
                 purpose: Some(&purpose),
                 grant: Some(grant),
-                ..Place::default()
+                ..SealContext::default()
             };
-            let sealed = self.again(keys, &place, &row.bytes(3)?)?;
+            let sealed = self.again(keys, &context, &row.bytes(3)?)?;
             self.exec("UPDATE grants SET sealed = $1 WHERE id = $2", args![sealed, grant])?;
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Tx<'_> {
         for row in self.rows(sql, args![keys.subject])? {
             let (id, purpose) = (row.int(0)?, purpose(&row, 6)?);
             let row_key = id.to_be_bytes();
-            let place = Place {
+            let context = SealContext {
                 table: TEMPLATES,
                 subject: Some(keys.subject),
                 collection: Some(CollectionId::from_bytes(row.array(5)?)),
@@ -89,7 +89,7 @@ impl Tx<'_> {
                 epoch: Some(row.int(3)?),
                 row: Some(&row_key),
             };
-            let sealed = self.again(keys, &place, &row.bytes(4)?)?;
+            let sealed = self.again(keys, &context, &row.bytes(4)?)?;
             self.exec("UPDATE templates SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         }
         Ok(())
@@ -99,14 +99,14 @@ impl Tx<'_> {
     fn reseal_requests(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         for row in self.rows("SELECT id, sealed FROM requests WHERE subject_id = $1", args![keys.subject])? {
             let (id, Some(sealed)) = (RequestId::from_bytes(row.array(0)?), row.opt_bytes(1)?) else { continue };
-            let (theirs, entered) = (request_place(&id, Some(keys.subject)), request_place(&id, None));
+            let (theirs, entered) = (request_context(&id, Some(keys.subject)), request_context(&id, None));
             // Entered while their key was damaged.
             let sealed = match self.open_master(&entered, &sealed) {
                 Ok(plain) => self.seal_with(keys.new, &theirs, &plain)?,
                 Err(_) => self.again(keys, &theirs, &sealed)?,
             };
             self.exec("UPDATE requests SET sealed = $1 WHERE id = $2", args![sealed, id])?;
-            self.touch(Noted::Request(id));
+            self.touch(RingNote::Request(id));
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Tx<'_> {
         let sql = "SELECT id, valid_until_ms, sealed FROM pending_enrolments WHERE subject_id = $1";
         for row in self.rows(sql, args![keys.subject])? {
             let (id, until) = (PendingId::from_bytes(row.array(0)?), row.int(1)?);
-            let sealed = self.again(keys, &pending_place(keys.subject, &id, until), &row.bytes(2)?)?;
+            let sealed = self.again(keys, &pending_context(keys.subject, &id, until), &row.bytes(2)?)?;
             self.exec("UPDATE pending_enrolments SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         }
         Ok(())
@@ -125,7 +125,7 @@ impl Tx<'_> {
     /// Their face.
     fn reseal_portrait(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         if let Some(row) = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![keys.subject])? {
-            let sealed = self.again(keys, &portrait_place(keys.subject), &row.bytes(0)?)?;
+            let sealed = self.again(keys, &portrait_context(keys.subject), &row.bytes(0)?)?;
             self.exec("UPDATE portraits SET sealed = $1 WHERE subject_id = $2", args![sealed, keys.subject])?;
         }
         Ok(())
@@ -152,14 +152,14 @@ impl Tx<'_> {
             for row in self.rows(select, args![collection, from])? {
                 let face = row.int(0)?;
                 let row_key = face.to_be_bytes();
-                let place = Place {
+                let context = SealContext {
                     table,
                     subject: Some(keys.subject),
                     collection: Some(collection),
                     row: Some(&row_key),
-                    ..Place::default()
+                    ..SealContext::default()
                 };
-                let sealed = self.again(keys, &place, &row.bytes(1)?)?;
+                let sealed = self.again(keys, &context, &row.bytes(1)?)?;
                 self.exec(update, args![to, sealed, collection, from, face])?;
             }
         }
@@ -171,8 +171,13 @@ impl Tx<'_> {
         for row in self.rows("SELECT seq, slot, sealed FROM log_openings WHERE pseudonym = $1", args![from])? {
             let (position, slot) = (row.int(0)?, row.int(1)?);
             let row_key = opening_row(position as u64, slot as usize);
-            let place = Place { table: OPENINGS, subject: Some(keys.subject), row: Some(&row_key), ..Place::default() };
-            let sealed = self.again(keys, &place, &row.bytes(2)?)?;
+            let context = SealContext {
+                table: OPENINGS,
+                subject: Some(keys.subject),
+                row: Some(&row_key),
+                ..SealContext::default()
+            };
+            let sealed = self.again(keys, &context, &row.bytes(2)?)?;
             self.exec(
                 "UPDATE log_openings SET pseudonym = $1, sealed = $2 WHERE pseudonym = $3 AND seq = $4 AND slot = $5",
                 args![to, sealed, from, position, slot],
@@ -183,9 +188,9 @@ impl Tx<'_> {
 
     /// Whether a key opens a person's profile; `None` if nobody has this id.
     pub(crate) fn opens_profile(&self, subject: SubjectId, key: &Key) -> Result<Option<bool>, TxError> {
-        let place = Place { table: SUBJECTS, subject: Some(subject), ..Place::default() };
+        let context = SealContext { table: SUBJECTS, subject: Some(subject), ..SealContext::default() };
         let row = self.row("SELECT sealed FROM subjects WHERE id = $1", args![subject])?;
-        row.map(|row| Ok(seal::open(key, &place, &row.bytes(0)?).is_ok())).transpose()
+        row.map(|row| Ok(seal::open(key, &context, &row.bytes(0)?).is_ok())).transpose()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::basis::Basis;
-use super::{Noted, Tx};
+use super::{RingNote, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -13,7 +13,7 @@ use crate::id::{CollectionId, SubjectId, Timestamp};
 use crate::jurisdiction::{Age, Jurisdiction};
 use crate::log::EventKind;
 use crate::names::{check_file_name, is_unprintable};
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::{BystanderBasis, VaultKind};
 
@@ -220,8 +220,8 @@ impl Tx<'_> {
     fn read_collection(&self, row: &Row) -> Result<Collection, TxError> {
         let damaged = || TxError::Damaged { table: COLLECTIONS };
         let id = CollectionId::from_bytes(row.array(0)?);
-        let place = Place { table: COLLECTIONS, collection: Some(id), ..Place::default() };
-        let plain = self.open_master(&place, &row.bytes(5)?)?;
+        let context = SealContext { table: COLLECTIONS, collection: Some(id), ..SealContext::default() };
+        let plain = self.open_master(&context, &row.bytes(5)?)?;
         let mut fields = Reader::new(&plain);
         Ok(Collection {
             id,
@@ -245,8 +245,8 @@ impl Tx<'_> {
         directory: &str,
         basis: &Basis,
     ) -> Result<Vec<u8>, TxError> {
-        let place = Place { table: COLLECTIONS, collection: Some(id), ..Place::default() };
-        self.seal_master(&place, &basis.write(Writer::new().text(name).text(directory)).finish())
+        let context = SealContext { table: COLLECTIONS, collection: Some(id), ..SealContext::default() };
+        self.seal_master(&context, &basis.write(Writer::new().text(name).text(directory)).finish())
     }
 
     /// A collection in which something new may be stored: nothing was ordered to stop, nothing is past due, and the clock
@@ -306,7 +306,7 @@ impl Tx<'_> {
         let key = Key::random(&mut **self.rng.borrow_mut());
         self.ring.borrow_mut().add(id, &key)?;
         let profile = profile([new.handle, new.name, new.contact, new.group], new.age, &new.jurisdiction);
-        let sealed = self.seal_with(&key, &subject_place(id), &profile)?;
+        let sealed = self.seal_with(&key, &subject_context(id), &profile)?;
         self.exec(
             "INSERT INTO subjects (id, owner, sealed, created_ms) VALUES ($1, $2, $3, $4)",
             args![id, new.owner, sealed, self.now],
@@ -342,7 +342,7 @@ impl Tx<'_> {
         one_line(&[&right.name, &right.contact, &right.group].map(|text| text.as_deref().unwrap_or_default()))?;
         let jurisdiction = right.jurisdiction.as_ref().unwrap_or(&now.jurisdiction);
         let profile = profile([&now.handle, name, contact, group], right.age.unwrap_or(now.age), jurisdiction);
-        let sealed = self.seal_with(&self.key(id)?, &subject_place(id), &profile)?;
+        let sealed = self.seal_with(&self.key(id)?, &subject_context(id), &profile)?;
         self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         self.append_leaf(EventKind::Rectified, &[], &[(id, id.as_bytes())]).map(drop)
     }
@@ -364,7 +364,7 @@ impl Tx<'_> {
     /// Since when what is held of a person may only be kept.
     pub(super) fn set_restriction(&self, id: SubjectId, since: Option<i64>) -> Result<(), TxError> {
         self.exec("UPDATE subjects SET restricted_ms = $1 WHERE id = $2", args![since, id])?;
-        self.touch(Noted::Restriction(id));
+        self.touch(RingNote::Restriction(id));
         let detail = Writer::new().bytes(id.as_bytes()).int(since.is_some().into()).finish();
         self.append_leaf(EventKind::Restricted, &[], &[(id, &detail)]).map(drop)
     }
@@ -496,8 +496,8 @@ pub(super) fn one_line(texts: &[&str]) -> Result<(), TxError> {
     if texts.iter().any(|text| text.contains(is_unprintable)) { Err(TxError::NotOneLine) } else { Ok(()) }
 }
 
-fn subject_place(id: SubjectId) -> Place<'static> {
-    Place { table: SUBJECTS, subject: Some(id), ..Place::default() }
+fn subject_context(id: SubjectId) -> SealContext<'static> {
+    SealContext { table: SUBJECTS, subject: Some(id), ..SealContext::default() }
 }
 
 fn profile(
@@ -512,7 +512,7 @@ fn profile(
 fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
     let damaged = || TxError::Damaged { table: SUBJECTS };
     let id = SubjectId::from_bytes(row.array(0)?);
-    let plain = seal::open(key, &subject_place(id), &row.bytes(2)?)?;
+    let plain = seal::open(key, &subject_context(id), &row.bytes(2)?)?;
     let mut fields = Reader::new(&plain);
     Ok(Subject {
         id,

@@ -9,7 +9,7 @@ use crate::db::args;
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId};
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::vocabulary::{Band, Purpose, Verdict};
 
 pub(super) const SIGHTINGS: &str = "sightings";
@@ -166,7 +166,7 @@ impl<'tx> Tx<'tx> {
     ) -> Result<bool, TxError> {
         let row = face.0.to_be_bytes();
         let plain = Writer::new().bytes(grant.grant.as_bytes()).text(band.as_str()).text("engine").finish();
-        let sealed = self.seal_with(&grant.key, &place(SIGHTINGS, grant, &row), &plain)?;
+        let sealed = self.seal_with(&grant.key, &seal_context(SIGHTINGS, grant, &row), &plain)?;
         let pseudonym = grant.key.pseudonym(grant.collection);
         let stored = self.exec(
             "INSERT INTO sightings (collection_id, pseudonym, face_id, photo_id, sealed) VALUES ($1, $2, $3, $4, $5) \
@@ -238,7 +238,7 @@ impl<'tx> Tx<'tx> {
         for row in self.rows(sql, args![proof.collection, pseudonym])? {
             let face = FaceId(row.int(0)?);
             let row_key = face.0.to_be_bytes();
-            let plain = seal::open(&proof.key, &place(SIGHTINGS, proof, &row_key), &row.bytes(2)?)?;
+            let plain = seal::open(&proof.key, &seal_context(SIGHTINGS, proof, &row_key), &row.bytes(2)?)?;
             let mut fields = Reader::new(&plain);
             let of = fields.array().map(GrantId::from_bytes);
             let band = fields.text().and_then(|word| word.parse::<Band>().ok());
@@ -275,12 +275,12 @@ impl<'tx> Tx<'tx> {
     }
 }
 
-pub(super) fn place<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> Place<'a> {
-    Place {
+pub(super) fn seal_context<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> SealContext<'a> {
+    SealContext {
         table,
         subject: Some(proof.subject),
         collection: Some(proof.collection),
         row: Some(row),
-        ..Place::default()
+        ..SealContext::default()
     }
 }

@@ -10,7 +10,7 @@ use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
 use crate::log::EventKind;
-use crate::seal::Place;
+use crate::seal::SealContext;
 use crate::vocabulary::Purpose;
 
 pub(super) const TEMPLATES: &str = "templates";
@@ -69,7 +69,7 @@ impl<'tx> Tx<'tx> {
             // Random, so that no order of enrolment can be read from the ids.
             let id = TemplateId(i64::from_be_bytes(self.random()) & i64::MAX);
             let row = id.0.to_be_bytes();
-            let sealed = self.seal_with(&proof.key, &place(proof, &row, model_sha256, epoch), bytes)?;
+            let sealed = self.seal_with(&proof.key, &seal_context(proof, &row, model_sha256, epoch), bytes)?;
             self.exec(
                 "INSERT INTO templates (id, grant_id, model_sha256, epoch, sealed, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
                 args![id, proof.grant, model_sha256, epoch, sealed, self.now],
@@ -147,8 +147,13 @@ impl<'tx> Tx<'tx> {
     }
 }
 
-pub(super) fn place<'a>(proof: &'a ActiveGrant<'_>, row: &'a [u8], model: [u8; 32], epoch: i64) -> Place<'a> {
-    Place {
+pub(super) fn seal_context<'a>(
+    proof: &'a ActiveGrant<'_>,
+    row: &'a [u8],
+    model: [u8; 32],
+    epoch: i64,
+) -> SealContext<'a> {
+    SealContext {
         table: TEMPLATES,
         subject: Some(proof.subject),
         collection: Some(proof.collection),

@@ -7,7 +7,7 @@ use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{Timestamp, WitnessId};
 use crate::log::EventKind;
-use crate::seal::Place;
+use crate::seal::SealContext;
 use crate::witness::WitnessKey;
 
 const WITNESSES: &str = "witnesses";
@@ -41,7 +41,7 @@ impl Tx<'_> {
     pub fn add_witness(&self, name: &str) -> Result<WitnessId, TxError> {
         one_line(&[name])?;
         let id = WitnessId::random(&mut **self.rng.borrow_mut());
-        let sealed = self.seal_master(&place(&id), &Writer::new().text(name).finish())?;
+        let sealed = self.seal_master(&seal_context(&id), &Writer::new().text(name).finish())?;
         self.exec(
             "INSERT INTO witnesses (id, sealed, registered_ms) VALUES ($1, $2, $3)",
             args![id, sealed, self.now],
@@ -64,7 +64,7 @@ impl Tx<'_> {
         }
         let made = WitnessKey::new(witness, passphrase, &mut **self.rng.borrow_mut());
         let made = made.ok_or(TxError::NoMemoryForKey)?;
-        let sealed = self.seal_master(&place(&witness), &made.write(Writer::new().text(&name)).finish())?;
+        let sealed = self.seal_master(&seal_context(&witness), &made.write(Writer::new().text(&name)).finish())?;
         self.exec("UPDATE witnesses SET sealed = $1 WHERE id = $2", args![sealed, witness])?;
         // Everybody can see which key it was, and that no other took its place.
         let public = Writer::new().bytes(witness.as_bytes()).bytes(&made.public()).finish();
@@ -101,13 +101,13 @@ impl Tx<'_> {
 
     fn read_witness(&self, id: WitnessId, row: &Row) -> Result<(String, Option<WitnessKey>), TxError> {
         let damaged = || TxError::Damaged { table: WITNESSES };
-        let plain = self.open_master(&place(&id), &row.bytes(1)?)?;
+        let plain = self.open_master(&seal_context(&id), &row.bytes(1)?)?;
         let mut fields = Reader::new(&plain);
         let name = fields.text().ok_or_else(damaged)?.to_owned();
         Ok((name, WitnessKey::read(&mut fields).ok_or_else(damaged)?))
     }
 }
 
-fn place(id: &WitnessId) -> Place<'_> {
-    Place { table: WITNESSES, row: Some(id.as_bytes()), ..Place::default() }
+fn seal_context(id: &WitnessId) -> SealContext<'_> {
+    SealContext { table: WITNESSES, row: Some(id.as_bytes()), ..SealContext::default() }
 }

@@ -200,7 +200,7 @@ fn opens(format: i64) {
             let latest = format >= 5;
             assert_eq!(collection.basis.necessity.as_deref(), latest.then_some(NECESSITY));
             let people = tx.subjects()?;
-            let held = tx.everything_about(people[0].id)?;
+            let held = tx.subject_access(people[0].id)?;
             assert_eq!(held.refusals.len(), usize::from(latest));
             assert_eq!(held.requests.iter().find_map(|r| r.words.as_deref()), latest.then_some(REASON));
             assert_eq!(held.pending.first().map(|p| p.pictures[0].path.as_str()), latest.then_some(PORTRAIT));

@@ -66,7 +66,7 @@ pub(crate) fn world(backend: Backend) -> (World, SubjectId) {
 #[test]
 fn every_row_that_leads_to_a_person_is_told_of() {
     let (w, ada) = world(Backend::Sqlite);
-    let held = w.tx(T0, |tx| tx.everything_about(ada)).unwrap();
+    let held = w.tx(T0, |tx| tx.subject_access(ada)).unwrap();
     let mut told = held.rows();
     // That she was told is an event, too, and the next answer tells of it.
     *told.get_mut("log_openings").unwrap() += 1;
@@ -89,7 +89,7 @@ fn i4_a_person_is_told_all_also_without_a_grant() {
         let bob = w.subject("bob");
         w.enrol(w.grant(bob, 9), b"embedding of bob");
         // Past its end, and nobody has ended it yet: nobody finds her any more, and she is told all the same.
-        let held = w.tx(at(30), |tx| tx.everything_about(ada)).unwrap();
+        let held = w.tx(at(30), |tx| tx.subject_access(ada)).unwrap();
         assert_eq!((held.subject.handle.as_str(), held.grants.len()), ("ada", 2));
         assert_eq!(held.templates[0].plain.as_slice(), b"embedding of ada");
         let seen = &held.sightings[0];
@@ -98,14 +98,14 @@ fn i4_a_person_is_told_all_also_without_a_grant() {
         assert_eq!(seen.verdict, Some((Verdict::Confirmed, T0)));
         let kinds: Vec<_> = held.events.iter().map(|event| event.leaf.kind).collect();
         assert_eq!(kinds, [Grant, Withdrawal, Grant, Enrolment, Decision, Search, Refusal, Request, Pending]);
-        for HeldEvent { leaf, opening } in &held.events {
+        for AccessEvent { leaf, opening } in &held.events {
             let (salt, detail) = opening.split_first_chunk().unwrap();
             assert_eq!(leaf.commitments, [commitment(salt, detail)]);
         }
-        let again = w.tx(at(30), |tx| tx.everything_about(ada)).unwrap();
+        let again = w.tx(at(30), |tx| tx.subject_access(ada)).unwrap();
         assert_eq!(again.events.last().unwrap().leaf.kind, Access);
         w.ledger.erase(ada, at(31), |_| {}).unwrap();
-        assert!(matches!(w.tx(at(31), |tx| tx.everything_about(ada)), Err(TxError::KeyRing(_))));
+        assert!(matches!(w.tx(at(31), |tx| tx.subject_access(ada)), Err(TxError::KeyRing(_))));
     });
 }
 
@@ -120,7 +120,7 @@ fn i5_a_portrait_goes_with_the_last_consent_to_be_found() {
         w.tx(T0, |tx| tx.keep_portrait(&tx.active_grant(grant)?, b"second")).unwrap();
         assert_eq!(kept(grant).as_deref(), Some(b"second".as_slice()));
         w.tx(T0, |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
-        assert_eq!(w.tx(T0, |tx| tx.everything_about(ada)).unwrap().portrait, None);
+        assert_eq!(w.tx(T0, |tx| tx.subject_access(ada)).unwrap().portrait, None);
 
         // A picture is of one person until that person is erased.
         w.tx(T0, |tx| tx.note_portraits(ada, [[7; 32]].iter())).unwrap();

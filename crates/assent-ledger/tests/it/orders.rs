@@ -82,7 +82,7 @@ fn r38_an_order_stops_all_in_its_scope_and_the_rights_go_on() {
 
         let now = at(day);
         w.tx(now, |tx| tx.order_stop(&Scope::Vault, "again", None)).unwrap();
-        assert_eq!(w.tx(now, |tx| tx.everything_about(ada)).unwrap().sightings.len(), 1, "access");
+        assert_eq!(w.tx(now, |tx| tx.subject_access(ada)).unwrap().sightings.len(), 1, "access");
         w.tx(now, |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
         w.ledger.erase(ada, now, |_| {}).unwrap();
         assert_eq!(w.ledger.audit_verify(None, now).unwrap().fault, None);

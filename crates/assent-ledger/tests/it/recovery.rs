@@ -102,9 +102,9 @@ fn whatever_backup_comes_back_restrictions_orders_requests_and_objections_of_lat
             let sightings = w.home.raw().count("SELECT COUNT(*) FROM sightings");
             assert_eq!(sightings, 1, "{backend:?}, {n}: nothing is kept of a face that was set apart");
             let taken = w.ledger.recovered().taken_up;
-            let all = TakenUp { restrictions: 1, orders: 2, requests: 3, objections: 1 };
+            let all = ReplayedNotes { restrictions: 1, orders: 2, requests: 3, objections: 1 };
             // Bob was not restricted early on, and is not now.
-            let few = TakenUp { restrictions: 1, objections: 1, ..TakenUp::default() };
+            let few = ReplayedNotes { restrictions: 1, objections: 1, ..ReplayedNotes::default() };
             assert_eq!(taken, if n == 1 { few } else { all }, "{backend:?}, {n}");
             assert_eq!(w.ledger.audit_verify(None, at(1)).unwrap().fault, None, "{backend:?}, {n}");
             let World { ledger, home, collection, witnesses } = w;

@@ -10,7 +10,7 @@ const KEPT: [&str; 5] = ["collections", "grants", "refusals", "requests", "order
 fn kinds(w: &World, kind: EventKind) -> usize {
     let events = w.tx(T0, |tx| {
         let subject = tx.find_subject("ada")?.id;
-        Ok(tx.everything_about(subject)?.events)
+        Ok(tx.subject_access(subject)?.events)
     });
     events.unwrap().iter().filter(|event| event.leaf.kind == kind).count()
 }

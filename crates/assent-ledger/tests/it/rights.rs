@@ -13,7 +13,7 @@ fn strict(change: impl Fn(&mut Settings)) -> World {
         covers: BTreeSet::from(["EU".parse().unwrap(), "FR".parse().unwrap()]),
         alone_from_years: 16,
         longest_months: 24,
-        pieces: Piece::ALL.into_iter().collect(),
+        pieces: RequiredDocument::ALL.into_iter().collect(),
         representative: true,
         pauses: false,
         ..lenient_pack()
@@ -186,20 +186,23 @@ fn r10_r16_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
         ..Basis::default()
     };
     // The retention policy is the controller's, and is given last.
-    let check = |name: &str, missing: Piece, basis: Basis| {
+    let check = |name: &str, missing: RequiredDocument, basis: Basis| {
         w.tx(T0, |tx| tx.set_basis(w.collection, &basis)).unwrap();
         match compare(T0) {
             Err(TxError::Rule(RuleError::Missing { piece, .. })) => assert_eq!(piece, missing, "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     };
-    check("no assessment", Piece::Dpia, Basis { dpia: None, ..whole.clone() });
-    check("no necessity", Piece::Necessity, Basis { necessity: None, ..whole.clone() });
-    check("no alternative", Piece::Alternative, Basis { alternative: None, ..whole.clone() });
-    check("no public notice", Piece::PublicNotice, Basis { notice_public: None, ..whole.clone() });
-    check("not public yet", Piece::PublicNotice, Basis { notice_public: Some(at(1)), ..whole.clone() });
+    check("no assessment", RequiredDocument::Dpia, Basis { dpia: None, ..whole.clone() });
+    check("no necessity", RequiredDocument::Necessity, Basis { necessity: None, ..whole.clone() });
+    check("no alternative", RequiredDocument::Alternative, Basis { alternative: None, ..whole.clone() });
+    check("no public notice", RequiredDocument::PublicNotice, Basis { notice_public: None, ..whole.clone() });
+    check("not public yet", RequiredDocument::PublicNotice, Basis { notice_public: Some(at(1)), ..whole.clone() });
     w.tx(T0, |tx| tx.set_basis(w.collection, &whole)).unwrap();
-    assert!(matches!(compare(T0), Err(TxError::Rule(RuleError::Missing { piece: Piece::RetentionPolicy, .. }))));
+    assert!(matches!(
+        compare(T0),
+        Err(TxError::Rule(RuleError::Missing { piece: RequiredDocument::RetentionPolicy, .. }))
+    ));
     let World { mut ledger, home, collection, witnesses } = w;
     let settings = Settings { retention_policy_public: Some(T0), ..ledger.settings().clone() };
     ledger.change_settings(settings, T0).unwrap();
@@ -319,7 +322,7 @@ fn r3_a_refusal_is_recorded_and_opens_nothing() {
         let find = Purpose::find_my_photos();
         w.tx(T0, |tx| tx.refuse(ada, w.collection, &find, notice())).unwrap();
         assert!(w.tx(T0, |tx| tx.active_grant_for(ada, w.collection, &find).map(|g| g.is_none())).unwrap());
-        let told = w.tx(T0, |tx| tx.everything_about(ada)).unwrap();
+        let told = w.tx(T0, |tx| tx.subject_access(ada)).unwrap();
         assert_eq!((told.refusals.len(), told.grants.len()), (1, 0));
         let unknown = w.tx(T0, |tx| tx.refuse(ada, w.collection, &find, [7; 32]));
         assert!(matches!(unknown, Err(TxError::NoNotice)));
@@ -359,7 +362,7 @@ fn r31_a_person_is_told_as_often_as_they_ask_and_of_any_time() {
         let ada = w.subject("ada");
         w.tx(T0, |tx| tx.append_leaf(EventKind::Search, b"", &[(ada, b"looked for")]).map(drop)).unwrap();
         for (i, day) in [800, 801, 801, 802].into_iter().enumerate() {
-            let events = w.tx(at(day), |tx| tx.everything_about(ada)).unwrap().events;
+            let events = w.tx(at(day), |tx| tx.subject_access(ada)).unwrap().events;
             assert_eq!(events[0].leaf.time, T0, "{backend:?}: what is older than a year is told too");
             assert_eq!(events.len(), 1 + i, "and each time that they were told");
         }
@@ -383,7 +386,7 @@ fn r34_what_is_wrong_is_put_right_and_what_is_restricted_is_kept_and_not_used() 
         assert!(w.gallery(T0).templates.is_empty(), "{backend:?}");
         assert!(matches!(w.tx(T0, seen), Err(TxError::Restricted { .. })));
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM templates"), 1, "it is kept");
-        assert_eq!(w.tx(T0, |tx| tx.everything_about(ada)).unwrap().templates.len(), 1, "and she is told");
+        assert_eq!(w.tx(T0, |tx| tx.subject_access(ada)).unwrap().templates.len(), 1, "and she is told");
         w.tx(T0, |tx| tx.restrict(ada, false)).unwrap();
         assert_eq!(w.gallery(T0).templates.len(), 1);
         w.tx(T0, seen).unwrap();
@@ -501,7 +504,7 @@ fn r36_where_the_law_allows_it_the_time_stands_still_while_somebody_is_asked() {
         w.tx(at(60), |tx| tx.searchable(w.collection, &find, MODEL)).unwrap();
         let on = w.tx(at(60), |tx| tx.resume_request(request.id)).unwrap();
         assert_eq!(on.due.0 - request.due.0, 50 * DAY, "{backend:?}");
-        assert_eq!(w.tx(at(60), |tx| tx.everything_about(ada)).unwrap().requests[0].words.as_deref(), Some("please"));
+        assert_eq!(w.tx(at(60), |tx| tx.subject_access(ada)).unwrap().requests[0].words.as_deref(), Some("please"));
         w.ledger.erase(ada, at(61), |_| {}).unwrap();
         // The erasure answered it.
         let left = w.tx(at(62), |tx| tx.request(request.id)).unwrap();

@@ -14,9 +14,9 @@ fn results(w: &World, subject: SubjectId) -> String {
     let gallery = w.gallery(T0);
     let mut found: Vec<_> = gallery.templates.iter().map(|t| (t.template, t.grant, t.plain.to_vec())).collect();
     found.sort();
-    let held = w.tx(T0, |tx| tx.everything_about(subject)).unwrap();
+    let held = w.tx(T0, |tx| tx.subject_access(subject)).unwrap();
     let plain: Vec<_> = held.templates.iter().map(|t| t.plain.to_vec()).collect();
-    let told = |e: &&HeldEvent| !matches!(e.leaf.kind, EventKind::Rotation | EventKind::Access);
+    let told = |e: &&AccessEvent| !matches!(e.leaf.kind, EventKind::Rotation | EventKind::Access);
     let events: Vec<_> = held.events.iter().filter(told).collect();
     let epoch = gallery.epoch;
     format!("{epoch} {found:?} {:?} {:?} {plain:?} {:?} {events:?}", held.subject.name, held.grants, held.sightings)
@@ -55,7 +55,7 @@ fn r45_after_a_rotation_results_are_equal_and_the_old_key_is_gone() {
         drop(ledger);
         let w = World { ledger: home.open(), home, collection, witnesses };
         assert_eq!((results(&w, ada), results(&w, bob)), (mine, theirs), "also when it is opened again");
-        let held = w.tx(T0, |tx| tx.everything_about(ada)).unwrap();
+        let held = w.tx(T0, |tx| tx.subject_access(ada)).unwrap();
         let rotations = held.events.iter().filter(|event| event.leaf.kind == EventKind::Rotation).count();
         assert_eq!(rotations, 1, "and she is told that it was done");
     });
@@ -189,7 +189,7 @@ fn r45_a_backup_from_before_a_rotation_is_restored_with_the_key_ring_of_that_tim
     assert!(matches!(refused, Err(RestoreError::Open(OpenError::OtherKeys { people: 2, .. }))), "{refused:?}");
     assert!(!home.place.folder.join("assent.db").exists() && ring(&home) == before, "nothing was made or changed");
     let ledger = restore(&home, &data, Some(&copy)).unwrap();
-    let held = ledger.run_tx("look", at(2), |tx| tx.everything_about(ada)).unwrap();
+    let held = ledger.run_tx("look", at(2), |tx| tx.subject_access(ada)).unwrap();
     assert_eq!((held.templates[0].plain.as_slice(), held.sightings.len()), (TEMPLATE, 1));
     assert_eq!(ledger.audit_verify(None, at(2)).unwrap().fault, None);
     assert_eq!(keys(&ring(&home)), keys(&fs::read(&copy).unwrap()), "one key each");

@@ -197,7 +197,7 @@ fn i12_a_decision_is_about_every_photo_that_shows_its_picture_and_goes_with_the_
         let replaced = shows(&w, "a", 3, &[face(0.0)]);
         assert_ne!(replaced.id, photo.id);
         assert_eq!(seen(&w, ga), both[1..]);
-        assert_eq!(w.tx(T0, |tx| tx.everything_about(tx.subjects()?[0].id)).unwrap().decisions.len(), 1);
+        assert_eq!(w.tx(T0, |tx| tx.subject_access(tx.subjects()?[0].id)).unwrap().decisions.len(), 1);
         let gone = |photo: PhotoId| w.tx(T0, |tx| tx.remove_photos(w.collection, &BTreeSet::from([photo]))).unwrap();
         gone(replaced.id);
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM decisions"), 1, "about another picture");

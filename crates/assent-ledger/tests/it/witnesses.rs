@@ -246,7 +246,7 @@ fn r4_what_waits_goes_with_its_person_and_moves_with_their_key() {
         ];
         sign(&w, 0, &ids).unwrap();
         w.ledger.rotate(ada, T0).unwrap();
-        let held = w.tx(T0, |tx| tx.everything_about(ada)).unwrap();
+        let held = w.tx(T0, |tx| tx.subject_access(ada)).unwrap();
         assert_eq!((held.pending.len(), held.pending[0].pictures[0].path.as_str()), (1, "/portraits/ada.jpg"));
         w.ledger.erase(bob, T0, |_| {}).unwrap();
         let second = sign(&w, 1, &ids);

@@ -5,15 +5,15 @@
 
 use zeroize::Zeroizing;
 
-use super::notes::Begun;
-use super::slot::{DESTROYED, GIVEN_UP, LIVE, NOTE, SLOT, State, WITHDRAWN, id_slot, number_slot, part, state};
+use super::notes::PartialNote;
+use super::slot::{DESTROYED, LIVE, NOTE, RETIRED, SLOT_BYTES, State, WITHDRAWN, field, id_slot, number_slot, state};
 use super::{KeyRing, KeyRingError};
 use crate::durable::WriteKind;
 use crate::id::SubjectId;
 use crate::secret::Key;
 
 /// What a slot that is whole says.
-pub(crate) enum Said {
+pub(crate) enum SlotContent {
     /// It holds the key of this subject, or of a collection's crops.
     Key(SubjectId, Key),
     /// It held the key of a subject who was erased.
@@ -21,9 +21,9 @@ pub(crate) enum Said {
     /// This consent was withdrawn, by the leaf at this position.
     Withdrawn([u8; 16], u64),
     /// It held a key of this subject that another one took the place of, when the log was so long.
-    GivenUp(SubjectId, u64),
+    Retired(SubjectId, u64),
     /// It is a part of a note, with these bytes.
-    Note(Box<[u8; SLOT]>),
+    Note(Box<[u8; SLOT_BYTES]>),
 }
 
 impl KeyRing {
@@ -40,7 +40,7 @@ impl KeyRing {
     pub(crate) fn damaged(&mut self) -> Result<Vec<(u64, SubjectId)>, KeyRingError> {
         self.refresh()?;
         let slots: Vec<u64> = self.damaged.iter().copied().collect();
-        slots.into_iter().map(|slot| Ok((slot, SubjectId::from_bytes(part(&*self.read(slot)?, 8))))).collect()
+        slots.into_iter().map(|slot| Ok((slot, SubjectId::from_bytes(field(&*self.read(slot)?, 8))))).collect()
     }
 
     /// What stands where a key of `subject` would stand, in each damaged slot from which it can be read. Whether it is
@@ -55,7 +55,7 @@ impl KeyRing {
             let mut bytes = self.read(slot)?;
             bytes[..8].copy_from_slice(&LIVE.to_be_bytes());
             bytes[8..24].copy_from_slice(subject.as_bytes());
-            super::slot::stamp(&mut bytes);
+            super::slot::write_checksum(&mut bytes);
             found.extend(self.opener().key_in(&bytes).map(|key| (slot, key)));
         }
         Ok(found)
@@ -66,20 +66,20 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyRingError::Io`] if the file cannot be read.
-    pub(crate) fn said(&mut self, slot: u64) -> Result<Option<Said>, KeyRingError> {
+    pub(crate) fn content(&mut self, slot: u64) -> Result<Option<SlotContent>, KeyRingError> {
         self.refresh()?;
         if slot >= self.whole {
             return Ok(None);
         }
         let bytes = self.read(slot)?;
-        let (id, number) = (part(&bytes, 8), u64::from_be_bytes(part(&bytes, 24)));
+        let (id, number) = (field(&bytes, 8), u64::from_be_bytes(field(&bytes, 24)));
         let subject = SubjectId::from_bytes(id);
         Ok(match state(&bytes) {
-            State::Live => self.opener().key_in(&bytes).map(|key| Said::Key(subject, key)),
-            State::Destroyed => Some(Said::Destroyed(subject)),
-            State::Withdrawn => Some(Said::Withdrawn(id, number)),
-            State::GivenUp => Some(Said::GivenUp(subject, number)),
-            State::Note => Some(Said::Note(Box::new(*bytes))),
+            State::Live => self.opener().key_in(&bytes).map(|key| SlotContent::Key(subject, key)),
+            State::Destroyed => Some(SlotContent::Destroyed(subject)),
+            State::Withdrawn => Some(SlotContent::Withdrawn(id, number)),
+            State::Retired => Some(SlotContent::Retired(subject, number)),
+            State::Note => Some(SlotContent::Note(Box::new(*bytes))),
             State::Damaged => None,
         })
     }
@@ -89,7 +89,7 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyRingError::Io`] if a file cannot be read.
-    pub(crate) fn alike(&mut self, backup: &mut Self, slot: u64) -> Result<bool, KeyRingError> {
+    pub(crate) fn is_same_slot(&mut self, backup: &mut Self, slot: u64) -> Result<bool, KeyRingError> {
         if slot >= self.whole.min(backup.whole) {
             return Ok(false);
         }
@@ -102,15 +102,15 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyRingError::Io`] if the file cannot be written.
-    pub(crate) fn mend(&mut self, slot: Option<u64>, says: &Said) -> Result<(), KeyRingError> {
+    pub(crate) fn write_content(&mut self, slot: Option<u64>, says: &SlotContent) -> Result<(), KeyRingError> {
         self.refresh()?;
         let slot = slot.unwrap_or(self.whole);
         let (word, bytes) = match says {
-            Said::Key(subject, key) => (LIVE, self.key_slot(*subject, key)?),
-            Said::Destroyed(subject) => (DESTROYED, id_slot(subject.as_bytes())),
-            Said::Withdrawn(grant, position) => (WITHDRAWN, number_slot(grant, *position)),
-            Said::GivenUp(subject, leaves) => (GIVEN_UP, number_slot(subject.as_bytes(), *leaves)),
-            Said::Note(bytes) => (NOTE, Zeroizing::new(**bytes)),
+            SlotContent::Key(subject, key) => (LIVE, self.key_slot(*subject, key)?),
+            SlotContent::Destroyed(subject) => (DESTROYED, id_slot(subject.as_bytes())),
+            SlotContent::Withdrawn(grant, position) => (WITHDRAWN, number_slot(grant, *position)),
+            SlotContent::Retired(subject, leaves) => (RETIRED, number_slot(subject.as_bytes(), *leaves)),
+            SlotContent::Note(bytes) => (NOTE, Zeroizing::new(**bytes)),
         };
         let kind = if slot < self.whole { WriteKind::RingErase } else { WriteKind::RingAppend };
         self.put(kind, slot, word, bytes)?;
@@ -120,12 +120,12 @@ impl KeyRing {
     /// Forgets what was read of the file, and reads it again.
     fn read_anew(&mut self) -> Result<(), KeyRingError> {
         self.slots.clear();
-        self.rivals.clear();
-        self.given_up.clear();
+        self.rotated.clear();
+        self.retired.clear();
         self.destroyed.clear();
         self.withdrawn.clear();
         self.notes.clear();
-        self.begun = Begun::default();
+        self.partial = PartialNote::default();
         self.damaged.clear();
         self.whole = 0;
         self.refresh()
@@ -153,26 +153,30 @@ mod tests {
         let mut ring = KeyRing::create(&path, VaultId::from_bytes([9; 16]), &master, &[], &no_hook()).unwrap();
         (1..=3).for_each(|n| ring.add(subject(n), &Key::from_bytes(&[n; 32])).unwrap());
         let whole = fs::read(&path).unwrap();
-        for at in SLOT..4 * SLOT {
+        for at in SLOT_BYTES..4 * SLOT_BYTES {
             let mut bytes = whole.clone();
             bytes[at] ^= 4;
             fs::write(&path, &bytes).unwrap();
             let mut ring = open();
-            let (hit, within) = (at / SLOT - 1, at % SLOT);
+            let (hit, within) = (at / SLOT_BYTES - 1, at % SLOT_BYTES);
             assert_eq!(ring.damaged().unwrap().iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), [hit as u64], "{at}");
             for n in 1..=3_u8 {
                 assert_eq!(ring.get(subject(n)).is_ok(), usize::from(n) != hit + 1, "byte {at}, subject {n}");
             }
             ring.add(subject(4), &Key::from_bytes(&[4; 32])).unwrap();
-            assert_eq!(fs::read(&path).unwrap()[..4 * SLOT], bytes, "byte {at}: the next key does not take its place");
+            assert_eq!(
+                fs::read(&path).unwrap()[..4 * SLOT_BYTES],
+                bytes,
+                "byte {at}: the next key does not take its place"
+            );
 
             let id = subject(hit as u8 + 1);
             let read = open().salvaged(id).unwrap();
             assert_eq!(read[0].1.expose() == &[hit as u8 + 1; 32], !(24..56).contains(&within), "byte {at}");
             let mut ring = open();
-            ring.mend(Some(hit as u64), &Said::Key(id, Key::from_bytes(&[hit as u8 + 1; 32]))).unwrap();
+            ring.write_content(Some(hit as u64), &SlotContent::Key(id, Key::from_bytes(&[hit as u8 + 1; 32]))).unwrap();
             assert!(ring.is_whole() && (1..=4).all(|n| ring.get(subject(n)).is_ok()), "byte {at}");
-            assert_eq!(fs::read(&path).unwrap()[..4 * SLOT], whole, "byte {at}");
+            assert_eq!(fs::read(&path).unwrap()[..4 * SLOT_BYTES], whole, "byte {at}");
         }
     }
 }

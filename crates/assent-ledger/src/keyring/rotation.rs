@@ -1,36 +1,36 @@
-//! A subject with two keys: theirs is being exchanged, or that was interrupted.
+//! Key rotation in the ring: a subject with two keys, because theirs is being rotated, or that was interrupted.
 //!
 //! The new key is appended beside the old one, and no slot whose key may be needed is ever overwritten: which of the two is
-//! the subject's is what the database says. Only then is the other one given up: zeros, and how long the log was.
+//! the subject's is what the database says. Only then is the other one retired: zeros, and how long the log was.
 
 use std::collections::BTreeSet;
 
-use super::slot::{GIVEN_UP, LIVE, number_slot};
+use super::slot::{LIVE, RETIRED, number_slot};
 use super::{KeyRing, KeyRingError};
 use crate::durable::WriteKind;
 use crate::id::SubjectId;
 use crate::secret::Key;
 
 impl KeyRing {
-    /// Appends a key beside the subject's own. Until [`Self::settle`], theirs is the one that they had.
+    /// Appends a key beside the subject's own. Until [`Self::complete_rotation`], theirs is the one that they had.
     ///
     /// # Errors
     ///
     /// - [`KeyRingError::NoKey`], [`KeyRingError::Destroyed`] if the subject has no key.
     /// - [`KeyRingError::Io`] if the file cannot be written.
-    pub(crate) fn add_rival(&mut self, subject: SubjectId, key: &Key) -> Result<(), KeyRingError> {
+    pub(crate) fn add_rotated(&mut self, subject: SubjectId, key: &Key) -> Result<(), KeyRingError> {
         self.get(subject)?;
         self.refresh()?;
         let slot = self.whole;
         self.put(WriteKind::RingAppend, slot, LIVE, self.key_slot(subject, key)?)?;
-        self.rivals.entry(subject).or_default().insert(slot);
+        self.rotated.entry(subject).or_default().insert(slot);
         self.whole += 1;
         Ok(())
     }
 
-    /// Who has more slots than one.
-    pub(crate) fn unsettled(&self) -> Vec<SubjectId> {
-        self.rivals.keys().filter(|subject| !self.destroyed.contains(subject)).copied().collect()
+    /// Whose rotation is pending: the subjects who have more slots than one.
+    pub(crate) fn pending_rotations(&self) -> Vec<SubjectId> {
+        self.rotated.keys().filter(|subject| !self.destroyed.contains(subject)).copied().collect()
     }
 
     /// The keys that stand for a subject in the ring, each with its slot.
@@ -47,33 +47,33 @@ impl KeyRing {
         Ok(keys)
     }
 
-    /// Makes the key in `slot` the subject's only one: the others are overwritten in place and synced. `leaves` is how long
-    /// the log is. Done twice, it is done once.
+    /// Completes a rotation: makes the key in `slot` the subject's only one; the others are overwritten in place and synced. `leaves` is how long
+    /// the log is. Calling it again changes nothing (it is idempotent).
     ///
     /// # Errors
     ///
     /// [`KeyRingError::Io`] if the file cannot be written; done again, it goes on.
-    pub(crate) fn settle(&mut self, subject: SubjectId, slot: u64, leaves: u64) -> Result<(), KeyRingError> {
+    pub(crate) fn complete_rotation(&mut self, subject: SubjectId, slot: u64, leaves: u64) -> Result<(), KeyRingError> {
         let mut others = self.slots_of(subject);
         others.remove(&slot);
         self.slots.insert(subject, slot);
-        self.rivals.insert(subject, others.clone());
+        self.rotated.insert(subject, others.clone());
         for other in others {
-            self.put(WriteKind::RingErase, other, GIVEN_UP, number_slot(subject.as_bytes(), leaves))?;
-            self.given_up.push((leaves, subject));
+            self.put(WriteKind::RingErase, other, RETIRED, number_slot(subject.as_bytes(), leaves))?;
+            self.retired.push((leaves, subject));
         }
-        self.rivals.remove(&subject);
+        self.rotated.remove(&subject);
         Ok(())
     }
 
-    /// Whose key was exchanged when the log was longer than this.
-    pub(crate) fn given_up_after(&self, leaves: u64) -> BTreeSet<SubjectId> {
-        self.given_up.iter().filter(|(then, _)| *then > leaves).map(|(_, subject)| *subject).collect()
+    /// Whose key was retired when the log was longer than `leaves`.
+    pub(crate) fn retired_after(&self, leaves: u64) -> BTreeSet<SubjectId> {
+        self.retired.iter().filter(|(then, _)| *then > leaves).map(|(_, subject)| *subject).collect()
     }
 
     fn slots_of(&self, subject: SubjectId) -> BTreeSet<u64> {
-        let rivals = self.rivals.get(&subject).into_iter().flatten();
-        self.slots.get(&subject).into_iter().chain(rivals).copied().collect()
+        let rotated = self.rotated.get(&subject).into_iter().flatten();
+        self.slots.get(&subject).into_iter().chain(rotated).copied().collect()
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::slot::SLOT;
+    use super::super::slot::SLOT_BYTES;
     use super::*;
     use crate::durable::no_hook;
     use crate::id::VaultId;
@@ -96,7 +96,7 @@ mod tests {
             KeyRing::create(path, VaultId::from_bytes([9; 16]), &Key::from_bytes(&[5; 32]), &[], &no_hook()).unwrap();
         ring.add(ADA, &Key::from_bytes(&[0xa1; 32])).unwrap();
         ring.add(BOB, &Key::from_bytes(&[0xb0; 32])).unwrap();
-        ring.add_rival(ADA, &Key::from_bytes(&[0xa2; 32])).unwrap();
+        ring.add_rotated(ADA, &Key::from_bytes(&[0xa2; 32])).unwrap();
         ring
     }
 
@@ -116,12 +116,12 @@ mod tests {
             let mut ring = two_keys(&path);
             assert_eq!(ring.get(ADA).unwrap().expose()[0], 0xa1, "theirs until it is settled");
             let mut ring = if slot == 0 { ring } else { open(&path) };
-            assert_eq!((ring.unsettled(), first_bytes(&mut ring, ADA)), (vec![ADA], vec![0xa1, 0xa2]));
-            ring.settle(ADA, slot, 7).unwrap();
+            assert_eq!((ring.pending_rotations(), first_bytes(&mut ring, ADA)), (vec![ADA], vec![0xa1, 0xa2]));
+            ring.complete_rotation(ADA, slot, 7).unwrap();
             for mut ring in [ring, open(&path)] {
                 assert_eq!(ring.get(ADA).unwrap().expose()[0], stays);
-                assert_eq!((ring.unsettled(), first_bytes(&mut ring, BOB)), (Vec::new(), vec![0xb0]));
-                assert_eq!((ring.given_up_after(6).len(), ring.given_up_after(7).len()), (1, 0));
+                assert_eq!((ring.pending_rotations(), first_bytes(&mut ring, BOB)), (Vec::new(), vec![0xb0]));
+                assert_eq!((ring.retired_after(6).len(), ring.retired_after(7).len()), (1, 0));
                 assert!(ring.destroyed().is_empty(), "nobody was erased");
             }
             assert!(fs::read(&path).unwrap().windows(32).all(|w| w != [goes; 32]));
@@ -134,10 +134,14 @@ mod tests {
         let path = folder.path().join("ring");
         drop(two_keys(&path));
         let whole = fs::read(&path).unwrap();
-        for cut in 3 * SLOT..4 * SLOT {
+        for cut in 3 * SLOT_BYTES..4 * SLOT_BYTES {
             fs::write(&path, &whole[..cut]).unwrap();
             let mut ring = open(&path);
-            assert_eq!((ring.unsettled(), first_bytes(&mut ring, ADA)), (Vec::new(), vec![0xa1]), "cut at {cut}");
+            assert_eq!(
+                (ring.pending_rotations(), first_bytes(&mut ring, ADA)),
+                (Vec::new(), vec![0xa1]),
+                "cut at {cut}"
+            );
         }
     }
 
@@ -148,19 +152,19 @@ mod tests {
             let path = folder.path().join("ring");
             let mut ring = two_keys(&path);
             let before = fs::read(&path).unwrap();
-            ring.settle(ADA, slot, 7).unwrap();
+            ring.complete_rotation(ADA, slot, 7).unwrap();
             let after = fs::read(&path).unwrap();
-            let other = (3 - slot as usize) * SLOT;
-            for cut in 1..SLOT {
+            let other = (3 - slot as usize) * SLOT_BYTES;
+            for cut in 1..SLOT_BYTES {
                 let mut torn = before.clone();
                 torn[other..other + cut].copy_from_slice(&after[other..other + cut]);
                 fs::write(&path, &torn).unwrap();
                 let mut ring = open(&path);
                 let stays = if slot == 0 { 0xa1 } else { 0xa2 };
                 if cut > 7 && torn != after {
-                    assert_eq!((ring.unsettled(), first_bytes(&mut ring, ADA)), (vec![ADA], vec![stays]));
+                    assert_eq!((ring.pending_rotations(), first_bytes(&mut ring, ADA)), (vec![ADA], vec![stays]));
                 }
-                ring.settle(ADA, slot, 7).unwrap();
+                ring.complete_rotation(ADA, slot, 7).unwrap();
                 assert_eq!(fs::read(&path).unwrap(), after, "cut at {cut}");
             }
         }
@@ -175,12 +179,12 @@ mod tests {
         assert!(bytes.windows(32).all(|w| w != [0xa1; 32] && w != [0xa2; 32]));
         let mut ring = open(&path);
         assert!(matches!(ring.get(ADA), Err(KeyRingError::Destroyed { .. })));
-        assert_eq!((ring.unsettled(), ring.destroyed()), (Vec::new(), vec![ADA]), "and counts once");
+        assert_eq!((ring.pending_rotations(), ring.destroyed()), (Vec::new(), vec![ADA]), "and counts once");
         // Halfway: the second key is overwritten, the first is not yet.
         let mut half = bytes.clone();
         fs::remove_file(&path).unwrap();
         drop(two_keys(&path));
-        half[SLOT..2 * SLOT].copy_from_slice(&fs::read(&path).unwrap()[SLOT..2 * SLOT]);
+        half[SLOT_BYTES..2 * SLOT_BYTES].copy_from_slice(&fs::read(&path).unwrap()[SLOT_BYTES..2 * SLOT_BYTES]);
         fs::write(&path, &half).unwrap();
         let mut ring = open(&path);
         assert!(matches!(ring.get(ADA), Err(KeyRingError::Destroyed { .. })));

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::decisions::DECISIONS;
 use super::pending::PENDING;
-use super::photos::{path_place, read_box};
+use super::photos::{path_context, read_box};
 use super::portraits::{PORTRAITS, USED_PORTRAITS};
 use super::sightings::SIGHTINGS;
 use super::templates::TEMPLATES;
@@ -21,13 +21,13 @@ use crate::fields::Reader;
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, TemplateId, Timestamp};
 use crate::log::{EventKind, Leaf};
 use crate::photo_path::PhotoPath;
-use crate::seal::{self, Place};
+use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::{Band, Purpose, Verdict};
 
 /// What is held about a person.
 #[derive(Debug)]
-pub struct Held {
+pub struct SubjectAccessData {
     /// Who they are on the roster.
     pub subject: Subject,
     /// Every consent, ended ones too, oldest first.
@@ -39,21 +39,21 @@ pub struct Held {
     /// What waits for its witnesses.
     pub pending: Vec<Pending>,
     /// What they are looked for by.
-    pub templates: Vec<HeldTemplate>,
+    pub templates: Vec<AccessTemplate>,
     /// Their face as it was cut out of a picture of the enrolment: what the engine stored.
     pub portrait: Option<Vec<u8>>,
     /// How many keyed tags of pictures of the enrolment are kept.
     pub portrait_tags: usize,
     /// Where they were seen.
-    pub sightings: Vec<HeldSighting>,
+    pub sightings: Vec<AccessSighting>,
     /// What they said of faces that might be theirs, also of photos that are not there now.
-    pub decisions: Vec<HeldDecision>,
+    pub decisions: Vec<AccessDecision>,
     /// What was done that concerned them.
-    pub events: Vec<HeldEvent>,
+    pub events: Vec<AccessEvent>,
 }
 
 /// A template of the person.
-pub struct HeldTemplate {
+pub struct AccessTemplate {
     /// Its id.
     pub id: TemplateId,
     /// Under which consent.
@@ -66,7 +66,7 @@ pub struct HeldTemplate {
     pub plain: Zeroizing<Vec<u8>>,
 }
 
-impl std::fmt::Debug for HeldTemplate {
+impl std::fmt::Debug for AccessTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HeldTemplate").field("id", &self.id).finish_non_exhaustive()
     }
@@ -74,7 +74,7 @@ impl std::fmt::Debug for HeldTemplate {
 
 /// A face that is, or may be, the person.
 #[derive(Debug)]
-pub struct HeldSighting {
+pub struct AccessSighting {
     /// In which collection.
     pub collection: CollectionId,
     /// The photo's path there.
@@ -91,7 +91,7 @@ pub struct HeldSighting {
 
 /// What a person said of a face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldDecision {
+pub struct AccessDecision {
     /// In which collection.
     pub collection: CollectionId,
     /// That it is them, or that it is not.
@@ -102,7 +102,7 @@ pub struct HeldDecision {
 
 /// An entry of the log that concerns the person.
 #[derive(Debug)]
-pub struct HeldEvent {
+pub struct AccessEvent {
     /// The entry.
     pub leaf: Leaf,
     /// What it commits to: with the salt before it, its SHA-256 stands in the entry.
@@ -122,7 +122,7 @@ pub struct ConsentEvent {
     pub position: LeafPosition,
 }
 
-impl Held {
+impl SubjectAccessData {
     /// How many rows of each table this is.
     pub fn rows(&self) -> BTreeMap<&'static str, usize> {
         BTreeMap::from([
@@ -150,25 +150,25 @@ impl Tx<'_> {
     /// - [`TxError::NoSubject`] if nobody has this id.
     /// - [`TxError::Seal`] if a record does not open, [`TxError::Damaged`] if one is not of this format.
     /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
-    pub fn everything_about(&self, subject: SubjectId) -> Result<Held, TxError> {
+    pub fn subject_access(&self, subject: SubjectId) -> Result<SubjectAccessData, TxError> {
         let key = self.key(subject)?;
         let mut decisions = Vec::new();
         for about in self.collections()? {
             let said = self.all_verdicts_of((&key, subject), about.id)?.into_iter();
-            decisions.extend(said.map(|(verdict, time)| HeldDecision { collection: about.id, verdict, time }));
+            decisions.extend(said.map(|(verdict, time)| AccessDecision { collection: about.id, verdict, time }));
         }
-        let held = Held {
+        let held = SubjectAccessData {
             decisions,
             subject: self.subject(subject)?,
             grants: self.grants_of(subject)?,
             refusals: self.refusals_of(subject)?,
             requests: self.requests_of(subject)?,
             pending: self.pending_of(subject)?,
-            templates: self.held_templates(subject, &key)?,
+            templates: self.access_templates(subject, &key)?,
             portrait: self.portrait_under(subject, &key)?,
             portrait_tags: self.noted_portraits(subject)?,
-            sightings: self.held_sightings(subject, &key)?,
-            events: self.held_events(subject, &key)?,
+            sightings: self.access_sightings(subject, &key)?,
+            events: self.access_events(subject, &key)?,
         };
         self.append_leaf(EventKind::Access, &[], &[(subject, subject.as_bytes())])?;
         Ok(held)
@@ -178,31 +178,31 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Self::everything_about`].
+    /// As [`Self::subject_access`].
     pub fn consent_events(&self, subject: SubjectId) -> Result<Vec<ConsentEvent>, TxError> {
         use EventKind::{Expiry, Grant, GrantEnded, Renewal, Withdrawal};
         let key = self.key(subject)?;
         let of_consent =
-            |event: &HeldEvent| matches!(event.leaf.kind, Grant | Renewal | Withdrawal | Expiry | GrantEnded);
-        let read = |event: HeldEvent| {
+            |event: &AccessEvent| matches!(event.leaf.kind, Grant | Renewal | Withdrawal | Expiry | GrantEnded);
+        let read = |event: AccessEvent| {
             let damaged = || TxError::Damaged { table: OPENINGS };
             let mut fields = Reader::new(event.opening.get(32..).ok_or_else(damaged)?);
             let grant = fields.bytes().and_then(|_| fields.array()).map(GrantId::from_bytes).ok_or_else(damaged)?;
             let Leaf { kind, time, position, .. } = event.leaf;
             Ok(ConsentEvent { grant, kind, time, position })
         };
-        self.held_events(subject, &key)?.into_iter().filter(of_consent).map(read).collect()
+        self.access_events(subject, &key)?.into_iter().filter(of_consent).map(read).collect()
     }
 
-    fn held_templates(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldTemplate>, TxError> {
+    fn access_templates(&self, subject: SubjectId, key: &Key) -> Result<Vec<AccessTemplate>, TxError> {
         let sql = "SELECT t.id, t.grant_id, t.model_sha256, t.epoch, t.sealed, t.created_ms, g.collection_id, g.purpose \
                    FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
         let rows = self.rows(sql, args![subject])?;
-        let read = |row: &Row| -> Result<HeldTemplate, TxError> {
+        let read = |row: &Row| -> Result<AccessTemplate, TxError> {
             let (id, grant) = (TemplateId(row.int(0)?), GrantId::from_bytes(row.array(1)?));
             let purpose = Purpose::new(&row.text(7)?).map_err(|_| TxError::Damaged { table: "grants" })?;
             let row_key = id.0.to_be_bytes();
-            let place = Place {
+            let context = SealContext {
                 table: TEMPLATES,
                 subject: Some(subject),
                 collection: Some(CollectionId::from_bytes(row.array(6)?)),
@@ -212,13 +212,13 @@ impl Tx<'_> {
                 epoch: Some(row.int(3)?),
                 row: Some(&row_key),
             };
-            let plain = seal::open(key, &place, &row.bytes(4)?)?;
-            Ok(HeldTemplate { id, grant, model_sha256: row.array(2)?, created: Timestamp(row.int(5)?), plain })
+            let plain = seal::open(key, &context, &row.bytes(4)?)?;
+            Ok(AccessTemplate { id, grant, model_sha256: row.array(2)?, created: Timestamp(row.int(5)?), plain })
         };
         rows.iter().map(read).collect()
     }
 
-    fn held_sightings(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldSighting>, TxError> {
+    fn access_sightings(&self, subject: SubjectId, key: &Key) -> Result<Vec<AccessSighting>, TxError> {
         let sql = "SELECT s.face_id, s.sealed, p.path_tag, p.sealed, \
                    f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, f.sharpness, f.luminance, \
                    s.photo_id, c.model_sha256, c.sealed \
@@ -232,24 +232,24 @@ impl Tx<'_> {
             let verdicts = self.verdicts_of((key, subject), collection)?;
             for row in self.rows(sql, args![collection, key.pseudonym(collection)])? {
                 let row_key = row.int(0)?.to_be_bytes();
-                let place = Place {
+                let context = SealContext {
                     table: SIGHTINGS,
                     subject: Some(subject),
                     collection: Some(collection),
                     row: Some(&row_key),
-                    ..Place::default()
+                    ..SealContext::default()
                 };
-                let sighting = seal::open(key, &place, &row.bytes(1)?)?;
+                let sighting = seal::open(key, &context, &row.bytes(1)?)?;
                 let mut fields = Reader::new(&sighting);
                 let band = fields.bytes().and(fields.text()).and_then(|word| word.parse::<Band>().ok());
                 let face = (PhotoId(row.int(13)?), FaceId(row.int(0)?));
                 let verdict = verdicts.get(&face.1).map(|(_, verdict, time)| (*verdict, *time));
-                let path = seal::open(&photos, &path_place(collection, &row.array(2)?), &row.bytes(3)?)?;
+                let path = seal::open(&photos, &path_context(collection, &row.array(2)?), &row.bytes(3)?)?;
                 let crop = match row.opt_bytes(15)? {
                     Some(sealed) => self.crop_of(collection, face, (row.array(14)?, &sealed))?,
                     None => None,
                 };
-                all.push(HeldSighting {
+                all.push(AccessSighting {
                     collection,
                     path: PhotoPath::from_bytes(path.as_slice()),
                     at: read_box(&row, 4)?,
@@ -262,15 +262,16 @@ impl Tx<'_> {
         Ok(all)
     }
 
-    fn held_events(&self, subject: SubjectId, key: &Key) -> Result<Vec<HeldEvent>, TxError> {
+    fn access_events(&self, subject: SubjectId, key: &Key) -> Result<Vec<AccessEvent>, TxError> {
         let sql = "SELECT o.seq, o.slot, o.sealed, l.bytes FROM log_openings o JOIN log_leaves l ON l.seq = o.seq \
                    WHERE o.pseudonym = $1 ORDER BY o.seq, o.slot";
         let rows = self.rows(sql, args![key.log_pseudonym()])?;
-        let read = |row: &Row| -> Result<HeldEvent, TxError> {
+        let read = |row: &Row| -> Result<AccessEvent, TxError> {
             let row_key = opening_row(row.int(0)? as LeafPosition, row.int(1)? as usize);
-            let place = Place { table: OPENINGS, subject: Some(subject), row: Some(&row_key), ..Place::default() };
-            let opening = seal::open(key, &place, &row.bytes(2)?)?.to_vec();
-            Ok(HeldEvent { leaf: read_leaf(&row.bytes(3)?)?, opening })
+            let context =
+                SealContext { table: OPENINGS, subject: Some(subject), row: Some(&row_key), ..SealContext::default() };
+            let opening = seal::open(key, &context, &row.bytes(2)?)?.to_vec();
+            Ok(AccessEvent { leaf: read_leaf(&row.bytes(3)?)?, opening })
         };
         rows.iter().map(read).collect()
     }
