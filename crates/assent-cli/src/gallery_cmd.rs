@@ -122,7 +122,7 @@ fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandErro
     let calibrated = gallery.calibrated().filter(|c| c.pairs > 0).ok_or(CommandError::NothingToCalibrate)?;
     let rows = calibrated_rows(calibrated, models);
     let object = |row: &CalibratedRow| {
-        json!({ "score": round(f64::from(row.here.score), 4), "pairs": row.here.reached, "fmr": row.here.fmr,
+        json!({ "score": round(f64::from(row.here.score), 4), "pairs": round(row.here.reached, 2), "fmr": row.here.fmr,
                 "fmr_low": row.here.low, "fmr_high": row.here.high, "fmr_of_the_models": row.own,
                 "fmr_of_the_harshest_group": row.harshest, "fmr_that_holds": row.now })
     };
@@ -132,10 +132,11 @@ fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandErro
                          "groups_of_the_models": groups.collect::<Vec<_>>(), "scores": scores });
     out.answer(&object, |out| {
         let people = people(calibrated.people);
-        writeln!(out, "{name}: {people} compared with each other, {} pairs of pictures.", calibrated.pairs)?;
+        writeln!(out, "{name}: {people} compared with each other, {} pairs.", calibrated.pairs)?;
         writeln!(out, "cosine\tpairs\trate here (at most)\tmodels' table\tharshest group\twhat holds here")?;
         for CalibratedRow { here, own, harshest, now } in &rows {
-            let (score, reached, fmr, high) = (here.score, here.reached, rate(here.fmr), rate(here.high));
+            let (score, reached) = (here.score, round(here.reached, 1));
+            let (fmr, high) = (rate(here.fmr), rate(here.high));
             let [own, harshest, now] = [own, harshest, now].map(|r| r.map_or_else(|| "-".to_owned(), rate));
             writeln!(out, "{score:.2}\t{reached}\t{fmr} ({high})\t{own}\t{harshest}\t{now}")?;
         }

@@ -7,7 +7,7 @@ use assent_kernels::{Probes, SearchKernel, Step, steps};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::impostors::{Impostors, OfOwner};
+use crate::impostors::{Impostors, OfOwner, PAIR};
 use crate::owners::{MOST_ROWS, OwnerRows};
 use crate::rows::{BLOCK_ROWS, Block, Blocks};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -260,32 +260,30 @@ impl Gallery {
         self.meet(least, threads, BTreeSet::new, add).into_iter().flatten().collect()
     }
 
-    /// How many pairs of rows of different owners reach each of `scores`, which rise. Every row meets every other.
+    /// How many pairs of owners reach each of `scores`, which rise. Every row meets every other.
     pub fn impostors(&self, scores: &[f32], threads: usize) -> Impostors {
         let Some(&least) = scores.first() else { return Impostors::default() };
-        let count = |reached: &mut BTreeMap<Owner, Vec<u64>>, one: Owner, other: Owner, score: f32| {
-            for owner in [one, other] {
-                let reached = reached.entry(owner).or_insert_with(|| vec![0; scores.len()]);
-                reached.iter_mut().zip(scores).filter(|(_, s)| score >= **s).for_each(|(n, _)| *n += 1);
-            }
-        };
         let mut rows: BTreeMap<Owner, u64> = BTreeMap::new();
         for block in 0..self.blocks.count(self.len()) {
             for owner in &read(self.blocks.get(block)).owners {
                 *rows.entry(*owner).or_default() += 1;
             }
         }
+        let count = |reached: &mut BTreeMap<Owner, Vec<u64>>, one: Owner, other: Owner, score: f32| {
+            let part = PAIR / [one, other].iter().filter_map(|owner| rows.get(owner)).product::<u64>();
+            for owner in [one, other] {
+                let reached = reached.entry(owner).or_insert_with(|| vec![0; scores.len()]);
+                reached.iter_mut().zip(scores).filter(|(_, s)| score >= **s).for_each(|(n, _)| *n += part);
+            }
+        };
         let mut reached: BTreeMap<Owner, Vec<u64>> = BTreeMap::new();
         for (owner, more) in self.meet(least, threads, BTreeMap::new, count).into_iter().flatten() {
             let reached = reached.entry(owner).or_insert_with(|| vec![0; scores.len()]);
             reached.iter_mut().zip(more).for_each(|(n, more)| *n += more);
         }
-        let all: u64 = rows.values().sum();
-        let owners = rows.iter().map(|(owner, own)| OfOwner {
-            pairs: own * (all - own),
-            reached: reached.remove(owner).unwrap_or_else(|| vec![0; scores.len()]),
-        });
-        Impostors { scores: scores.to_vec(), owners: owners.collect() }
+        let of = |owner| OfOwner { reached: reached.remove(owner).unwrap_or_else(|| vec![0; scores.len()]) };
+        let owners = rows.keys().map(of).collect();
+        Impostors { scores: scores.to_vec(), owners }
     }
 
     /// Calls `each` once for each pair of rows of different owners whose score is `least` or more, with what `new` made

@@ -6,7 +6,7 @@
 use crate::assign::assign;
 use crate::calibration::{Band, Calibration, DeclaredRates};
 use crate::gallery::{Hit, Owner};
-use crate::impostors::{Impostors, OfOwner};
+use crate::impostors::{Impostors, OfOwner, PAIR};
 
 /// `SplitMix64`.
 struct Random(u64);
@@ -86,7 +86,7 @@ fn i9_the_declared_rates_hold_in_a_simulation() {
 }
 
 /// `SFace`'s table, and that of the group for whom it is harshest, as its card has them.
-fn sface() -> (Calibration, Calibration) {
+pub(crate) fn sface() -> (Calibration, Calibration) {
     let table = Calibration::new(
         &[0.34, 0.36, 0.38, 0.40, 0.42, 0.44, 0.46, 0.48, 0.50, 0.52, 0.54, 0.56, 0.58, 0.60],
         &[
@@ -101,42 +101,85 @@ fn sface() -> (Calibration, Calibration) {
     (table, harshest)
 }
 
-/// What is counted in a gallery of `people` with one template each, whose pairs score by the curve `truth`; each person
-/// is more or less alike to everybody, by a factor that varies by `spread` (standard deviation of its logarithm).
-fn counted(table: &Calibration, truth: &Calibration, people: usize, spread: f64, random: &mut Random) -> Impostors {
-    let scores = table.counted_scores();
-    let mut owners = vec![OfOwner { pairs: people as u64 - 1, reached: vec![0; scores.len()] }; people];
-    let mut normal = || (-2.0 * random.part().ln()).sqrt() * (std::f64::consts::TAU * random.part()).cos();
-    // With this mean of the logarithm, the factor's own mean is 1.
-    let alike: Vec<f64> = (0..people).map(|_| (normal() * spread - spread * spread / 2.0).exp()).collect();
-    for one in 0..people {
-        for other in one + 1..people {
-            let Some(score) = truth.impostor_score(random.part() / (alike[one] * alike[other])) else { continue };
-            for (i, _) in scores.iter().enumerate().filter(|(_, s)| score >= **s) {
-                owners[one].reached[i] += 1;
-                owners[other].reached[i] += 1;
-            }
-        }
-    }
-    Impostors { scores, owners }
+/// People, with pictures of each, whose pairs score by a curve.
+#[derive(Clone, Copy)]
+struct Crowd<'a> {
+    /// How strangers score.
+    truth: &'a Calibration,
+    people: usize,
+    /// Each person is more or less alike to everybody, by a factor that varies so much: the standard deviation of its logarithm.
+    spread: f64,
+    /// Pairs of kin.
+    kin: usize,
+    /// How they score: evenly between these.
+    kin_scores: (f64, f64),
+    /// One person in ten has so many pictures, the others have one.
+    pictures: u64,
 }
 
-/// The mean, over random galleries, of the rates at which strangers who score by `truth` are named, and named or
-/// proposed, as parts of the declared rates; and the part of the galleries that have a `match`.
-fn calibrated(truth: &Calibration, people: usize, spread: f64) -> (f64, f64, f64) {
-    let draws = if people > 300 { 20 } else { 100 };
-    let (table, harshest) = sface();
-    let declared = DeclaredRates::default();
-    let (mut named, mut answered, mut with_match) = (0.0, 0.0, 0.0);
-    for seed in 0..draws {
-        let counts = counted(&table, truth, people, spread, &mut Random(seed * 1_000_003 + people as u64));
-        let own = table.for_people(&harshest, &counts.rates());
-        let (match_fpir, both) = truth.promised(own.thresholds(declared, people), people);
-        with_match += f64::from(u8::from(match_fpir.is_some())) / draws as f64;
-        named += match_fpir.unwrap_or(0.0) / declared.fpir / draws as f64;
-        answered += both / declared.fpir_review / draws as f64;
+impl<'a> Crowd<'a> {
+    fn new(truth: &'a Calibration, people: usize, spread: f64) -> Crowd<'a> {
+        Crowd { truth, people, spread, kin: 0, kin_scores: (0.0, 0.0), pictures: 1 }
     }
-    (named, answered, with_match)
+
+    fn pictures_of(&self, one: usize) -> u64 {
+        if one.is_multiple_of(10) { self.pictures } else { 1 }
+    }
+
+    fn templates(&self) -> usize {
+        (0..self.people).map(|one| self.pictures_of(one) as usize).sum()
+    }
+
+    /// What is counted of them.
+    fn counted(&self, table: &Calibration, random: &mut Random) -> Impostors {
+        let scores = table.counted_scores();
+        let mut owners = vec![OfOwner { reached: vec![0; scores.len()] }; self.people];
+        let mut normal = || (-2.0 * random.part().ln()).sqrt() * (std::f64::consts::TAU * random.part()).cos();
+        // With this mean of the logarithm, the factor's own mean is 1.
+        let factor = |n: f64| (n * self.spread - self.spread * self.spread / 2.0).exp();
+        let alike: Vec<f64> = (0..self.people).map(|_| factor(normal())).collect();
+        let mut count = |one: usize, other: usize, score: f32, part: u64| {
+            for (i, _) in scores.iter().enumerate().filter(|(_, s)| score >= **s) {
+                owners[one].reached[i] += part;
+                owners[other].reached[i] += part;
+            }
+        };
+        for one in 0..self.people {
+            for other in one + 1..self.people {
+                let pairs = self.pictures_of(one) * self.pictures_of(other);
+                for _ in 0..pairs {
+                    let drawn = self.truth.impostor_score(random.part() / (alike[one] * alike[other]));
+                    if let Some(score) = drawn {
+                        count(one, other, score, PAIR / pairs);
+                    }
+                }
+            }
+        }
+        for pair in 0..self.kin {
+            let (least, most) = self.kin_scores;
+            count(pair * 2, pair * 2 + 1, (least + (most - least) * random.part()) as f32, PAIR);
+        }
+        Impostors { scores, owners }
+    }
+
+    /// The mean, over random galleries, of the rates at which strangers are named, and named or proposed, as parts of the
+    /// declared rates; and the part of the galleries that have a `match`.
+    fn calibrated(&self) -> (f64, f64, f64) {
+        let draws = if self.people > 300 { 10 } else { 100 };
+        let (table, harshest) = sface();
+        let declared = DeclaredRates::default();
+        let templates = self.templates();
+        let (mut named, mut answered, mut with_match) = (0.0, 0.0, 0.0);
+        for seed in 0..draws {
+            let counts = self.counted(&table, &mut Random(seed * 1_000_003 + self.people as u64));
+            let own = table.for_people(&harshest, &counts.rates());
+            let (match_fpir, both) = self.truth.promised(own.thresholds(declared, templates), templates);
+            with_match += f64::from(u8::from(match_fpir.is_some())) / draws as f64;
+            named += match_fpir.unwrap_or(0.0) / declared.fpir / draws as f64;
+            answered += both / declared.fpir_review / draws as f64;
+        }
+        (named, answered, with_match)
+    }
 }
 
 #[test]
@@ -154,24 +197,55 @@ fn i9_the_declared_rates_hold_at_100_1600_and_5000_by_the_card_of_the_default_pa
     }
 }
 
+/// Pairs score so many times as often as those of the harshest group.
+fn times_the_harshest(times: f64) -> Calibration {
+    let (_, harshest) = sface();
+    let (scores, fmr): (Vec<f32>, Vec<f64>) = harshest.rows().iter().map(|(s, f)| (*s, (f * times).min(0.5))).unzip();
+    Calibration::new(&scores, &fmr).unwrap()
+}
+
 #[test]
 fn i9_calibration_holds_the_declared_rates_for_the_harshest_people() {
-    let (_, harshest) = sface();
-    let check = |name: &str, truth: &Calibration, people: usize, spread: f64, at_most: f64| {
-        let (named, answered, _) = calibrated(truth, people, spread);
-        assert!(named <= at_most, "{name}, {people} people: named {named} times the declared rate");
-        assert!(answered <= at_most, "{name}, {people} people: proposed {answered} times the declared rate");
+    let check = |name: &str, people: Crowd<'_>, at_most: f64| {
+        let (named, answered, _) = people.calibrated();
+        assert!(named <= at_most, "{name}, {} people: named {named} times the declared rate", people.people);
+        assert!(answered <= at_most, "{name}, {} people: proposed {answered} times the declared rate", people.people);
     };
+    let (harshest, harsher) = (times_the_harshest(1.0), times_the_harshest(3.0));
     for people in [30, 60, 100, 300] {
-        check("the harshest group", &harshest, people, 0.0, 1.5);
-        check("the harshest group, people who differ", &harshest, people, 0.5, 2.0);
+        let alike = Crowd::new(&harshest, people, 0.0);
+        check("the harshest group", alike, 1.5);
+        check("the harshest group, kin", Crowd { kin: people / 50, kin_scores: (0.55, 0.77), ..alike }, 1.5);
+        let differ = Crowd::new(&harshest, people, 0.5);
+        check("the harshest group, people who differ", differ, 2.0);
+        check("the harshest group, some with five pictures", Crowd { pictures: 5, ..differ }, 2.0);
     }
     // Three times as harsh as any group that was measured: seen once there are enough people.
-    let (scores, fmr): (Vec<f32>, Vec<f64>) = harshest.rows().iter().map(|(s, f)| (*s, (f * 3.0).min(0.5))).unzip();
-    let harsher = Calibration::new(&scores, &fmr).unwrap();
-    for people in [100, 300] {
-        check("harsher than any group", &harsher, people, 0.0, 2.0);
+    for people in [100, 300, 1_000] {
+        check("harsher than any group", Crowd::new(&harsher, people, 0.0), 2.0);
     }
+}
+
+#[test]
+fn i9_kin_end_nobody_elses_match_and_the_declared_rates_hold_for_strangers() {
+    let (table, _) = sface();
+    for people in [100, 1_000, 1_600] {
+        for (kin, kin_scores) in
+            [(people / 100, (0.60, 0.77)), (people / 50, (0.60, 0.77)), (people / 50, (0.40, 0.77))]
+        {
+            let (named, answered, with_match) =
+                Crowd { kin, kin_scores, ..Crowd::new(&table, people, 0.3) }.calibrated();
+            let name = format!("{people} people, {kin} pairs of kin from {}", kin_scores.0);
+            assert!(with_match > 0.99, "{name}: {with_match} have a match");
+            assert!(
+                named <= 1.0 && answered <= 1.0,
+                "{name}: named {named}, proposed {answered} times the declared rate"
+            );
+        }
+    }
+    // More than kin would explain: these people are alike.
+    let (_, _, with_match) = Crowd { kin: 50, kin_scores: (0.60, 0.77), ..Crowd::new(&table, 1_000, 0.3) }.calibrated();
+    assert_eq!(with_match, 0.0);
 }
 
 #[test]
@@ -179,13 +253,11 @@ fn i9_a_collection_of_average_people_gets_its_match_back() {
     let (table, harshest) = sface();
     let declared = DeclaredRates::default();
     assert!(harshest.templates_supported(declared) < 1_000);
-    let (_, _, with_match) = calibrated(&table, 1_000, 0.3);
+    let (_, _, with_match) = Crowd::new(&table, 1_000, 0.3).calibrated();
     assert!(with_match > 0.9, "{with_match}");
     // Where nobody is like anybody, 5,000 people are enough to trust the table to its end.
-    let nobody = Impostors {
-        scores: table.counted_scores(),
-        owners: vec![OfOwner { pairs: 4_999, reached: vec![0; table.counted_scores().len()] }; 5_000],
-    };
+    let scores = table.counted_scores();
+    let nobody = Impostors { owners: vec![OfOwner { reached: vec![0; scores.len()] }; 5_000], scores };
     let own = table.for_people(&harshest, &nobody.rates());
     assert!(own.thresholds(declared, 5_000).certain.is_some(), "{:?}", own.rows());
 }

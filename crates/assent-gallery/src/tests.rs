@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
+use crate::calibration::DeclaredRates;
 use crate::gallery::{Gallery, InsertError, Owner, Scope, Search};
+use crate::simulation::sface;
 use crate::vector::VectorError;
 
 /// A vector of length 1 that depends on `seed` alone (xorshift; no two seeds are alike).
@@ -120,27 +122,71 @@ fn twins_are_known_and_nobody_else_is() {
 }
 
 #[test]
-fn impostors_are_counted_by_pairs_of_templates() {
+fn impostors_are_counted_by_pairs_of_people_whatever_the_number_of_their_pictures() {
+    // The first ten of sixty people have three templates each; so many dimensions that chance makes some alike.
+    let vectors: Vec<(u32, Vec<f32>)> = (0..80).map(|i| (i % 70 % 60, vector(u64::from(i) + 1, 16))).collect();
+    let pictures = |owner: u32| if owner < 10 { 3 } else { 1 };
+    assert!((0..60).all(|o| vectors.iter().filter(|(owner, _)| *owner == o).count() == pictures(o)));
     for (block_rows, threads) in [(16, 1), (16, 3), (1024, 2)] {
         let g = Gallery::with_blocks(16, block_rows);
-        // Owner i has templates i and i + 60; so many that chance makes some alike.
-        let vectors: Vec<(u32, Vec<f32>)> = (0..120).map(|i| (i % 60, vector(u64::from(i) + 1, 16))).collect();
         for (owner, v) in &vectors {
             g.insert(Owner(*owner), Scope(0), v).unwrap();
         }
         let scores = [0.5, 0.6, 0.7];
         let counts = g.impostors(&scores, threads);
-        assert_eq!((counts.owners(), counts.pairs()), (60, 60 * 59 / 2 * 4));
+        assert_eq!(counts, g.impostors(&scores, 1));
+        assert_eq!((counts.owners(), counts.pairs()), (60, 60 * 59 / 2));
         for (rate, least) in counts.rates().iter().zip(scores) {
-            let mut expected = 0;
+            let mut expected = 0.0;
             for (i, (one, v)) in vectors.iter().enumerate() {
-                let others = vectors[i + 1..].iter().filter(|(other, _)| other != one);
-                expected += others.filter(|(_, w)| v.iter().zip(w).map(|(a, b)| a * b).sum::<f32>() >= least).count();
+                let alike = |w: &[f32]| v.iter().zip(w).map(|(a, b)| a * b).sum::<f32>() >= least;
+                let others = vectors[i + 1..].iter().filter(|(other, w)| other != one && alike(w));
+                expected += others.map(|(other, _)| 1.0 / (pictures(*one) * pictures(*other)) as f64).sum::<f64>();
             }
-            let off = rate.reached.abs_diff(expected as u64);
-            assert!(off <= 2 && expected > 5, "{least}: {} instead of {expected}", rate.reached);
+            let off = (rate.reached - expected).abs();
+            assert!(off <= 2.0 && expected > 2.0, "{least}: {} instead of {expected}", rate.reached);
         }
     }
+}
+
+#[test]
+fn i9_people_enrolled_twice_are_proposed_and_end_nobody_elses_match() {
+    const PEOPLE: u32 = 1_000;
+    let (table, harshest) = sface();
+    let g = gallery(PEOPLE, 128);
+    // Twelve are enrolled once more under another name, one of them with three pictures.
+    let again = |of: u32, picture: u64| -> Vec<f32> {
+        let (v, w) = (vector(u64::from(of) + 1, 128), vector(100_000 + u64::from(of) * 10 + picture, 128));
+        let mixed: Vec<f32> = v.iter().zip(w).map(|(v, w)| 0.65 * v + 0.76 * w).collect();
+        let length = mixed.iter().map(|x| x * x).sum::<f32>().sqrt();
+        mixed.iter().map(|x| x / length).collect()
+    };
+    for of in 0..12 {
+        for picture in 0..if of == 0 { 3 } else { 1 } {
+            g.insert(Owner(PEOPLE + of), Scope(0), &again(of, picture)).unwrap();
+        }
+    }
+    let own = table.for_people(&harshest, &g.impostors(&table.counted_scores(), 2).rates());
+    let certain = own.thresholds(DeclaredRates::default(), g.len()).certain;
+    let pairs: Vec<(Owner, Owner)> = g.look_alikes(certain.expect("a match"), 2).into_iter().collect();
+    assert_eq!(pairs, (0..12).map(|of| (Owner(of), Owner(PEOPLE + of))).collect::<Vec<_>>());
+}
+
+#[test]
+fn i9_a_few_people_with_many_pictures_do_not_tell_how_alike_everybody_is() {
+    let (table, harshest) = sface();
+    let own = |pictures: u32| {
+        let g = Gallery::new(128);
+        for i in 0..40 {
+            for picture in 0..if i < 4 { pictures } else { 1 } {
+                g.insert(Owner(i), Scope(0), &vector(u64::from(i * 1_000 + picture + 1), 128)).unwrap();
+            }
+        }
+        table.for_people(&harshest, &g.impostors(&table.counted_scores(), 2).rates())
+    };
+    // Forty people are too few, also where four of them make seven thousand pairs of pictures.
+    assert_eq!(own(1), harshest);
+    assert_eq!(own(30), harshest);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::packs::ModelPack;
 pub struct Calibrated {
     /// People who were compared.
     pub people: usize,
-    /// Pairs of templates of different people.
+    /// Pairs of people.
     pub pairs: u64,
     /// Whether they are enough to tell how alike they are.
     pub enough: bool,
