@@ -140,10 +140,10 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
         CollectionCommand::Show { name } => {
             let c = vault::collection(&ledger, name)?;
             let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
-            let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
+            let missing = ledger.run_tx("look for locks", now(), |tx| tx.missing_prerequisites(c.id))?.into_inner();
             let mut object = describe(&c);
-            let locks: Vec<String> = locks.iter().map(|lock| lock_says(lock, name)).collect();
-            object["locks"] = json!(locks);
+            let missing: Vec<String> = missing.iter().map(|lock| describe_prerequisite(lock, name)).collect();
+            object["locks"] = json!(missing);
             for (key, value) in [
                 ("photos", n.photos),
                 ("no_face", n.no_face),
@@ -164,7 +164,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 for line in basis_says(&c.basis) {
                     writeln!(out, "{line}")?;
                 }
-                for lock in &locks {
+                for lock in &missing {
                     writeln!(out, "faces are not compared: {lock}")?;
                 }
                 let missing = if n.missing > 0 { format!(", {} missing", n.missing) } else { String::new() };
@@ -211,10 +211,10 @@ fn add(
         if keep_crops {
             tx.keep_crops(id)?;
         }
-        Ok((id, tx.locks(id)?))
+        Ok((id, tx.missing_prerequisites(id)?))
     });
-    let (id, locks) = added?.into_inner();
-    let asked = locks.iter().any(|lock| matches!(lock, TxError::Rule(_)));
+    let (id, missing) = added?.into_inner();
+    let asked = missing.iter().any(|lock| matches!(lock, TxError::Rule(_)));
     let object = json!({
         "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
         "not_listed": listing_text::problems(&listing.problems), "left_out": listing_text::left_out(&listing.left_out),
@@ -306,14 +306,14 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
         alternative: args.alternative.clone().or(then.alternative),
         notice_public: given(&args.notice_public)?.or(then.notice_public),
     };
-    let locks = ledger.run_tx("state the basis", now(), |tx| {
+    let missing = ledger.run_tx("state the basis", now(), |tx| {
         tx.set_basis(collection.id, &basis)?;
-        tx.locks(collection.id)
+        tx.missing_prerequisites(collection.id)
     })?;
-    let locks = locks.into_inner();
-    let requirements = requirements(&locks);
-    let (chosen, open): (Vec<&TxError>, Vec<&TxError>) = locks.iter().partition(|lock| is_chosen(lock));
-    let says = |locks: &[&TxError]| locks.iter().map(|lock| lock_says(lock, name)).collect::<Vec<_>>();
+    let missing = missing.into_inner();
+    let requirements = requirements(&missing);
+    let (chosen, open): (Vec<&TxError>, Vec<&TxError>) = missing.iter().partition(|lock| is_chosen(lock));
+    let says = |missing: &[&TxError]| missing.iter().map(|lock| describe_prerequisite(lock, name)).collect::<Vec<_>>();
     let (chosen, open) = (says(&chosen), says(&open));
     let all: Vec<&String> = open.iter().chain(&chosen).collect();
     Ok(out.answer(&json!({ "collection": name, "locks": all, "requirements": requirements }), |out| {
@@ -343,19 +343,19 @@ fn basis_says(basis: &Basis) -> Vec<String> {
 }
 
 /// What keeps faces of a collection from being compared, and the command that gives what is missing.
-pub(crate) fn lock_says(lock: &TxError, collection: &str) -> String {
+pub(crate) fn describe_prerequisite(lock: &TxError, collection: &str) -> String {
     let name = quoted(collection);
-    let (piece, says) = match lock {
-        TxError::Rule(RuleError::Missing { piece, pack, .. }) => {
-            (*piece, format!("{} is missing ({pack} asks for it)", piece.title()))
+    let (document, says) = match lock {
+        TxError::Rule(RuleError::Missing { document, pack, .. }) => {
+            (*document, format!("{} is missing ({pack} asks for it)", document.title()))
         }
-        TxError::Rule(RuleError::ReviewOverdue { piece, since, .. }) => {
-            (*piece, format!("the review of {} is overdue since {since}", piece.title()))
+        TxError::Rule(RuleError::ReviewOverdue { document, since, .. }) => {
+            (*document, format!("the review of {} is overdue since {since}", document.title()))
         }
         TxError::OnRequest { .. } => return on_request(collection),
         other => return other.to_string(),
     };
-    let command = match piece {
+    let command = match document {
         RequiredDocument::Dpia => {
             format!("assent collection basis {name} --dpia REF --dpia-date DATE --dpia-review DATE")
         }
@@ -382,6 +382,6 @@ pub(crate) fn on_request(collection: &str) -> String {
 }
 
 /// The requirements that ask for what is missing, for programs.
-fn requirements(locks: &[TxError]) -> Vec<Option<&'static str>> {
-    locks.iter().map(TxError::requirement).collect()
+fn requirements(missing: &[TxError]) -> Vec<Option<&'static str>> {
+    missing.iter().map(TxError::requirement).collect()
 }

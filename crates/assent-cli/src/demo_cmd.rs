@@ -8,7 +8,7 @@ use std::time::Instant;
 use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, Enrolment};
 use assent::export::{Audience, Mark, check_page};
-use assent::find::{FoundPhoto, Use, find};
+use assent::find::{Disclosure, FoundPhoto, find};
 use assent::ledger::{
     Age, Basis, BystanderBasis, Certificate, CollectionId, Database, Dpia, Evidence, Ledger, NewCollection, NewSubject,
     Purpose, Settings, Signer, SubjectId, Timestamp, VaultKind, VaultPlace,
@@ -155,7 +155,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     bar.finish_and_clear();
     story.tell(&lines(&summary, "missions", Expected::of(&summary)).join(" "))?;
 
-    let found = find(&ledger, person, Some(collection), Use::Export, vault::now())?.photos;
+    let found = find(&ledger, person, Some(collection), Disclosure::Export, vault::now())?.photos;
     if found.is_empty() {
         return Err(CommandError::Demo { what: "the enrolled person was not found" });
     }
@@ -172,7 +172,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         let proof = tx.active_grant_for(person, collection, &Purpose::find_my_photos())?;
         proof.map_or(Ok(()), |proof| tx.withdraw(proof))
     })?;
-    if !find(&ledger, person, None, Use::Search, vault::now())?.photos.is_empty() {
+    if !find(&ledger, person, None, Disclosure::Search, vault::now())?.photos.is_empty() {
         return Err(CommandError::Demo { what: "a person who withdrew was found" });
     }
     story.tell(&format!("{NAME} withdrew: the same question now finds nothing."))?;

@@ -5,7 +5,7 @@ use assent::models::Models;
 use serde_json::json;
 
 use crate::audit_cmd::entries;
-use crate::collection_cmd::{is_chosen, lock_says};
+use crate::collection_cmd::{describe_prerequisite, is_chosen};
 use crate::doctor_keys;
 use crate::error::CommandError;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
@@ -50,10 +50,10 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
             }
             for c in &collections {
                 let folder = assent::source::Folder::open(&c.directory);
-                let locks = ledger.run_tx("look for locks", now(), |tx| tx.locks(c.id))?.into_inner();
+                let missing = ledger.run_tx("look for locks", now(), |tx| tx.missing_prerequisites(c.id))?.into_inner();
                 let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
                 let unopened = match model {
-                    Some(model) if locks.is_empty() && !c.frozen => {
+                    Some(model) if missing.is_empty() && !c.frozen => {
                         let find = Purpose::find_my_photos();
                         let opened = ledger.run_tx("open templates", now(), |tx| {
                             let what = tx.searchable(c.id, &find, model)?;
@@ -71,7 +71,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                     }
                     _ => 0,
                 };
-                findings.extend(locks.iter().map(|lock| basis(lock, c)));
+                findings.extend(missing.iter().map(|lock| basis(lock, c)));
                 let over = over(&ledger, c, n.templates == 0)?;
                 let (good, says) = match folder {
                     Err(e) => (false, format!("{}: {}", c.name, chain(&e))),
@@ -119,7 +119,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
 
 /// What keeps faces of a collection from being compared; good where that was chosen.
 fn basis(lock: &TxError, c: &Collection) -> Finding {
-    let says = lock_says(lock, &c.name);
+    let says = describe_prerequisite(lock, &c.name);
     let named = matches!(lock, TxError::OnRequest { .. });
     let says = if named { says } else { format!("{}: {says}", c.name) };
     Finding { what: "basis", good: is_chosen(lock), says }

@@ -54,7 +54,7 @@ pub(crate) fn write(vault: &Path, ledger: &Ledger) -> Result<PathBuf, CommandErr
     let dpia = Dpia {
         s: settings,
         rules: rules.labels(),
-        pieces: rules.pieces().map(|(piece, _)| piece.title()).collect(),
+        pieces: rules.required_documents().map(|(document, _)| document.title()).collect(),
         today: date(now()),
     };
     let household = ledger.kind() == VaultKind::Household;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark};
-use assent::find::{Found, FoundPhoto, Use, find_each, portraits, proposals_each};
+use assent::find::{Disclosure, Found, FoundPhoto, find_each, portraits, proposals_each};
 use assent::ledger::{CollectionId, FaceId, GivenNames, Ledger, Subject, SubjectId, Verdict, file_name_of};
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ pub(crate) fn find_all(
     let open = |one: &Receiver| CopyFolder::open(&one.path, Mark::new(one.subject.id, Audience::Subject), &collections);
     let folders = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<SubjectId> = all.iter().map(|one| one.subject.id).collect();
-    let found = find_each(ledger, &ids, collection, Use::Export, now())?;
+    let found = find_each(ledger, &ids, collection, Disclosure::Export, now())?;
     let bar = progress::bar(all.len() as u64, "people");
     let (mut outcomes, mut failed) = (Vec::with_capacity(all.len()), Failed::new());
     for ((who, found), open) in all.into_iter().zip(found).zip(folders) {
@@ -211,10 +211,10 @@ pub(crate) fn review_all(
     // The page is everybody's: the vault stands for the person.
     let mark = Mark::new(SubjectId::from_bytes(*ledger.id().as_bytes()), Audience::Reviewers);
     sheet.map_or(Ok(()), |file| check_sheet(file, mark, &vault::collections(ledger)?))?;
-    let use_ = if sheet.is_some() { Use::Export } else { Use::Search };
+    let disclosure = if sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
     let people = of_group(everybody(ledger)?, group, |subject| subject)?;
     let ids: Vec<SubjectId> = people.iter().map(|subject| subject.id).collect();
-    let proposed = proposals_each(ledger, &ids, use_, now())?;
+    let proposed = proposals_each(ledger, &ids, disclosure, now())?;
     let mut all: Vec<Open> =
         people.into_iter().zip(proposed).map(|(subject, photos)| Open { subject, photos }).collect();
     // All numbers are looked up before the first decision is recorded.

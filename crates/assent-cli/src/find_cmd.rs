@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
-use assent::find::{Found, FoundPhoto, PictureError, Use, find, picture, portraits, proposals};
+use assent::find::{Disclosure, Found, FoundPhoto, PictureError, find, picture, portraits, proposals};
 use assent::ledger::{Collection, FaceId, Ledger, Purpose, Subject, TxError, VaultKind, Verdict};
 use clap::Args;
 use serde_json::{Value, json};
@@ -91,8 +91,8 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let mark = Mark::new(subject.id, Audience::Subject);
     let folder = args.copy_to.as_deref().map(|path| CopyFolder::open(path, mark, &collections)).transpose()?;
     args.sheet.as_deref().map_or(Ok(()), |file| check_sheet(file, mark, &collections))?;
-    let use_ = if folder.is_some() || args.sheet.is_some() { Use::Export } else { Use::Search };
-    let found = find(&ledger, subject.id, collection, use_, now())?;
+    let disclosure = if folder.is_some() || args.sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
+    let found = find(&ledger, subject.id, collection, disclosure, now())?;
     let mut made = Made::default();
     if let Some(folder) = folder.filter(|_| !found.photos.is_empty()) {
         let copied = copies(folder, &found.photos, args.cover)?;
@@ -237,11 +237,11 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
             decide(&ledger, &subject, FaceId(*number), verdict)?;
         }
     }
-    let use_ = if args.sheet.is_some() { Use::Export } else { Use::Search };
-    let open = proposals(&ledger, subject.id, use_, now())?;
+    let disclosure = if args.sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
+    let open = proposals(&ledger, subject.id, disclosure, now())?;
     let (mut failed, mut page) = (Failed::new(), false);
     if let Some(file) = args.sheet.as_ref().filter(|_| !open.is_empty()) {
-        let known = find(&ledger, subject.id, None, Use::Search, now())?.photos;
+        let known = find(&ledger, subject.id, None, Disclosure::Search, now())?.photos;
         let by = sheet::made_by(&ledger);
         let person = review_page::Person {
             name: &subject.name,

@@ -79,7 +79,7 @@ fn says(why: &WhyNothing, collection: &str, subject: &str) -> String {
             "they asked, and nothing was found for them (answered on {}). To search once more: assent request open search --subject {who} --collection {name}",
             date(*on)
         ),
-        WhyNothing::Locked { missing } => format!(
+        WhyNothing::MissingDocuments { missing } => format!(
             "faces may not be compared yet, because {} of the papers that the law asks for is missing or overdue: assent doctor",
             count(missing.len(), "part")
         ),

@@ -83,8 +83,9 @@ fn register(ledger: &Ledger) -> Result<Value, CommandError> {
     let people: BTreeMap<String, usize> = people.into_iter().map(|(code, n)| (code.to_string(), n)).collect();
     let mut processing = Vec::new();
     for c in &collections {
-        let (grants, locks) =
-            ledger.run_tx("read a collection", now(), |tx| Ok((tx.grants_in(c.id)?, tx.locks(c.id)?)))?.into_inner();
+        let (grants, missing) = ledger
+            .run_tx("read a collection", now(), |tx| Ok((tx.grants_in(c.id)?, tx.missing_prerequisites(c.id)?)))?
+            .into_inner();
         let mut purposes: BTreeMap<String, usize> = BTreeMap::new();
         for g in &grants {
             *purposes.entry(g.purpose.to_string()).or_insert(0) += 1;
@@ -99,7 +100,7 @@ fn register(ledger: &Ledger) -> Result<Value, CommandError> {
             "transfers": "none", "erased_by": last.map(date), "purpose_ends": basis.purpose_ends.map(date),
             "dpia": basis.dpia.as_ref().map(|d| json!({ "reference": d.reference, "date": date(d.made), "review": date(d.review) })),
             "necessity": basis.necessity, "alternative": basis.alternative, "notice_public": basis.notice_public.map(date),
-            "open": locks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "open": missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }));
     }
     let laws: Vec<Value> = rulepacks::described()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use assent_kernels::{Buffer, Protected};
-use assent_kernels::{Probes, SearchKernel, Step, steps};
+use assent_kernels::{Panel, Probes, SearchKernel, panels};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -128,7 +128,7 @@ impl Gallery {
     pub fn bytes_needed(rows: usize, dimensions: usize) -> u64 {
         // Of each row: its numbers, its owner, its scope and its place in the owner's list. Of each block: its lock, the
         // addresses of three arrays, and the page that the allocator adds. The last block is taken whole.
-        let row = (steps(dimensions) * size_of::<Step>() / assent_kernels::GROUP_ROWS) as u64 + 4 + 2 + 4;
+        let row = (panels(dimensions) * size_of::<Panel>() / assent_kernels::GROUP_ROWS) as u64 + 4 + 2 + 4;
         let blocks = rows.div_ceil(BLOCK_ROWS).max(1) as u64;
         blocks.saturating_mul(BLOCK_ROWS as u64 * row + 128 + 4096)
     }
@@ -174,7 +174,7 @@ impl Gallery {
     /// wait for each other less. What became of each, in their order.
     pub fn insert_all(&self, rows: &[(Owner, Scope, &[f32])]) -> Vec<Result<(), InsertError>> {
         let mut numbers = Buffer::<i8>::default();
-        let places = numbers.room(rows.len() * self.scale.dimensions).chunks_exact_mut(self.scale.dimensions);
+        let places = numbers.resized(rows.len() * self.scale.dimensions).chunks_exact_mut(self.scale.dimensions);
         let made: Vec<_> = rows.iter().zip(places).map(|((.., vector), to)| self.scale.write_row(vector, to)).collect();
         let mut owners = lock(&self.owners);
         let each = rows.iter().zip(made);

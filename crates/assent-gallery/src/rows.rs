@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use assent_kernels::{GROUP_ROWS, Protected, Step, protect, steps, write_row};
+use assent_kernels::{GROUP_ROWS, Panel, Protected, panels, protect, write_row};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::gallery::{Owner, Scope};
@@ -17,7 +17,7 @@ pub(crate) const BLOCK_ROWS: usize = 256 * GROUP_ROWS;
 /// Rows, whose they are, and what they are for.
 #[derive(Default)]
 pub(crate) struct Block {
-    pub(crate) steps: Vec<Step>,
+    pub(crate) panels: Vec<Panel>,
     /// Steps of a group.
     group: usize,
     pub(crate) owners: Vec<Owner>,
@@ -32,19 +32,19 @@ struct Taken {
 }
 
 impl Block {
-    fn group_mut(&mut self, lane: usize) -> &mut [Step] {
-        &mut self.steps[lane / GROUP_ROWS * self.group..][..self.group]
+    fn group_mut(&mut self, lane: usize) -> &mut [Panel] {
+        &mut self.panels[lane / GROUP_ROWS * self.group..][..self.group]
     }
 
     /// The groups that hold rows.
-    pub(crate) fn groups(&self) -> &[Step] {
-        &self.steps[..self.owners.len().div_ceil(GROUP_ROWS) * self.group]
+    pub(crate) fn groups(&self) -> &[Panel] {
+        &self.panels[..self.owners.len().div_ceil(GROUP_ROWS) * self.group]
     }
 
-    /// A copy of a row, filled up to whole steps.
+    /// A copy of a row, filled up to whole panels.
     pub(crate) fn row(&self, lane: usize) -> Zeroizing<Vec<i8>> {
-        let group = &self.steps[lane / GROUP_ROWS * self.group..][..self.group];
-        Zeroizing::new(group.iter().flat_map(|step| step.0[lane % GROUP_ROWS]).collect())
+        let group = &self.panels[lane / GROUP_ROWS * self.group..][..self.group];
+        Zeroizing::new(group.iter().flat_map(|panel| panel.0[lane % GROUP_ROWS]).collect())
     }
 
     /// Takes the last row out.
@@ -66,14 +66,14 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        self.steps.zeroize();
+        self.panels.zeroize();
     }
 }
 
 /// All blocks: the n-th array holds 2^n of them, so that more can be added and none ever moves, and no copy of a row
 /// stays behind in memory that was given back.
 pub(crate) struct Blocks {
-    steps: usize,
+    panels: usize,
     block_rows: usize,
     arrays: [OnceLock<Box<[RwLock<Block>]>>; 32],
     unlocked: AtomicUsize,
@@ -83,7 +83,7 @@ pub(crate) struct Blocks {
 impl Blocks {
     pub(crate) fn new(dimensions: usize, block_rows: usize) -> Blocks {
         Blocks {
-            steps: steps(dimensions),
+            panels: panels(dimensions),
             block_rows,
             arrays: [const { OnceLock::new() }; 32],
             unlocked: AtomicUsize::new(0),
@@ -110,12 +110,12 @@ impl Blocks {
     pub(crate) fn write(&self, row: usize, owner: Owner, scope: Scope, numbers: &[i8]) {
         let (block, lane) = self.at(row);
         let block = &mut *write(block);
-        if block.steps.is_empty() {
-            block.steps = vec![Step::ZERO; self.block_rows / GROUP_ROWS * self.steps];
-            block.group = self.steps;
+        if block.panels.is_empty() {
+            block.panels = vec![Panel::ZERO; self.block_rows / GROUP_ROWS * self.panels];
+            block.group = self.panels;
             block.owners.reserve_exact(self.block_rows);
             block.scopes.reserve_exact(self.block_rows);
-            let protected = protect(&block.steps);
+            let protected = protect(&block.panels);
             self.unlocked.fetch_add(usize::from(!protected.locked), Ordering::Relaxed);
             self.dumpable.fetch_add(usize::from(!protected.kept_out_of_dumps), Ordering::Relaxed);
         }

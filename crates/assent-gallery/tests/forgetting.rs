@@ -46,7 +46,7 @@ impl Pattern {
     }
 
     /// The row as a group holds it.
-    fn steps(vector: &[f32]) -> Pattern {
+    fn panels(vector: &[f32]) -> Pattern {
         Pattern { pieces: Self::numbers(vector).chunks(4).map(<[u8]>::to_vec).collect(), stride: 64 }
     }
 
@@ -101,7 +101,7 @@ fn i1_a_removed_row_is_gone_from_search_and_from_memory() {
         let patterns = {
             let vector = vector(owner);
             gallery.search(&[&vector], &Search { threads: 2, ..Search::least(0.3) }).unwrap();
-            [Pattern::steps(&vector), Pattern::row(&vector), Pattern::floats(&vector)]
+            [Pattern::panels(&vector), Pattern::row(&vector), Pattern::floats(&vector)]
         };
         assert_eq!(count(&patterns)[0], 1, "the looking glass finds what is there");
         assert_eq!(gallery.remove(Owner(owner)), 1);

@@ -24,7 +24,7 @@ pub struct Buffer<T> {
 
 impl<T: Copy + Default> Buffer<T> {
     /// Makes it `length` numbers long. What stood there stays, and what was never there is 0; memory is only ever added.
-    pub fn room(&mut self, length: usize) -> &mut [T] {
+    pub fn resized(&mut self, length: usize) -> &mut [T] {
         let line = LINE_BYTES / size_of::<T>();
         let held = self.numbers.len() - self.start;
         if held < length {
@@ -50,7 +50,7 @@ impl<T: Copy + Default> Buffer<T> {
 impl<T: Copy + Default> From<&[T]> for Buffer<T> {
     fn from(numbers: &[T]) -> Buffer<T> {
         let mut buffer = Buffer::default();
-        buffer.room(numbers.len()).copy_from_slice(numbers);
+        buffer.resized(numbers.len()).copy_from_slice(numbers);
         buffer
     }
 }
@@ -88,7 +88,7 @@ mod tests {
         fn what_was_written_stays(lengths in prop::collection::vec(0usize..5000, 1..12)) {
             let (mut buffer, mut written) = (Buffer::<u16>::default(), Vec::new());
             for length in lengths {
-                let room = buffer.room(length);
+                let room = buffer.resized(length);
                 prop_assert_eq!(room.len(), length);
                 prop_assert!(length == 0 || (room.as_ptr() as usize).is_multiple_of(LINE_BYTES));
                 let known = written.len().min(length);
@@ -102,7 +102,7 @@ mod tests {
             }
             buffer.wipe();
             let whole = written.len();
-            prop_assert!(buffer.room(whole).iter().all(|n| *n == 0));
+            prop_assert!(buffer.resized(whole).iter().all(|n| *n == 0));
         }
     }
 

@@ -17,7 +17,7 @@ pub use buffer::Buffer;
 pub use layers::{Activation, Dense, Depthwise, add_pixels, largest, normalise, pool, quantise, scale_pixels};
 pub use protect::{Protected, protect};
 pub use samples::{PLACE_BITS, Pixels, SAMPLE_ONE, SampleRow};
-pub use search::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, SearchKernel, Step, dot, steps, write_row};
+pub use search::{GROUP_ROWS, PANEL_DIMENSIONS, Panel, Probes, RowHit, SearchKernel, dot, panels, write_row};
 pub use shrink::{Taps, shrink};
 
 /// The best kernels of this processor for layers and pictures.

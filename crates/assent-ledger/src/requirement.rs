@@ -10,7 +10,7 @@ impl RuleError {
             Self::AgeUnknown | Self::TooYoung { .. } | Self::ParentMissing { .. } => "R9",
             Self::TooLong { .. } => "R7",
             Self::NoRepresentative { .. } => "R19",
-            Self::Missing { piece, .. } | Self::ReviewOverdue { piece, .. } => piece.requirement(),
+            Self::Missing { document, .. } | Self::ReviewOverdue { document, .. } => document.requirement(),
         }
     }
 }

@@ -67,7 +67,7 @@ pub enum RequiredDocument {
 }
 
 impl RequiredDocument {
-    /// Every piece.
+    /// Every kind of document, in the order in which they are asked for.
     pub const ALL: [Self; 5] =
         [Self::Dpia, Self::Necessity, Self::Alternative, Self::PublicNotice, Self::RetentionPolicy];
 
@@ -135,7 +135,7 @@ pub struct RulePack {
     /// Whether the time stands still while the person is asked something.
     pub pauses: bool,
     /// What must be there before faces are compared.
-    pub pieces: BTreeSet<RequiredDocument>,
+    pub required_documents: BTreeSet<RequiredDocument>,
     /// Whether a controller elsewhere needs a representative here.
     pub representative: bool,
 }
@@ -308,9 +308,9 @@ impl<'a> Rules<'a> {
     }
 
     /// What must be there before faces are compared, each with a pack that asks for it.
-    pub fn pieces(&self) -> impl Iterator<Item = (RequiredDocument, &'a RulePack)> + '_ {
-        let first = |piece: RequiredDocument| {
-            self.packs.iter().find(|pack| pack.pieces.contains(&piece)).map(|pack| (piece, *pack))
+    pub fn required_documents(&self) -> impl Iterator<Item = (RequiredDocument, &'a RulePack)> + '_ {
+        let first = |document: RequiredDocument| {
+            self.packs.iter().find(|pack| pack.required_documents.contains(&document)).map(|pack| (document, *pack))
         };
         RequiredDocument::ALL.into_iter().filter_map(first)
     }
@@ -365,27 +365,27 @@ pub enum RuleError {
         /// The rule pack.
         pack: String,
     },
-    /// A piece is missing: faces of the collection are not compared.
+    /// A required document is missing: faces of the collection are not compared.
     #[error(
         "{} is missing for this collection ({pack} asks for it); `assent doctor` says how to give it",
-        piece.title()
+        document.title()
     )]
     Missing {
         /// Which.
-        piece: RequiredDocument,
+        document: RequiredDocument,
         /// Where.
         collection: CollectionId,
         /// Who asks for it.
         pack: String,
     },
-    /// The review of a piece is overdue.
+    /// The review of a required document is overdue.
     #[error(
         "the review of {} is overdue since {since} for this collection; review it, then: assent collection basis NAME --dpia REF --dpia-date DATE --dpia-review DATE",
-        piece.title()
+        document.title()
     )]
     ReviewOverdue {
         /// Which.
-        piece: RequiredDocument,
+        document: RequiredDocument,
         /// Where.
         collection: CollectionId,
         /// Since which day.
@@ -437,7 +437,11 @@ mod tests {
             extension: (name == "EU").then_some(Span::Months(2)),
             complaint: None,
             pauses: name == "UK",
-            pieces: BTreeSet::from([if name == "UK" { RequiredDocument::Dpia } else { RequiredDocument::Necessity }]),
+            required_documents: BTreeSet::from([if name == "UK" {
+                RequiredDocument::Dpia
+            } else {
+                RequiredDocument::Necessity
+            }]),
             representative: name == "UK",
         }
     }
@@ -447,7 +451,7 @@ mod tests {
         let packs = vec![pack("EU", &["EU", "FR"], 16, 24), pack("UK", &["UK"], 13, 36), pack("generic", &[], 18, 12)];
         let book = Rulebook::new(packs.clone()).unwrap();
         let code = |text: &str| text.parse::<Jurisdiction>().unwrap();
-        let check = |name: &str, codes: &[&str], labels: &str, years: u8, months: u16, pieces: usize| {
+        let check = |name: &str, codes: &[&str], labels: &str, years: u8, months: u16, required_documents: usize| {
             let codes: Vec<Jurisdiction> = codes.iter().map(|c| code(c)).collect();
             let rules = book.rules(&codes.iter().collect::<Vec<_>>());
             assert_eq!(rules.labels(), labels, "{name}");
@@ -457,7 +461,7 @@ mod tests {
                 Span::Months(months).after(at("2027-01-01T00:00:00Z")),
                 "{name}"
             );
-            assert_eq!(rules.pieces().count(), pieces, "{name}");
+            assert_eq!(rules.required_documents().count(), required_documents, "{name}");
         };
         check("one", &["FR"], "EU 1", 16, 24, 1);
         check("two", &["UK", "EU"], "EU 1, UK 1", 16, 24, 2);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use assent::DeclaredRates;
 use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
-use assent::find::{FoundPhoto, Use, find};
+use assent::find::{Disclosure, FoundPhoto, find};
 use assent::ledger::{
     BystanderBasis, CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger, NewCollection,
     NewSubject, Purpose, RequestId, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx,
@@ -53,7 +53,7 @@ pub fn lenient() -> Rulebook {
         extension: None,
         complaint: None,
         pauses: true,
-        pieces: BTreeSet::new(),
+        required_documents: BTreeSet::new(),
         representative: false,
     };
     Rulebook::new(vec![pack]).unwrap()
@@ -284,7 +284,7 @@ impl World {
 
     /// Looks for somebody everywhere.
     pub fn find(&self, subject: SubjectId) -> Vec<FoundPhoto> {
-        find(&self.ledger, subject, None, Use::Search, T0).unwrap().photos
+        find(&self.ledger, subject, None, Disclosure::Search, T0).unwrap().photos
     }
 
     /// What may be searched.

@@ -6,7 +6,7 @@ use assent_kernels::Buffer;
 /// is a pixel of `channels` at both ends of each. All else is written before it is read.
 pub(crate) fn clear_border(ring: &mut [Buffer<f32>; 3], length: usize, channels: usize) {
     for line in ring.iter_mut() {
-        let line = line.room(length);
+        let line = line.resized(length);
         line[..channels].fill(0.0);
         line[length - channels..].fill(0.0);
     }

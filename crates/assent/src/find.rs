@@ -70,7 +70,7 @@ impl FoundPhoto {
 
 /// What is done with the answer; the log records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum Disclosure {
     /// It is shown to the operator.
     Search,
     /// Pictures leave the vault: copies or a sheet.
@@ -118,10 +118,10 @@ pub fn find(
     ledger: &Ledger,
     subject: SubjectId,
     collection: Option<CollectionId>,
-    use_: Use,
+    disclosure: Disclosure,
     now: Timestamp,
 ) -> Result<Found, TxError> {
-    let [found] = ask(ledger, Question::find(collection, use_), now, |asked| Ok([asked.about(subject)?]))?;
+    let [found] = ask(ledger, Question::find(collection, disclosure), now, |asked| Ok([asked.about(subject)?]))?;
     Ok(found)
 }
 
@@ -135,10 +135,10 @@ pub fn find_each(
     ledger: &Ledger,
     subjects: &[SubjectId],
     collection: Option<CollectionId>,
-    use_: Use,
+    disclosure: Disclosure,
     now: Timestamp,
 ) -> Result<Vec<Found>, TxError> {
-    ask(ledger, Question::find(collection, use_), now, |asked| subjects.iter().map(|s| asked.about(*s)).collect())
+    ask(ledger, Question::find(collection, disclosure), now, |asked| subjects.iter().map(|s| asked.about(*s)).collect())
 }
 
 /// Lists what the engine proposes for a subject and nobody has decided, in all collections: for those who decide, and for
@@ -147,8 +147,13 @@ pub fn find_each(
 /// # Errors
 ///
 /// As [`find`].
-pub fn proposals(ledger: &Ledger, subject: SubjectId, use_: Use, now: Timestamp) -> Result<Vec<FoundPhoto>, TxError> {
-    let [found] = ask(ledger, Question::proposals(use_), now, |asked| Ok([asked.about(subject)?]))?;
+pub fn proposals(
+    ledger: &Ledger,
+    subject: SubjectId,
+    disclosure: Disclosure,
+    now: Timestamp,
+) -> Result<Vec<FoundPhoto>, TxError> {
+    let [found] = ask(ledger, Question::proposals(disclosure), now, |asked| Ok([asked.about(subject)?]))?;
     Ok(found.photos)
 }
 
@@ -160,11 +165,11 @@ pub fn proposals(ledger: &Ledger, subject: SubjectId, use_: Use, now: Timestamp)
 pub fn proposals_each(
     ledger: &Ledger,
     subjects: &[SubjectId],
-    use_: Use,
+    disclosure: Disclosure,
     now: Timestamp,
 ) -> Result<Vec<Vec<FoundPhoto>>, TxError> {
     let about = |asked: &mut Asked<'_, '_>| subjects.iter().map(|s| asked.about(*s)).collect::<Result<Vec<_>, _>>();
-    Ok(ask(ledger, Question::proposals(use_), now, about)?.into_iter().map(|found| found.photos).collect())
+    Ok(ask(ledger, Question::proposals(disclosure), now, about)?.into_iter().map(|found| found.photos).collect())
 }
 
 /// The faces that people were enrolled with, each as a PNG, for those who decide on proposals: whether the two are the same,
@@ -194,17 +199,17 @@ pub fn portraits(ledger: &Ledger, subjects: &[SubjectId], now: Timestamp) -> Res
 struct Question {
     collection: Option<CollectionId>,
     wanted: Wanted,
-    use_: Use,
+    disclosure: Disclosure,
 }
 
 impl Question {
-    fn find(collection: Option<CollectionId>, use_: Use) -> Self {
-        let wanted = if use_ == Use::Export { Wanted::Certain } else { Wanted::All };
-        Self { collection, wanted, use_ }
+    fn find(collection: Option<CollectionId>, disclosure: Disclosure) -> Self {
+        let wanted = if disclosure == Disclosure::Export { Wanted::Certain } else { Wanted::All };
+        Self { collection, wanted, disclosure }
     }
 
-    fn proposals(use_: Use) -> Self {
-        Self { collection: None, wanted: Wanted::Proposals, use_ }
+    fn proposals(disclosure: Disclosure) -> Self {
+        Self { collection: None, wanted: Wanted::Proposals, disclosure }
     }
 }
 
@@ -303,9 +308,9 @@ impl<'a, 'tx> Asked<'a, 'tx> {
             }
             found.nothing.push(NothingIn { collection: about.name, why });
         }
-        let kind = match self.question.use_ {
-            Use::Search => EventKind::Search,
-            Use::Export => EventKind::Export,
+        let kind = match self.question.disclosure {
+            Disclosure::Search => EventKind::Search,
+            Disclosure::Export => EventKind::Export,
         };
         let detail: Vec<u8> = found.photos.iter().flat_map(|f| f.face.0.to_be_bytes()).collect();
         let public = FindUse { found: found.photos.len() as u32, purpose, collections: looked_at }.to_bytes();

@@ -112,8 +112,9 @@ fn parse(file: &str, text: &str) -> Result<Described, RulePackError> {
     required.only(&REQUIRED)?;
     let code = |text: &String| text.parse::<Jurisdiction>().ok();
     let covers: Option<BTreeSet<Jurisdiction>> = top.texts("covers")?.iter().map(code).collect();
-    let piece = |text: &String| RequiredDocument::ALL.into_iter().find(|piece| piece.as_str() == text);
-    let pieces: Option<BTreeSet<RequiredDocument>> = required.texts("pieces")?.iter().map(piece).collect();
+    let document = |text: &String| RequiredDocument::ALL.into_iter().find(|document| document.as_str() == text);
+    let required_documents: Option<BTreeSet<RequiredDocument>> =
+        required.texts("pieces")?.iter().map(document).collect();
     let years = u8::try_from(consent.number("alone_from_years")?).ok().filter(|years| *years <= 30);
     let rules = RulePack {
         name: top.text("name")?,
@@ -129,7 +130,7 @@ fn parse(file: &str, text: &str) -> Result<Described, RulePackError> {
         extension: requests.opt("extension", Keys::span)?,
         complaint: requests.opt("complaint", Keys::span)?,
         pauses: requests.opt("pauses", Keys::truth)?.unwrap_or(false),
-        pieces: pieces.ok_or_else(|| required.bad("pieces", "a list of pieces"))?,
+        required_documents: required_documents.ok_or_else(|| required.bad("pieces", "a list of pieces"))?,
         representative: required.truth("representative")?,
     };
     Ok(Described { rules, law: top.text("law")?, authority: top.text("authority")? })
@@ -228,8 +229,9 @@ mod tests {
             assert!(strictest.alone_from_years() >= one.alone_from_years, "{}", one.name);
             assert!(strictest.latest_end(now, None).0 <= Span::Months(one.longest_months).after(now), "{}", one.name);
             assert!(strictest.answer_by(now) <= one.answer.after(now), "{}", one.name);
-            let asked: BTreeSet<RequiredDocument> = strictest.pieces().map(|(piece, _)| piece).collect();
-            assert!(one.pieces.is_subset(&asked), "{}", one.name);
+            let asked: BTreeSet<RequiredDocument> =
+                strictest.required_documents().map(|(document, _)| document).collect();
+            assert!(one.required_documents.is_subset(&asked), "{}", one.name);
         }
         assert!(!strictest.parent_may_sign() && !strictest.pauses());
         assert!(all.iter().all(|pack| pack.rules.witnesses_sign), "R4 holds everywhere");

@@ -35,8 +35,8 @@ impl Decoder {
         &mut self,
         templates: impl ExactSizeIterator<Item = &'t [u8]>,
     ) -> std::slice::ChunksExact<'_, f32> {
-        let numbers = self.numbers.room(templates.len() * self.dimensions);
-        let halves = self.halves.room(self.dimensions);
+        let numbers = self.numbers.resized(templates.len() * self.dimensions);
+        let halves = self.halves.resized(self.dimensions);
         for (bytes, numbers) in templates.zip(numbers.chunks_exact_mut(self.dimensions)) {
             if bytes.len() == self.dimensions * 2 {
                 halves.iter_mut().zip(bytes.as_chunks().0).for_each(|(half, b)| *half = u16::from_le_bytes(*b));

@@ -53,8 +53,8 @@ pub enum WhyNothing {
         on: Timestamp,
     },
     /// What the law asks for before faces are compared is not there.
-    Locked {
-        /// Which pieces are missing, or overdue for their review.
+    MissingDocuments {
+        /// Which documents are missing, or overdue for their review.
         missing: Vec<RequiredDocument>,
     },
     /// They agreed, and no portrait of theirs is kept for it.
@@ -107,7 +107,7 @@ impl WhyNothing {
             WhyNothing::NoBasis => "no-basis",
             WhyNothing::OnRequest => "on-request",
             WhyNothing::Asked { .. } => "asked",
-            WhyNothing::Locked { .. } => "papers-missing",
+            WhyNothing::MissingDocuments { .. } => "papers-missing",
             WhyNothing::NoTemplate => "no-portrait",
             WhyNothing::NotScanned => "not-scanned",
             WhyNothing::PhotosNotScanned { .. } => "photos-not-scanned",
@@ -175,21 +175,23 @@ pub(crate) fn not_found<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, to_confirm:
     if to_confirm > 0 {
         return Ok(WhyNothing::ToConfirm { photos: to_confirm });
     }
-    let locks = tx.locks(proof.collection())?;
-    let missing: Vec<RequiredDocument> = locks
+    let prerequisites = tx.missing_prerequisites(proof.collection())?;
+    let missing: Vec<RequiredDocument> = prerequisites
         .iter()
-        .filter_map(|lock| match lock {
-            TxError::Rule(RuleError::Missing { piece, .. } | RuleError::ReviewOverdue { piece, .. }) => Some(*piece),
+        .filter_map(|one| match one {
+            TxError::Rule(RuleError::Missing { document, .. } | RuleError::ReviewOverdue { document, .. }) => {
+                Some(*document)
+            }
             _ => None,
         })
         .collect();
     let reach = tx.reach(proof)?;
     let (photos, unread) = (reach.photos as usize, reach.failed as usize);
-    Ok(if locks.iter().any(|lock| matches!(lock, TxError::NoBasis { .. })) {
+    Ok(if prerequisites.iter().any(|one| matches!(one, TxError::NoBasis { .. })) {
         WhyNothing::NoBasis
     } else if !missing.is_empty() {
-        WhyNothing::Locked { missing }
-    } else if locks.iter().any(|lock| matches!(lock, TxError::OnRequest { .. })) {
+        WhyNothing::MissingDocuments { missing }
+    } else if prerequisites.iter().any(|one| matches!(one, TxError::OnRequest { .. })) {
         last_answer(tx, proof)?.map_or(WhyNothing::OnRequest, |on| WhyNothing::Asked { on })
     } else if reach.templates == 0 {
         WhyNothing::NoTemplate

@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use super::{BLOCK, larger};
+use super::{BLOCK, max};
 use crate::Kernel;
 
 /// Adds the pixels of `row` (`[pixel][channel]`) to `sums`, one for each channel.
@@ -54,11 +54,11 @@ fn scale_pixels_plain(row: &mut [f32], factors: &[f32], joined: &[f32]) -> f32 {
             if let Some(joined) = joined.next() {
                 scaled = from_fn(|lane| scaled[lane] + joined[lane]);
             }
-            most = from_fn(|lane| larger(scaled[lane].abs(), most[lane]));
+            most = from_fn(|lane| max(scaled[lane].abs(), most[lane]));
             *numbers = scaled;
         }
     }
-    most.into_iter().fold(0.0, larger)
+    most.into_iter().fold(0.0, max)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -56,7 +56,7 @@ impl Dense {
         let steps: Vec<f32> = weights.chunks_exact(taps).map(step).collect();
         let pairs = share.div_ceil(2);
         let mut packed = Buffer::<i16>::default();
-        packed.room(outputs * runs * pairs * 2);
+        packed.resized(outputs * runs * pairs * 2);
         for (i, row) in weights.chunks_exact(share).enumerate() {
             let (output, run) = (i / runs, i % runs);
             let start = (output / BLOCK * runs + run) * pairs * BLOCK * 2 + output % BLOCK * 2;

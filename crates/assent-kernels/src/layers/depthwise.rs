@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 mod vectors;
 
-use super::{Activation, BLOCK, larger, largest_plain};
+use super::{Activation, BLOCK, largest_plain, max};
 use crate::{Buffer, Kernel};
 
 /// A layer that looks at a neighbourhood of 3 x 3 pixels in each channel alone.
@@ -103,8 +103,8 @@ fn pool_plain(row: &[f32], channels: usize, join: bool, out: &mut [f32]) {
         let pixels = left.as_chunks::<BLOCK>().0.iter().zip(right.as_chunks::<BLOCK>().0);
         for (to, (left, right)) in to.as_chunks_mut::<BLOCK>().0.iter_mut().zip(pixels) {
             for i in 0..BLOCK {
-                let largest = larger(left[i], right[i]);
-                to[i] = if join { larger(to[i], largest) } else { largest };
+                let largest = max(left[i], right[i]);
+                to[i] = if join { max(to[i], largest) } else { largest };
             }
         }
     }

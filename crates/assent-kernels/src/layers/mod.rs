@@ -24,7 +24,7 @@ const LANES: usize = 8;
 
 /// The larger number; of a NaN and a number the second, as the vectors have it.
 #[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
+fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 

@@ -1,6 +1,6 @@
 //! How numbers become whole numbers of 16 bits.
 
-use super::larger;
+use super::max;
 use crate::Kernel;
 
 /// Largest whole number that stands for an activation.
@@ -22,10 +22,10 @@ pub(super) fn largest_plain(row: &[f32]) -> f32 {
     let (groups, rest) = row.as_chunks::<64>();
     let mut most = [0f32; 64];
     for group in groups {
-        most.iter_mut().zip(group).for_each(|(m, v)| *m = larger(*m, v.abs()));
+        most.iter_mut().zip(group).for_each(|(m, v)| *m = max(*m, v.abs()));
     }
-    most.iter_mut().zip(rest).for_each(|(m, v)| *m = larger(*m, v.abs()));
-    most.into_iter().fold(0.0, larger)
+    most.iter_mut().zip(rest).for_each(|(m, v)| *m = max(*m, v.abs()));
+    most.into_iter().fold(0.0, max)
 }
 
 /// Writes `row` in whole steps of a size that suits `largest`, its largest number without its sign, and returns the

@@ -39,7 +39,7 @@ pub(super) trait Vector: Copy {
     unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
 
     /// The larger numbers; where one is a NaN, what `other` holds.
-    unsafe fn larger(self, other: Self) -> Self;
+    unsafe fn max(self, other: Self) -> Self;
 
     /// Without their signs.
     unsafe fn magnitude(self) -> Self;
@@ -78,7 +78,7 @@ macro_rules! vector {
             }
 
             #[inline(always)]
-            unsafe fn larger(self, other: Self) -> Self {
+            unsafe fn max(self, other: Self) -> Self {
                 // SAFETY: as the trait asks of the caller.
                 unsafe { $max(self, other) }
             }

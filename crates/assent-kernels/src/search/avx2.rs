@@ -25,11 +25,11 @@ use std::arch::x86_64::{
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, Step, TILE};
+use super::{GROUP_ROWS, PANEL_DIMENSIONS, Panel, Probes, RowHit, TILE};
 
 /// Steps whose products are summed in 16 bits. The fewer, the finer may a probe be, and the more often are sums carried
 /// over into 32.
-const CHUNK_STEPS: usize = 64;
+const CHUNK_PANELS: usize = 64;
 
 /// The largest `c`: two products with 255 are added before any sum may overflow.
 const MOST: f64 = 64.0;
@@ -39,9 +39,9 @@ const OFFSET: i8 = -128;
 
 /// Probes, rounded and side by side. Wiped when dropped.
 pub(super) struct Packed {
-    /// For each tile of `TILE` probes, the last one narrower, and each chunk of steps: what the sums of each probe begin
-    /// with, then for each step four numbers of each probe.
-    quads: Vec<[i8; STEP_DIMENSIONS]>,
+    /// For each tile of `TILE` probes, the last one narrower, and each chunk of panels: what the sums of each probe begin
+    /// with, then for each panel four numbers of each probe.
+    quads: Vec<[i8; PANEL_DIMENSIONS]>,
     /// Steps after which a tile may stop: all of them, if that would not pay.
     first_part: usize,
     limits: Vec<Limits>,
@@ -49,7 +49,7 @@ pub(super) struct Packed {
 
 /// What the sums of a probe have to reach, so that there may be a hit.
 struct Limits {
-    /// Over all steps.
+    /// Over all panels.
     all: i32,
     /// Over the first part, if the second part of the row is 0.
     first: f32,
@@ -63,11 +63,11 @@ impl Drop for Packed {
     }
 }
 
-pub(super) fn pack(numbers: &[i8], steps: usize, least: i32, longest_row: f64) -> Packed {
-    let dimensions = steps * STEP_DIMENSIONS;
+pub(super) fn pack(numbers: &[i8], panels: usize, least: i32, longest_row: f64) -> Packed {
+    let dimensions = panels * PANEL_DIMENSIONS;
     let together = numbers.len() > TILE * dimensions;
-    let first_part = if together { first_part(steps, least, longest_row) } else { steps };
-    let first = first_part * STEP_DIMENSIONS;
+    let first_part = if together { first_part(panels, least, longest_row) } else { panels };
+    let first = first_part * PANEL_DIMENSIONS;
     let (mut coarse, mut limits) = (Vec::new(), Vec::new());
     for probe in numbers.chunks_exact(dimensions) {
         let (scale, numbers) = rounded(probe, first, longest_row);
@@ -90,20 +90,20 @@ fn length(numbers: &[f64]) -> f64 {
     numbers.iter().map(|n| n * n).sum::<f64>().sqrt()
 }
 
-/// How many steps tell nearly every row that is no hit, were the numbers of all vectors spread evenly over the
+/// How many panels tell nearly every row that is no hit, were the numbers of all vectors spread evenly over the
 /// dimensions.
-fn first_part(steps: usize, least: i32, longest_row: f64) -> usize {
+fn first_part(panels: usize, least: i32, longest_row: f64) -> usize {
     /// The product of a stranger's row reaches this many standard deviations in one of 30,000; a tile has 96. By
     /// measurement, with 128, 256 and 512 dimensions.
     const DEVIATIONS: f64 = 4.0;
     let least = f64::from(least) / longest_row.powi(2);
     let tells = |first: &usize| {
-        let part = *first as f64 / steps as f64;
+        let part = *first as f64 / panels as f64;
         // The product over the first part varies by its dimensions, and the length of the second part as well.
-        let variance = part * (1.0 + 0.5 * (1.0 - part)) / (steps * STEP_DIMENSIONS) as f64;
+        let variance = part * (1.0 + 0.5 * (1.0 - part)) / (panels * PANEL_DIMENSIONS) as f64;
         least - (1.0 - part) >= DEVIATIONS * variance.sqrt()
     };
-    (1..steps).find(tells).unwrap_or(steps)
+    (1..panels).find(tells).unwrap_or(panels)
 }
 
 /// The finest scale at which no sum of a chunk and a row needs more than 16 bits, and a probe's numbers at it.
@@ -125,20 +125,20 @@ fn rounded(probe: &[i8], first: usize, longest_row: f64) -> (f64, Zeroizing<Vec<
 /// The chunks of a probe's numbers. None reaches over the end of the `first` ones.
 fn chunks(numbers: &[i8], first: usize) -> impl Iterator<Item = &[i8]> {
     let (first, second) = numbers.split_at(first);
-    let chunk = CHUNK_STEPS * STEP_DIMENSIONS;
+    let chunk = CHUNK_PANELS * PANEL_DIMENSIONS;
     first.chunks(chunk).chain(second.chunks(chunk))
 }
 
 /// The two sums that a chunk has in 16 bits: of the first and of the second two of each four numbers.
 fn lanes(chunk: &[i8], of: impl Fn(i32) -> i32) -> [i32; 2] {
-    let (fours, _) = chunk.as_chunks::<STEP_DIMENSIONS>();
+    let (fours, _) = chunk.as_chunks::<PANEL_DIMENSIONS>();
     let of = |c: i8| of(i32::from(c));
     [fours.iter().map(|c| of(c[0]) + of(c[1])).sum(), fours.iter().map(|c| of(c[2]) + of(c[3])).sum()]
 }
 
-fn side_by_side(probes: &[Zeroizing<Vec<i8>>], first: usize) -> Vec<[i8; STEP_DIMENSIONS]> {
+fn side_by_side(probes: &[Zeroizing<Vec<i8>>], first: usize) -> Vec<[i8; PANEL_DIMENSIONS]> {
     // All at once: what a vector leaves behind when it grows would not be wiped.
-    let each = probes.first().map_or(0, |numbers| numbers.len() / STEP_DIMENSIONS + chunks(numbers, first).count());
+    let each = probes.first().map_or(0, |numbers| numbers.len() / PANEL_DIMENSIONS + chunks(numbers, first).count());
     let mut quads = Vec::with_capacity(probes.len() * each);
     for tile in probes.chunks(TILE) {
         let mut tile: Vec<_> = tile.iter().map(|numbers| chunks(numbers, first)).collect();
@@ -149,8 +149,8 @@ fn side_by_side(probes: &[Zeroizing<Vec<i8>>], first: usize) -> Vec<[i8; STEP_DI
                 let [low, high] = lanes(chunk, |c| i32::from(OFFSET) * c).map(|sum| (sum as i16).to_le_bytes());
                 quads.push([low[0], low[1], high[0], high[1]].map(u8::cast_signed));
             }
-            for step in 0..chunk.len() / STEP_DIMENSIONS {
-                quads.extend(chunks.iter().map(|chunk| chunk.as_chunks().0[step]));
+            for panel in 0..chunk.len() / PANEL_DIMENSIONS {
+                quads.extend(chunks.iter().map(|chunk| chunk.as_chunks().0[panel]));
             }
         }
     }
@@ -159,20 +159,20 @@ fn side_by_side(probes: &[Zeroizing<Vec<i8>>], first: usize) -> Vec<[i8; STEP_DI
 
 /// # Safety
 ///
-/// The processor has AVX2 and FMA. `groups` holds whole groups of the probes' steps, and `packed` is what [`pack`] made
+/// The processor has AVX2 and FMA. `groups` holds whole groups of the probes' panels, and `packed` is what [`pack`] made
 /// of the probes.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn scan(probes: &Probes, packed: &Packed, groups: &[Step], hit: &mut impl FnMut(RowHit)) {
-    let (steps, first) = (probes.steps, packed.first_part);
-    let tile_quads = steps + first.div_ceil(CHUNK_STEPS) + (steps - first).div_ceil(CHUNK_STEPS);
+pub(super) unsafe fn scan(probes: &Probes, packed: &Packed, groups: &[Panel], hit: &mut impl FnMut(RowHit)) {
+    let (panels, first) = (probes.panels, packed.first_part);
+    let tile_quads = panels + first.div_ceil(CHUNK_PANELS) + (panels - first).div_ceil(CHUNK_PANELS);
     let tiles = packed.limits.len().div_ceil(TILE).max(1);
     // One tile reads the rows as they are; several read what is made of them once.
     let alone = tiles == 1;
-    let mut offset = vec![Step::ZERO; if alone { 0 } else { steps }];
-    for (g, group) in groups.chunks_exact(steps).enumerate() {
+    let mut offset = vec![Panel::ZERO; if alone { 0 } else { panels }];
+    for (g, group) in groups.chunks_exact(panels).enumerate() {
         let mut rows = Rows { first: &group[..first], second: &group[first..], lengths: [_mm256_setzero_ps(); 2] };
         if !alone {
-            // SAFETY: as the caller; both slices hold `steps` steps.
+            // SAFETY: as the caller; both slices hold `panels` panels.
             rows.lengths = unsafe {
                 add_offset(group, &mut offset);
                 lengths(rows.second)
@@ -182,7 +182,7 @@ pub(super) unsafe fn scan(probes: &Probes, packed: &Packed, groups: &[Step], hit
         let next = group.as_ptr_range().end;
         // What is read next comes into the cache while this group is worked on, a few lines before each tile. A prefetch of
         // an address that is not there does nothing.
-        let each = steps.div_ceil(tiles);
+        let each = panels.div_ceil(tiles);
         for (t, (quads, limits)) in packed.quads.chunks(TILE * tile_quads).zip(packed.limits.chunks(TILE)).enumerate() {
             for ahead in t * each..(t + 1) * each {
                 _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(ahead).cast());
@@ -205,8 +205,8 @@ pub(super) unsafe fn scan(probes: &Probes, packed: &Packed, groups: &[Step], hit
 
 /// A group in two parts, and the lengths of its 16 rows in the second one.
 struct Rows<'a> {
-    first: &'a [Step],
-    second: &'a [Step],
+    first: &'a [Panel],
+    second: &'a [Panel],
     lengths: [__m256; 2],
 }
 
@@ -217,11 +217,11 @@ struct Rows<'a> {
 /// The processor has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-unsafe fn add_offset(group: &[Step], to: &mut [Step]) {
+unsafe fn add_offset(group: &[Panel], to: &mut [Panel]) {
     for (from, to) in group.iter().zip(to) {
         let (from, to) = (std::ptr::from_ref(from).cast::<__m256i>(), std::ptr::from_mut(to).cast::<__m256i>());
         for half in 0..2 {
-            // SAFETY: a step is 64 bytes at an address that is a multiple of 64.
+            // SAFETY: a panel is 64 bytes at an address that is a multiple of 64.
             unsafe { _mm256_store_si256(to.add(half), with_offset(_mm256_load_si256(from.add(half)))) };
         }
     }
@@ -240,12 +240,12 @@ fn with_offset(rows: __m256i) -> __m256i {
 /// The processor has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-unsafe fn lengths(group: &[Step]) -> [__m256; 2] {
+unsafe fn lengths(group: &[Panel]) -> [__m256; 2] {
     let mut sums = [_mm256_setzero_si256(); 4];
-    for step in group {
-        let rows = std::ptr::from_ref(step).cast::<__m128i>();
+    for panel in group {
+        let rows = std::ptr::from_ref(panel).cast::<__m128i>();
         for (four, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: a step is 64 bytes at an address that is a multiple of 64.
+            // SAFETY: a panel is 64 bytes at an address that is a multiple of 64.
             let rows = _mm256_cvtepi8_epi16(unsafe { _mm_load_si128(rows.add(four)) });
             *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(rows, rows));
         }
@@ -267,7 +267,7 @@ unsafe fn lengths(group: &[Step]) -> [__m256; 2] {
 #[inline]
 unsafe fn any_tile<const RAW: bool>(
     rows: &Rows<'_>,
-    quads: &[[i8; STEP_DIMENSIONS]],
+    quads: &[[i8; PANEL_DIMENSIONS]],
     limits: &[Limits],
 ) -> [u16; TILE] {
     // SAFETY: as the caller.
@@ -293,7 +293,7 @@ unsafe fn any_tile<const RAW: bool>(
 #[inline]
 unsafe fn tile<const P: usize, const RAW: bool>(
     rows: &Rows<'_>,
-    quads: &[[i8; STEP_DIMENSIONS]],
+    quads: &[[i8; PANEL_DIMENSIONS]],
     limits: &[Limits],
 ) -> [u16; TILE] {
     let mut sums = [[_mm256_setzero_si256(); 2]; P];
@@ -326,7 +326,7 @@ unsafe fn tile<const P: usize, const RAW: bool>(
     masks
 }
 
-/// Adds the products of some steps of 16 rows with `P` probes, and gives the quads of the steps that follow.
+/// Adds the products of some panels of 16 rows with `P` probes, and gives the quads of the panels that follow.
 ///
 /// # Safety
 ///
@@ -335,18 +335,18 @@ unsafe fn tile<const P: usize, const RAW: bool>(
 #[inline]
 unsafe fn add_products<'a, const P: usize, const RAW: bool>(
     sums: &mut [[__m256i; 2]; P],
-    rows: &[Step],
-    quads: &'a [[i8; STEP_DIMENSIONS]],
-) -> &'a [[i8; STEP_DIMENSIONS]] {
-    let everywhere = |quad: &[i8; STEP_DIMENSIONS]| _mm256_set1_epi32(i32::from_le_bytes(quad.map(i8::cast_unsigned)));
+    rows: &[Panel],
+    quads: &'a [[i8; PANEL_DIMENSIONS]],
+) -> &'a [[i8; PANEL_DIMENSIONS]] {
+    let everywhere = |quad: &[i8; PANEL_DIMENSIONS]| _mm256_set1_epi32(i32::from_le_bytes(quad.map(i8::cast_unsigned)));
     let (mut quads, _) = quads.as_chunks::<P>();
-    for rows in rows.chunks(CHUNK_STEPS) {
+    for rows in rows.chunks(CHUNK_PANELS) {
         let (now, later) = quads.split_at(1 + rows.len());
         quads = later;
         let mut short: [[__m256i; 2]; P] = std::array::from_fn(|p| [everywhere(&now[0][p]); 2]);
         for (row, quads) in rows.iter().zip(&now[1..]) {
             let row = std::ptr::from_ref(row).cast::<__m256i>();
-            // SAFETY: a step is 64 bytes at an address that is a multiple of 64.
+            // SAFETY: a panel is 64 bytes at an address that is a multiple of 64.
             let (mut low, mut high) = unsafe { (_mm256_load_si256(row), _mm256_load_si256(row.add(1))) };
             if RAW {
                 (low, high) = (with_offset(low), with_offset(high));

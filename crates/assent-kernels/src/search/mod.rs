@@ -1,6 +1,6 @@
 //! One-to-many search: which of many rows have a product with a probe that is large enough.
 //!
-//! Rows of 8-bit numbers lie in groups of 16, four dimensions of all 16 together ([`Step`]), so that one vector holds the
+//! Rows of 8-bit numbers lie in groups of 16, four dimensions of all 16 together ([`Panel`]), so that one vector holds the
 //! same four dimensions of many rows and no sum has to be taken across a vector. Probes are packed once ([`Probes`]) and
 //! then meet any number of groups.
 //!
@@ -30,29 +30,29 @@ use crate::{Avx2, Avx512Vnni};
 /// Rows of a group.
 pub const GROUP_ROWS: usize = 16;
 
-/// Dimensions of a step.
-pub const STEP_DIMENSIONS: usize = 4;
+/// Dimensions of a panel.
+pub const PANEL_DIMENSIONS: usize = 4;
 
 /// Four dimensions of each of the 16 rows of a group: one line of the cache. A group of `d` dimensions is
 /// `d / 4` (rounded up) of them; what is missing to four is 0, and so is a row that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub struct Step(pub [[i8; STEP_DIMENSIONS]; GROUP_ROWS]);
+pub struct Panel(pub [[i8; PANEL_DIMENSIONS]; GROUP_ROWS]);
 
-impl Step {
+impl Panel {
     /// 16 rows of nothing.
-    pub const ZERO: Step = Step([[0; STEP_DIMENSIONS]; GROUP_ROWS]);
+    pub const ZERO: Panel = Panel([[0; PANEL_DIMENSIONS]; GROUP_ROWS]);
 }
 
-impl Zeroize for Step {
+impl Zeroize for Panel {
     fn zeroize(&mut self) {
         self.0.zeroize();
     }
 }
 
-/// How many steps a group of rows of `dimensions` numbers has.
-pub const fn steps(dimensions: usize) -> usize {
-    dimensions.div_ceil(STEP_DIMENSIONS)
+/// How many panels a group of rows of `dimensions` numbers has.
+pub const fn panels(dimensions: usize) -> usize {
+    dimensions.div_ceil(PANEL_DIMENSIONS)
 }
 
 /// Writes a row into a group.
@@ -60,10 +60,10 @@ pub const fn steps(dimensions: usize) -> usize {
 /// # Panics
 ///
 /// If `lane` is 16 or more.
-pub fn write_row(group: &mut [Step], lane: usize, row: &[i8]) {
+pub fn write_row(group: &mut [Panel], lane: usize, row: &[i8]) {
     let mut numbers = row.iter();
-    for step in group {
-        step.0[lane] = std::array::from_fn(|_| numbers.next().copied().unwrap_or(0));
+    for panel in group {
+        panel.0[lane] = std::array::from_fn(|_| numbers.next().copied().unwrap_or(0));
     }
 }
 
@@ -82,8 +82,8 @@ pub fn write_row(group: &mut [Step], lane: usize, row: &[i8]) {
 /// # Panics
 ///
 /// If `lane` is 16 or more.
-pub fn dot(group: &[Step], lane: usize, probe: &[i8]) -> i32 {
-    let quads = group.iter().map(|step| step.0[lane]).zip(probe.chunks(STEP_DIMENSIONS));
+pub fn dot(group: &[Panel], lane: usize, probe: &[i8]) -> i32 {
+    let quads = group.iter().map(|panel| panel.0[lane]).zip(probe.chunks(PANEL_DIMENSIONS));
     quads.map(|(row, probe)| row.iter().zip(probe).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>()).sum()
 }
 
@@ -150,9 +150,9 @@ pub struct RowHit {
 
 /// Probes, packed for a kernel. Wiped when dropped.
 pub struct Probes {
-    steps: usize,
+    panels: usize,
     least: i32,
-    /// `[probe][4 * steps]`
+    /// `[probe][4 * panels]`
     numbers: Zeroizing<Vec<i8>>,
     packed: Packed,
 }
@@ -174,7 +174,7 @@ const TILE: usize = 6;
 
 impl std::fmt::Debug for Probes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Probes({} of {} steps)", self.len(), self.steps)
+        write!(f, "Probes({} of {} panels)", self.len(), self.panels)
     }
 }
 
@@ -194,9 +194,9 @@ impl Probes {
         longest_row: f64,
     ) -> Probes {
         assert!(dimensions > 0);
-        let steps = steps(dimensions);
-        let mut numbers = Zeroizing::new(vec![0; probes.len() * steps * STEP_DIMENSIONS]);
-        for (to, probe) in numbers.chunks_exact_mut(steps * STEP_DIMENSIONS).zip(probes) {
+        let panels = panels(dimensions);
+        let mut numbers = Zeroizing::new(vec![0; probes.len() * panels * PANEL_DIMENSIONS]);
+        for (to, probe) in numbers.chunks_exact_mut(panels * PANEL_DIMENSIONS).zip(probes) {
             to[..dimensions].copy_from_slice(probe.as_ref());
         }
         let packed = match kernel {
@@ -204,16 +204,16 @@ impl Probes {
             #[cfg(target_arch = "aarch64")]
             SearchKernel::Neon(neon) => Packed::Neon(neon),
             #[cfg(target_arch = "x86_64")]
-            SearchKernel::Avx2(avx2) => Packed::Avx2(avx2, avx2::pack(&numbers, steps, least, longest_row)),
+            SearchKernel::Avx2(avx2) => Packed::Avx2(avx2, avx2::pack(&numbers, panels, least, longest_row)),
             #[cfg(target_arch = "x86_64")]
-            SearchKernel::Avx512Vnni(vnni) => Packed::Avx512Vnni(vnni, vnni::pack(&numbers, steps, least)),
+            SearchKernel::Avx512Vnni(vnni) => Packed::Avx512Vnni(vnni, vnni::pack(&numbers, panels, least)),
         };
-        Probes { steps, least, numbers, packed }
+        Probes { panels, least, numbers, packed }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.numbers.len() / (self.steps * STEP_DIMENSIONS)
+        self.numbers.len() / (self.panels * PANEL_DIMENSIONS)
     }
 
     /// Whether there are none.
@@ -226,8 +226,8 @@ impl Probes {
     /// # Panics
     ///
     /// If `groups` is not a whole number of groups.
-    pub fn scan(&self, groups: &[Step], mut hit: impl FnMut(RowHit)) {
-        assert!(groups.len().is_multiple_of(self.steps));
+    pub fn scan(&self, groups: &[Panel], mut hit: impl FnMut(RowHit)) {
+        assert!(groups.len().is_multiple_of(self.panels));
         match &self.packed {
             Packed::Scalar => self.scan_scalar(groups, &mut hit),
             #[cfg(target_arch = "aarch64")]
@@ -243,8 +243,8 @@ impl Probes {
         }
     }
 
-    fn scan_scalar(&self, groups: &[Step], hit: &mut impl FnMut(RowHit)) {
-        for (g, group) in groups.chunks_exact(self.steps).enumerate() {
+    fn scan_scalar(&self, groups: &[Panel], hit: &mut impl FnMut(RowHit)) {
+        for (g, group) in groups.chunks_exact(self.panels).enumerate() {
             for probe in 0..self.len() {
                 for lane in 0..GROUP_ROWS {
                     self.check(g, group, probe, lane, hit);
@@ -254,8 +254,8 @@ impl Probes {
     }
 
     /// Calls `hit` if the exact product of a probe and a row is large enough.
-    fn check(&self, g: usize, group: &[Step], probe: usize, lane: usize, hit: &mut impl FnMut(RowHit)) {
-        let length = self.steps * STEP_DIMENSIONS;
+    fn check(&self, g: usize, group: &[Panel], probe: usize, lane: usize, hit: &mut impl FnMut(RowHit)) {
+        let length = self.panels * PANEL_DIMENSIONS;
         let dot = dot(group, lane, &self.numbers[probe * length..][..length]);
         if dot >= self.least {
             hit(RowHit { probe, row: g * GROUP_ROWS + lane, dot });
@@ -280,22 +280,22 @@ mod tests {
         (0..n).map(number).collect()
     }
 
-    fn groups(rows: &[Vec<i8>], dimensions: usize) -> Vec<Step> {
-        let steps = steps(dimensions);
-        let mut groups = vec![Step::ZERO; rows.len().div_ceil(GROUP_ROWS) * steps];
+    fn groups(rows: &[Vec<i8>], dimensions: usize) -> Vec<Panel> {
+        let panels = panels(dimensions);
+        let mut groups = vec![Panel::ZERO; rows.len().div_ceil(GROUP_ROWS) * panels];
         for (r, row) in rows.iter().enumerate() {
-            write_row(&mut groups[r / GROUP_ROWS * steps..][..steps], r % GROUP_ROWS, row);
+            write_row(&mut groups[r / GROUP_ROWS * panels..][..panels], r % GROUP_ROWS, row);
         }
         groups
     }
 
-    fn hits(kernel: SearchKernel, groups: &[Step], dimensions: usize, probes: &[Vec<i8>], least: i32) -> Vec<RowHit> {
+    fn hits(kernel: SearchKernel, groups: &[Panel], dimensions: usize, probes: &[Vec<i8>], least: i32) -> Vec<RowHit> {
         let length = |row: usize| {
-            let group = &groups[row / GROUP_ROWS * steps(dimensions)..][..steps(dimensions)];
-            let own: Vec<i8> = group.iter().flat_map(|step| step.0[row % GROUP_ROWS]).collect();
+            let group = &groups[row / GROUP_ROWS * panels(dimensions)..][..panels(dimensions)];
+            let own: Vec<i8> = group.iter().flat_map(|panel| panel.0[row % GROUP_ROWS]).collect();
             f64::from(dot(group, row % GROUP_ROWS, &own)).sqrt()
         };
-        let longest = (0..groups.len() / steps(dimensions) * GROUP_ROWS).map(length).fold(0.0, f64::max);
+        let longest = (0..groups.len() / panels(dimensions) * GROUP_ROWS).map(length).fold(0.0, f64::max);
         let mut hits = Vec::new();
         Probes::new(kernel, dimensions, probes, least, longest).scan(groups, |hit| hits.push(hit));
         hits.sort_unstable();
@@ -336,7 +336,7 @@ mod tests {
             // The products of some probes and the rows that they are of, so that a hit is one by nothing.
             let of_own = (0..probes.len()).step_by(2).filter(|i| i * 3 < rows.len()).map(|i| {
                 let row = i * 3;
-                dot(&groups[row / GROUP_ROWS * steps(dimensions)..][..steps(dimensions)], row % GROUP_ROWS, &probes[i])
+                dot(&groups[row / GROUP_ROWS * panels(dimensions)..][..panels(dimensions)], row % GROUP_ROWS, &probes[i])
             });
             let parts = [part * square, part * square / 30.0, -part * square / 9.0].map(|least| least as i32);
             for least in of_own.chain(parts).chain([i32::MIN]) {

@@ -1,7 +1,7 @@
 //! The search in NEON's vectors of 16 bytes: products of bytes in 16 bits, added in pairs to sums of 32. They are exact:
 //! no product of two bytes is larger than 16 bits hold, and no sum of 512 of them than 32 do.
 //!
-//! A vector holds four dimensions of four rows, so that a group is four vectors a step, and the two halves of each keep
+//! A vector holds four dimensions of four rows, so that a group is four vectors a panel, and the two halves of each keep
 //! sums of their own until the end.
 
 use std::arch::aarch64::{
@@ -9,18 +9,18 @@ use std::arch::aarch64::{
     vpaddq_s32, vreinterpretq_s8_s32, vst1q_s32,
 };
 
-use super::{GROUP_ROWS, Probes, RowHit, STEP_DIMENSIONS, Step};
+use super::{GROUP_ROWS, PANEL_DIMENSIONS, Panel, Probes, RowHit};
 
-/// Vectors of a step, each of four rows.
+/// Vectors of a panel, each of four rows.
 const VECTORS: usize = GROUP_ROWS / 4;
 
 /// # Safety
 ///
-/// The processor has NEON. `groups` holds whole groups of the probes' steps.
+/// The processor has NEON. `groups` holds whole groups of the probes' panels.
 #[target_feature(enable = "neon")]
-pub(super) unsafe fn scan(probes: &Probes, groups: &[Step], hit: &mut impl FnMut(RowHit)) {
-    let length = probes.steps * STEP_DIMENSIONS;
-    for (g, group) in groups.chunks_exact(probes.steps).enumerate() {
+pub(super) unsafe fn scan(probes: &Probes, groups: &[Panel], hit: &mut impl FnMut(RowHit)) {
+    let length = probes.panels * PANEL_DIMENSIONS;
+    for (g, group) in groups.chunks_exact(probes.panels).enumerate() {
         for (probe, numbers) in probes.numbers.chunks_exact(length).enumerate() {
             // SAFETY: as the caller.
             let sums = unsafe { products(group, numbers) };
@@ -47,15 +47,15 @@ pub(super) unsafe fn scan(probes: &Probes, groups: &[Step], hit: &mut impl FnMut
 /// The processor has NEON.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn products(group: &[Step], probe: &[i8]) -> [int32x4_t; VECTORS] {
+unsafe fn products(group: &[Panel], probe: &[i8]) -> [int32x4_t; VECTORS] {
     let zero = vdupq_n_s32(0);
     let (mut first, mut second) = ([zero; VECTORS], [zero; VECTORS]);
-    for (step, quad) in group.iter().zip(probe.chunks_exact(STEP_DIMENSIONS)) {
+    for (panel, quad) in group.iter().zip(probe.chunks_exact(PANEL_DIMENSIONS)) {
         let quad = [quad[0] as u8, quad[1] as u8, quad[2] as u8, quad[3] as u8];
         let quad = vreinterpretq_s8_s32(vdupq_n_s32(i32::from_le_bytes(quad)));
-        let rows = step.0.as_ptr().cast::<i8>();
+        let rows = panel.0.as_ptr().cast::<i8>();
         for v in 0..VECTORS {
-            // SAFETY: a step is 64 bytes, and `VECTORS` times 16 of them are read.
+            // SAFETY: a panel is 64 bytes, and `VECTORS` times 16 of them are read.
             let four = unsafe { vld1q_s8(rows.add(16 * v)) };
             first[v] = vpadalq_s16(first[v], vmull_s8(vget_low_s8(four), vget_low_s8(quad)));
             second[v] = vpadalq_s16(second[v], vmull_high_s8(four, quad));

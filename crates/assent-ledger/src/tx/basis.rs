@@ -140,28 +140,28 @@ impl<'tx> Tx<'tx> {
     }
 
     /// What keeps faces of a collection from being compared with anybody's, at this time: its own basis first, then each
-    /// missing or overdue piece. Nothing does in a household.
+    /// missing or overdue document. Nothing does in a household.
     ///
     /// # Errors
     ///
     /// As [`Self::collection`].
-    pub fn locks(&self, id: CollectionId) -> Result<Vec<TxError>, TxError> {
-        Ok(self.locks_of(&self.collection(id)?))
+    pub fn missing_prerequisites(&self, id: CollectionId) -> Result<Vec<TxError>, TxError> {
+        Ok(self.prerequisites_of(&self.collection(id)?))
     }
 
-    fn locks_of(&self, about: &Collection) -> Vec<TxError> {
+    fn prerequisites_of(&self, about: &Collection) -> Vec<TxError> {
         let id = about.id;
-        let mut locks = Vec::new();
+        let mut missing = Vec::new();
         match about.others {
-            BystanderBasis::None => locks.push(TxError::NoBasis { collection: id }),
-            BystanderBasis::OnRequest(_) => locks.push(TxError::OnRequest { collection: id }),
+            BystanderBasis::None => missing.push(TxError::NoBasis { collection: id }),
+            BystanderBasis::OnRequest(_) => missing.push(TxError::OnRequest { collection: id }),
             _ => {}
         }
         if self.kind == VaultKind::Household {
-            return locks;
+            return missing;
         }
-        for (piece, pack) in self.rules_of(about).pieces() {
-            let since = match piece {
+        for (document, pack) in self.rules_of(about).required_documents() {
+            let since = match document {
                 RequiredDocument::Dpia => {
                     about.basis.dpia.as_ref().filter(|d| is_reference(&d.reference)).map(|d| d.made)
                 }
@@ -175,14 +175,14 @@ impl<'tx> Tx<'tx> {
                 RequiredDocument::RetentionPolicy => self.settings.retention_policy_public,
             };
             if since.is_none_or(|since| since > self.now) {
-                locks.push(RuleError::Missing { piece, collection: id, pack: pack.label() }.into());
+                missing.push(RuleError::Missing { document, collection: id, pack: pack.label() }.into());
             }
         }
         if let Some(dpia) = about.basis.dpia.as_ref().filter(|d| d.review <= self.now) {
             let since = day(dpia.review);
-            locks.push(RuleError::ReviewOverdue { piece: RequiredDocument::Dpia, collection: id, since }.into());
+            missing.push(RuleError::ReviewOverdue { document: RequiredDocument::Dpia, collection: id, since }.into());
         }
-        locks
+        missing
     }
 
     /// Proof that what matching gives may be stored in a collection now.
@@ -191,7 +191,7 @@ impl<'tx> Tx<'tx> {
     ///
     /// - [`TxError::NoCollection`] if there is none.
     /// - [`TxError::Frozen`], [`TxError::Stopped`], [`TxError::ClockSetBack`] and the like if nothing new may be stored in it.
-    /// - The first of [`Self::locks`] if it forbids matching.
+    /// - The first of [`Self::missing_prerequisites`] if it forbids matching.
     /// - [`TxError::Database`] if the database refuses.
     pub fn matching(&self, id: CollectionId) -> Result<Matching<'tx>, TxError> {
         let about = self.matched_collection(id)?;
@@ -210,7 +210,7 @@ impl<'tx> Tx<'tx> {
     /// A collection in which faces may be compared: always, or when somebody asks.
     pub(super) fn matched_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
         let about = self.open_collection(id)?;
-        match self.locks_of(&about).into_iter().find(|lock| !matches!(lock, TxError::OnRequest { .. })) {
+        match self.prerequisites_of(&about).into_iter().find(|lock| !matches!(lock, TxError::OnRequest { .. })) {
             Some(lock) => Err(lock),
             None => Ok(about),
         }

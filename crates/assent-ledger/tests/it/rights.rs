@@ -13,7 +13,7 @@ fn strict(change: impl Fn(&mut Settings)) -> World {
         covers: BTreeSet::from(["EU".parse().unwrap(), "FR".parse().unwrap()]),
         alone_from_years: 16,
         longest_months: 24,
-        pieces: RequiredDocument::ALL.into_iter().collect(),
+        required_documents: RequiredDocument::ALL.into_iter().collect(),
         representative: true,
         pauses: false,
         ..lenient_pack()
@@ -189,7 +189,7 @@ fn r10_r16_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
     let check = |name: &str, missing: RequiredDocument, basis: Basis| {
         w.tx(T0, |tx| tx.set_basis(w.collection, &basis)).unwrap();
         match compare(T0) {
-            Err(TxError::Rule(RuleError::Missing { piece, .. })) => assert_eq!(piece, missing, "{name}"),
+            Err(TxError::Rule(RuleError::Missing { document, .. })) => assert_eq!(document, missing, "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     };
@@ -201,7 +201,7 @@ fn r10_r16_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
     w.tx(T0, |tx| tx.set_basis(w.collection, &whole)).unwrap();
     assert!(matches!(
         compare(T0),
-        Err(TxError::Rule(RuleError::Missing { piece: RequiredDocument::RetentionPolicy, .. }))
+        Err(TxError::Rule(RuleError::Missing { document: RequiredDocument::RetentionPolicy, .. }))
     ));
     let World { mut ledger, home, collection, witnesses } = w;
     let settings = Settings { retention_policy_public: Some(T0), ..ledger.settings().clone() };
@@ -222,7 +222,7 @@ fn r10_r16_r17_what_is_missing_or_overdue_keeps_faces_from_being_compared() {
         let name = others.to_string().replace(':', " ");
         let id = w.tx(T0, |tx| tx.add_collection(&NewCollection { name: &name, directory: "/s", others })).unwrap();
         w.tx(T0, |tx| tx.set_basis(id, &whole)).unwrap();
-        assert_eq!(!w.tx(T0, |tx| tx.locks(id)).unwrap().is_empty(), locked, "{name}");
+        assert_eq!(!w.tx(T0, |tx| tx.missing_prerequisites(id)).unwrap().is_empty(), locked, "{name}");
     }
     let household = NewCollection { name: "home", directory: "/s", others: BystanderBasis::Household };
     assert!(matches!(w.tx(T0, |tx| tx.add_collection(&household)), Err(TxError::OthersOfKind)));

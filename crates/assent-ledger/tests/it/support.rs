@@ -103,7 +103,7 @@ pub(crate) fn lenient_pack() -> RulePack {
         extension: Some(Span::Months(2)),
         complaint: None,
         pauses: true,
-        pieces: BTreeSet::new(),
+        required_documents: BTreeSet::new(),
         representative: false,
     }
 }

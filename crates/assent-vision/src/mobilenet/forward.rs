@@ -83,9 +83,9 @@ impl Forward {
     fn end(&mut self, embedding: &mut [f32]) {
         let (kernel, weights, map) = (self.kernel, &self.weights, &self.maps[0]);
         let (wide, pool) = (weights.widen.outputs(), &weights.pool);
-        let sums = self.workspace.sums.room(wide);
+        let sums = self.workspace.sums.resized(wide);
         sums.copy_from_slice(&pool.bias);
-        let row = self.workspace.row.room(map.size.0 * wide);
+        let row = self.workspace.row.resized(map.size.0 * wide);
         for (y, factors) in (0..map.size.1).zip(pool.weights.chunks_exact(map.size.0 * wide)) {
             dense(kernel, &weights.widen, map.row(y), &mut self.steps, row);
             for (pixel, factors) in row.chunks_exact(wide).zip(factors.chunks_exact(wide)) {
@@ -113,10 +113,10 @@ impl Stem {
         for row in &mut self.colours {
             // One pixel of zeros at the left, as the convolution's border. At the right no output needs one; the layer
             // reads its taps in pairs, and the last pair ends one number further.
-            row.room((2 * width + 1) * 3 + 1).fill(0);
+            row.resized((2 * width + 1) * 3 + 1).fill(0);
         }
         self.lines.begin(&weights.stem_depthwise, (width, height));
-        self.row.room(width * weights.stem_depthwise.channels());
+        self.row.resized(width * weights.stem_depthwise.channels());
     }
 
     /// Row `y`, which follows the last one, and its largest number without its sign.
@@ -165,8 +165,8 @@ impl Workspace {
         let stride = block.depthwise.stride();
         to.begin((width / stride, height / stride), block.project.outputs());
         self.lines.begin(&block.depthwise, (width, height));
-        let row = self.row.room(to.size.0 * block.depthwise.channels());
-        let sums = self.sums.room(to.channels);
+        let row = self.row.resized(to.size.0 * block.depthwise.channels());
+        let sums = self.sums.resized(to.channels);
         sums.fill(0.0);
         for y in 0..to.size.1 {
             let most = self.lines.row(kernel, &block.depthwise, &mut expand, y, row);
@@ -195,7 +195,7 @@ impl Workspace {
 /// A layer in which every output depends on all channels of its pixel; no number of `row` is larger than `most` without
 /// its sign.
 fn dense(kernel: Kernel, layer: &Dense, (row, most): (&[f32], f32), steps: &mut Buffer<i16>, out: &mut [f32]) {
-    let steps = steps.room(row.len().next_multiple_of(2));
+    let steps = steps.resized(row.len().next_multiple_of(2));
     let scale = quantise(kernel, row, most, steps);
     layer.row(kernel, &[steps], layer.share(), scale, out);
 }
@@ -239,8 +239,8 @@ impl Map {
     /// Makes room for another map, to be written all over.
     fn begin(&mut self, size: (usize, usize), channels: usize) {
         (self.size, self.channels) = (size, channels);
-        self.numbers.room(size.0 * size.1 * channels);
-        self.most.room(size.1);
+        self.numbers.resized(size.0 * size.1 * channels);
+        self.most.resized(size.1);
     }
 
     /// A row, and its largest number without its sign.

@@ -86,7 +86,7 @@ impl Forward {
         // its taps in pairs, and the last pair ends one number further.
         let mut rows: [Vec<i16>; 3] = std::array::from_fn(|_| vec![0; (width + 1) * 3 + 1]);
         let mut out = Buffer::default();
-        out.room(width / 2 * self.stem.outputs());
+        out.resized(width / 2 * self.stem.outputs());
         let (steps, map) = (&mut self.backbone[0], &mut self.pyramid[0]);
         map.begin(begin(steps, width / 2));
         for y in 0..height / 2 {
@@ -122,7 +122,7 @@ impl Map {
         let (start, end) = (self.filled, self.filled + self.width * channels);
         (self.channels, self.filled) = (channels, end);
         if self.numbers.len() < end {
-            self.numbers.room(end.max(2 * start));
+            self.numbers.resized(end.max(2 * start));
         }
         &mut self.numbers[start..end]
     }
@@ -277,8 +277,8 @@ impl Unit {
     fn begin(&mut self, width: usize) -> usize {
         let channels = self.depthwise.channels();
         self.rows = 0;
-        self.steps.room(width * self.dense.share());
-        self.out.room(width * channels);
+        self.steps.resized(width * self.dense.share());
+        self.out.resized(width * channels);
         clear_border(&mut self.ring, (width + 2) * channels, channels);
         width
     }
@@ -341,7 +341,7 @@ impl Pool {
 
     fn push(&mut self, row: Row) -> Option<Row<'_>> {
         let channels = row.numbers.len() / self.width;
-        self.out.room(self.width / 2 * channels);
+        self.out.resized(self.width / 2 * channels);
         pool(self.kernel, row.numbers, channels, self.upper.is_some(), &mut self.out);
         match self.upper.take() {
             None => {

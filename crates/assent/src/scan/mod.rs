@@ -290,7 +290,7 @@ pub fn scan(
                 }
             },
         };
-        let locked = tx.locks(collection)?.first().map(ToString::to_string);
+        let locked = tx.missing_prerequisites(collection)?.first().map(ToString::to_string);
         let (gallery, album, locked) = match (options.request, locked) {
             (Some(request), _) => {
                 let asked = (collection, request);

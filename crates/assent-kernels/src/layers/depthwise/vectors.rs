@@ -131,7 +131,7 @@ unsafe fn tile<V: Vector, const N: usize, const M: usize, const STRIDE: usize>(
         for (n, sum) in sums.iter().enumerate() {
             let value = sum.end(layer.activation);
             value.store(out.as_mut_ptr().add(to + n * channels));
-            most = value.magnitude().larger(most);
+            most = value.magnitude().max(most);
         }
     }
     most
@@ -167,9 +167,9 @@ unsafe fn pool<V: Vector>(row: &[f32], channels: usize, join: bool, out: &mut [f
                 let left = row.as_ptr().add(2 * p * channels + c);
                 let to = out.as_mut_ptr().add(p * channels + c);
                 // Of a NaN and a number, it takes the second, as the twin does.
-                let mut largest = V::load(left).larger(V::load(left.add(channels)));
+                let mut largest = V::load(left).max(V::load(left.add(channels)));
                 if join {
-                    largest = V::load(to).larger(largest);
+                    largest = V::load(to).max(largest);
                 }
                 largest.store(to);
             }
