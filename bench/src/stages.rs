@@ -12,7 +12,7 @@ use assent_vision::detect::{Detected, FaceFinder};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
 use assent_vision::frame::Frame;
 use assent_vision::quality;
-use assent_vision::second_look::SecondLook;
+use assent_vision::refine::LandmarkRefiner;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ struct Pieces {
     search: SearchOptions,
     finder: FaceFinder,
     embedder: Embedder,
-    second_look: SecondLook,
+    refine: LandmarkRefiner,
 }
 
 /// What one photo took.
@@ -91,8 +91,8 @@ pub(crate) fn run(args: &StagesArgs) -> Result<Value, Error> {
     let caveats = stages_caveats(args, &setup);
     let side_px = args.side.unwrap_or(SearchOptions::default().side_px);
     let search = SearchOptions { side_px, posture: Posture::Upright, ..SearchOptions::default() };
-    let second_look = SecondLook::new(&setup.models.pack().embedder().template);
-    let mut pieces = Pieces { search, finder: setup.finder()?, embedder: setup.embedder()?, second_look };
+    let refine = LandmarkRefiner::new(&setup.models.pack().embedder().template);
+    let mut pieces = Pieces { search, finder: setup.finder()?, embedder: setup.embedder()?, refine };
     eprintln!("enrolling the portraits");
     let gallery = pieces.gallery(&setup)?;
     let photos = &setup.sample.photos;
@@ -184,7 +184,7 @@ impl Pieces {
         let mut detected = self.finder.find(frame, self.search)?.in_larger(decoded.scale());
         for face in &mut detected.faces {
             let copy = (frame, decoded.scale());
-            if let Some(landmarks) = self.second_look.landmarks(&mut self.finder, copy, face.bounds, face.turn)? {
+            if let Some(landmarks) = self.refine.landmarks(&mut self.finder, copy, face.bounds, face.turn)? {
                 face.landmarks = landmarks;
             }
         }

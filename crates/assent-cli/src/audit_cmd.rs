@@ -119,7 +119,7 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
         AuditCommand::Show(args) => audit_show_cmd::run(args, flags, out),
         AuditCommand::Prove { position, to } => {
             let text = vault::open(flags)?.prove_leaf(*position, now())?.to_string();
-            give(&text, "proof", to.as_deref(), out)
+            write_or_print(&text, "proof", to.as_deref(), out)
         }
         AuditCommand::Key => {
             let key = vault::open(flags)?.log_key()?.to_string();
@@ -130,12 +130,12 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             if let Some(command) = send {
                 hand_over(command, &text)?;
             }
-            give(&text, "checkpoint", to.as_deref(), out)
+            write_or_print(&text, "checkpoint", to.as_deref(), out)
         }
         AuditCommand::Certificate { subject, to } => {
             let ledger = vault::open(flags)?;
             let text = ledger.certificate(vault::erased(&ledger, subject)?, now())?;
-            give(&text, "certificate", to.as_deref(), out)
+            write_or_print(&text, "certificate", to.as_deref(), out)
         }
         AuditCommand::Export { to } => {
             let bar = progress::bar(0, "entries");
@@ -257,7 +257,7 @@ fn proof(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandEr
 }
 
 /// Writes a text to a file or to the answer.
-fn give(text: &str, what: &'static str, to: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
+fn write_or_print(text: &str, what: &'static str, to: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Some(path) = to else {
         return Ok(out.answer(&json!({ what: text }), |out| out.write_all(text.as_bytes()))?);
     };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use assent::ledger::{Collection, EventKind, FindUse, Leaf, Purpose, ScanUse, Timestamp};
+use assent::ledger::{Collection, EventKind, Leaf, Purpose, ScanEntry, SearchEntry, Timestamp};
 use assent::packs::hex;
 use clap::Args;
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
 fn describe(leaf: &Leaf, collections: &[Collection]) -> Value {
     let (collection, purpose) = leaf.about();
     let name = collection.map(|id| collection_name(collections, id));
-    let scan = ScanUse::of(leaf).map(|scan| {
+    let scan = ScanEntry::of(leaf).map(|scan| {
         let compared = scan.reference.map(|r| {
             json!({ "epoch": r.epoch, "templates": r.templates, "match_from": r.certain, "review_from": r.review })
         });
@@ -102,13 +102,13 @@ fn describe(leaf: &Leaf, collections: &[Collection]) -> Value {
             "began_ms": scan.began.0, "photos": scan.photos, "model_sha256": hex(&scan.model_sha256), "compared": compared,
         })
     });
-    let find = FindUse::of(leaf).map(|find| {
+    let find = SearchEntry::of(leaf).map(|find| {
         let name = |id| collection_name(collections, id);
         let looked_at: Vec<Value> =
             find.collections.iter().map(|(id, epoch)| json!({ "collection": name(*id), "epoch": epoch })).collect();
         json!({ "found": find.found, "looked_at": looked_at })
     });
-    let purpose = FindUse::of(leaf).map(|find| find.purpose).or(purpose);
+    let purpose = SearchEntry::of(leaf).map(|find| find.purpose).or(purpose);
     json!({
         "scan": scan, "find": find,
         "position": leaf.position, "date": date(leaf.time), "time_ms": leaf.time.0, "kind": leaf.kind.as_str(),

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, GivenNames, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, Pending, PendingId,
-    Purpose, Refusal, Signer, Subject, file_name_of,
+    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, Pending, PendingId, Purpose,
+    Refusal, Signer, Subject, UniqueFileNames, file_name_of,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
@@ -15,12 +15,12 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
-use crate::enrol_cmd::{a_year_from, given_notice, paper};
+use crate::enrol_cmd::{a_year_from, notice_given, signed_form};
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, replace_text};
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, day, long_date, purpose_words, shown};
-use crate::pending_cmd::{Engine, Names, tell_waiting};
+use crate::pending_cmd::{Engine, Names, print_waiting};
 use crate::record::{Record, RecordError, receipt};
 use crate::roster::{self, Import};
 use crate::vault::{self, VaultFlags, collection_name, now};
@@ -222,23 +222,23 @@ pub(crate) fn run(
                     out,
                     "{verb} {}. What they are found by, and what was found, {} with it.",
                     count(ending.len(), "consent"),
-                    gone(*dry_run)
+                    deletion_verb(*dry_run)
                 )
             })?;
             // Whoever withdrew does not wait for that.
             ledger.scrub_if_due(now());
-            vault::tell_of_notes_due(&ledger);
+            vault::warn_of_unwritten_notes(&ledger);
         }
     }
     Ok(())
 }
 
-fn gone(dry_run: bool) -> &'static str {
+fn deletion_verb(dry_run: bool) -> &'static str {
     if dry_run { "would be deleted" } else { "is deleted" }
 }
 
 fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let notice_sha256 = given_notice(ledger, &args.notice, &args.language)?;
+    let notice_sha256 = notice_given(ledger, &args.notice, &args.language)?;
     if let Some(table) = &args.roster {
         let import = Import { table, notice_sha256, renewal: true, dry_run: args.dry_run };
         return roster::import(ledger, &mut Engine::new(models, ledger), &import, out);
@@ -247,7 +247,7 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
     let person = vault::subject(ledger, &name(&args.subject))?;
     let (subject, collection) = (person.id, vault::collection(ledger, &name(&args.collection))?.id);
     let (purpose, release) = (&args.purpose, args.release.clone().unwrap_or_default());
-    let evidence = paper(ledger, &release, &args.witnesses, args.signed_by)?;
+    let evidence = signed_form(ledger, &release, &args.witnesses, args.signed_by)?;
     let asked = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
     let rules = ledger.run_tx("look for rules", now(), |tx| {
         Ok((tx.consent_end(&person, &[collection], asked)?, tx.witnesses_sign(&person, &[collection])?))
@@ -259,7 +259,7 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
         let new =
             NewPending { subject, consents: &consents, evidence, notice_sha256, valid_until, pictures, renewal: true };
         let id = ledger.run_tx("record a renewal", now(), |tx| tx.add_pending(&new))?.into_inner();
-        return tell_waiting(ledger, id, out);
+        return print_waiting(ledger, id, out);
     }
     let renewed = ledger.run_tx("renew", now(), |tx| {
         let Some(old) = tx.active_grant_for(subject, collection, purpose)? else { return Ok(None) };
@@ -338,7 +338,7 @@ struct ReceiptPage<'a> {
 fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
     let (collections, key) = (vault::collections_ever(ledger)?, ledger.log_key()?.to_string());
     make_folder(to)?;
-    let (mut written, mut names) = (Vec::new(), GivenNames::default());
+    let (mut written, mut names) = (Vec::new(), UniqueFileNames::default());
     for (grant, record) in records(ledger, subject)? {
         let Some(grant) = grant.filter(|grant| grant.state == GrantState::Active) else { continue };
         let mut id = [0; 16];
@@ -360,7 +360,7 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
         // What it is for and since when tells it from the other receipts of this person, and the handle from other people's.
         let place = collection_name(&collections, grant.collection);
         let name = format!("{} {place} {} {}", subject.handle, grant.purpose.as_str(), date(grant.valid_from));
-        let name = names.give(&file_name_of(&name));
+        let name = names.unique(&file_name_of(&name));
         let path = to.join(format!("{name}.txt"));
         replace_text(&path, &signed)?;
         replace_text(&to.join(format!("{name}.html")), &page.render()?)?;

@@ -56,19 +56,19 @@ pub(crate) struct DemoArgs {
 }
 
 /// The steps, each with the time it took.
-struct Story<'a, 'b> {
+struct StepPrinter<'a, 'b> {
     out: &'a mut Output<'b>,
     began: Instant,
     /// Seconds and text of each step, for machines.
     steps: Vec<Value>,
 }
 
-impl<'a, 'b> Story<'a, 'b> {
-    fn begin(out: &'a mut Output<'b>) -> Story<'a, 'b> {
-        Story { out, began: now(), steps: Vec::new() }
+impl<'a, 'b> StepPrinter<'a, 'b> {
+    fn begin(out: &'a mut Output<'b>) -> StepPrinter<'a, 'b> {
+        StepPrinter { out, began: now(), steps: Vec::new() }
     }
 
-    fn tell(&mut self, text: &str) -> Result<(), CommandError> {
+    fn step(&mut self, text: &str) -> Result<(), CommandError> {
         let seconds = self.began.elapsed().as_secs_f64();
         if self.out.json {
             self.steps.push(json!({ "seconds": (seconds * 10.0).round() / 10.0, "step": text }));
@@ -107,8 +107,8 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         return Err(CommandError::Demo { what: "the sample photos are not the ones it is made for" });
     }
     let temporary = tempfile::tempdir()?;
-    let mut story = Story::begin(out);
-    story.tell("Loaded the models. Each photo pack and each network was compared with its card.")?;
+    let mut printer = StepPrinter::begin(out);
+    printer.step("Loaded the models. Each photo pack and each network was compared with its card.")?;
 
     let place = VaultPlace {
         folder: temporary.path().join("vault"),
@@ -126,10 +126,10 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
             Ok(id)
         })?
         .into_inner();
-    story.tell("Made a vault in a temporary folder, its keys apart from it.")?;
+    printer.step("Made a vault in a temporary folder, its keys apart from it.")?;
 
     let (people, person) = enrol_everybody(&ledger, &models, &verified.portraits, collection)?;
-    story.tell(&format!(
+    printer.step(&format!(
         "Enrolled {people} people from one portrait each, when two witnesses had signed all of it with one signature each. \
          (The demonstration stands in for the releases and for the witnesses.)"
     ))?;
@@ -153,7 +153,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     let mut watch = ScanWatch { now: &vault::now, stop: &never, progress: &mut tick };
     let summary = scan(&ledger, &models, collection, options, &mut watch)?;
     bar.finish_and_clear();
-    story.tell(&lines(&summary, "missions", Expected::of(&summary)).join(" "))?;
+    printer.step(&lines(&summary, "missions", Expected::of(&summary)).join(" "))?;
 
     let found = find(&ledger, person, Some(collection), Disclosure::Export, vault::now())?.photos;
     if found.is_empty() {
@@ -161,9 +161,9 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     }
     write_page(&args.sheet, &found)?;
     let paths: Vec<String> = found.iter().map(|f| f.path.to_string()).collect();
-    story.tell(&format!("{NAME} is in {}: {}.", count(found.len(), "photo"), paths.join(", ")))?;
+    printer.step(&format!("{NAME} is in {}: {}.", count(found.len(), "photo"), paths.join(", ")))?;
     let covered: usize = found.iter().map(|f| f.covered.len()).sum();
-    story.tell(&format!(
+    printer.step(&format!(
         "Wrote a page with these photos, a ring around {NAME}, {} of other people blurred.",
         count(covered, "face")
     ))?;
@@ -175,25 +175,25 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     if !find(&ledger, person, None, Disclosure::Search, vault::now())?.photos.is_empty() {
         return Err(CommandError::Demo { what: "a person who withdrew was found" });
     }
-    story.tell(&format!("{NAME} withdrew: the same question now finds nothing."))?;
+    printer.step(&format!("{NAME} withdrew: the same question now finds nothing."))?;
 
     let erased = ledger.erase(person, vault::now(), |_| ())?;
-    story.tell(&format!(
+    printer.step(&format!(
         "Erased {NAME}: all that was held is deleted, the key destroyed; entries {} and {} of the log say so.",
         erased.intent, erased.done
     ))?;
     Certificate::verify(&ledger.certificate(person, vault::now())?, &ledger.log_key()?)?;
-    story.tell("Checked the certificate of the erasure, with nothing but the log's public key.")?;
+    printer.step("Checked the certificate of the erasure, with nothing but the log's public key.")?;
     let audit = ledger.audit_verify(None, vault::now())?;
     if audit.fault.is_some() {
         return Err(CommandError::Demo { what: "the log is not whole" });
     }
-    story.tell(&format!("Verified the log: {}, whole.", entries(audit.size)))?;
+    printer.step(&format!("Verified the log: {}, whole.", entries(audit.size)))?;
     drop(ledger);
     temporary.close()?;
     let sheet = args.sheet.display().to_string();
-    let object = json!({ "steps": story.steps, "sheet": sheet });
-    story.out.answer(&object, |out| writeln!(out, "The vault is gone again. Left behind: {sheet}"))?;
+    let object = json!({ "steps": printer.steps, "sheet": sheet });
+    printer.out.answer(&object, |out| writeln!(out, "The vault is gone again. Left behind: {sheet}"))?;
     Ok(())
 }
 

@@ -112,7 +112,7 @@ pub(crate) fn run(
         return pending_cmd::complete_all(&ledger, &mut engine, out);
     }
     let notice_sha256 = match (&args.notice, ledger.kind()) {
-        (Some(path), _) => given_notice(&ledger, path, &args.language)?,
+        (Some(path), _) => notice_given(&ledger, path, &args.language)?,
         (None, VaultKind::Household) => sha256(STATEMENT.as_bytes()),
         (None, VaultKind::Organisation) => return Err(CommandError::NoNotice),
     };
@@ -141,12 +141,12 @@ pub(crate) fn run(
     let added = names_of(&collections, consents.iter().map(|c| c.collection));
     let evidence = if !args.own {
         let release = args.release.as_deref().ok_or(CommandError::Missing { flag: "--release" })?;
-        paper(&ledger, release, &args.witnesses, args.signed_by)?
+        signed_form(&ledger, release, &args.witnesses, args.signed_by)?
     } else if pictures.is_empty() {
         // Before anybody types a sentence.
         return Err(EnrolError::NoPicture.into());
     } else {
-        own_word(&added.join(", "))?
+        prompt_self_statement(&added.join(", "))?
     };
     let ids: Vec<CollectionId> = consents.iter().map(|c| c.collection).collect();
     let until = ledger.run_tx("look for rules", now(), |tx| tx.consent_end(&subject, &ids, until))?.into_inner();
@@ -159,7 +159,7 @@ pub(crate) fn run(
     let enrolled = enrol_one(&ledger, &mut engine, &person, notice_sha256, &mut compared);
     bar.finish_and_clear();
     if let Some(id) = enrolled? {
-        return pending_cmd::tell_waiting(&ledger, id, out);
+        return pending_cmd::print_waiting(&ledger, id, out);
     }
     let object = json!({
         "subject": person.subject.id.to_string(), "consents": person.consents.len(), "until": date(until),
@@ -213,7 +213,7 @@ pub(crate) fn a_year_from(now: Timestamp) -> Timestamp {
 /// # Errors
 ///
 /// [`CommandError`] if it is no text, or the ledger refuses it.
-pub(crate) fn given_notice(ledger: &Ledger, file: &Path, language: &str) -> Result<[u8; 32], CommandError> {
+pub(crate) fn notice_given(ledger: &Ledger, file: &Path, language: &str) -> Result<[u8; 32], CommandError> {
     let text = read_text(file)?;
     let hash = sha256(text.as_bytes());
     let added = ledger.run_tx("add a notice", now(), |tx| match tx.notice(hash)? {
@@ -251,7 +251,7 @@ fn consents(collections: &[Collection], purposes: &[Purpose]) -> Vec<Consent> {
 }
 
 /// The owner's own word for these collections, typed letter by letter.
-fn own_word(collections: &str) -> Result<Evidence, CommandError> {
+fn prompt_self_statement(collections: &str) -> Result<Evidence, CommandError> {
     if !io::stdin().is_terminal() {
         return Err(CommandError::NoStatement);
     }
@@ -269,7 +269,7 @@ fn own_word(collections: &str) -> Result<Evidence, CommandError> {
 /// # Errors
 ///
 /// [`CommandError`] if the file is no form, or a witness is not registered.
-pub(crate) fn paper(
+pub(crate) fn signed_form(
     ledger: &Ledger,
     release: &Path,
     witnesses: &[String],

@@ -80,7 +80,7 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     let warning = format!("This deletes everything about {who} and destroys their key. It cannot be undone.");
     // Before anybody is erased: where the certificate cannot lie is no surprise then.
     args.certificate.as_deref().map_or(Ok(()), |path| refuse_other(path, CERTIFICATE_TITLE))?;
-    sure(args, &shown(warning), &shown(word))?;
+    confirm(args, &shown(warning), &shown(word))?;
     // No gallery is in memory between commands; each scan makes its own.
     let done = ledger.erase(subject, now(), |_| ())?;
     let certificate = ledger.certificate(subject, now())?;
@@ -105,43 +105,46 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
 }
 
 /// Who is meant, and what they are called: by the line of an order that names them, or by their name.
-struct Meant {
+struct SelectedSubject {
     id: SubjectId,
     name: String,
 }
 
 fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let (whom, unreadable) = whom(args, ledger)?;
+    let (selected_subjects, unreadable) = selected_subjects(args, ledger)?;
     let without: Vec<&str> = unreadable.iter().map(String::as_str).collect();
     if args.dry_run {
-        let ids: Vec<String> = whom.iter().map(|m| m.id.to_string()).collect();
+        let ids: Vec<String> = selected_subjects.iter().map(|m| m.id.to_string()).collect();
         let object = json!({ "subjects": ids, "unreadable": without, "dry_run": true });
         return Ok(out.answer(&object, |out| {
-            whom.iter().try_for_each(|meant| writeln!(out, "{}", meant.name))?;
+            selected_subjects.iter().try_for_each(|meant| writeln!(out, "{}", meant.name))?;
             say_unreadable(&without, out)?;
             writeln!(out, "Would erase {}. Nobody was erased.", people(ids.len()))
         })?);
     }
-    if whom.is_empty() {
+    if selected_subjects.is_empty() {
         let object = json!({ "erased": [], "unreadable": without, "certificates": null });
         return Ok(out.answer(&object, |out| {
             say_unreadable(&without, out)?;
             writeln!(out, "Nobody on the list is meant; nobody was erased.")
         })?);
     }
-    let all = people(whom.len());
+    let all = people(selected_subjects.len());
     let warning = format!("This deletes everything about {all} and destroys their keys. It cannot be undone.");
-    sure(args, &warning, &whom.len().to_string())?;
+    confirm(args, &warning, &selected_subjects.len().to_string())?;
     // Before anybody is erased: a folder that cannot be made is no surprise then.
     args.certificates.as_deref().map_or(Ok(()), make_folder)?;
-    let bar = progress::bar(whom.len() as u64, "people");
-    let ids: Vec<SubjectId> = whom.iter().map(|meant| meant.id).collect();
+    let bar = progress::bar(selected_subjects.len() as u64, "people");
+    let ids: Vec<SubjectId> = selected_subjects.iter().map(|meant| meant.id).collect();
     let Erasures { done, failed } = ledger.erase_each(&ids, now(), &mut |_| (), &mut || bar.inc(1));
     bar.finish_and_clear();
     let erased: BTreeSet<SubjectId> = done.iter().map(|erasure| erasure.subject).collect();
     let list = ledger.erasure_list(&erased)?;
     let name = |id: &SubjectId| {
-        whom.iter().find(|meant| meant.id == *id).map_or_else(|| vault::short(id), |meant| meant.name.clone())
+        selected_subjects
+            .iter()
+            .find(|meant| meant.id == *id)
+            .map_or_else(|| vault::short(id), |meant| meant.name.clone())
     };
     let unwritten: Vec<(String, String, String)> = args.certificates.as_deref().map_or_else(Vec::new, |folder| {
         let certificate = |id: &SubjectId| {
@@ -205,29 +208,33 @@ fn say_unreadable(numbers: &[&str], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Asks before anybody is erased, unless `--yes` says that it was thought over.
-fn sure(args: &EraseArgs, warning: &str, word: &str) -> Result<(), CommandError> {
+fn confirm(args: &EraseArgs, warning: &str, word: &str) -> Result<(), CommandError> {
     if args.yes || confirmed(warning, word)? { Ok(()) } else { Err(CommandError::NotConfirmed) }
 }
 
 /// Who is meant, and the numbers of those of whom nobody can tell. Everybody whom an order names is there, or was erased before,
 /// or nobody is erased.
-fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), CommandError> {
+fn selected_subjects(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<SelectedSubject>, Vec<String>), CommandError> {
     if let Some(path) = &args.order {
         let text = read_text(path)?;
         let text = text.trim_start_matches('\u{feff}');
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let named = ledger.run_tx("find whom to erase", now(), |tx| tx.named_in_order(&lines))?.into_inner();
-        let mut whom: Vec<Meant> = Vec::new();
+        let mut selected_subjects: Vec<SelectedSubject> = Vec::new();
         let mut nobody = Vec::new();
         for (line, named) in lines.iter().zip(named) {
             match named {
-                Ok(id) if whom.iter().any(|meant| meant.id == id) => {}
-                Ok(id) => whom.push(Meant { id, name: shown(line) }),
+                Ok(id) if selected_subjects.iter().any(|meant| meant.id == id) => {}
+                Ok(id) => selected_subjects.push(SelectedSubject { id, name: shown(line) }),
                 Err(why) => nobody.push(format!("{line}: {why}")),
             }
         }
         let lines = nobody.join("\n");
-        return if nobody.is_empty() { Ok((whom, Vec::new())) } else { Err(CommandError::OrderNames { lines }) };
+        return if nobody.is_empty() {
+            Ok((selected_subjects, Vec::new()))
+        } else {
+            Err(CommandError::OrderNames { lines })
+        };
     }
     let only = args.collection.as_deref().map(|name| vault::collection(ledger, name)).transpose()?;
     let found = ledger.run_tx("find whom to erase", now(), |tx| {
@@ -260,5 +267,5 @@ fn whom(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<Meant>, Vec<String>), 
         Ok((found, unreadable))
     })?;
     let (found, unreadable) = found.into_inner();
-    Ok((found.into_iter().map(|(id, name)| Meant { id, name }).collect(), unreadable))
+    Ok((found.into_iter().map(|(id, name)| SelectedSubject { id, name }).collect(), unreadable))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark};
 use assent::find::{Disclosure, Found, FoundPhoto, find_each, portraits, proposals_each};
-use assent::ledger::{CollectionId, FaceId, GivenNames, Ledger, Subject, SubjectId, Verdict, file_name_of};
+use assent::ledger::{CollectionId, FaceId, Ledger, Subject, SubjectId, UniqueFileNames, Verdict, file_name_of};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -72,9 +72,9 @@ pub(crate) fn find_all(
 ) -> Result<(), CommandError> {
     let collections = vault::collections(ledger)?;
     // The names are given among all, so that nobody's folder is another one when one group alone is asked for.
-    let mut names = GivenNames::default();
+    let mut names = UniqueFileNames::default();
     let receiver = |subject: Subject| {
-        let path = folder.join(names.give(&file_name_of(&format!("{} {}", subject.handle, subject.name))));
+        let path = folder.join(names.unique(&file_name_of(&format!("{} {}", subject.handle, subject.name))));
         Receiver { subject, path }
     };
     let all = everybody(ledger)?.into_iter().map(receiver).collect();

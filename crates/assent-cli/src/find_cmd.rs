@@ -113,7 +113,7 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
         "copied": made.copied.as_ref().map(|(written, _)| written),
         "failed": made.failed.values().collect::<Vec<_>>(),
     });
-    out.answer(&object, |out| tell(args, &found, &made, out))?;
+    out.answer(&object, |out| print_answer(args, &found, &made, out))?;
     all_done(&made.failed)
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn all_done(failed: &Failed) -> Result<(), CommandError> {
 }
 
 /// The answer for people.
-fn tell(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io::Result<()> {
+fn print_answer(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write) -> io::Result<()> {
     let asked = args.subject.as_deref().unwrap_or_default();
     for f in &found.photos {
         let sure = if f.is_certain() { "" } else { "\t(to be confirmed: assent review)" };

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let ledger = vault::open(flags)?;
             let order = vault::order(&ledger, order)?;
             ledger.run_tx("lift an order", now(), |tx| tx.lift_order(order))?;
-            vault::tell_of_notes_due(&ledger);
+            vault::warn_of_unwritten_notes(&ledger);
             Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
         }
         None => {
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
                     (None, None) => Scope::Vault,
                 };
                 let order = ledger.run_tx("stop", now(), |tx| tx.order_stop(&scope, &reason, until))?;
-                vault::tell_of_notes_due(ledger);
+                vault::warn_of_unwritten_notes(ledger);
                 Ok(order.into_inner())
             })?;
             let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));

@@ -114,7 +114,7 @@ fn check(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
 /// - [`CommandError::DamagedKeys`] if one is damaged still.
 /// - As the ledger.
 fn repair(ledger: &Ledger, flags: &VaultFlags, from: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let secrets = from.map(|path| flags.keeper.secrets(&[path])).transpose()?.unwrap_or_default();
+    let secrets = from.map(|path| flags.secret_provider.secrets(&[path])).transpose()?.unwrap_or_default();
     let done = ledger.repair_keys(from.map(|path| (path, secrets.as_slice())), now())?;
     let collections = vault::collections(ledger)?;
     let object = json!({

@@ -247,7 +247,7 @@ fn run(cli: &Cli, doing: &str, writer: &mut dyn Write) -> Result<(), CliError> {
     let vault = vault::VaultFlags {
         vault: cli.vault.clone(),
         key_ring: cli.key_ring.clone(),
-        keeper: passphrase::Keeper::new(cli.passphrase_file.as_deref(), cli.key_command.as_deref()),
+        secret_provider: passphrase::SecretProvider::new(cli.passphrase_file.as_deref(), cli.key_command.as_deref()),
         ask_about_clock: !cli.json,
         clock_is_right: cli.clock_is_right,
         doing: doing.to_owned(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use assent::ledger::{Purpose, Taken, TakenFrom, Timestamp, is_unprintable};
+use assent::ledger::{PhotoTime, PhotoTimeSource, Purpose, Timestamp, is_unprintable};
 use serde_json::Value;
 
 use crate::error::CommandError;
@@ -115,12 +115,12 @@ pub(crate) fn long_date(at: Timestamp) -> String {
 }
 
 /// The year in which a photo was taken.
-pub(crate) fn year(taken: &Taken) -> String {
+pub(crate) fn year(taken: &PhotoTime) -> String {
     written(taken.wall_clock(), "%Y")
 }
 
 /// The month in which a photo was taken: `December 2024`.
-pub(crate) fn month(taken: &Taken) -> String {
+pub(crate) fn month(taken: &PhotoTime) -> String {
     written(taken.wall_clock(), "%B %Y")
 }
 
@@ -129,20 +129,20 @@ fn written(at: Timestamp, format: &str) -> String {
 }
 
 /// The day on which a photo was taken, for people.
-pub(crate) fn taken_on(taken: &Taken) -> String {
+pub(crate) fn taken_on(taken: &PhotoTime) -> String {
     let day = long_date(taken.wall_clock());
     match taken.from {
-        TakenFrom::Exif => day,
-        TakenFrom::File => format!("{day} (date of the file)"),
+        PhotoTimeSource::Exif => day,
+        PhotoTimeSource::File => format!("{day} (date of the file)"),
     }
 }
 
 /// When a photo was taken, for machines: what a clock on the wall showed, and its offset where that is known.
-pub(crate) fn taken_at(taken: &Taken) -> String {
+pub(crate) fn taken_at(taken: &PhotoTime) -> String {
     let offset = match (taken.offset_min, taken.from) {
-        (Some(0), _) | (None, TakenFrom::File) => "Z".to_owned(),
+        (Some(0), _) | (None, PhotoTimeSource::File) => "Z".to_owned(),
         (Some(min), _) => format!("{}{:02}:{:02}", if min < 0 { '-' } else { '+' }, min.abs() / 60, min.abs() % 60),
-        (None, TakenFrom::Exif) => String::new(),
+        (None, PhotoTimeSource::Exif) => String::new(),
     };
     jiff::Timestamp::from_millisecond(taken.wall_clock().0).map_or_else(
         |_| "?".to_owned(),
@@ -306,15 +306,15 @@ mod tests {
 
     #[test]
     fn a_photo_is_dated_by_the_clock_on_the_wall() {
-        let check = |name: &str, offset_min: Option<i16>, from: TakenFrom, says: &str, at: &str| {
+        let check = |name: &str, offset_min: Option<i16>, from: PhotoTimeSource, says: &str, at: &str| {
             // 2026-07-13 22:30 UTC.
-            let taken = Taken { at: Timestamp(1_783_981_800_000), offset_min, from };
+            let taken = PhotoTime { at: Timestamp(1_783_981_800_000), offset_min, from };
             assert_eq!((taken_on(&taken).as_str(), taken_at(&taken).as_str()), (says, at), "{name}");
         };
-        check("east", Some(120), TakenFrom::Exif, "14 July 2026", "2026-07-14T00:30:00+02:00");
-        check("west", Some(-210), TakenFrom::Exif, "13 July 2026", "2026-07-13T19:00:00-03:30");
-        check("UTC", Some(0), TakenFrom::Exif, "13 July 2026", "2026-07-13T22:30:00Z");
-        check("no offset", None, TakenFrom::Exif, "13 July 2026", "2026-07-13T22:30:00");
-        check("a file", None, TakenFrom::File, "13 July 2026 (date of the file)", "2026-07-13T22:30:00Z");
+        check("east", Some(120), PhotoTimeSource::Exif, "14 July 2026", "2026-07-14T00:30:00+02:00");
+        check("west", Some(-210), PhotoTimeSource::Exif, "13 July 2026", "2026-07-13T19:00:00-03:30");
+        check("UTC", Some(0), PhotoTimeSource::Exif, "13 July 2026", "2026-07-13T22:30:00Z");
+        check("no offset", None, PhotoTimeSource::Exif, "13 July 2026", "2026-07-13T22:30:00");
+        check("a file", None, PhotoTimeSource::File, "13 July 2026 (date of the file)", "2026-07-13T22:30:00Z");
     }
 }

@@ -72,13 +72,13 @@ pub(crate) enum SecretError {
 
 /// Who gives the secret of the key ring. What was given once is not asked for again.
 #[derive(Clone, Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct SecretProvider {
     file: Option<PathBuf>,
     command: Option<OsString>,
     given: RefCell<Vec<(RingLock, PathBuf, RingSecret)>>,
 }
 
-impl Keeper {
+impl SecretProvider {
     /// `file` and `command` are the flags; the environment has them otherwise.
     pub(crate) fn new(file: Option<&Path>, command: Option<&str>) -> Self {
         Self { file: places::passphrase_file(file), command: places::key_command(command), given: RefCell::default() }

@@ -54,7 +54,7 @@ pub(crate) fn enrolments_wait(n: usize) -> String {
 /// # Errors
 ///
 /// As the ledger and the output.
-pub(crate) fn tell_waiting(ledger: &Ledger, id: PendingId, out: &mut Output<'_>) -> Result<(), CommandError> {
+pub(crate) fn print_waiting(ledger: &Ledger, id: PendingId, out: &mut Output<'_>) -> Result<(), CommandError> {
     let pending = ledger.run_tx("read an enrolment", now(), |tx| tx.pending(id))?.into_inner();
     let names = Names::of(ledger)?;
     let refused = ledger.run_tx("read refusals", now(), |tx| tx.refusals_of(pending.subject))?.into_inner();
@@ -161,7 +161,7 @@ impl Completed {
     /// # Errors
     ///
     /// As the writer.
-    pub(crate) fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         if !self.enrolled.is_empty() {
             writeln!(
                 out,
@@ -223,7 +223,7 @@ pub(crate) fn complete_all(ledger: &Ledger, engine: &mut Engine<'_>, out: &mut O
     let mut object = json!({ "unsigned": unsigned.len() });
     completed.add_to(&mut object);
     out.answer(&object, |out| {
-        completed.tell(out)?;
+        completed.print(out)?;
         if !unsigned.is_empty() {
             writeln!(out, "{} without both signatures: assent witness sign NAME", count(unsigned.len(), "enrolment"))?;
         }

@@ -116,7 +116,7 @@ impl Record<'_> {
     }
 
     /// What the person was told, and in which language.
-    fn told(&self, notice_sha256: &[u8; 32]) -> Result<(String, &str), RecordError> {
+    fn notice_given(&self, notice_sha256: &[u8; 32]) -> Result<(String, &str), RecordError> {
         match self.notice {
             Some(n) => Ok((format!("{} version {}", n.name, n.version), n.language.as_str())),
             None if self.kind == VaultKind::Household => Ok(("none: a household".to_owned(), "und")),
@@ -145,7 +145,7 @@ impl Record<'_> {
         events: &[Value],
     ) -> Result<Value, RecordError> {
         let Self { settings, collection, .. } = self;
-        let (notice, language) = self.told(notice_sha256)?;
+        let (notice, language) = self.notice_given(notice_sha256)?;
         let (controller, contact) = self.controller()?;
         let seat = settings.seat();
         let place = collection.basis.jurisdiction.as_ref().unwrap_or(&seat);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     /// What records are made of, for a club with one member.
-    struct Club {
+    struct ClubFixture {
         kind: VaultKind,
         settings: Settings,
         subject: Subject,
@@ -298,7 +298,7 @@ mod tests {
         events: Vec<ConsentEvent>,
     }
 
-    impl Club {
+    impl ClubFixture {
         fn new() -> Self {
             let settings = Settings {
                 controller: "The Rowing Club".into(),
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn r3_a_record_without_a_mandatory_field_is_refused() {
         let (schema, validator) = (schema(), validator());
-        let whole = receipt(Club::new().record().unwrap(), [9; 16]);
+        let whole = receipt(ClubFixture::new().record().unwrap(), [9; 16]);
         let told: Vec<String> = validator.iter_errors(&whole).map(|e| e.to_string()).collect();
         assert_eq!(told, [""; 0], "{whole:#}");
         let mut fields = Vec::new();
@@ -444,7 +444,7 @@ mod tests {
     fn r3_a_record_with_another_word_or_form_is_refused() {
         let validator = validator();
         let check = |name: &str, place: &str, value: Value| {
-            let mut record = Club::new().record().unwrap();
+            let mut record = ClubFixture::new().record().unwrap();
             *record.pointer_mut(place).unwrap() = value;
             assert!(!validator.is_valid(&record), "{name}");
         };
@@ -467,8 +467,8 @@ mod tests {
     #[test]
     fn r3_every_record_is_valid_or_says_what_it_lacks() {
         let validator = validator();
-        let valid = |name: &str, change: &dyn Fn(&mut Club)| {
-            let mut club = Club::new();
+        let valid = |name: &str, change: &dyn Fn(&mut ClubFixture)| {
+            let mut club = ClubFixture::new();
             change(&mut club);
             let record = club.record().unwrap_or_else(|e| panic!("{name}: {e}"));
             let told: Vec<String> = validator.iter_errors(&record).map(|e| e.to_string()).collect();
@@ -482,8 +482,8 @@ mod tests {
             (club.kind, club.notice) = (VaultKind::Household, None);
             club.settings = Settings { controller: "Ann".into(), accountable: "Ann".into(), ..Settings::default() };
         });
-        let lacks = |name: &str, change: &dyn Fn(&mut Club), what: &str| {
-            let mut club = Club::new();
+        let lacks = |name: &str, change: &dyn Fn(&mut ClubFixture), what: &str| {
+            let mut club = ClubFixture::new();
             change(&mut club);
             let told = club.record().unwrap_err().to_string();
             assert!(told.starts_with("the record lacks") && told.contains(what), "{name}: {told}");
@@ -493,11 +493,11 @@ mod tests {
         lacks("no controller", &|club| club.settings.controller = String::new(), "--controller");
         lacks("no event", &|club| club.events.clear(), "audit verify");
 
-        let (id, created) = (Club::id(), T0);
+        let (id, created) = (ClubFixture::id(), T0);
         let (subject, collection) = (SubjectId::from_bytes([1; 16]), CollectionId::from_bytes([2; 16]));
         let purpose = Purpose::publish_print();
         let refusal = Refusal { id, subject, collection, purpose, notice_sha256: [3; 32], created };
-        let refused = Club::new().frame().refused(&refusal).unwrap();
+        let refused = ClubFixture::new().frame().refused(&refusal).unwrap();
         assert!(validator.is_valid(&refused), "{refused:#}");
         let kinds = refused.pointer("/pii_processing/purposes/0/pii_information").and_then(Value::as_array).unwrap();
         assert_eq!(kinds.len(), 1, "no template is made to print a photo");

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write as _};
 use std::iter;
 use std::path::{Path, PathBuf};
 
-use assent::ledger::{EntryName, EventKind, EvidenceError, GivenNames, Ledger, file_name_of};
+use assent::ledger::{EntryName, EventKind, EvidenceError, Ledger, UniqueFileNames, file_name_of};
 use assent::packs::{hex, sha256};
 use assent::rulepacks;
 use clap::{Args, Subcommand};
@@ -174,10 +174,10 @@ fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec
     ledger.export_log(folder.path(), now(), &mut |_, _| {})?;
     below(folder.path(), folder.path(), &mut files)?;
     files.push(("events.json".to_owned(), text(&events(ledger)?)));
-    let mut given = GivenNames::default();
+    let mut given = UniqueFileNames::default();
     for path in with {
         let name = file_name_of(&path.file_name().unwrap_or_default().to_string_lossy());
-        files.push((given.give(&format!("with/{name}")), read_bytes(path)?));
+        files.push((given.unique(&format!("with/{name}")), read_bytes(path)?));
     }
     let entry = |(name, bytes): (String, Vec<u8>)| match EntryName::new(&name) {
         Ok(entry) => Ok((entry, bytes)),

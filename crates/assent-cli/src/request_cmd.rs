@@ -179,7 +179,7 @@ pub(crate) fn run(
             ledger.run_tx("answer a request", now(), |tx| tx.answer_request(id, *outcome))?
         }
     };
-    vault::tell_of_notes_due(&ledger);
+    vault::warn_of_unwritten_notes(&ledger);
     let request = request.into_inner();
     let object = describe(&request, &collections);
     Ok(out.answer(&object, |out| {
@@ -271,7 +271,7 @@ fn blur(
     let point = at.split_once(',').and_then(|(x, y)| Some((x.trim().parse().ok()?, y.trim().parse().ok()?)));
     let at = point.ok_or(CommandError::Point)?;
     let set = set_apart(ledger, &Pointed { collection: collection.id, path, at }, now())?;
-    vault::tell_of_notes_due(ledger);
+    vault::warn_of_unwritten_notes(ledger);
     let exports = match models {
         None => None,
         Some(models) => {

@@ -222,9 +222,9 @@ pub(crate) fn run(
     let dir = runtime_dir(args.to.as_deref().or(models.runtime.as_deref()))?;
     let capi = dir.join("onnxruntime").join("capi");
     match installed(&dir) {
-        Installed::Whole => return tell(json, out, &capi, "was there already", true),
+        Installed::Whole => return print_installed(json, out, &capi, "was there already", true),
         Installed::ByHand => {
-            return tell(json, out, &capi, "was put there by hand and is left as it is", true);
+            return print_installed(json, out, &capi, "was put there by hand and is left as it is", true);
         }
         Installed::Not => {}
     }
@@ -243,10 +243,10 @@ pub(crate) fn run(
     let (file, sha256) = check(&wheel)?;
     install(file, &sha256, temp.path(), &dir)?;
     let how = if PINNED_HERE { "is installed, the wheel's sha256 was checked" } else { "is installed, unchecked" };
-    tell(json, out, &capi, how, PINNED_HERE)
+    print_installed(json, out, &capi, how, PINNED_HERE)
 }
 
-fn tell(json: bool, out: &mut dyn Write, capi: &Path, how: &str, checked: bool) -> Result<(), RuntimeError> {
+fn print_installed(json: bool, out: &mut dyn Write, capi: &Path, how: &str, checked: bool) -> Result<(), RuntimeError> {
     if json {
         let folder = capi.display().to_string();
         writeln!(out, "{}", json!({ "folder": folder, "status": how, "unchecked": !checked }))?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 use assent::export::{Mark, copy_names, write_whole};
 use assent::find::{FoundPhoto, PictureError, head, picture};
-use assent::ledger::{Ledger, PhotoPath, Taken, VaultKind};
+use assent::ledger::{Ledger, PhotoPath, PhotoTime, VaultKind};
 use assent::{CoverStyle, Frame, fit_within, resize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -167,14 +167,14 @@ pub(crate) fn write(
 }
 
 /// Under which heading each photo stands: its year, or its month where the year has many photos.
-fn titles(taken: &[Taken]) -> Vec<String> {
+fn titles(taken: &[PhotoTime]) -> Vec<String> {
     let years: Vec<String> = taken.iter().map(year).collect();
     let mut photos: BTreeMap<&str, usize> = BTreeMap::new();
     for year in &years {
         *photos.entry(year.as_str()).or_default() += 1;
     }
     let many = |year: &String| photos.get(year.as_str()).is_some_and(|n| *n > YEAR_MAX);
-    let title = |(taken, year): (&Taken, &String)| if many(year) { month(taken) } else { year.clone() };
+    let title = |(taken, year): (&PhotoTime, &String)| if many(year) { month(taken) } else { year.clone() };
     taken.iter().zip(&years).map(title).collect()
 }
 
@@ -242,18 +242,18 @@ fn encoded(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use assent::ledger::{TakenFrom, Timestamp};
+    use assent::ledger::{PhotoTimeSource, Timestamp};
 
     use super::*;
 
     #[test]
     fn photos_stand_under_their_year_and_under_their_month_where_a_year_has_many() {
-        let day = |days: i64, offset_min| Taken {
+        let day = |days: i64, offset_min| PhotoTime {
             at: Timestamp(days * 24 * 60 * 60 * 1000),
             offset_min,
-            from: TakenFrom::Exif,
+            from: PhotoTimeSource::Exif,
         };
-        let check = |name: &str, taken: &[Taken], expected: &[&str]| {
+        let check = |name: &str, taken: &[PhotoTime], expected: &[&str]| {
             let mut titles = titles(taken);
             titles.dedup();
             assert_eq!(titles, expected, "{name}");
@@ -261,7 +261,7 @@ mod tests {
         check("none", &[], &[]);
         check("a few years", &[day(400, None), day(40, None), day(20, None)], &["1971", "1970"]);
         check("the clock on the wall counts", &[day(365, None), day(365, Some(-60))], &["1971", "1970"]);
-        let many: Vec<Taken> = (0..=YEAR_MAX as i64).rev().map(|i| day(2 * i, None)).collect();
+        let many: Vec<PhotoTime> = (0..=YEAR_MAX as i64).rev().map(|i| day(2 * i, None)).collect();
         check("as many as a heading takes", &many[1..], &["1970"]);
         let older = [many.as_slice(), &[day(-1, None)]].concat();
         check("one more", &older, &["February 1970", "January 1970", "1969"]);

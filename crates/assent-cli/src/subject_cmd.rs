@@ -125,7 +125,7 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 let says = if *lift { "is used again" } else { "is kept and not used: nobody finds them" };
                 writeln!(out, "What is held about {subject} {says}.")
             })?;
-            vault::tell_of_notes_due(&ledger);
+            vault::warn_of_unwritten_notes(&ledger);
         }
         SubjectCommand::Count => {
             let counted = ledger.run_tx("count by jurisdiction", now(), |tx| tx.count_by_jurisdiction())?.into_inner();

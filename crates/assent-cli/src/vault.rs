@@ -19,7 +19,7 @@ use rand::rngs::SysRng;
 use thiserror::Error;
 
 use crate::output::{Escaping, ask, count};
-use crate::passphrase::{Keeper, SecretError};
+use crate::passphrase::{SecretError, SecretProvider};
 use crate::places::{self, PlacesError};
 
 /// In the vault's folder: the name of its key ring below the folder of key rings.
@@ -50,7 +50,7 @@ pub(crate) use crate::lookup::{
 pub(crate) struct VaultFlags {
     pub(crate) vault: Option<PathBuf>,
     pub(crate) key_ring: Option<PathBuf>,
-    pub(crate) keeper: Keeper,
+    pub(crate) secret_provider: SecretProvider,
     /// Whether a person at the terminal may be asked whether the date is right.
     pub(crate) ask_about_clock: bool,
     /// Whether they said so already.
@@ -148,16 +148,16 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
-    let opened = Ledger::open(&place, tools(flags.keeper.secrets(&[&place.ring])?)?, now());
+    let opened = Ledger::open(&place, tools(flags.secret_provider.secrets(&[&place.ring])?)?, now());
     let ledger = opened.map_err(|refused| why_not_opened(refused, &place.folder))?;
     // For whoever finds the vault busy; the vault is as right without it.
     note_what_is_done(&place.folder, &flags.doing).ok();
     if let Some(said) = older_ring(&ledger) {
-        tell(&said);
+        warn(&said);
     }
     let made_good = made_good(ledger.recovered());
     if !made_good.is_empty() {
-        tell(&format!("from the key ring, which knew of it and the vault did not: {}", made_good.join(", ")));
+        warn(&format!("from the key ring, which knew of it and the vault did not: {}", made_good.join(", ")));
     }
     if flags.clock_is_right {
         ledger.confirm_clock(now())?;
@@ -275,9 +275,9 @@ pub(crate) fn made_good(found: Recovered) -> Vec<String> {
 }
 
 /// Says it if the key ring could not be written: what was asked for counts all the same.
-pub(crate) fn tell_of_notes_due(ledger: &Ledger) {
+pub(crate) fn warn_of_unwritten_notes(ledger: &Ledger) {
     if ledger.notes_due(now()).is_ok_and(|due| due > 0) {
-        tell(
+        warn(
             "done, but the key ring could not be written; is its disk full? Make room there: the next command notes it then. \
              Until it is noted, an old backup of the vault would not know it",
         );
@@ -285,7 +285,7 @@ pub(crate) fn tell_of_notes_due(ledger: &Ledger) {
 }
 
 /// To whoever runs the program, beside its answer.
-fn tell(said: &str) {
+fn warn(said: &str) {
     drop(writeln!(io::stderr(), "assent: {said}"));
 }
 
@@ -401,7 +401,7 @@ pub(crate) fn restore(
     }
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
-    let tools = tools(flags.keeper.secrets(&rings)?)?;
+    let tools = tools(flags.secret_provider.secrets(&rings)?)?;
     let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now())?;
     Ok((ledger, place))
 }

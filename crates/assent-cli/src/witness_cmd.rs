@@ -145,7 +145,7 @@ fn sign(
             0 => {}
             n => writeln!(out, "{} for the other witness: assent witness sign NAME", enrolments_wait(n))?,
         }
-        completed.tell(out)
+        completed.print(out)
     })?)
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Block {
 }
 
 /// A row on its way to another place. Wiped when dropped.
-struct Taken {
+struct PhotoTime {
     numbers: Zeroizing<Vec<i8>>,
     owner: Owner,
     scope: Scope,
@@ -48,16 +48,16 @@ impl Block {
     }
 
     /// Takes the last row out.
-    fn pop(&mut self, lane: usize) -> Taken {
+    fn pop(&mut self, lane: usize) -> PhotoTime {
         let numbers = self.row(lane);
         write_row(self.group_mut(lane), lane % GROUP_ROWS, &[]);
         let (owner, scope) = (self.owners[lane], self.scopes[lane]);
         self.owners.truncate(lane);
         self.scopes.truncate(lane);
-        Taken { numbers, owner, scope }
+        PhotoTime { numbers, owner, scope }
     }
 
-    fn replace(&mut self, lane: usize, taken: &Taken) {
+    fn replace(&mut self, lane: usize, taken: &PhotoTime) {
         write_row(self.group_mut(lane), lane % GROUP_ROWS, &taken.numbers);
         self.owners[lane] = taken.owner;
         self.scopes[lane] = taken.scope;

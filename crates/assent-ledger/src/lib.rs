@@ -60,9 +60,9 @@ mod rotate;
 mod rules;
 mod scrub;
 mod seal;
+mod search_log;
 mod secret;
 mod tx;
-mod uses;
 mod vocabulary;
 mod witness;
 
@@ -84,7 +84,9 @@ pub use keyring::{KeyRingError, RingLock, RingSecret};
 pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
-pub use names::{EntryName, FILE_NAME_BYTES_MAX, GivenNames, NameError, check_file_name, file_name_of, is_unprintable};
+pub use names::{
+    EntryName, FILE_NAME_BYTES_MAX, NameError, UniqueFileNames, check_file_name, file_name_of, is_unprintable,
+};
 pub use note::{Checkpoint, LogKey, NoteError};
 pub use photo_path::PhotoPath;
 pub use publish::{ExportError, LeafProof, ProofError};
@@ -93,18 +95,18 @@ pub use repair::{DamagedSlot, KeyCheck, KeyRepair, SlotOwner};
 pub use restore::{Backup, Recovered, RestoreError};
 pub use rules::{RequiredDocument, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
+pub use search_log::{GalleryReference, ScanEntry, SearchEntry};
 pub use tx::{
     Absences, AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ActiveGrant, Alarm, Album, Basis,
     Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due, Evidence, Expired,
     FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching, NewCollection,
     NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections, OpenTemplate, Order,
-    Outcome, OverByDate, Pending, Picture, PictureOf, PlainConsent, Reach, Refusal, ReplayedNotes, Request, Roster,
-    SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject,
-    SubjectAccessData, TOO_MANY, Taken, Tx, Unreadable, Witness,
+    Outcome, OverByDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent, Reach, Refusal, ReplayedNotes, Request,
+    Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject,
+    SubjectAccessData, TOO_MANY, Tx, Unreadable, Witness,
 };
-pub use uses::{FindUse, Reference, ScanUse};
 pub use vocabulary::{
-    Band, BystanderBasis, GrantState, Purpose, RequestKind, RequestOutcome, Signer, TakenFrom, VaultKind, Verdict,
-    VocabularyError,
+    Band, BystanderBasis, GrantState, PhotoTimeSource, Purpose, RequestKind, RequestOutcome, Signer, VaultKind,
+    Verdict, VocabularyError,
 };
 pub use witness::{PendingConsent, Signed, WitnessSignature};

@@ -118,11 +118,11 @@ fn is_device(name: &str) -> bool {
 /// Names that were given out in one place. No two of them are one file, also where neither case nor the Unicode form of a
 /// letter counts.
 #[derive(Clone, Debug, Default)]
-pub struct GivenNames(BTreeSet<String>);
+pub struct UniqueFileNames(BTreeSet<String>);
 
-impl GivenNames {
+impl UniqueFileNames {
     /// Takes a path, with `/` between its parts, or the first one of `IMG (2).jpg`, `IMG (3).jpg` and so on that is free.
-    pub fn give(&mut self, path: &str) -> String {
+    pub fn unique(&mut self, path: &str) -> String {
         if self.0.insert(folded(path)) {
             return path.to_owned();
         }
@@ -136,8 +136,8 @@ impl GivenNames {
         numbered(n)
     }
 
-    /// Keeps a path from being given out.
-    pub fn keep(&mut self, path: &str) {
+    /// Reserves a path: it is never given out.
+    pub fn reserve(&mut self, path: &str) {
         self.0.insert(folded(path));
     }
 }
@@ -224,8 +224,8 @@ mod tests {
 
     #[test]
     fn names_that_some_system_takes_for_one_are_numbered() {
-        let mut given = GivenNames::default();
-        let mut check = |path: &str, expected: &str| assert_eq!(given.give(path), expected);
+        let mut given = UniqueFileNames::default();
+        let mut check = |path: &str, expected: &str| assert_eq!(given.unique(path), expected);
         check("a/IMG_1.jpg", "a/IMG_1.jpg");
         check("b/IMG_1.jpg", "b/IMG_1.jpg");
         check("a/img_1.JPG", "a/img_1 (2).JPG");
@@ -260,8 +260,8 @@ mod tests {
 
         #[test]
         fn no_two_names_that_are_given_out_fold_to_one(texts in prop::collection::vec("[aAbBüÜß/.]{1,4}", 1..40)) {
-            let mut given = GivenNames::default();
-            let names: Vec<String> = texts.iter().map(|text| folded(&given.give(text))).collect();
+            let mut given = UniqueFileNames::default();
+            let names: Vec<String> = texts.iter().map(|text| folded(&given.unique(text))).collect();
             let different: BTreeSet<&String> = names.iter().collect();
             prop_assert_eq!(different.len(), names.len());
         }

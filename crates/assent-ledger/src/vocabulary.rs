@@ -255,7 +255,7 @@ string_enum! {
 
 string_enum! {
     /// Who says when a photo was taken.
-    TakenFrom or StoredForm {
+    PhotoTimeSource or StoredForm {
         /// The camera, in the photo's EXIF data.
         Exif = "exif",
         /// The date of the file, for want of anything better.

@@ -25,7 +25,7 @@ use crate::runtime::InferenceError;
 
 /// The first look at one quarter turn.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct CoarsePass {
     /// Its picture's longest side, as a part of the full one.
     part: f32,
     /// The least longest side that it is worth while to go down to, pixels.
@@ -35,9 +35,9 @@ struct Look {
 }
 
 /// Upright: most faces are, so nothing may be lost.
-const UPRIGHT: Look = Look { part: 1.0 / 2.0, side_px_min: 640, least: 0.1 };
+const UPRIGHT: CoarsePass = CoarsePass { part: 1.0 / 2.0, side_px_min: 640, least: 0.1 };
 /// Turned: three of them, so each must be cheap.
-const TURNED: Look = Look { part: 0.4, side_px_min: 480, least: 0.3 };
+const TURNED: CoarsePass = CoarsePass { part: 0.4, side_px_min: 480, least: 0.3 };
 
 /// A box of this many pixels or more at the first look holds all that the detector needs; a larger picture makes it
 /// no surer, so it must score more to be looked at again.
@@ -48,7 +48,7 @@ const LARGE_LEAST: f32 = 0.3;
 /// smaller is the picture of it, in quarters of the full side.
 const ENOUGH_PX: f32 = 96.0;
 /// A sure face of this many pixels or more at the first look is taken as it is; its landmarks come from a look at it
-/// alone ([`crate::second_look`]).
+/// alone ([`crate::refine`]).
 const SURE_PX: f32 = 40.0;
 /// The second look takes in this much around a box, as a part of its longer side, and no less than [`AROUND_PX_MIN`].
 const AROUND: f32 = 0.5;
@@ -66,7 +66,7 @@ pub(crate) fn pays(size: (u32, u32)) -> bool {
     size.0.max(size.1) > UPRIGHT.side_px_min * 5 / 4
 }
 
-impl Look {
+impl CoarsePass {
     fn size(self, full: (u32, u32)) -> (u32, u32) {
         fit_within(full, ((full.0.max(full.1) as f32 * self.part) as u32).max(self.side_px_min))
     }
@@ -108,11 +108,11 @@ impl FaceFinder {
         let scale = photo.width().max(photo.height()) as f32 / size.0.max(size.1) as f32;
         let full = Full { photo, size: (size.0 as f32, size.1 as f32), scale };
         let half = resize(photo, UPRIGHT.size(size));
-        let mut found = self.look(&full, &half, QuarterTurn::None, UPRIGHT.least)?;
+        let mut found = self.coarse_pass(&full, &half, QuarterTurn::None, UPRIGHT.least)?;
         if posture == Posture::AnyWayUp {
             let smaller = resize(&half, TURNED.size(size));
             for turn in &QuarterTurn::ALL[1..] {
-                found.extend(self.look(&full, &smaller, *turn, TURNED.least)?);
+                found.extend(self.coarse_pass(&full, &smaller, *turn, TURNED.least)?);
             }
         }
         let faces = suppress(found, self.yunet.spec().nms_iou).into_iter().map(|d| d.scaled(scale)).collect();
@@ -120,7 +120,7 @@ impl FaceFinder {
     }
 
     /// The faces that stand upright after `turn`, in pixels of the full side.
-    fn look(
+    fn coarse_pass(
         &mut self,
         full: &Full<'_>,
         coarse: &Frame,

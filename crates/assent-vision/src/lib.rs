@@ -16,7 +16,7 @@
 
 pub mod align;
 mod border;
-pub mod caught;
+pub mod catch_panic;
 mod coarse;
 mod colours;
 mod convolution;
@@ -36,10 +36,10 @@ pub mod nms;
 mod onnx;
 pub mod prelu;
 pub mod quality;
+pub mod refine;
 pub mod resize;
 pub mod runtime;
 pub mod same_picture;
 pub mod search_side;
-pub mod second_look;
 mod wire;
 pub mod yunet;

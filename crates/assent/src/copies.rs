@@ -305,7 +305,7 @@ impl Worker {
         bytes: &[u8],
         Candidate { photo, faces }: &Candidate,
     ) -> Result<Vec<(FaceId, Aligned)>, InferenceError> {
-        if self.second_look.is_none() {
+        if self.refine.is_none() {
             // The detector takes whole photos alone, so the photo is searched for faces again.
             return match self.detect(bytes) {
                 Ok(photo) => {

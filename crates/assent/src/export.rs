@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-use assent_ledger::{Collection, GivenNames, SubjectId, file_name_of};
+use assent_ledger::{Collection, SubjectId, UniqueFileNames, file_name_of};
 use assent_vision::encode::{self, EncodeError};
 use assent_vision::frame::Frame;
 use thiserror::Error;
@@ -323,13 +323,13 @@ pub fn copy_names(photos: &[(&str, &str)]) -> Vec<String> {
             name
         })
         .collect();
-    let mut given = GivenNames::default();
+    let mut given = UniqueFileNames::default();
     for name in &wanted {
         for (at, _) in name.match_indices('/') {
-            given.keep(&name[..at]);
+            given.reserve(&name[..at]);
         }
     }
-    wanted.iter().map(|name| given.give(name)).collect()
+    wanted.iter().map(|name| given.unique(name)).collect()
 }
 
 /// A JPEG with a comment, behind its JFIF header.

@@ -8,8 +8,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, FindUse, KnownPhoto, Ledger,
-    PhotoId, PhotoPath, Purpose, SubjectId, Taken, Timestamp, Tx, TxError, VaultKind, Verdict,
+    ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId,
+    PhotoPath, PhotoTime, Purpose, SearchEntry, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
 use assent_vision::cover::{self, CoverStyle, Head};
 use assent_vision::decode::DecodeError;
@@ -18,9 +18,9 @@ use assent_vision::geometry::{QuarterTurn, Rect};
 use thiserror::Error;
 
 use crate::heif::PhotoDecoder;
+use crate::no_result;
+pub use crate::no_result::{NoResult, NoResultReason};
 use crate::packs::sha256;
-use crate::why;
-pub use crate::why::{NothingIn, WhyNothing};
 
 /// A photo in which a subject is, or may be.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +51,7 @@ pub struct FoundPhoto {
     /// What a person said.
     pub verdict: Option<Verdict>,
     /// When it was taken.
-    pub taken: Taken,
+    pub taken: PhotoTime,
     /// Since when its file is missing, if it is.
     pub missing: Option<Timestamp>,
 }
@@ -86,7 +86,7 @@ pub struct Found {
     /// one that is exported.
     pub to_confirm: usize,
     /// The collections that have no photo in the answer, by name.
-    pub nothing: Vec<NothingIn>,
+    pub nothing: Vec<NoResult>,
 }
 
 /// Which sightings an answer is made of.
@@ -229,10 +229,10 @@ fn ask<T: AsMut<[Found]>>(
     let found = answers.as_mut();
     // Nobody is named any more: what lies in the folders is looked at outside of the transaction.
     for (about, known) in to_list {
-        let photos = why::not_scanned(&about, &known);
+        let photos = no_result::not_scanned(&about, &known);
         let nothing = found.iter_mut().flat_map(|found| &mut found.nothing);
         for nothing in nothing.filter(|n| photos > 0 && n.collection == about.name && n.why.is_of_scanned_photos()) {
-            nothing.why = WhyNothing::PhotosNotScanned { photos };
+            nothing.why = NoResultReason::PhotosNotScanned { photos };
         }
     }
     for found in found {
@@ -281,10 +281,10 @@ impl<'a, 'tx> Asked<'a, 'tx> {
         let (mut found, mut looked_at) = (Found::default(), Vec::new());
         for about in self.meant.clone() {
             let why = match tx.active_grant_for(subject, about.id, &purpose)? {
-                None => why::not_agreed(tx, subject, &about, &self.all)?,
+                None => no_result::not_agreed(tx, subject, &about, &self.all)?,
                 Some(proof) => match self.seen(&proof, &about) {
                     // Kept and not used: not even to say that nothing is there.
-                    Err(TxError::Restricted { .. }) => WhyNothing::Restricted,
+                    Err(TxError::Restricted { .. }) => NoResultReason::Restricted,
                     Err(error) => return Err(error),
                     Ok(seen) => {
                         looked_at.push((about.id, about.template_epoch));
@@ -299,21 +299,21 @@ impl<'a, 'tx> Asked<'a, 'tx> {
                         if found.photos.len() > before {
                             continue;
                         }
-                        why::not_found(tx, &proof, open)?
+                        no_result::not_found(tx, &proof, open)?
                     }
                 },
             };
             if why.is_of_scanned_photos() {
                 self.unsure.insert(about.id);
             }
-            found.nothing.push(NothingIn { collection: about.name, why });
+            found.nothing.push(NoResult { collection: about.name, why });
         }
         let kind = match self.question.disclosure {
             Disclosure::Search => EventKind::Search,
             Disclosure::Export => EventKind::Export,
         };
         let detail: Vec<u8> = found.photos.iter().flat_map(|f| f.face.0.to_be_bytes()).collect();
-        let public = FindUse { found: found.photos.len() as u32, purpose, collections: looked_at }.to_bytes();
+        let public = SearchEntry { found: found.photos.len() as u32, purpose, collections: looked_at }.to_bytes();
         tx.append_leaf(kind, &public, &[(subject, &detail)])?;
         Ok(found)
     }

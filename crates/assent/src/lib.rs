@@ -24,6 +24,7 @@ pub mod find;
 pub mod heif;
 pub mod household;
 pub mod models;
+mod no_result;
 pub mod open_gallery;
 pub mod packs;
 pub mod pending;
@@ -37,7 +38,6 @@ pub mod set_apart;
 pub mod source;
 mod template;
 pub mod walk;
-mod why;
 
 // What callers above say and hear in the terms of the crates below: they depend on this crate alone.
 pub use assent_gallery::calibration::{Band, Calibration, DeclaredRates, Thresholds};

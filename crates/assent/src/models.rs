@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_vision::align::AlignError;
-use assent_vision::caught::caught;
+use assent_vision::catch_panic::catch_panic;
 use assent_vision::decode::{DecodeError, DecodeLimits, Decoded};
 use assent_vision::detect::{Detected, Detection, FaceFinder, Posture, SearchOptions};
 use assent_vision::embed::{Aligned, Embedder, Embedding};
@@ -17,8 +17,8 @@ use assent_vision::machine::Kernel;
 use assent_vision::memory::whole_limit_bytes;
 use assent_vision::model::DetectorInput;
 use assent_vision::quality::{self, Quality};
+use assent_vision::refine::LandmarkRefiner;
 use assent_vision::runtime::{Execution, InferenceError, Role, Runtime, RuntimeError};
-use assent_vision::second_look::SecondLook;
 use thiserror::Error;
 
 use crate::heif::{HeifProgram, PhotoDecoder, Readable};
@@ -133,8 +133,8 @@ impl Models {
         Ok(Worker {
             finder: FaceFinder::new(&self.runtime, self.pack.detector().clone(), &self.pack.detector_bytes)?,
             embedder: self.embedder()?,
-            second_look: match self.pack.detector().input {
-                DetectorInput::MultipleOf { .. } => Some(SecondLook::new(&self.pack.embedder().template)),
+            refine: match self.pack.detector().input {
+                DetectorInput::MultipleOf { .. } => Some(LandmarkRefiner::new(&self.pack.embedder().template)),
                 DetectorInput::Fixed { .. } => None,
             },
             decoder: PhotoDecoder { heif: self.heif.clone(), ..PhotoDecoder::default() },
@@ -154,13 +154,13 @@ impl Models {
         let spec = self.pack.embedder();
         let side = spec.side_px.max(TRIED_SIDE_PX);
         let blank = Frame::filled(side, side, [0; 3]);
-        caught(|| worker.finder.find(&blank, worker.search).map(drop))
+        catch_panic(|| worker.finder.find(&blank, worker.search).map(drop))
             .unwrap_or(Err(absurd(Role::Detector, "it breaks off in the middle of a blank picture")))?;
         let landmarks = spec.template.map(|[x, y]| Point { x: x * side as f32, y: y * side as f32 });
         let face = Detection { landmarks, ..Detection::default() };
         let crop = worker.embedder.align(&blank, 1.0, &face);
         let crop = crop.map_err(|_| absurd(Role::Embedder, "its card puts the landmarks where no face has them"))?;
-        let answer = caught(|| worker.embedder.embed(&[crop]))
+        let answer = catch_panic(|| worker.embedder.embed(&[crop]))
             .unwrap_or(Err(absurd(Role::Embedder, "it breaks off in the middle of a blank picture")))?;
         match answer.as_slice() {
             [Some(_)] => Ok(()),
@@ -202,7 +202,7 @@ pub(crate) fn thresholds(table: Option<&Calibration>, rates: DeclaredRates, temp
 pub struct Worker {
     pub(crate) finder: FaceFinder,
     pub(crate) embedder: Embedder,
-    pub(crate) second_look: Option<SecondLook>,
+    pub(crate) refine: Option<LandmarkRefiner>,
     pub(crate) decoder: PhotoDecoder,
     pub(crate) search: SearchOptions,
     /// Where the last photo's pixels were.
@@ -325,7 +325,7 @@ impl Worker {
         bounds: Rect,
         turn: QuarterTurn,
     ) -> Result<Option<[Point; 5]>, InferenceError> {
-        let Some(look) = self.second_look else { return Ok(None) };
+        let Some(look) = self.refine else { return Ok(None) };
         look.landmarks(&mut self.finder, (&decoded.frame, decoded.scale()), bounds, turn)
     }
 

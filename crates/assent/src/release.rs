@@ -1,6 +1,6 @@
 //! A signed form on paper, scanned: does the file open?
 
-use assent_vision::caught::caught;
+use assent_vision::catch_panic::catch_panic;
 use assent_vision::decode::{self, DecodeError, DecodeLimits};
 use thiserror::Error;
 
@@ -27,7 +27,7 @@ pub enum ReleaseError {
 /// [`ReleaseError`] if `bytes` are neither a PDF with a page nor a picture.
 pub fn open_release(bytes: &[u8]) -> Result<[u8; 32], ReleaseError> {
     if bytes.starts_with(b"%PDF-") {
-        let pages = caught(|| Ok(lopdf::Document::load_mem(bytes)?.get_pages().len()));
+        let pages = catch_panic(|| Ok(lopdf::Document::load_mem(bytes)?.get_pages().len()));
         if pages.unwrap_or(Ok(0)).map_err(ReleaseError::Pdf)? == 0 {
             return Err(ReleaseError::NoPage);
         }

@@ -27,7 +27,7 @@ const MONTHS: [&[&str]; 12] = [
 
 /// What a cell says of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum PartialDate {
     /// A whole date.
     Day(Date),
     /// A month of a year.
@@ -45,7 +45,7 @@ pub(crate) enum Order {
 
 /// Why a cell is no date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoDate {
+pub(crate) enum DateError {
     /// It is not written like one.
     Form,
     /// Day and month could be meant either way round.
@@ -85,8 +85,8 @@ pub(crate) fn order<'a>(cells: impl Iterator<Item = &'a str>) -> Order {
 ///
 /// # Errors
 ///
-/// [`NoDate`], each variant as it says.
-pub(crate) fn date(text: &str, order: Order, century: Century) -> Result<Said, NoDate> {
+/// [`DateError`], each variant as it says.
+pub(crate) fn date(text: &str, order: Order, century: Century) -> Result<PartialDate, DateError> {
     // A spreadsheet may write a time of day behind the date.
     let text = text.trim();
     let text = match text.split_once(['T', ' ']) {
@@ -118,13 +118,13 @@ pub(crate) fn date(text: &str, order: Order, century: Century) -> Result<Said, N
                 _ if a == b => (a, b),
                 Order::DayFirst => (a, b),
                 Order::MonthFirst => (b, a),
-                Order::Unknown => return Err(NoDate::Ambiguous),
+                Order::Unknown => return Err(DateError::Ambiguous),
             };
             day(year(y, century)?, m, d)
         }
         [y, m] if y.len() == 4 && numeric(y) => in_month(number(y)?, month(m)?),
         [m, y] => in_month(year(y, century)?, month(m)?),
-        _ => Err(NoDate::Form),
+        _ => Err(DateError::Form),
     }
 }
 
@@ -136,8 +136,8 @@ fn word(text: &str) -> bool {
     text.starts_with(char::is_alphabetic)
 }
 
-fn number(text: &str) -> Result<i16, NoDate> {
-    if text.len() <= 4 && numeric(text) { text.parse().map_err(|_| NoDate::Form) } else { Err(NoDate::Form) }
+fn number(text: &str) -> Result<i16, DateError> {
+    if text.len() <= 4 && numeric(text) { text.parse().map_err(|_| DateError::Form) } else { Err(DateError::Form) }
 }
 
 /// `1st` is 1, `31st` 31, `1er` 1.
@@ -145,7 +145,7 @@ fn ordinal(text: &str) -> &str {
     text.trim_end_matches(|c: char| c.is_alphabetic())
 }
 
-fn month(text: &str) -> Result<i16, NoDate> {
+fn month(text: &str) -> Result<i16, DateError> {
     if numeric(text) {
         return number(text);
     }
@@ -154,32 +154,32 @@ fn month(text: &str) -> Result<i16, NoDate> {
     let mut found = MONTHS.iter().enumerate().filter(|(_, names)| called(names));
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at as i16 + 1),
-        _ => Err(NoDate::Form),
+        _ => Err(DateError::Form),
     }
 }
 
-fn year(text: &str, century: Century) -> Result<i16, NoDate> {
+fn year(text: &str, century: Century) -> Result<i16, DateError> {
     let year = number(text)?;
     match (text.len(), century) {
         (4, _) => Ok(year),
         (2, Century::Future) => Ok(2000 + year),
         (2, Century::Past(now)) => Ok(if 2000 + year > now { 1900 + year } else { 2000 + year }),
-        _ => Err(NoDate::Form),
+        _ => Err(DateError::Form),
     }
 }
 
-fn day(year: i16, month: i16, day: i16) -> Result<Said, NoDate> {
-    let part = |n: i16| i8::try_from(n).map_err(|_| NoDate::Form);
+fn day(year: i16, month: i16, day: i16) -> Result<PartialDate, DateError> {
+    let part = |n: i16| i8::try_from(n).map_err(|_| DateError::Form);
     if !(1900..=2200).contains(&year) {
-        return Err(NoDate::Form);
+        return Err(DateError::Form);
     }
-    Date::new(year, part(month)?, part(day)?).map(Said::Day).map_err(|_| NoDate::Form)
+    Date::new(year, part(month)?, part(day)?).map(PartialDate::Day).map_err(|_| DateError::Form)
 }
 
-fn in_month(year: i16, month: i16) -> Result<Said, NoDate> {
+fn in_month(year: i16, month: i16) -> Result<PartialDate, DateError> {
     match day(year, month, 1)? {
-        Said::Day(first) => Ok(Said::Month(first.year(), first.month())),
-        other @ Said::Month(..) => Ok(other),
+        PartialDate::Day(first) => Ok(PartialDate::Month(first.year(), first.month())),
+        other @ PartialDate::Month(..) => Ok(other),
     }
 }
 
@@ -188,9 +188,9 @@ fn in_month(year: i16, month: i16) -> Result<Said, NoDate> {
 /// # Errors
 ///
 /// As [`date`].
-pub(crate) fn end(text: &str, order: Order) -> Result<Timestamp, NoDate> {
-    let Said::Day(date) = date(text, order, Century::Future)? else { return Err(NoDate::Form) };
-    let midnight = date.to_zoned(TimeZone::UTC).map_err(|_| NoDate::Form)?;
+pub(crate) fn end(text: &str, order: Order) -> Result<Timestamp, DateError> {
+    let PartialDate::Day(date) = date(text, order, Century::Future)? else { return Err(DateError::Form) };
+    let midnight = date.to_zoned(TimeZone::UTC).map_err(|_| DateError::Form)?;
     Ok(Timestamp(midnight.timestamp().as_millisecond()))
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn end(text: &str, order: Order) -> Result<Timestamp, NoDate> {
 /// # Errors
 ///
 /// As [`date`].
-pub(crate) fn age(text: &str, order: Order, this_year: i16) -> Result<Option<Age>, NoDate> {
+pub(crate) fn age(text: &str, order: Order, this_year: i16) -> Result<Option<Age>, DateError> {
     match text.to_lowercase().as_str() {
         "" => return Ok(None),
         "unknown" | "?" | "unbekannt" | "inconnu" | "onbekend" => return Ok(Some(Age::Unknown)),
@@ -210,10 +210,10 @@ pub(crate) fn age(text: &str, order: Order, this_year: i16) -> Result<Option<Age
         _ => {}
     }
     let (year, month) = match date(text, order, Century::Past(this_year))? {
-        Said::Day(date) => (date.year(), date.month()),
-        Said::Month(year, month) => (year, month),
+        PartialDate::Day(date) => (date.year(), date.month()),
+        PartialDate::Month(year, month) => (year, month),
     };
-    if year > this_year { Err(NoDate::Form) } else { Ok(Some(Age::Born { year, month })) }
+    if year > this_year { Err(DateError::Form) } else { Ok(Some(Age::Born { year, month })) }
 }
 
 /// Who signed, in any case; nothing means the person alone.
@@ -274,8 +274,8 @@ mod tests {
     fn dates_are_read_in_the_forms_that_offices_use() {
         let check = |text: &str, expected: Option<&str>| {
             let read = date(text, Order::Unknown, Century::Future).ok().map(|said| match said {
-                Said::Day(date) => date.to_string(),
-                Said::Month(year, month) => format!("{year:04}-{month:02}"),
+                PartialDate::Day(date) => date.to_string(),
+                PartialDate::Month(year, month) => format!("{year:04}-{month:02}"),
             });
             assert_eq!(read.as_deref(), expected, "{text}");
         };
@@ -322,7 +322,7 @@ mod tests {
         let read = |order| date("03/04/2027", order, Century::Future);
         assert_eq!(read(Order::DayFirst), day(2027, 4, 3));
         assert_eq!(read(Order::MonthFirst), day(2027, 3, 4));
-        assert_eq!(read(Order::Unknown), Err(NoDate::Ambiguous));
+        assert_eq!(read(Order::Unknown), Err(DateError::Ambiguous));
         assert_eq!(date("04/04/2027", Order::Unknown, Century::Future), day(2027, 4, 4));
         assert_eq!(date("3.4.2027", Order::MonthFirst, Century::Future), day(2027, 4, 3), "dots are the day's first");
     }
@@ -342,8 +342,8 @@ mod tests {
         check("May-90", born(1990, 5));
         check("Mai 12", born(2012, 5));
         check("02.02.09", born(2009, 2));
-        assert_eq!(age("2031-01-01", Order::Unknown, 2026), Err(NoDate::Form), "nobody is born in the future");
-        assert_eq!(age("15", Order::Unknown, 2026), Err(NoDate::Form));
+        assert_eq!(age("2031-01-01", Order::Unknown, 2026), Err(DateError::Form), "nobody is born in the future");
+        assert_eq!(age("15", Order::Unknown, 2026), Err(DateError::Form));
     }
 
     #[test]

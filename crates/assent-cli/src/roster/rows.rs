@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::Import;
-use super::cells::{self, NoDate, Order};
+use super::cells::{self, DateError, Order};
 use super::columns::{Columns, Field};
 use super::table::Table;
 use crate::enrol_cmd::a_year_from;
@@ -525,10 +525,10 @@ fn plain(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-fn not_understood(cell: Option<&str>, why: NoDate, forms: &str) -> String {
+fn not_understood(cell: Option<&str>, why: DateError, forms: &str) -> String {
     let cell = cell.unwrap_or_default();
     match why {
-        NoDate::Form => format!("'{cell}' is not understood; write {forms}"),
-        NoDate::Ambiguous => format!("of '{cell}' it is not clear which is the day; write {forms}"),
+        DateError::Form => format!("'{cell}' is not understood; write {forms}"),
+        DateError::Ambiguous => format!("of '{cell}' it is not clear which is the day; write {forms}"),
     }
 }

@@ -3,12 +3,12 @@
 use std::fs;
 
 use super::consent::{agree, club as agreed};
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{assent, stderr, stdout};
 
 #[test]
 fn a_collection_is_removed_after_it_was_said_what_goes_with_it() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let dry = club.run(&["collection", "remove", "trip", "--dry-run"]);
     assert_eq!((dry["removed"].as_bool(), dry["photos"].as_u64()), (Some(false), Some(0)));
     let says = club.says(&["collection", "remove", "trip", "--dry-run"]);
@@ -34,7 +34,7 @@ fn a_collection_is_removed_after_it_was_said_what_goes_with_it() {
 
 #[test]
 fn a_collection_that_lies_elsewhere_is_told_so() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::create_dir(club.file("elsewhere")).unwrap();
     let says = club.says(&["collection", "move", "trip", &club.file("elsewhere")]);
     assert!(says.contains("trip lies in") && says.contains("Next: assent scan trip"), "{says}");
@@ -50,7 +50,7 @@ fn a_collection_that_lies_elsewhere_is_told_so() {
 
 #[test]
 fn a_collection_that_is_searched_on_request_lacks_nothing() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::create_dir(club.file("gala")).unwrap();
     let gala = club.file("gala");
     let unnamed = club.try_run(&["collection", "add", "gala", &gala, "--others", "on-request"]);

@@ -13,14 +13,14 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use serde_json::Value;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{assent, stderr, stdout};
 
 const NOTICE: &str = "You will be looked for in our photos, if you want it.";
 
 /// A club whose only member was asked for two things, and said yes to one of them.
-pub(super) fn club() -> Club {
-    let club = Club::new();
+pub(super) fn club() -> ClubFixture {
+    let club = ClubFixture::new();
     fs::write(club.file("members.txt"), NOTICE).unwrap();
     club.run(&["notice", "add", &club.file("members.txt"), "--language", "en-GB"]);
     let set = ["subject", "set", "m-1", "--born", "adult", "--jurisdiction", "FR"];
@@ -43,7 +43,7 @@ pub(super) fn club() -> Club {
 }
 
 /// The vault itself, and the real time: what the commands do next has it too.
-pub(super) fn open(club: &Club) -> (Ledger, Timestamp) {
+pub(super) fn open(club: &ClubFixture) -> (Ledger, Timestamp) {
     let place = VaultPlace { folder: club.vault().into(), ring: club.ring.clone(), database: Database::Sqlite };
     let tools = || {
         let rules = rulebook().unwrap();
@@ -65,12 +65,12 @@ pub(super) fn open(club: &Club) -> (Ledger, Timestamp) {
 const PASSPHRASE: &[u8] = b"three herons by the old lock";
 
 /// The member's consent to be found for so many milliseconds, as a signed form gives it.
-pub(super) fn agree(club: &Club, valid_ms: i64) {
+pub(super) fn agree(club: &ClubFixture, valid_ms: i64) {
     agree_each(club, &["m-1"], valid_ms);
 }
 
 /// The same of each of these people.
-pub(super) fn agree_each(club: &Club, handles: &[&str], valid_ms: i64) {
+pub(super) fn agree_each(club: &ClubFixture, handles: &[&str], valid_ms: i64) {
     let (ledger, now) = open(club);
     let agreed = ledger.run_tx("agree", now, |tx| {
         let (waiting, witnesses) = forms(tx, handles, Timestamp(now.0 + valid_ms))?;
@@ -113,13 +113,13 @@ pub(super) fn forms(
     Ok((waiting, witnesses))
 }
 
-fn member() -> Club {
+fn member() -> ClubFixture {
     let club = club();
     agree(&club, 365 * 86_400_000);
     club
 }
 
-fn records(club: &Club) -> Vec<Value> {
+fn records(club: &ClubFixture) -> Vec<Value> {
     club.run(&["consent", "record", "m-1"])["records"].as_array().unwrap().clone()
 }
 

@@ -4,21 +4,21 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{stderr, stdout};
 
 const SLOT: usize = 128;
 
 /// A club with three people, of whom each has a slot in the key ring.
-fn club() -> Club {
-    let club = Club::new();
+fn club() -> ClubFixture {
+    let club = ClubFixture::new();
     for (handle, name) in [("m-2", "Bo Berg"), ("m-3", "Cy Clark")] {
         club.run(&["subject", "add", handle, "--name", name]);
     }
     club
 }
 
-fn flip(club: &Club, slot: usize, byte: usize) {
+fn flip(club: &ClubFixture, slot: usize, byte: usize) {
     let mut bytes = fs::read(&club.ring).unwrap();
     bytes[SLOT + slot * SLOT + byte] ^= 1;
     fs::write(&club.ring, bytes).unwrap();

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{stderr, stdout};
 
 /// Runs a command that can write no file beyond this length: what lies before it may be overwritten, as on a full disk.
-fn on_a_full_disk(club: &Club, bytes: u64, args: &[&str]) -> Output {
+fn on_a_full_disk(club: &ClubFixture, bytes: u64, args: &[&str]) -> Output {
     // Without the trap such a write ends the program.
     Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec prlimit \"$@\"", "sh", &format!("--fsize={bytes}")])
@@ -22,14 +22,14 @@ fn on_a_full_disk(club: &Club, bytes: u64, args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn doctor(club: &Club) -> String {
+fn doctor(club: &ClubFixture) -> String {
     let output = club.try_run(&["doctor"]);
     stdout(&output)
 }
 
 #[test]
 fn a_full_disk_keeps_nobody_from_asking_and_what_was_done_is_not_denied() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     club.run(&["subject", "add", "m-2", "--name", "Max Member"]);
     // An erasure leaves no free page behind, so that the next one needs as much again as there is.
     club.run(&["subject", "add", "m-0", "--name", "Mia Member"]);
@@ -64,7 +64,7 @@ fn a_full_disk_keeps_nobody_from_asking_and_what_was_done_is_not_denied() {
 
 #[test]
 fn a_restore_that_was_killed_is_run_again_at_the_default_places() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let (data, ring) = (club.file("backup"), club.file("safe/ring"));
     club.run(&["backup", "--to", &data, "--key-ring-to", &ring]);
     let restore = ["restore", "--from", &data, "--key-ring-from", &ring];
@@ -90,7 +90,7 @@ fn a_restore_that_was_killed_is_run_again_at_the_default_places() {
 
 #[test]
 fn a_restored_vault_says_what_it_made_good_and_what_it_cannot_know() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let (data, ring, newest) = (club.file("backup"), club.file("safe/ring"), club.file("newest"));
     club.run(&["backup", "--to", &data, "--key-ring-to", &ring]);
     fs::create_dir(club.file("later")).unwrap();
@@ -111,7 +111,7 @@ fn a_restored_vault_says_what_it_made_good_and_what_it_cannot_know() {
 
 #[test]
 fn an_older_key_ring_under_a_newer_vault_is_found() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let old = fs::read(&club.ring).unwrap();
     club.run(&["erase", "m-1"]);
     fs::write(&club.ring, &old).unwrap();
@@ -126,7 +126,7 @@ fn an_older_key_ring_under_a_newer_vault_is_found() {
 
 #[test]
 fn a_vault_made_at_the_default_places_is_its_owners_alone() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     club.run(&["backup", "--to", &club.file("backup"), "--key-ring-to", &club.file("safe/ring")]);
     let check = |path: &Path| {
         let about = fs::metadata(path).unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::consent::{agree_each, club, open};
 use super::handout::{below, portrait_of, scanned_for};
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{assent, stderr, stdout};
 
 const YEAR_MS: i64 = 365 * 86_400_000;
@@ -35,7 +35,7 @@ const SURE: &[(&str, &str)] =
     &[("m-1", "one.jpg"), ("M-1", "two.jpg"), ("a/b", "three.jpg"), ("a:b", "four.jpg"), ("..", "five.jpg")];
 
 /// A club whose people agreed, but for one, and were scanned; then one of them withdrew.
-fn school() -> Club {
+fn school() -> ClubFixture {
     let club = club();
     let (ledger, now) = open(&club);
     let added = ledger.run_tx("add", now, |tx| {
@@ -143,7 +143,7 @@ fn whoever_has_no_photo_is_told_and_why() {
     );
     assert!(!said.contains("no photo for Bo"), "{said}");
 
-    let nobody = Club::new();
+    let nobody = ClubFixture::new();
     let said = nobody.says(&copy_all(&nobody.file("out")));
     assert!(said.ends_with("No copies were made: there is no photo to copy.\n"), "{said}");
     assert!(!Path::new(&nobody.file("out")).exists());

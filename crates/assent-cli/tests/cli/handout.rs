@@ -10,7 +10,7 @@ use assent::ledger::{Band, FaceBox, NewPhoto, NewSighting, Outcome, Purpose};
 use assent::packs::sha256;
 
 use super::consent::{agree, club, open};
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{assent, stderr, stdout};
 
 const MODEL: [u8; 32] = [7; 32];
@@ -36,7 +36,7 @@ fn face(x: f32) -> FaceBox {
 }
 
 /// Stores what a scan would: two faces in each photo, the first of them the member in this band, or nobody.
-pub(super) fn scanned(club: &Club, photos: &[(&str, Option<Band>)]) {
+pub(super) fn scanned(club: &ClubFixture, photos: &[(&str, Option<Band>)]) {
     let member = |band: &Option<Band>| band.iter().map(|band| (0, "m-1", *band)).collect::<Vec<_>>();
     let photos: Vec<_> = photos.iter().map(|(path, band)| (*path, member(band))).collect();
     let photos: Vec<_> = photos.iter().map(|(path, who)| (*path, who.as_slice())).collect();
@@ -52,7 +52,7 @@ pub(super) fn portrait_of(handle: &str) -> Vec<u8> {
 }
 
 /// Enrols these people, who agreed, and stores what a scan would: two faces in each photo, and whose they are.
-pub(super) fn scanned_for(club: &Club, people: &[&str], photos: &[(&str, &[Seen<'_>])]) {
+pub(super) fn scanned_for(club: &ClubFixture, people: &[&str], photos: &[(&str, &[Seen<'_>])]) {
     let (ledger, now) = open(club);
     let stored = ledger.run_tx("scan", now, |tx| {
         let trip = tx.collections()?.into_iter().find(|c| c.name == "trip").unwrap();
@@ -101,13 +101,13 @@ pub(super) fn scanned_for(club: &Club, people: &[&str], photos: &[(&str, &[Seen<
     stored.unwrap();
 }
 
-pub(super) fn member() -> Club {
+pub(super) fn member() -> ClubFixture {
     let club = club();
     agree(&club, 365 * 86_400_000);
     club
 }
 
-pub(super) fn found(photos: &[&str]) -> Club {
+pub(super) fn found(photos: &[&str]) -> ClubFixture {
     let club = member();
     scanned(&club, &photos.iter().map(|path| (*path, Some(Band::Match))).collect::<Vec<_>>());
     club

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{at_a_terminal, stdout};
 
 #[test]
 fn erase_asks_at_a_terminal_and_goes_on_without_one() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let (vault, home) = (club.vault(), club.file(""));
     let count = || club.run(&["subject", "list"])["subjects"].as_array().unwrap().len();
     let erase = |args: &[&str], typed: &str| {
@@ -37,7 +37,7 @@ fn erase_asks_at_a_terminal_and_goes_on_without_one() {
 
 #[test]
 fn what_comes_next_at_home_is_the_owners_own() {
-    let club = Club::household();
+    let club = ClubFixture::household();
     let says = club.says(&["collection", "add", "trip", &club.file("photos")]);
     assert!(says.contains("Next: assent enrol --self --photo FILE"), "{says}");
     club.run(&["witness", "add", "Walt"]);

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 
 #[test]
 fn r41_a_key_ring_is_locked_with_a_passphrase_from_a_file() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let (old, new) = (club.file("old"), club.file("new"));
     fs::write(&old, "short\n").unwrap();
     assert!(club.refused(&["keys", "wrap", "--new-passphrase-file", &old]).contains("at least 12 characters"));
@@ -28,7 +28,7 @@ fn r41_a_key_ring_is_locked_with_a_passphrase_from_a_file() {
 
 #[test]
 fn r41_a_key_ring_is_locked_with_a_key_that_a_command_unwraps() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     // Stands for a key management service: what it gets is a place where it keeps the key.
     let (key, wrapped) = (club.file("key"), club.file("wrapped"));
     fs::write(&key, [0xd1; 32]).unwrap();

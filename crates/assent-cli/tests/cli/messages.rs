@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{assent, at_a_terminal, stderr, stdout};
 
 /// Why a command is refused, as a person reads it.
-fn told(club: &Club, args: &[&str]) -> String {
+fn told(club: &ClubFixture, args: &[&str]) -> String {
     let vault = club.vault();
     let output = assent(club.home(), &[&["--vault", &vault], args].concat());
     assert!(!output.status.success(), "{args:?}: {}", stdout(&output));
@@ -17,7 +17,7 @@ fn told(club: &Club, args: &[&str]) -> String {
 
 #[test]
 fn two_people_of_one_name_are_listed_with_what_tells_them_apart() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let add = |handle: &str, more: &[&str]| {
         club.run(&[&["subject", "add", handle, "--name", "Anna M\u{fc}ller"], more].concat());
     };
@@ -38,7 +38,7 @@ fn two_people_of_one_name_are_listed_with_what_tells_them_apart() {
 
 #[test]
 fn a_notice_that_is_not_filled_in_is_refused_and_says_where() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let draft = format!("{}/drafts/notice.txt", club.vault());
     let said = told(&club, &["notice", "add", &draft]);
     assert!(said.contains("not filled in yet: [what the photos show]"), "{said}");
@@ -50,7 +50,7 @@ fn a_notice_that_is_not_filled_in_is_refused_and_says_where() {
 
 #[test]
 fn a_purpose_that_nothing_acts_on_is_refused() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     for (purpose, says) in
         [("banana", "there is no such purpose; write find-my-photos"), ("surveillance", "this purpose is refused")]
     {
@@ -63,7 +63,7 @@ fn a_purpose_that_nothing_acts_on_is_refused() {
 
 #[test]
 fn an_album_that_no_photo_lies_in_is_refused() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::write(club.file("photos/a.jpg"), "a photo").unwrap();
     let open = ["request", "open", "search", "--subject", "m-1", "--collection", "trip", "--album"];
     let said = told(&club, &[&open[..], &["2026/"]].concat());
@@ -73,7 +73,7 @@ fn an_album_that_no_photo_lies_in_is_refused() {
 
 #[test]
 fn a_vault_that_is_not_there_is_looked_for_near_by() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::create_dir_all(club.file("letters/2026")).unwrap();
     let from = |folder: &str, args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_assent"))
@@ -95,7 +95,7 @@ fn a_vault_that_is_not_there_is_looked_for_near_by() {
 
 #[test]
 fn a_folder_is_one_collection_and_folders_in_each_other_are_told() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let photos = club.file("photos");
     fs::create_dir(club.file("photos/2026")).unwrap();
     fs::create_dir(club.file("other")).unwrap();
@@ -117,7 +117,7 @@ fn a_folder_is_one_collection_and_folders_in_each_other_are_told() {
 
 #[test]
 fn no_file_of_another_kind_is_overwritten() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::write(club.file("mine"), "a letter\n").unwrap();
     let checkpoint = ["audit", "checkpoint", "--to"];
     let evidence = ["report", "evidence", "--to"];
@@ -147,7 +147,7 @@ fn no_file_of_another_kind_is_overwritten() {
 
 #[test]
 fn who_was_erased_is_named_by_a_number() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let id = club.id_of("m-1");
     let said = club.says(&["erase", "m-1", "--dry-run"]);
     assert!(said.starts_with("Would erase Mia <Member> (m-1):"), "{said}");
@@ -170,7 +170,7 @@ fn who_was_erased_is_named_by_a_number() {
 
 #[test]
 fn a_passphrase_file_is_read_to_its_bound_and_no_further() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let add = |name: &str, file: &str| told(&club, &["witness", "add", name, "--witness-passphrase-file", file]);
     let huge = club.file("huge");
     File::create(&huge).unwrap().set_len(10 << 30).unwrap();
@@ -189,7 +189,7 @@ fn a_passphrase_file_is_read_to_its_bound_and_no_further() {
 
 #[test]
 fn the_rule_for_passphrases_is_said_before_one_is_typed() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let args = ["--vault", &club.vault(), "witness", "add", "Wanda"];
     let output = at_a_terminal(club.home(), &args, "short\n");
     let said = stdout(&output);

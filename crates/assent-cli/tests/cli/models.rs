@@ -4,12 +4,12 @@ use assent::ledger::Purpose;
 use assent::packs::ModelCard;
 
 use super::consent::{agree_each, club, open};
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::stdout;
 use super::walk::{packs, runtime};
 
 /// Enrols somebody, as the pack in this folder would.
-fn enrol(club: &Club, handle: &str, folder: &str) {
+fn enrol(club: &ClubFixture, handle: &str, folder: &str) {
     let model = ModelCard::read(&packs().join("models").join(folder)).unwrap().model_sha256();
     let (ledger, now) = open(club);
     let enrolled = ledger.run_tx("enrol", now, |tx| {
@@ -21,7 +21,7 @@ fn enrol(club: &Club, handle: &str, folder: &str) {
     enrolled.unwrap();
 }
 
-fn doctor(club: &Club, more: &[&str]) -> String {
+fn doctor(club: &ClubFixture, more: &[&str]) -> String {
     let (packs, runtime) = (packs(), runtime());
     let places = ["doctor", "--packs", packs.to_str().unwrap(), "--runtime", runtime.to_str().unwrap()];
     stdout(&club.try_run(&[&places, more].concat()))

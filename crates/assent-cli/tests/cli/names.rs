@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 
 use zip::ZipArchive;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::{assent, stderr, stdout};
 
 #[test]
 fn a_collection_is_not_named_as_no_folder_can_be() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::create_dir(club.file("other")).unwrap();
     let check = |what: &str, name: &str| {
         let told = club.refused(&["collection", "add", "--others", "none", "--", name, &club.file("other")]);
@@ -35,7 +35,7 @@ fn a_collection_is_not_named_as_no_folder_can_be() {
 
 #[test]
 fn commands_that_are_printed_can_be_copied() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::create_dir(club.file("urlaub")).unwrap();
     let said = club.says(&["collection", "add", "urlaub fotos", &club.file("urlaub"), "--others", "closed-group"]);
     assert!(said.contains("assent scan 'urlaub fotos'\n"), "{said}");
@@ -46,7 +46,7 @@ fn commands_that_are_printed_can_be_copied() {
 
 #[test]
 fn what_people_are_called_is_one_line() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     for name in ["\u{1b}[2J", "Mia\nNext: assent erase m-1"] {
         let told = club.refused(&["subject", "add", "m-2", "--name", name]);
         assert!(told.contains("one line of text"), "{told}");
@@ -55,7 +55,7 @@ fn what_people_are_called_is_one_line() {
 
 #[test]
 fn nothing_that_was_typed_does_anything_to_the_terminal() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let check = |args: &[&str], code: i32| {
         for json in [&[][..], &["--json"]] {
             let vault = club.vault();
@@ -82,7 +82,7 @@ fn nothing_that_was_typed_does_anything_to_the_terminal() {
 
 #[test]
 fn names_in_evidence_are_one_line_and_different() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let with = ["a\nb.txt", "same.txt", "other/same.txt", "other/SAME.txt", "-\u{1b}[31m.txt"].map(|n| club.file(n));
     fs::create_dir(club.file("other")).unwrap();
     let mut args = vec!["report".to_owned(), "evidence".to_owned(), "--to".to_owned(), club.file("evidence.zip")];
@@ -116,7 +116,7 @@ fn names_in_evidence_are_one_line_and_different() {
 
 #[test]
 fn a_pipe_that_is_closed_is_no_failure() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     for args in [&["completions", "bash"][..], &["audit", "show"], &["collection", "list"], &["--help"]] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_assent"))
             .args(["--vault", &club.vault()])

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::consent::{agree, club, forms, open};
 use super::handout::{found, member, scanned};
-use super::rights::Club;
+use super::rights::ClubFixture;
 
 const DAY_MS: i64 = 86_400_000;
 
 /// A household whose owner agreed to be found, from so many days on, in a collection with this basis.
-fn household(others: BystanderBasis, from_days: i64) -> Club {
-    let club = Club::household();
+fn household(others: BystanderBasis, from_days: i64) -> ClubFixture {
+    let club = ClubFixture::household();
     let (ledger, now) = open(&club);
     let made = ledger.run_tx("furnish", now, |tx| {
         let subject = tx.find_subject("m-1")?.id;
@@ -35,7 +35,7 @@ fn household(others: BystanderBasis, from_days: i64) -> Club {
 }
 
 /// A member who was looked for in one photo, and is not in it.
-fn not_there() -> Club {
+fn not_there() -> ClubFixture {
     let club = member();
     scanned(&club, &[("a.jpg", None)]);
     club
@@ -44,7 +44,7 @@ fn not_there() -> Club {
 /// Somebody who is not found, and what is said of it.
 struct Case {
     flaw: &'static str,
-    club: fn() -> Club,
+    club: fn() -> ClubFixture,
     /// What is asked beside the name; OUT is a new folder.
     args: &'static [&'static str],
     code: &'static str,
@@ -278,7 +278,7 @@ fn find_says_why_it_found_nothing() {
 
 #[test]
 fn no_reason_is_without_its_case() {
-    let source = include_str!("../../../assent/src/why.rs");
+    let source = include_str!("../../../assent/src/no_result.rs");
     let codes = source.split("fn code(").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();
     let codes: BTreeSet<&str> = codes.split('"').skip(1).step_by(2).collect();
     assert_eq!(codes, CASES.iter().map(|case| case.code).collect());

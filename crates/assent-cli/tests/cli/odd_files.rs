@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use super::rights::{Club, unzipped, zipped};
+use super::rights::{ClubFixture, unzipped, zipped};
 use super::{assent, stderr, stdout};
 
 #[test]
 fn leftovers_of_devices_and_programs_are_left_out_and_said() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let names = ["album/a.jpg", "album/@eaDir/a.jpg/THUMB.jpg", "album/#recycle/x.jpg", "album/$RECYCLE.BIN/x.jpg"];
     for name in names.into_iter().chain(["album/Trip.photoslibrary/originals/x.jpg", "album/._a.jpg"]) {
         let path = std::path::PathBuf::from(club.file(name));
@@ -41,7 +41,7 @@ mod unix {
 
     #[test]
     fn one_odd_name_is_said_and_the_rest_is_counted() {
-        let club = Club::new();
+        let club = ClubFixture::new();
         let album = club.file("album");
         fs::create_dir(&album).unwrap();
         fs::write(Path::new(&album).join("a.jpg"), "x").unwrap();
@@ -65,7 +65,7 @@ mod unix {
     /// A reader that opened one would wait for ever.
     #[test]
     fn a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for() {
-        let club = Club::new();
+        let club = ClubFixture::new();
         let pipe_path = club.file("pipe");
         pipe(&pipe_path);
         let key = club.run(&["audit", "key"])["key"].as_str().unwrap().to_owned();
@@ -84,7 +84,7 @@ mod unix {
 /// What somebody makes of evidence that they pass on.
 #[test]
 fn evidence_that_says_two_things_or_too_much_is_refused_before_it_is_unpacked() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let file = club.file("evidence.zip");
     club.run(&["report", "evidence", "--to", &file]);
     let key = club.run(&["audit", "key"])["key"].as_str().unwrap().to_owned();

@@ -3,12 +3,12 @@
 use std::fs;
 
 use super::consent;
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::witnesses::club;
 use super::{assent, stderr, stdout};
 
 /// A table of people who agree to be shown on the website, which needs no picture.
-fn table(club: &Club, signer: &str, handles: &[&str]) -> String {
+fn table(club: &ClubFixture, signer: &str, handles: &[&str]) -> String {
     let row = |(i, handle): (usize, &&str)| {
         format!("{handle},Name {handle},{}.jpg,Wanda;Wim,publish-website,2015-05,EU,{signer}", i + 1)
     };
@@ -18,7 +18,7 @@ fn table(club: &Club, signer: &str, handles: &[&str]) -> String {
     club.file("people.csv")
 }
 
-fn enrol(club: &Club, who: &str, form: &str) -> Vec<String> {
+fn enrol(club: &ClubFixture, who: &str, form: &str) -> Vec<String> {
     let (form, notice) = (club.file(form), club.file("notice.txt"));
     ["enrol", who, "--purpose", "publish-print", "--release", &form, "--witness", "Wanda", "--witness", "Wim"]
         .into_iter()

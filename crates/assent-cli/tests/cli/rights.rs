@@ -12,13 +12,13 @@ use zip::ZipArchive;
 use super::{assent, stderr, stdout};
 
 /// A club's vault with one member on its roster.
-pub(super) struct Club {
+pub(super) struct ClubFixture {
     home: TempDir,
     /// The key ring's file.
     pub(super) ring: PathBuf,
 }
 
-impl Club {
+impl ClubFixture {
     pub(super) fn new() -> Self {
         let mut club = Self { home: tempfile::tempdir().unwrap(), ring: PathBuf::new() };
         fs::create_dir(club.file("photos")).unwrap();
@@ -101,7 +101,7 @@ impl Club {
 
 #[test]
 fn a_person_gets_everything_in_one_file() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
     let answer = club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
     assert_eq!(
@@ -132,7 +132,7 @@ fn a_person_gets_everything_in_one_file() {
 
 #[test]
 fn a_certificate_is_checked_elsewhere_and_a_backup_brings_nobody_back() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let id = club.subject();
     let (data, ring) = (club.file("backup"), club.file("safe/ring"));
     club.run(&["backup", "--to", &data, "--key-ring-to", &ring]);
@@ -166,7 +166,7 @@ fn a_certificate_is_checked_elsewhere_and_a_backup_brings_nobody_back() {
 
 #[test]
 fn r45_keys_are_rotated_and_an_old_backup_takes_its_own_key_ring() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let (data, ring) = (club.file("backup"), club.file("safe/ring"));
     club.run(&["backup", "--to", &data, "--key-ring-to", &ring]);
     assert_eq!(club.run(&["rotate", "m-1"])["rotated"], 1);
@@ -187,7 +187,7 @@ fn r45_keys_are_rotated_and_an_old_backup_takes_its_own_key_ring() {
 
 #[test]
 fn the_log_is_shown_filtered_proven_and_written_as_files() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
     let kinds = |args: &[&str]| -> Vec<String> {
         let shown = club.run(&[&["audit", "show"], args].concat());
@@ -214,7 +214,7 @@ fn the_log_is_shown_filtered_proven_and_written_as_files() {
 
 #[test]
 fn an_order_stops_the_vault_and_the_rights_go_on() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let no_reason = club.try_run(&["freeze"]);
     assert_eq!(no_reason.status.code(), Some(2), "a reason has to be given");
     let given = club.run(&["freeze", "--reason", "order 7 of the authority", "--until", "2999-01-01"]);
@@ -237,7 +237,7 @@ fn an_order_stops_the_vault_and_the_rights_go_on() {
 
 #[test]
 fn r60_evidence_is_checked_without_the_vault_and_no_file_of_it_can_be_changed() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     fs::write(club.file("dpia.txt"), "the assessment").unwrap();
     fs::write(club.file("notice.txt"), "You will be looked for.").unwrap();
     club.run(&["notice", "add", &club.file("notice.txt")]);
@@ -312,7 +312,7 @@ pub(super) fn zipped(path: &Path, files: &[(String, Vec<u8>)]) {
 
 #[test]
 fn a_checkpoint_is_handed_to_the_command_that_sends_it() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let sent = club.file("sent");
     club.run(&["audit", "checkpoint", "--send", &format!("cat > '{sent}'")]);
     assert!(club.text("sent").starts_with("assent/"));
@@ -321,7 +321,7 @@ fn a_checkpoint_is_handed_to_the_command_that_sends_it() {
 
 #[test]
 fn r30_somebody_who_is_not_on_the_roster_asks_and_is_answered() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let roster = club.says(&["subject", "list"]);
     let words = "Nora Guest, nora@example.org: am I in your photos?";
     let opened = club.run(&["request", "open", "access", "--words", words]);
@@ -365,7 +365,7 @@ fn r30_somebody_who_is_not_on_the_roster_asks_and_is_answered() {
 
 #[test]
 fn r34_what_is_held_is_put_right_and_restricted() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let set = ["subject", "set", "m-1", "--name", "Mia Member", "--born", "2001-04", "--jurisdiction", "uk"];
     club.run(&set);
     let shown = club.run(&["subject", "show", "m-1"]);
@@ -385,7 +385,7 @@ fn r34_what_is_held_is_put_right_and_restricted() {
 
 #[test]
 fn r35_everybody_of_a_jurisdiction_is_erased_and_the_others_stay() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     for (handle, code) in [("m-2", "UK"), ("m-3", "FR")] {
         club.run(&["subject", "add", handle, "--name", handle, "--jurisdiction", code]);
     }
@@ -428,7 +428,7 @@ fn r35_everybody_of_a_jurisdiction_is_erased_and_the_others_stay() {
 
 #[test]
 fn r38_everything_under_a_jurisdiction_is_stopped_and_the_rights_go_on() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     club.run(&["subject", "set", "m-1", "--jurisdiction", "UK"]);
     let says = club.says(&["freeze", "--jurisdiction", "UK", "--reason", "order 9"]);
     assert!(says.contains("searched or enrolled under UK.") && says.contains("assent freeze lift "), "{says}");
@@ -444,7 +444,7 @@ fn r38_everything_under_a_jurisdiction_is_stopped_and_the_rights_go_on() {
 
 #[test]
 fn r18_r19_who_answers_is_named_and_represented() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let set =
         ["controller", "set", "--name", "Bea", "--dpo", "Dee", "--representative", "UK=Rob, 1 High Street, London"];
     let now = club.run(&set);
@@ -487,7 +487,7 @@ fn r18_r19_who_answers_is_named_and_represented() {
 
 #[test]
 fn r17_a_collection_is_locked_until_everything_is_there() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     let words = |all: &Value| -> Vec<String> {
         all.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     };
@@ -529,7 +529,7 @@ fn r17_a_collection_is_locked_until_everything_is_there() {
 
 #[test]
 fn r15_r17_an_organisation_gets_drafts_with_its_name() {
-    let club = Club::new();
+    let club = ClubFixture::new();
     for (name, parts) in [
         ("notice.txt", &["The Club holds photos", "office@example.org", "Accountable: Ann."][..]),
         ("release.html", &["I have read the notice of The Club", "Two witnesses"]),

@@ -5,14 +5,14 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::witnesses::{club, length, sign};
 use super::{stderr, stdout};
 
 const HEADING: &str = "id,name,photos,release,witnesses,born,jurisdiction";
 
 /// A club whose collection may be searched.
-fn ready() -> Club {
+fn ready() -> ClubFixture {
     let club = club();
     let (dpia, public) = (["--dpia", "D-1", "--dpia-date", "2020-01-01"], ["--notice-public", "2020-01-01"]);
     let said = ["--dpia-review", "2999-01-01", "--necessity", "many photos", "--alternative", "ask the office"];
@@ -20,20 +20,20 @@ fn ready() -> Club {
     club
 }
 
-fn import(club: &Club, table: &[u8], more: &[&str]) -> std::process::Output {
+fn import(club: &ClubFixture, table: &[u8], more: &[&str]) -> std::process::Output {
     fs::write(club.file("people.csv"), table).unwrap();
     let (file, notice) = (club.file("people.csv"), club.file("notice.txt"));
     club.try_run(&[&["enrol", "--roster", &file, "--notice", &notice], more].concat())
 }
 
-fn recorded(club: &Club, table: &str) -> Value {
+fn recorded(club: &ClubFixture, table: &str) -> Value {
     let output = import(club, table.as_bytes(), &[]);
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
     serde_json::from_str(&stdout(&output)).unwrap()
 }
 
 /// The problems of a table, and that nothing was recorded.
-fn problems(club: &Club, table: &str) -> Vec<(u64, String, String)> {
+fn problems(club: &ClubFixture, table: &str) -> Vec<(u64, String, String)> {
     let before = length(&club.run(&["subject", "list"])["subjects"]);
     let output = import(club, table.as_bytes(), &[]);
     assert_eq!(output.status.code(), Some(1), "{table}");

@@ -5,12 +5,12 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::rights::Club;
+use super::rights::ClubFixture;
 use super::stdout;
 
 /// A club with two witnesses, a notice, and portraits and forms that are pictures of one colour each.
-pub(super) fn club() -> Club {
-    let club = Club::new();
+pub(super) fn club() -> ClubFixture {
+    let club = ClubFixture::new();
     club.run(&["subject", "set", "m-1", "--born", "adult", "--jurisdiction", "EU"]);
     club.run(&["subject", "add", "m-2", "--name", "Max", "--born", "adult", "--jurisdiction", "EU"]);
     fs::write(club.file("notice.txt"), "You will be looked for.").unwrap();
@@ -28,7 +28,7 @@ pub(super) fn club() -> Club {
 }
 
 /// What follows `enrol SUBJECT` for a form and two witnesses.
-fn form(club: &Club, release: u32, witnesses: [&str; 2]) -> Vec<String> {
+fn form(club: &ClubFixture, release: u32, witnesses: [&str; 2]) -> Vec<String> {
     let [one, two] = witnesses;
     let (release, notice) = (club.file(&format!("{release}.jpg")), club.file("notice.txt"));
     let args = ["--release", &release, "--witness", one, "--witness", two, "--notice", &notice];
@@ -39,7 +39,7 @@ fn with<'a>(start: &[&'a str], rest: &'a [String]) -> Vec<&'a str> {
     start.iter().copied().chain(rest.iter().map(String::as_str)).collect()
 }
 
-pub(super) fn sign(club: &Club, name: &str, file: &str) -> Value {
+pub(super) fn sign(club: &ClubFixture, name: &str, file: &str) -> Value {
     club.run(&["witness", "sign", name, "--witness-passphrase-file", &club.file(file)])
 }
 

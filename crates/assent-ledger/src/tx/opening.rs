@@ -298,13 +298,13 @@ impl Opener<'_> {
         waiting.sealed.extend_from_slice(record.sealed);
         done.count += 1;
         if done.count == BATCH_LEN {
-            self.give(done);
+            self.hand_over(done);
         }
     }
 
     /// Opens what waits, and gives it away. Whose grant is not in force, or for another collection or purpose, is passed
     /// by.
-    fn give(&self, done: &mut Done<'_>) {
+    fn hand_over(&self, done: &mut Done<'_>) {
         let waiting = &mut done.waiting[..std::mem::take(&mut done.count)];
         // All at once: they lie far apart in memory, and a processor waits for many places no longer than for one.
         let grants: Vec<Option<usize>> =
@@ -326,7 +326,7 @@ impl Opener<'_> {
 
     /// Gives away what waits still, and says what did not open.
     fn end(&self, mut done: Done<'_>) -> Vec<TemplateId> {
-        self.give(&mut done);
+        self.hand_over(&mut done);
         (done.progress)(done.records);
         done.unopened
     }

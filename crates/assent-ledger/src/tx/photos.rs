@@ -6,8 +6,8 @@ use std::ops::{RangeFrom, RangeInclusive};
 use std::sync::Arc;
 
 use super::Tx;
+use super::photo_time::{self, PhotoTime};
 use super::places::read_place;
-use super::taken::{self, Taken};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
@@ -177,13 +177,13 @@ pub struct KnownPhoto {
     /// Since when its file is missing, if it is.
     pub missing: Option<Timestamp>,
     /// When it was taken, if it was looked at since format 6; otherwise the file's date has to do.
-    pub taken: Option<Taken>,
+    pub taken: Option<PhotoTime>,
 }
 
 impl KnownPhoto {
     /// When it was taken, as far as that is known.
-    pub fn taken(&self) -> Taken {
-        self.taken.unwrap_or_else(|| Taken::by_file(self.mtime))
+    pub fn taken(&self) -> PhotoTime {
+        self.taken.unwrap_or_else(|| PhotoTime::by_file(self.mtime))
     }
 }
 
@@ -489,7 +489,7 @@ fn read_photo(row: &Row, collection: CollectionId, key: &Arc<Key>) -> Result<Kno
         content: ContentTag { tag: row.array(13)?, key: Arc::clone(key) },
         recognised: row.opt_bytes(14)?.is_some(),
         missing: row.opt_int(15)?.map(Timestamp),
-        taken: taken::read(row, 16)?,
+        taken: photo_time::read(row, 16)?,
     })
 }
 

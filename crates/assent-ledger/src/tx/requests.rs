@@ -1,7 +1,7 @@
 //! The register of what people ask for, and of what authorities ask (R30 to R37): received, due, extended, paused, answered.
 //! Whoever asks needs no account and no grant, and need not be on the roster.
 
-use super::{RingNote, Taken, Tx};
+use super::{PhotoTime, RingNote, Tx};
 use crate::db::{Row, Value, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -20,7 +20,7 @@ const REQUESTS: &str = "requests";
 pub struct Album {
     /// Photos whose paths begin with this; empty for all.
     pub prefix: String,
-    /// Photos that were taken from this instant on, by the clock on the wall there ([`Taken::wall_clock`]); `None` for all
+    /// Photos that were taken from this instant on, by the clock on the wall there ([`PhotoTime::wall_clock`]); `None` for all
     /// before `until`.
     pub from: Option<Timestamp>,
     /// And before this one; `None` for all from `from` on.
@@ -29,7 +29,7 @@ pub struct Album {
 
 impl Album {
     /// Whether a photo is in it.
-    pub fn holds(&self, path: &PhotoPath, taken: &Taken) -> bool {
+    pub fn holds(&self, path: &PhotoPath, taken: &PhotoTime) -> bool {
         let at = taken.wall_clock();
         self.may_hold(path) && self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
     }

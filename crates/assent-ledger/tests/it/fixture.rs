@@ -38,8 +38,8 @@ fn wanted() -> bool {
 }
 
 /// When its photo was taken, from format 6 on.
-fn taken() -> Taken {
-    Taken { at: Timestamp(T0.0 - 86_400_000), offset_min: Some(120), from: TakenFrom::Exif }
+fn taken() -> PhotoTime {
+    PhotoTime { at: Timestamp(T0.0 - 86_400_000), offset_min: Some(120), from: PhotoTimeSource::Exif }
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn fixture_writer() {
         tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)?;
         tx.note_portraits(ada, [[7; 32]].iter())?;
         tx.keep_portrait(&proof, FACE_OF_ADA)?;
-        tx.set_taken(photo.id, taken())
+        tx.set_photo_time(photo.id, taken())
     })
     .unwrap();
     w.tx(T0, |tx| {

@@ -191,14 +191,14 @@ fn when_a_photo_was_taken_is_kept_with_it() {
         let photo = w.photo("a.jpg", &[]).id;
         let known = || w.tx(T0, |tx| tx.known_photos(w.collection)).unwrap().remove(0);
         // As after the migration: nobody looked yet.
-        assert_eq!((known().taken, known().taken()), (None, Taken::by_file(T0)));
-        let exif = |at, offset_min| Taken { at: Timestamp(at), offset_min, from: TakenFrom::Exif };
-        for taken in [exif(5_400_000, Some(90)), exif(-1, None), exif(0, Some(-720)), Taken::by_file(at(1))] {
-            w.tx(T0, |tx| tx.set_taken(photo, taken)).unwrap();
+        assert_eq!((known().taken, known().taken()), (None, PhotoTime::by_file(T0)));
+        let exif = |at, offset_min| PhotoTime { at: Timestamp(at), offset_min, from: PhotoTimeSource::Exif };
+        for taken in [exif(5_400_000, Some(90)), exif(-1, None), exif(0, Some(-720)), PhotoTime::by_file(at(1))] {
+            w.tx(T0, |tx| tx.set_photo_time(photo, taken)).unwrap();
             assert_eq!(known().taken, Some(taken));
         }
         assert_eq!(exif(5_400_000, Some(90)).wall_clock(), Timestamp(10_800_000));
         w.tx(T0, |tx| tx.move_photo(w.collection, photo, &"b.jpg".into(), (at(2), None))).unwrap();
-        assert_eq!(known().taken(), Taken::by_file(at(1)), "a copy is of the day of its original");
+        assert_eq!(known().taken(), PhotoTime::by_file(at(1)), "a copy is of the day of its original");
     });
 }

@@ -43,7 +43,7 @@ pub use picture::picture_data;
 use segments::Walk;
 use stoppable::StoppableReader;
 
-use crate::caught::caught;
+use crate::catch_panic::catch_panic;
 use crate::frame::Frame;
 use crate::geometry::Orientation;
 
@@ -206,7 +206,7 @@ fn stored(
     spare: Vec<u8>,
 ) -> Result<Stored, DecodeError> {
     // A decoder that panics says in its own way that the file contradicts itself.
-    let decoded = caught(|| of_its_format(bytes, options, side_px, spare));
+    let decoded = catch_panic(|| of_its_format(bytes, options, side_px, spare));
     decoded.unwrap_or(Err(DecodeError::Damaged { format: "picture", source: None }))
 }
 

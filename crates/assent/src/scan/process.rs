@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Album, Collection, FaceBox, FaceId, Ledger, Objections, Outcome, PhotoId, PictureOf, Taken, TakenFrom, Timestamp,
-    Tx,
+    Album, Collection, FaceBox, FaceId, Ledger, Objections, Outcome, PhotoId, PhotoTime, PhotoTimeSource, PictureOf,
+    Timestamp, Tx,
 };
-use assent_vision::caught::caught;
+use assent_vision::catch_panic::catch_panic;
 use assent_vision::crop;
 use assent_vision::decode::capture_time;
 use assent_vision::detect::{Detected, Detection, Posture, SearchOptions};
@@ -50,7 +50,7 @@ pub(super) enum PhotoOutcome {
         /// Face, index of the owner, band.
         answers: Vec<(FaceId, usize, Band)>,
         /// When it was taken, if its file was read.
-        taken: Option<Taken>,
+        taken: Option<PhotoTime>,
     },
     /// Its file has another date, and holds what it held.
     Same {
@@ -89,7 +89,7 @@ pub(super) struct Detections {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) outcome: Outcome,
-    pub(super) taken: Taken,
+    pub(super) taken: PhotoTime,
     /// Index of the face, index of the owner, band.
     pub(super) answers: Vec<(usize, usize, Band)>,
     /// Faces that are in pictures in which they were set apart: index of the face, number of that one. This picture was made
@@ -153,7 +153,7 @@ impl PhotoProcessor<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Ok(PhotoOutcome::Stopped);
         }
-        match caught(|| self.process_photo(worker, task, content, memory)) {
+        match catch_panic(|| self.process_photo(worker, task, content, memory)) {
             Some(Err(ScanError::Inference(InferenceError::Stopped))) => Ok(PhotoOutcome::Stopped),
             // A part of it may not have been decoded at its full size any more.
             Some(Ok(PhotoOutcome::Detected(_))) if self.stop.load(Ordering::Relaxed) => Ok(PhotoOutcome::Stopped),
@@ -163,7 +163,7 @@ impl PhotoProcessor<'_> {
                 *worker = self.worker()?;
                 match task.work {
                     Work::Detect { known: None } => {
-                        let taken = Taken::by_file(task.file.modified);
+                        let taken = PhotoTime::by_file(task.file.modified);
                         Ok(PhotoOutcome::Detected(failed([0; 32], DAMAGED, taken, self.search)))
                     }
                     _ => Ok(PhotoOutcome::Unread),
@@ -199,7 +199,7 @@ impl PhotoProcessor<'_> {
         let bytes = match (file, task.work) {
             (Ok(bytes), _) => bytes,
             (Err(why), Work::Detect { known: None }) => {
-                let taken = Taken::by_file(task.file.modified);
+                let taken = PhotoTime::by_file(task.file.modified);
                 return Ok(PhotoOutcome::Detected(failed([0; 32], why.code(), taken, self.search)));
             }
             (Err(_), _) => return Ok(PhotoOutcome::Unread),
@@ -249,7 +249,7 @@ impl PhotoProcessor<'_> {
         worker: &mut Worker,
         work: Work,
         bytes: &[u8],
-        taken: Taken,
+        taken: PhotoTime,
     ) -> Result<PhotoOutcome, ScanError> {
         match work {
             Work::Detect { .. } => self.detect_faces(worker, bytes, (sha256(bytes), taken)),
@@ -270,7 +270,7 @@ impl PhotoProcessor<'_> {
         &self,
         worker: &mut Worker,
         bytes: &[u8],
-        (sha256, taken): ([u8; 32], Taken),
+        (sha256, taken): ([u8; 32], PhotoTime),
     ) -> Result<PhotoOutcome, ScanError> {
         let mut photo = match worker.detect(bytes) {
             Ok(photo) => photo,
@@ -327,7 +327,7 @@ impl PhotoProcessor<'_> {
         &self,
         worker: &mut Worker,
         bytes: &[u8],
-        (photo, taken): (PhotoId, Taken),
+        (photo, taken): (PhotoId, PhotoTime),
     ) -> Result<PhotoOutcome, ScanError> {
         let sha256 = sha256(bytes);
         let known = self.ledger.run_tx("read boxes", self.now, |tx| {
@@ -352,7 +352,7 @@ impl PhotoProcessor<'_> {
         &self,
         worker: &mut Worker,
         photo: PhotoId,
-        (ids, taken): (&[FaceId], Option<Taken>),
+        (ids, taken): (&[FaceId], Option<PhotoTime>),
         face_crops: Vec<FaceCrop>,
     ) -> Result<PhotoOutcome, ScanError> {
         let answers = self.answers(worker, face_crops)?;
@@ -406,17 +406,17 @@ fn decode_crops(kept: Vec<(FaceId, Vec<u8>)>) -> Option<(Vec<FaceId>, Vec<FaceCr
 }
 
 /// When a photo was taken: by its camera, or else by the date of its file.
-fn taken(bytes: &[u8], file: &PhotoFile, now: Timestamp) -> Taken {
-    let by_camera = capture_time(bytes).map(|found| Taken {
+fn taken(bytes: &[u8], file: &PhotoFile, now: Timestamp) -> PhotoTime {
+    let by_camera = capture_time(bytes).map(|found| PhotoTime {
         at: Timestamp(found.instant_ms),
         offset_min: found.offset_min,
-        from: TakenFrom::Exif,
+        from: PhotoTimeSource::Exif,
     });
     // A camera whose clock runs ahead of ours says nothing.
-    by_camera.filter(|taken| taken.at.0 <= now.0 + AHEAD_MS).unwrap_or_else(|| Taken::by_file(file.modified))
+    by_camera.filter(|taken| taken.at.0 <= now.0 + AHEAD_MS).unwrap_or_else(|| PhotoTime::by_file(file.modified))
 }
 
-fn failed(sha256: [u8; 32], code: &str, taken: Taken, search: SearchOptions) -> Detections {
+fn failed(sha256: [u8; 32], code: &str, taken: PhotoTime, search: SearchOptions) -> Detections {
     let outcome = Outcome::Failed(code.to_owned());
     Detections {
         sha256,

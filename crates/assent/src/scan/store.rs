@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Collection, EventKind, FaceBox, FaceId, Ledger, Matching, NewPhoto, NewSighting, Outcome, PhotoId, Reference,
-    ScanUse, SubjectId, Timestamp, Tx, TxError,
+    Collection, EventKind, FaceBox, FaceId, GalleryReference, Ledger, Matching, NewPhoto, NewSighting, Outcome,
+    PhotoId, ScanEntry, SubjectId, Timestamp, Tx, TxError,
 };
 
 use super::extent::extent_of;
@@ -138,7 +138,7 @@ impl Store<'_> {
                 PhotoOutcome::Rematched { photo, answers, taken, .. } => {
                     tx.set_read(*photo, task.file.modified, task.file.changed)?;
                     if let Some(taken) = taken.filter(|_| task.undated) {
-                        tx.set_taken(*photo, taken)?;
+                        tx.set_photo_time(*photo, taken)?;
                     }
                     if let Some((gallery, matching)) = gallery {
                         self.store_sightings(tx, (gallery, matching), *photo, answers, &mut stored)?;
@@ -185,7 +185,7 @@ impl Store<'_> {
             matched_epoch: self.gallery.map(OpenGallery::epoch),
         })?;
         tx.set_search_extent(photo.id, extent_of(look.search, (look.width, look.height)))?;
-        tx.set_taken(photo.id, look.taken)?;
+        tx.set_photo_time(photo.id, look.taken)?;
         if self.about.keep_crops {
             let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
             tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;
@@ -237,9 +237,14 @@ impl Store<'_> {
     fn leaf(&self, tx: &Tx<'_>, photos: usize, concerned: &BTreeMap<SubjectId, Vec<u8>>) -> Result<(), TxError> {
         let reference = self.gallery.filter(|gallery| !gallery.is_empty()).map(|gallery| {
             let (thresholds, templates) = (gallery.thresholds(), gallery.templates() as u64);
-            Reference { epoch: gallery.epoch(), templates, certain: thresholds.certain, review: thresholds.review }
+            GalleryReference {
+                epoch: gallery.epoch(),
+                templates,
+                certain: thresholds.certain,
+                review: thresholds.review,
+            }
         });
-        let public = ScanUse {
+        let public = ScanEntry {
             collection: self.about.id,
             model_sha256: self.model,
             photos: photos as u32,

@@ -1,7 +1,7 @@
 //! Small files that would take much memory or time, as photos and as portraits; evidence that shows two things.
 
 use crate::make::{OWNER, group};
-use crate::program::{Case, Outcome, Place, Said, expect};
+use crate::program::{Case, Outcome, ProgramOutput, Sandbox, expect};
 
 /// What photos may take together, MB.
 const MEMORY_MB: u64 = 256;
@@ -21,7 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// A scan beside usual photos, and a portrait: decoded or named, within the memory and the time.
-fn bomb(place: &Place, input: &str) -> Outcome {
+fn bomb(place: &Sandbox, input: &str) -> Outcome {
     let group = group(1200, 800);
     for n in 0..4 {
         place.put(&format!("{n}.jpg"), &[group.as_slice(), &[n]].concat());
@@ -34,7 +34,7 @@ fn bomb(place: &Place, input: &str) -> Outcome {
     for n in 0..4 {
         place.put(&format!("{n}-{name}"), &[bytes.as_slice(), &[n]].concat());
     }
-    let within = |what: &str, said: &Said| {
+    let within = |what: &str, said: &ProgramOutput| {
         let more = said.peak_mb.saturating_sub(usual.peak_mb);
         expect(more <= MEMORY_MB, format!("{what} took {more} MB more than usual photos"))?;
         expect(said.seconds <= SECONDS, format!("{what} took {} s", said.seconds))
@@ -53,7 +53,7 @@ fn bomb(place: &Place, input: &str) -> Outcome {
     within("the portrait", &enrol)
 }
 
-fn evidence(place: &Place, input: &str) -> Outcome {
+fn evidence(place: &Sandbox, input: &str) -> Outcome {
     let key = String::from_utf8(place.input("bombs/evidence-key.txt")).unwrap();
     let key = key.lines().find(|line| line.contains('+')).unwrap_or_default().trim().to_owned();
     let file = place.inputs.join(input);

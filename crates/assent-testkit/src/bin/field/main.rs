@@ -25,7 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use program::{Case, Place};
+use program::{Case, Sandbox};
 
 fn main() -> ExitCode {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "../shared/cases".to_owned()));
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
     for case in cases.iter().filter(|case| only.as_deref().is_none_or(|only| case.name.contains(only))) {
         all += 1;
-        let place = Place::new(&binary, &folder);
+        let place = Sandbox::new(&binary, &folder);
         match (case.run)(&place, case.input) {
             Ok(()) => {
                 right += 1;

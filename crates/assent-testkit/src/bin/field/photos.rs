@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use assent_testkit::open;
 
 use crate::make::{OWNER, group, jpeg, png, rated, sample, sized, turned, webp};
-use crate::program::{Case, Outcome, Place, expect};
+use crate::program::{Case, Outcome, Sandbox, expect};
 
 /// Somebody in the small photo of three, and where they are alone.
 const SMALL: &str = "expedition-1.jpg";
@@ -37,12 +37,12 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// The copies that are made of what is found, after photos changed without a scan.
-fn copies(place: &Place, to: &str) -> (Option<i32>, String, usize) {
+fn copies(place: &Sandbox, to: &str) -> (Option<i32>, String, usize) {
     let said = place.run(&["find", "me", "--copy-to", &place.text(to)]);
     (said.code, said.text, place.files(to).len())
 }
 
-fn refused_until_scanned(place: &Place, found: usize) -> Outcome {
+fn refused_until_scanned(place: &Sandbox, found: usize) -> Outcome {
     let (code, text, copied) = copies(place, "out");
     expect(code == Some(1) && copied == 0, "a photo that changed was handed out")?;
     expect(text.contains("was changed since it was scanned"), "it does not say that the photo changed")?;
@@ -51,7 +51,7 @@ fn refused_until_scanned(place: &Place, found: usize) -> Outcome {
     expect(code == Some(0) && copied == found, "after another scan the copies are not there")
 }
 
-fn swap(place: &Place, _: &str) -> Outcome {
+fn swap(place: &Sandbox, _: &str) -> Outcome {
     let one = place.put("IMG_0001.jpg", &jpeg(&sized("expedition-1-crew.jpg", 1200, 800)));
     let two = place.put("IMG_0002.jpg", &group(1200, 800));
     place.household(IN_SMALL, &[])?;
@@ -62,7 +62,7 @@ fn swap(place: &Place, _: &str) -> Outcome {
     refused_until_scanned(place, 1)
 }
 
-fn rotate(place: &Place, _: &str) -> Outcome {
+fn rotate(place: &Sandbox, _: &str) -> Outcome {
     let photo = group(1200, 800);
     let path = place.put("a.jpg", &turned(&photo, 1));
     let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
@@ -76,14 +76,14 @@ fn rotate(place: &Place, _: &str) -> Outcome {
 }
 
 /// Sets the owner's face in the one photo apart, and returns what was said.
-fn set_apart(place: &Place) -> Result<String, String> {
+fn set_apart(place: &Sandbox) -> Result<String, String> {
     let found = place.ok(&["find", "me", "--json"])?.json();
     let at: Vec<f64> = found["photos"][0]["box"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
     let point = format!("{},{}", (at[0] + at[2] / 2.0) as i64, (at[1] + at[3] / 2.0) as i64);
     Ok(place.ok(&["request", "blur", "photos", "a.jpg", "--at", &point])?.text)
 }
 
-fn rating(place: &Place, _: &str) -> Outcome {
+fn rating(place: &Sandbox, _: &str) -> Outcome {
     let photo = group(1200, 800);
     let path = place.put("a.jpg", &photo);
     place.household(OWNER, &[])?;
@@ -94,7 +94,7 @@ fn rating(place: &Place, _: &str) -> Outcome {
     expect(place.found()?.is_empty(), "a rating ended an objection")
 }
 
-fn resized(place: &Place, _: &str) -> Outcome {
+fn resized(place: &Sandbox, _: &str) -> Outcome {
     place.put("a.jpg", &group(1200, 800));
     place.household(OWNER, &[])?;
     let said = set_apart(place)?.to_lowercase();
@@ -105,7 +105,7 @@ fn resized(place: &Place, _: &str) -> Outcome {
     expect(place.found()?.iter().all(|photo| photo != "a.jpg"), "the face that was set apart is found")
 }
 
-fn gone_once(place: &Place, _: &str) -> Outcome {
+fn gone_once(place: &Sandbox, _: &str) -> Outcome {
     let away = place.put("nas/b.jpg", &group(1200, 800));
     // One of six: fewer than a fifth are away.
     for name in ["andre-kuipers.jpg", "carl-walz.jpg", "kate-rubins.jpg", "julie-payette.jpg", SMALL] {
@@ -121,7 +121,7 @@ fn gone_once(place: &Place, _: &str) -> Outcome {
     expect(place.found()?.is_empty(), "what a person decided was forgotten when the file was away for one scan")
 }
 
-fn stems(place: &Place, _: &str) -> Outcome {
+fn stems(place: &Sandbox, _: &str) -> Outcome {
     let photo = open(&sample(SMALL));
     for (ending, bytes) in [("jpg", jpeg(&photo)), ("jpeg", jpeg(&photo)), ("png", png(&photo)), ("webp", webp(&photo))]
     {
@@ -132,7 +132,7 @@ fn stems(place: &Place, _: &str) -> Outcome {
     expect(code == Some(0) && copied == 4, format!("{copied} copies of four photos"))
 }
 
-fn path_as_name(place: &Place, _: &str) -> Outcome {
+fn path_as_name(place: &Sandbox, _: &str) -> Outcome {
     place.put("a.jpg", &sample(SMALL));
     place.ok(&["init", "--household", "--name", "Test"])?;
     for name in [place.text("OUTSIDE"), "../escaped".to_owned(), String::new(), "a\nb".to_owned(), "x".repeat(5000)] {
@@ -142,7 +142,7 @@ fn path_as_name(place: &Place, _: &str) -> Outcome {
     Ok(())
 }
 
-fn gone_file(place: &Place, _: &str) -> Outcome {
+fn gone_file(place: &Sandbox, _: &str) -> Outcome {
     for name in ["a.jpg", "b.jpg", "c.jpg"] {
         place.put(name, &sample(SMALL));
     }
@@ -156,7 +156,7 @@ fn gone_file(place: &Place, _: &str) -> Outcome {
     Ok(())
 }
 
-fn leftovers(place: &Place, _: &str) -> Outcome {
+fn leftovers(place: &Sandbox, _: &str) -> Outcome {
     let names =
         ["@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", "#recycle/x.jpg", "$RECYCLE.BIN/x.jpg", "lost+found/x.jpg", "a.jpg"];
     for name in names {
@@ -168,7 +168,7 @@ fn leftovers(place: &Place, _: &str) -> Outcome {
     expect(said.contains("@eaDir"), "it does not say what was left out")
 }
 
-fn latin1(place: &Place, _: &str) -> Outcome {
+fn latin1(place: &Sandbox, _: &str) -> Outcome {
     place.put("a.jpg", &sample(SMALL));
     place.household(IN_SMALL, &[])?;
     fs::write(place.path("photos").join(OsStr::from_bytes(b"Sch\xfctzenfest.jpg")), sample(SMALL)).unwrap();
@@ -178,7 +178,7 @@ fn latin1(place: &Place, _: &str) -> Outcome {
     expect(place.found()?.len() == 2, "a photo whose name is not UTF-8 is not found")
 }
 
-fn unreadable(place: &Place, _: &str) -> Outcome {
+fn unreadable(place: &Sandbox, _: &str) -> Outcome {
     place.put("a.jpg", &sample(SMALL));
     let closed = place.path("photos/private");
     fs::create_dir_all(&closed).unwrap();
@@ -195,7 +195,7 @@ fn unreadable(place: &Place, _: &str) -> Outcome {
     expect(said.text.contains("private"), "the folder is not named")
 }
 
-fn control(place: &Place, _: &str) -> Outcome {
+fn control(place: &Sandbox, _: &str) -> Outcome {
     for name in ["esc\u{1b}[31mRED\u{1b}]0;title\u{7}.jpg", "new\nline.jpg"] {
         place.put(name, &sample(SMALL));
     }
@@ -209,7 +209,7 @@ fn control(place: &Place, _: &str) -> Outcome {
 }
 
 /// A file that is decoded, or named; the others are scanned.
-fn odd_file(place: &Place, input: &str) -> Outcome {
+fn odd_file(place: &Sandbox, input: &str) -> Outcome {
     place.put("a.jpg", &sample(SMALL));
     place.put(input, &place.input(input));
     place.household(IN_SMALL, &[])?;
@@ -220,7 +220,7 @@ fn odd_file(place: &Place, input: &str) -> Outcome {
     expect(place.found()?.len() == 2, "the next scan does not go on")
 }
 
-fn upright(place: &Place, input: &str) -> Outcome {
+fn upright(place: &Sandbox, input: &str) -> Outcome {
     // Stored as 841 x 1200, and a quarter turn from upright.
     let frame = open(&place.input(input));
     expect((frame.width(), frame.height()) == (1200, 841), format!("{} x {}", frame.width(), frame.height()))

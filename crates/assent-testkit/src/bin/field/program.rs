@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) input: &'static str,
-    pub(crate) run: fn(&Place, &str) -> Outcome,
+    pub(crate) run: fn(&Sandbox, &str) -> Outcome,
 }
 
 /// Right, or what is wrong.
@@ -43,7 +43,7 @@ pub(crate) fn build() -> PathBuf {
 }
 
 /// What one run of the program said and took.
-pub(crate) struct Said {
+pub(crate) struct ProgramOutput {
     pub(crate) code: Option<i32>,
     /// Both outputs, one after the other.
     pub(crate) text: String,
@@ -54,14 +54,14 @@ pub(crate) struct Said {
     pub(crate) seconds: u64,
 }
 
-impl Said {
+impl ProgramOutput {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_default()
     }
 }
 
 /// A temporary folder with a vault, a key ring and photos.
-pub(crate) struct Place {
+pub(crate) struct Sandbox {
     binary: PathBuf,
     /// The folder of the inputs.
     pub(crate) inputs: PathBuf,
@@ -69,11 +69,11 @@ pub(crate) struct Place {
     log: RefCell<String>,
 }
 
-impl Place {
-    pub(crate) fn new(binary: &Path, inputs: &Path) -> Place {
+impl Sandbox {
+    pub(crate) fn new(binary: &Path, inputs: &Path) -> Sandbox {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("photos")).unwrap();
-        Place { binary: binary.to_owned(), inputs: inputs.to_owned(), dir, log: RefCell::new(String::new()) }
+        Sandbox { binary: binary.to_owned(), inputs: inputs.to_owned(), dir, log: RefCell::new(String::new()) }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -103,14 +103,14 @@ impl Place {
     }
 
     /// Runs the program on the place's vault.
-    pub(crate) fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> ProgramOutput {
         let mut command = Command::new(&self.binary);
         command.args(["--vault", &self.text("vault"), "--key-ring", &self.text("keys/ring")]).args(args);
         self.watch(command, args)
     }
 
     /// The same as another user, if this one may read everything; the place is that user's then.
-    pub(crate) fn run_unprivileged(&self, args: &[&str]) -> Said {
+    pub(crate) fn run_unprivileged(&self, args: &[&str]) -> ProgramOutput {
         let dir = self.dir.path().to_str().unwrap();
         assert!(Command::new("chown").args(["-R", "65534:65534", dir]).status().unwrap().success());
         let mut command = Command::new("setpriv");
@@ -119,7 +119,7 @@ impl Place {
         self.watch(command, args)
     }
 
-    fn watch(&self, mut command: Command, args: &[&str]) -> Said {
+    fn watch(&self, mut command: Command, args: &[&str]) -> ProgramOutput {
         let file = |name: &str| fs::File::create(self.path(name)).unwrap();
         command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
         command.env("XDG_DATA_HOME", self.path("data")).env("HOME", self.dir.path());
@@ -147,11 +147,11 @@ impl Place {
         for line in text.lines() {
             writeln!(self.log.borrow_mut(), "      {}", line.escape_debug()).unwrap();
         }
-        Said { code, text, stdout, peak_mb, seconds }
+        ProgramOutput { code, text, stdout, peak_mb, seconds }
     }
 
     /// Runs it and has to succeed.
-    pub(crate) fn ok(&self, args: &[&str]) -> Result<Said, String> {
+    pub(crate) fn ok(&self, args: &[&str]) -> Result<ProgramOutput, String> {
         let said = self.run(args);
         if said.code == Some(0) { Ok(said) } else { Err(format!("assent {} failed", args.join(" "))) }
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::program::{Case, Outcome, Place, expect};
+use crate::program::{Case, Outcome, Sandbox, expect};
 
 pub(crate) fn cases() -> Vec<Case> {
     let case = |name, input, run| Case { name, input, run };
@@ -24,7 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// A club with a collection, a notice, two witnesses, and the pictures and forms that the tables name.
-fn club(place: &Place) -> Outcome {
+fn club(place: &Sandbox) -> Outcome {
     let who = ["--controller", "Rowing Club", "--name", "A. Person", "--contact", "club@example.org"];
     place.ok(&[&["init"], &who[..], &["--jurisdiction", "FR"]].concat())?;
     place.ok(&["collection", "add", "regatta", &place.text("photos"), "--others", "closed-group"])?;
@@ -47,19 +47,19 @@ fn club(place: &Place) -> Outcome {
     Ok(())
 }
 
-fn import(place: &Place, table: &[u8]) -> (Option<i32>, Value, String) {
+fn import(place: &Sandbox, table: &[u8]) -> (Option<i32>, Value, String) {
     fs::write(place.path("people.csv"), table).unwrap();
     let (file, notice) = (place.text("people.csv"), place.text("notice.txt"));
     let said = place.run(&["enrol", "--roster", &file, "--notice", &notice, "--json"]);
     (said.code, said.json(), said.text)
 }
 
-fn people(place: &Place) -> Result<usize, String> {
+fn people(place: &Sandbox) -> Result<usize, String> {
     let listed = place.ok(&["subject", "list", "--json"])?.json();
     Ok(listed["subjects"].as_array().map_or(0, Vec::len))
 }
 
-fn recorded(place: &Place, input: &str, expected: usize) -> Outcome {
+fn recorded(place: &Sandbox, input: &str, expected: usize) -> Outcome {
     club(place)?;
     let (code, answer, _) = import(place, &place.input(input));
     expect(code == Some(0) && answer["waiting"] == expected, "the people of the table were not recorded")?;
@@ -68,21 +68,21 @@ fn recorded(place: &Place, input: &str, expected: usize) -> Outcome {
     expect(code == Some(0) && answer["done_before"] == expected, "run again, it does not pass over what is done")
 }
 
-fn few_columns(place: &Place, input: &str) -> Outcome {
+fn few_columns(place: &Sandbox, input: &str) -> Outcome {
     club(place)?;
     let (code, _, text) = import(place, &place.input(input));
     let told = text.contains("add the column") && text.contains("jurisdiction") && people(place)? == 0;
     expect(code == Some(0) || told, "neither recorded nor told which column to add")
 }
 
-fn one_picture(place: &Place, input: &str) -> Outcome {
+fn one_picture(place: &Sandbox, input: &str) -> Outcome {
     club(place)?;
     let (code, _, text) = import(place, &place.input(input));
     expect(code == Some(1) && text.contains("same picture"), "two people with one picture were recorded")?;
     expect(people(place)? == 0, "somebody was recorded")
 }
 
-fn bad_date(place: &Place, _: &str) -> Outcome {
+fn bad_date(place: &Sandbox, _: &str) -> Outcome {
     club(place)?;
     let table = String::from_utf8(place.input("roster/bad-date-in-row-2.csv")).unwrap();
     let (code, answer, text) = import(place, table.replace("31.07.2027", "31.13.2027").as_bytes());

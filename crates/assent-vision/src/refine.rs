@@ -44,17 +44,17 @@ const SHIFT_MAX_PX: f32 = 50.0;
 
 /// Where the landmarks are expected in a picture of a face alone.
 #[derive(Debug, Clone, Copy)]
-pub struct SecondLook {
+pub struct LandmarkRefiner {
     expected: [Point; 5],
 }
 
-impl SecondLook {
+impl LandmarkRefiner {
     /// For faces with the proportions of an embedder's `template`: parts of a side, in the detector's order.
-    pub fn new(template: &[[f32; 2]; 5]) -> SecondLook {
+    pub fn new(template: &[[f32; 2]; 5]) -> LandmarkRefiner {
         let [[left, _], [right, _], ..] = *template;
         let (scale, middle) = (EYES_PX / (right - left).max(f32::EPSILON), SIDE_PX as f32 / 2.0);
         let place = |part: f32| (part - 0.5) * scale + middle;
-        SecondLook { expected: template.map(|[x, y]| Point { x: place(x), y: place(y) }) }
+        LandmarkRefiner { expected: template.map(|[x, y]| Point { x: place(x), y: place(y) }) }
     }
 
     /// The landmarks of the face in `bounds` (photo pixels), which stands upright after `turn`, in photo pixels; `None`
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn the_face_is_expected_in_the_middle_with_its_eyes_so_far_apart() {
         let template = [[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]];
-        let [left, right, nose, ..] = SecondLook::new(&template).expected;
+        let [left, right, nose, ..] = LandmarkRefiner::new(&template).expected;
         assert!((right.x - left.x - EYES_PX).abs() < 1e-3 && (left.y - right.y).abs() < 1e-3);
         assert!((nose.x - 112.0).abs() < 1e-3 && (nose.y - 130.75).abs() < 1e-3, "{nose:?}");
     }

@@ -11,7 +11,7 @@ use crate::source::Folder;
 
 /// Why nobody was found in a collection. "They" are the person who was looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WhyNothing {
+pub enum NoResultReason {
     /// They took their consent back.
     Withdrew {
         /// When.
@@ -92,45 +92,45 @@ pub enum WhyNothing {
     },
 }
 
-impl WhyNothing {
+impl NoResultReason {
     /// A word for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            WhyNothing::Withdrew { .. } => "withdrew",
-            WhyNothing::Expired { .. } => "expired",
-            WhyNothing::Waiting => "waits-for-witnesses",
-            WhyNothing::NotYet { .. } => "not-yet",
-            WhyNothing::Refused { .. } => "said-no",
-            WhyNothing::OtherCollections { .. } => "other-collections",
-            WhyNothing::NeverAgreed => "never-agreed",
-            WhyNothing::Restricted => "restricted",
-            WhyNothing::NoBasis => "no-basis",
-            WhyNothing::OnRequest => "on-request",
-            WhyNothing::Asked { .. } => "asked",
-            WhyNothing::MissingDocuments { .. } => "papers-missing",
-            WhyNothing::NoTemplate => "no-portrait",
-            WhyNothing::NotScanned => "not-scanned",
-            WhyNothing::PhotosNotScanned { .. } => "photos-not-scanned",
-            WhyNothing::NotCompared { .. } => "not-compared",
-            WhyNothing::ToConfirm { .. } => "to-confirm",
-            WhyNothing::SetApart { .. } => "set-apart",
-            WhyNothing::NotThere { .. } => "not-there",
+            NoResultReason::Withdrew { .. } => "withdrew",
+            NoResultReason::Expired { .. } => "expired",
+            NoResultReason::Waiting => "waits-for-witnesses",
+            NoResultReason::NotYet { .. } => "not-yet",
+            NoResultReason::Refused { .. } => "said-no",
+            NoResultReason::OtherCollections { .. } => "other-collections",
+            NoResultReason::NeverAgreed => "never-agreed",
+            NoResultReason::Restricted => "restricted",
+            NoResultReason::NoBasis => "no-basis",
+            NoResultReason::OnRequest => "on-request",
+            NoResultReason::Asked { .. } => "asked",
+            NoResultReason::MissingDocuments { .. } => "papers-missing",
+            NoResultReason::NoTemplate => "no-portrait",
+            NoResultReason::NotScanned => "not-scanned",
+            NoResultReason::PhotosNotScanned { .. } => "photos-not-scanned",
+            NoResultReason::NotCompared { .. } => "not-compared",
+            NoResultReason::ToConfirm { .. } => "to-confirm",
+            NoResultReason::SetApart { .. } => "set-apart",
+            NoResultReason::NotThere { .. } => "not-there",
         }
     }
 
     /// Whether all that was scanned was looked at: photos that are not scanned yet may show them still.
     pub(crate) fn is_of_scanned_photos(&self) -> bool {
-        matches!(self, WhyNothing::SetApart { .. } | WhyNothing::NotThere { .. })
+        matches!(self, NoResultReason::SetApart { .. } | NoResultReason::NotThere { .. })
     }
 }
 
 /// A collection in which nothing was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NothingIn {
+pub struct NoResult {
     /// Its name.
     pub collection: String,
     /// Why.
-    pub why: WhyNothing,
+    pub why: NoResultReason,
 }
 
 /// A person without a consent in force for a collection.
@@ -139,11 +139,11 @@ pub(crate) fn not_agreed(
     subject: SubjectId,
     about: &Collection,
     all: &[Collection],
-) -> Result<WhyNothing, TxError> {
+) -> Result<NoResultReason, TxError> {
     let meant = |collection: CollectionId, purpose: &Purpose| collection == about.id && purpose.is_find();
     let pending = tx.pending_of(subject)?;
     if pending.iter().any(|p| p.signed.consents.iter().any(|c| meant(c.collection, &c.purpose))) {
-        return Ok(WhyNothing::Waiting);
+        return Ok(NoResultReason::Waiting);
     }
     let grants = tx.grants_of(subject)?;
     if let Some(last) = grants.iter().rev().find(|g| meant(g.collection, &g.purpose)) {
@@ -152,14 +152,14 @@ pub(crate) fn not_agreed(
                 let ended = |e: &assent_ledger::ConsentEvent| e.grant == last.id && e.kind == EventKind::Withdrawal;
                 let event = tx.consent_events(subject)?.into_iter().find(ended);
                 // The log says when; a vault of before it did knows the beginning alone.
-                WhyNothing::Withdrew { on: event.map_or(last.created, |e| e.time) }
+                NoResultReason::Withdrew { on: event.map_or(last.created, |e| e.time) }
             }
-            GrantState::Active if last.valid_from > tx.now() => WhyNothing::NotYet { from: last.valid_from },
-            GrantState::Active | GrantState::Expired => WhyNothing::Expired { on: last.valid_until },
+            GrantState::Active if last.valid_from > tx.now() => NoResultReason::NotYet { from: last.valid_from },
+            GrantState::Active | GrantState::Expired => NoResultReason::Expired { on: last.valid_until },
         });
     }
     if let Some(refusal) = tx.refusals_of(subject)?.iter().rev().find(|r| meant(r.collection, &r.purpose)) {
-        return Ok(WhyNothing::Refused { on: refusal.created });
+        return Ok(NoResultReason::Refused { on: refusal.created });
     }
     let in_force = |g: &&assent_ledger::Grant| {
         let valid = g.valid_from <= tx.now() && tx.now() < g.valid_until;
@@ -167,13 +167,17 @@ pub(crate) fn not_agreed(
     };
     let agreed: BTreeSet<CollectionId> = grants.iter().filter(in_force).map(|g| g.collection).collect();
     let agreed: Vec<String> = all.iter().filter(|c| agreed.contains(&c.id)).map(|c| c.name.clone()).collect();
-    Ok(if agreed.is_empty() { WhyNothing::NeverAgreed } else { WhyNothing::OtherCollections { agreed } })
+    Ok(if agreed.is_empty() { NoResultReason::NeverAgreed } else { NoResultReason::OtherCollections { agreed } })
 }
 
 /// A person with a consent in force who was not found, or is only proposed in `to_confirm` photos.
-pub(crate) fn not_found<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, to_confirm: usize) -> Result<WhyNothing, TxError> {
+pub(crate) fn not_found<'tx>(
+    tx: &Tx<'tx>,
+    proof: &ActiveGrant<'tx>,
+    to_confirm: usize,
+) -> Result<NoResultReason, TxError> {
     if to_confirm > 0 {
-        return Ok(WhyNothing::ToConfirm { photos: to_confirm });
+        return Ok(NoResultReason::ToConfirm { photos: to_confirm });
     }
     let prerequisites = tx.missing_prerequisites(proof.collection())?;
     let missing: Vec<RequiredDocument> = prerequisites
@@ -188,21 +192,21 @@ pub(crate) fn not_found<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>, to_confirm:
     let reach = tx.reach(proof)?;
     let (photos, unread) = (reach.photos as usize, reach.failed as usize);
     Ok(if prerequisites.iter().any(|one| matches!(one, TxError::NoBasis { .. })) {
-        WhyNothing::NoBasis
+        NoResultReason::NoBasis
     } else if !missing.is_empty() {
-        WhyNothing::MissingDocuments { missing }
+        NoResultReason::MissingDocuments { missing }
     } else if prerequisites.iter().any(|one| matches!(one, TxError::OnRequest { .. })) {
-        last_answer(tx, proof)?.map_or(WhyNothing::OnRequest, |on| WhyNothing::Asked { on })
+        last_answer(tx, proof)?.map_or(NoResultReason::OnRequest, |on| NoResultReason::Asked { on })
     } else if reach.templates == 0 {
-        WhyNothing::NoTemplate
+        NoResultReason::NoTemplate
     } else if reach.photos == 0 {
-        WhyNothing::NotScanned
+        NoResultReason::NotScanned
     } else if reach.not_compared > 0 {
-        WhyNothing::NotCompared { photos: reach.not_compared as usize }
+        NoResultReason::NotCompared { photos: reach.not_compared as usize }
     } else if reach.set_apart > 0 {
-        WhyNothing::SetApart { photos, faces: reach.set_apart as usize }
+        NoResultReason::SetApart { photos, faces: reach.set_apart as usize }
     } else {
-        WhyNothing::NotThere { photos, unread }
+        NoResultReason::NotThere { photos, unread }
     })
 }
 

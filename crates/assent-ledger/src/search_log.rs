@@ -8,7 +8,7 @@ use crate::vocabulary::Purpose;
 
 /// A batch of photos whose faces were compared, or only found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScanUse {
+pub struct ScanEntry {
     /// Which photos' collection.
     pub collection: CollectionId,
     /// SHA-256 of the embedder.
@@ -18,12 +18,12 @@ pub struct ScanUse {
     /// When the use began; it ended at the leaf's time.
     pub began: Timestamp,
     /// What they were compared with; `None` if with nothing.
-    pub reference: Option<Reference>,
+    pub reference: Option<GalleryReference>,
 }
 
 /// The gallery that faces were compared with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reference {
+pub struct GalleryReference {
     /// The collection's `template_epoch`: which state of its templates.
     pub epoch: i64,
     /// How many templates.
@@ -36,7 +36,7 @@ pub struct Reference {
 
 /// A question for a person's photos, or a copy of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FindUse {
+pub struct SearchEntry {
     /// How many photos were answered.
     pub found: u32,
     /// Under which purpose.
@@ -45,7 +45,7 @@ pub struct FindUse {
     pub collections: Vec<(CollectionId, i64)>,
 }
 
-impl ScanUse {
+impl ScanEntry {
     /// The public detail of a leaf.
     pub fn to_bytes(&self) -> Vec<u8> {
         // The collection comes first and plain, as in every leaf about one.
@@ -76,7 +76,7 @@ impl ScanUse {
                 let (templates, rest) = rest.split_first_chunk::<8>()?;
                 let (certain, rest) = rest.split_first_chunk::<4>()?;
                 let certain = f32::from_be_bytes(*certain);
-                Some(Reference {
+                Some(GalleryReference {
                     epoch: i64::from_be_bytes(*epoch),
                     templates: u64::from_be_bytes(*templates),
                     certain: (!certain.is_nan()).then_some(certain),
@@ -94,7 +94,7 @@ impl ScanUse {
     }
 }
 
-impl FindUse {
+impl SearchEntry {
     /// The public detail of a leaf.
     pub fn to_bytes(&self) -> Vec<u8> {
         let start = Writer::new().bytes(&self.found.to_be_bytes()).text(self.purpose.as_str());
@@ -129,18 +129,18 @@ mod tests {
     #[test]
     fn r48_a_leaf_says_when_with_what_and_how_much_was_searched() {
         let collection = CollectionId::from_bytes([1; 16]);
-        let reference = Reference { epoch: 3, templates: 78, certain: Some(0.4), review: 0.3 };
-        for reference in [None, Some(reference), Some(Reference { certain: None, ..reference })] {
-            let scan = ScanUse { collection, model_sha256: [2; 32], photos: 31, began: Timestamp(5), reference };
+        let reference = GalleryReference { epoch: 3, templates: 78, certain: Some(0.4), review: 0.3 };
+        for reference in [None, Some(reference), Some(GalleryReference { certain: None, ..reference })] {
+            let scan = ScanEntry { collection, model_sha256: [2; 32], photos: 31, began: Timestamp(5), reference };
             let leaf = leaf(EventKind::Scan, scan.to_bytes());
-            assert_eq!(ScanUse::of(&leaf), Some(scan));
+            assert_eq!(ScanEntry::of(&leaf), Some(scan));
             assert_eq!(leaf.about().0, Some(collection));
         }
         let purpose = Purpose::find_my_photos();
-        let find = FindUse { found: 2, purpose, collections: vec![(collection, 3)] };
-        assert_eq!(FindUse::of(&leaf(EventKind::Export, find.to_bytes())), Some(find));
-        assert_eq!(FindUse::of(&leaf(EventKind::Search, vec![0, 0, 0, 2])), None, "of a format before");
-        assert_eq!(ScanUse::of(&leaf(EventKind::Scan, vec![1; 52])), None, "of a format before");
-        assert_eq!(ScanUse::of(&leaf(EventKind::Grant, vec![1; 80])), None);
+        let find = SearchEntry { found: 2, purpose, collections: vec![(collection, 3)] };
+        assert_eq!(SearchEntry::of(&leaf(EventKind::Export, find.to_bytes())), Some(find));
+        assert_eq!(SearchEntry::of(&leaf(EventKind::Search, vec![0, 0, 0, 2])), None, "of a format before");
+        assert_eq!(ScanEntry::of(&leaf(EventKind::Scan, vec![1; 52])), None, "of a format before");
+        assert_eq!(ScanEntry::of(&leaf(EventKind::Grant, vec![1; 80])), None);
     }
 }

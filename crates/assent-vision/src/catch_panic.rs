@@ -11,7 +11,7 @@ thread_local! {
 
 /// What `work` gives; `None` if it panicked, and then nothing is printed of it. Whatever `work` was changing may be half
 /// changed: the caller gives it up, or knows that the next use begins anew.
-pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = panic::take_hook();
@@ -33,9 +33,9 @@ mod tests {
 
     #[test]
     fn a_panic_is_no_answer_and_the_thread_goes_on() {
-        assert_eq!(caught(|| 1), Some(1));
-        assert_eq!(caught(|| -> i32 { panic!("a decoder's own check") }), None);
-        let inner_and_outer = caught(|| (caught(|| -> i32 { panic!("inside") }), IS_CAUGHT.get()));
+        assert_eq!(catch_panic(|| 1), Some(1));
+        assert_eq!(catch_panic(|| -> i32 { panic!("a decoder's own check") }), None);
+        let inner_and_outer = catch_panic(|| (catch_panic(|| -> i32 { panic!("inside") }), IS_CAUGHT.get()));
         assert_eq!(inner_and_outer, Some((None, true)));
         assert!(!IS_CAUGHT.get());
     }
