@@ -60,7 +60,7 @@ pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'
     let (ledger, place) = vault::restore(flags, &args.from, args.key_ring_from.as_deref(), newest.as_deref())?;
     ledger.scrub_if_due(now());
     let found = ledger.recovered();
-    let ReplayedNotes { restrictions, orders, requests, objections } = found.taken_up;
+    let ReplayedNotes { restrictions, orders, requests, objections } = found.replayed;
     let object = json!({
         "vault": place.folder, "key_ring": place.ring, "entries_lost": found.entries_lost,
         "made_good": {
@@ -70,11 +70,11 @@ pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'
     });
     Ok(out.answer(&object, |out| {
         writeln!(out, "The vault is restored at {}.", place.folder.display())?;
-        let made_good = vault::made_good(found);
-        if made_good.is_empty() {
+        let describe_recovery = vault::describe_recovery(found);
+        if describe_recovery.is_empty() {
             writeln!(out, "The key ring knows of nothing that came after the backup.")?;
         } else {
-            let list = made_good.join(", ");
+            let list = describe_recovery.join(", ");
             writeln!(out, "From the key ring, which knows what came after the backup: {list}.")?;
         }
         if found.entries_lost > 0 {

@@ -2,7 +2,7 @@
 
 mod end;
 
-use assent::collection::beside;
+use assent::collection::overlapping_collections;
 use assent::ledger::{
     Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, RequiredDocument, RuleError, TxError,
     VaultKind,
@@ -204,7 +204,7 @@ fn add(
     let listing = folder.list()?;
     let photos = listing.files.len();
     let all = vault::collections(ledger)?;
-    let around: Vec<&str> = beside(&all, &folder)?.into_iter().map(|c| c.name.as_str()).collect();
+    let around: Vec<&str> = overlapping_collections(&all, &folder)?.into_iter().map(|c| c.name.as_str()).collect();
     let new = NewCollection { name, directory: folder.text(), others };
     let added = ledger.run_tx("add a collection", now(), |tx| {
         let id = tx.add_collection(&new)?;

@@ -253,7 +253,7 @@ fn enrol_everybody(
     let witnesses = ledger
         .run_tx("add witnesses", vault::now(), |tx| {
             let both = vec![tx.add_witness("First witness")?, tx.add_witness("Second witness")?];
-            both.iter().try_for_each(|witness| tx.give_witness_key(*witness, PASSPHRASE))?;
+            both.iter().try_for_each(|witness| tx.set_witness_key(*witness, PASSPHRASE))?;
             Ok(both)
         })?
         .into_inner();

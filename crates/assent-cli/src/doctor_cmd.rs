@@ -72,7 +72,7 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
                     _ => 0,
                 };
                 findings.extend(missing.iter().map(|lock| basis(lock, c)));
-                let over = over(&ledger, c, n.templates == 0)?;
+                let over = describe_past_end(&ledger, c, n.templates == 0)?;
                 let (good, says) = match folder {
                     Err(e) => (false, format!("{}: {}", c.name, chain(&e))),
                     Ok(_) if unopened > 0 => (
@@ -193,9 +193,9 @@ fn left_behind(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
 }
 
 /// Whether all is well with the consents of a collection that are over by their date, and what there is to say of them.
-fn over(ledger: &Ledger, c: &Collection, nobody_left: bool) -> Result<Option<(bool, String)>, TxError> {
-    let over = ledger.run_tx("look for ends", now(), |tx| tx.over_by_date(c.id))?.into_inner();
-    Ok(over.and_then(|over| Some((over.waiting == 0, doctor_keys::over(&over, &c.name, nobody_left)?))))
+fn describe_past_end(ledger: &Ledger, c: &Collection, nobody_left: bool) -> Result<Option<(bool, String)>, TxError> {
+    let over = ledger.run_tx("look for ends", now(), |tx| tx.past_end_date(c.id))?.into_inner();
+    Ok(over.and_then(|over| Some((over.waiting == 0, doctor_keys::describe_past_end(&over, &c.name, nobody_left)?))))
 }
 
 /// What is wrong with the clock.

@@ -1,6 +1,6 @@
 //! What `assent doctor` says of people whose key is damaged, of the clock, and of consents that are over.
 
-use assent::ledger::{Collection, OverByDate, Unreadable};
+use assent::ledger::{Collection, PastEndDate, Unreadable};
 
 use crate::output::{count, date, long_date};
 use crate::vault::collection_name;
@@ -28,7 +28,7 @@ pub(crate) fn describe(who: &Unreadable, collections: &[Collection]) -> String {
 
 /// Consents that are over by their date, for people, if somebody has to know: some were not ended yet, or nobody asks to be
 /// found any more.
-pub(crate) fn over(over: &OverByDate, collection: &str, nobody_left: bool) -> Option<String> {
+pub(crate) fn describe_past_end(over: &PastEndDate, collection: &str, nobody_left: bool) -> Option<String> {
     let last = long_date(over.last);
     if over.waiting > 0 {
         let (permissions, are) = (count(over.waiting, "permission"), if over.waiting == 1 { "is" } else { "are" });

@@ -145,7 +145,7 @@ fn print_answer(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write
     let asked = args.subject.as_deref().unwrap_or_default();
     for f in &found.photos {
         let sure = if f.is_certain() { "" } else { "\t(to be confirmed: assent review)" };
-        writeln!(out, "{:>5}  {}\t{}{sure}{}", f.face.0, shown(f.file.display()), taken_on(&f.taken), missing_says(f))?;
+        writeln!(out, "{:>5}  {}\t{}{sure}{}", f.face.0, shown(f.file.display()), taken_on(&f.taken), missing_note(f))?;
     }
     let certain = found.photos.iter().filter(|f| f.is_certain()).count();
     let missing = found.photos.iter().filter(|f| f.missing.is_some()).count();
@@ -301,7 +301,7 @@ pub(crate) fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: 
 }
 
 /// That a photo's file is missing, if it is: since a scan, or as it turns out now.
-fn missing_says(f: &FoundPhoto) -> String {
+fn missing_note(f: &FoundPhoto) -> String {
     match f.missing {
         Some(since) => format!("\t(missing from its folder since {})", long_date(since)),
         None if is_away(f) => "\t(not in its folder now)".to_owned(),

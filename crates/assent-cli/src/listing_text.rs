@@ -31,11 +31,11 @@ pub(crate) fn lines(problems: &[Problem], left_out: &[LeftOut]) -> Vec<String> {
     ];
     let problem = |kind: ProblemKind| {
         let paths: Vec<&PhotoPath> = problems.iter().filter(|p| p.kind == kind).map(|p| &p.path).collect();
-        said(&paths, problem_text(kind, paths.len() == 1))
+        problem_line(&paths, problem_text(kind, paths.len() == 1))
     };
     let leftover = |kind: Leftover| {
         let paths: Vec<&PhotoPath> = left_out.iter().filter(|l| l.kind == kind).map(|l| &l.path).collect();
-        said(&paths, leftover_text(kind, paths.len() == 1))
+        problem_line(&paths, leftover_text(kind, paths.len() == 1))
     };
     let leftovers = [Leftover::System, Leftover::Library, Leftover::Hidden];
     kinds.into_iter().filter_map(problem).chain(leftovers.into_iter().filter_map(leftover)).collect()
@@ -85,7 +85,7 @@ fn leftover_text(kind: Leftover, one: bool) -> (&'static str, &'static str) {
 }
 
 /// "2 links lead nowhere (a.jpg, b.jpg). Is a disk away?"
-fn said(paths: &[&PhotoPath], (what, advice): (&str, &str)) -> Option<String> {
+fn problem_line(paths: &[&PhotoPath], (what, advice): (&str, &str)) -> Option<String> {
     if paths.is_empty() {
         return None;
     }

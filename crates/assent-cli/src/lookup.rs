@@ -90,7 +90,7 @@ fn explained(ledger: &Ledger, reference: &str, refused: TxError) -> TxError {
         TxError::AmbiguousSubject { .. } => {
             let wanted = folded(reference);
             let people: Vec<String> =
-                everybody().iter().filter(|s| folded(&s.name) == wanted).map(told_apart).collect();
+                everybody().iter().filter(|s| folded(&s.name) == wanted).map(disambiguated).collect();
             if people.is_empty() {
                 return refused;
             }
@@ -110,7 +110,7 @@ pub(crate) fn person(s: &Subject) -> String {
 }
 
 /// Everything that tells somebody from others of the same name, on one line: handle, name, group, contact, month of birth.
-pub(crate) fn told_apart(s: &Subject) -> String {
+pub(crate) fn disambiguated(s: &Subject) -> String {
     let born = match s.age {
         Age::Born { .. } => format!("born {}", s.age),
         _ => String::new(),

@@ -36,7 +36,7 @@ pub(crate) fn lines(found: &Found, subject: &str) -> Vec<String> {
         if matches!(why, NoResultReason::ToConfirm { .. }) || (beside && !found.photos.is_empty()) {
             continue;
         }
-        let reason = says(why, collection, subject);
+        let reason = sentence(why, collection, subject);
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, names)) => names.push(shown(collection)),
             None => reasons.push((reason, vec![shown(collection)])),
@@ -49,7 +49,7 @@ pub(crate) fn lines(found: &Found, subject: &str) -> Vec<String> {
     lines.collect()
 }
 
-fn says(why: &NoResultReason, collection: &str, subject: &str) -> String {
+fn sentence(why: &NoResultReason, collection: &str, subject: &str) -> String {
     let (name, who) = (quoted(collection), quoted(subject));
     match why {
         NoResultReason::Withdrew { on } => {

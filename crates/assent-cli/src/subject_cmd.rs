@@ -215,7 +215,7 @@ fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<()
         for s in &all {
             let group = if s.group.is_empty() { String::new() } else { format!("\t{}", shown(&s.group)) };
             if namesakes(s) {
-                writeln!(out, "{}", vault::told_apart(s))?;
+                writeln!(out, "{}", vault::disambiguated(s))?;
             } else {
                 writeln!(out, "{}\t{}{group}", shown(&s.handle), shown(&s.name))?;
             }

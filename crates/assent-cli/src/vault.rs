@@ -41,8 +41,8 @@ const STOP_LOOKED_FOR: Duration = Duration::from_millis(100);
 const STOP_TRIES: u32 = 50;
 
 pub(crate) use crate::lookup::{
-    collection, collection_name, collections, collections_ever, erased, order, person, request, short, subject,
-    subject_id, told_apart,
+    collection, collection_name, collections, collections_ever, disambiguated, erased, order, person, request, short,
+    subject, subject_id,
 };
 
 /// `--vault`, `--key-ring`, and what opens the key ring.
@@ -149,15 +149,15 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     let opened = Ledger::open(&place, tools(flags.secret_provider.secrets(&[&place.ring])?)?, now());
-    let ledger = opened.map_err(|refused| why_not_opened(refused, &place.folder))?;
+    let ledger = opened.map_err(|refused| explain_open_error(refused, &place.folder))?;
     // For whoever finds the vault busy; the vault is as right without it.
     note_what_is_done(&place.folder, &flags.doing).ok();
     if let Some(said) = older_ring(&ledger) {
         warn(&said);
     }
-    let made_good = made_good(ledger.recovered());
-    if !made_good.is_empty() {
-        warn(&format!("from the key ring, which knew of it and the vault did not: {}", made_good.join(", ")));
+    let describe_recovery = describe_recovery(ledger.recovered());
+    if !describe_recovery.is_empty() {
+        warn(&format!("from the key ring, which knew of it and the vault did not: {}", describe_recovery.join(", ")));
     }
     if flags.clock_is_right {
         ledger.confirm_clock(now())?;
@@ -172,7 +172,7 @@ fn note_what_is_done(folder: &Path, doing: &str) -> io::Result<()> {
 }
 
 /// What a person can do about a vault that does not open.
-fn why_not_opened(refused: OpenError, folder: &Path) -> VaultError {
+fn explain_open_error(refused: OpenError, folder: &Path) -> VaultError {
     match refused {
         OpenError::NoVault { folder } => no_vault(folder),
         OpenError::Busy { folder } => match fs::read_to_string(folder.join(BUSY_FILE)) {
@@ -226,7 +226,7 @@ pub(crate) fn refuse_existing(flags: &VaultFlags) -> Result<(), VaultError> {
 pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Expired), VaultError> {
     let ledger = open(flags)?;
     if let Some(doubt) = ledger.clock(now())? {
-        if !(flags.ask_about_clock && says_that_the_clock_is_right(&doubt)?) {
+        if !(flags.ask_about_clock && confirm_clock_right(&doubt)?) {
             return Err(doubt.into());
         }
         ledger.confirm_clock(now())?;
@@ -256,8 +256,8 @@ pub(crate) fn older_ring(ledger: &Ledger) -> Option<String> {
 }
 
 /// What the key ring knew of and the vault did not, in words.
-pub(crate) fn made_good(found: Recovered) -> Vec<String> {
-    let ReplayedNotes { restrictions, orders, requests, objections } = found.taken_up;
+pub(crate) fn describe_recovery(found: Recovered) -> Vec<String> {
+    let ReplayedNotes { restrictions, orders, requests, objections } = found.replayed;
     let all = [
         (found.erased, "person erased", "people erased"),
         (found.withdrawn, "consent withdrawn", "consents withdrawn"),
@@ -290,7 +290,7 @@ fn warn(said: &str) {
 }
 
 /// Asks at the terminal; without one, nobody says so.
-fn says_that_the_clock_is_right(doubt: &TxError) -> Result<bool, VaultError> {
+fn confirm_clock_right(doubt: &TxError) -> Result<bool, VaultError> {
     let (TxError::ClockAhead { now, latest } | TxError::ClockSetBack { now, latest }) = doubt else { return Ok(false) };
     let question = format!(
         "This machine's clock says {now}, and the newest entry of this vault is of {latest}.\nIs the date right: {now}? [y/N]"

@@ -88,7 +88,7 @@ fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -
         if asked { Some(passphrase::new_words(file, &format!("New passphrase of {name}: "))?) } else { None };
     let added = ledger.run_tx("add a witness", now(), |tx| {
         let id = there.as_ref().map_or_else(|| tx.add_witness(name), |witness| Ok(witness.id))?;
-        passphrase.as_ref().map_or(Ok(()), |words| tx.give_witness_key(id, words))?;
+        passphrase.as_ref().map_or(Ok(()), |words| tx.set_witness_key(id, words))?;
         Ok(id)
     })?;
     let id = added.into_inner();

@@ -35,7 +35,7 @@ pub struct Recovered {
     /// Consents, and enrolments that waited, that were withdrawn again.
     pub withdrawn: usize,
     /// What else the key ring noted and the database did not know.
-    pub taken_up: ReplayedNotes,
+    pub replayed: ReplayedNotes,
     /// Whether the key ring is an older copy than the database.
     pub older_ring: bool,
     /// Keys of erased people that were there again, and were destroyed again.
@@ -188,7 +188,7 @@ impl Ledger {
         if !again.is_empty() {
             self.run_tx("replay erasures", now, |tx| tx.replay(&again))?;
         }
-        let (withdrawn, taken_up) =
+        let (withdrawn, replayed) =
             self.run_tx("replay notes", now, |tx| Ok((tx.withdraw_again()?, tx.replay_notes()?)))?.into_inner();
         let mut keys_destroyed = 0;
         for (subject, _) in buried.iter().filter(|(id, done)| **done && !destroyed.contains(id)) {
@@ -197,7 +197,7 @@ impl Ledger {
         }
         // If there is no room for that, the next opening tries again.
         drop(self.run_tx("catch up the key ring", now, write_missing_notes));
-        Ok(Recovered { erased: again.len(), withdrawn, taken_up, older_ring, keys_destroyed, entries_lost: 0 })
+        Ok(Recovered { erased: again.len(), withdrawn, replayed, older_ring, keys_destroyed, entries_lost: 0 })
     }
 
     /// How much the key ring has to note still, because it could not be written.

@@ -72,7 +72,10 @@ pub enum CollectionError {
 /// # Errors
 ///
 /// [`CollectionError::SameFolder`] if the folder is that of one of them.
-pub fn beside<'c>(all: &'c [Collection], folder: &Folder) -> Result<Vec<&'c Collection>, CollectionError> {
+pub fn overlapping_collections<'c>(
+    all: &'c [Collection],
+    folder: &Folder,
+) -> Result<Vec<&'c Collection>, CollectionError> {
     let path = folder.path();
     if let Some(same) = all.iter().find(|c| Path::new(&c.directory) == path) {
         return Err(CollectionError::SameFolder { folder: folder.text().to_owned(), name: same.name.clone() });
@@ -177,7 +180,7 @@ pub fn place(
     });
     let (about, known, mut others) = read?.into_inner();
     others.retain(|other| other.id != collection);
-    beside(&others, &folder)?;
+    overlapping_collections(&others, &folder)?;
     let listing = folder.list()?;
     let lengths: BTreeMap<&PhotoPath, u64> = listing.files.iter().map(|file| (&file.path, file.bytes)).collect();
     let there = known.iter().filter(|k| lengths.get(&k.path) == Some(&k.bytes)).count();

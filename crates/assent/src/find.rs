@@ -282,7 +282,7 @@ impl<'a, 'tx> Asked<'a, 'tx> {
         for about in self.meant.clone() {
             let why = match tx.active_grant_for(subject, about.id, &purpose)? {
                 None => no_result::not_agreed(tx, subject, &about, &self.all)?,
-                Some(proof) => match self.seen(&proof, &about) {
+                Some(proof) => match self.sightings_in(&proof, &about) {
                     // Kept and not used: not even to say that nothing is there.
                     Err(TxError::Restricted { .. }) => NoResultReason::Restricted,
                     Err(error) => return Err(error),
@@ -319,7 +319,7 @@ impl<'a, 'tx> Asked<'a, 'tx> {
     }
 
     /// Where a subject was seen in a collection, but for faces that a person refused.
-    fn seen(&mut self, proof: &ActiveGrant<'tx>, about: &Collection) -> Result<Vec<FoundPhoto>, TxError> {
+    fn sightings_in(&mut self, proof: &ActiveGrant<'tx>, about: &Collection) -> Result<Vec<FoundPhoto>, TxError> {
         let mut sightings = self.tx.sightings_of(proof)?;
         sightings.retain(|s| s.verdict != Some(Verdict::Refused));
         let kind = self.kind;

@@ -49,7 +49,7 @@ pub(super) fn forget_missing(
         count(missing.known, "known photo"),
         shown(&about.name),
         count(held.faces as usize, "face"),
-        seen(held.sightings, held.decisions),
+        describe_sightings(held.sightings, held.decisions),
     );
     let mut forgotten = 0;
     if !how.dry_run && !missing.paths.is_empty() {
@@ -89,7 +89,7 @@ pub(super) fn remove(
 ) -> Result<(), CommandError> {
     let held = ledger.run_tx("count", now(), |tx| tx.counts(about.id))?.into_inner();
     if !how.dry_run {
-        sure(how, &says(about, &held), about)?;
+        sure(how, &sentence(about, &held), about)?;
         collection::remove(ledger, about.id, now())?;
     }
     let object = json!({
@@ -99,7 +99,7 @@ pub(super) fn remove(
     });
     Ok(out.answer(&object, |out| {
         if how.dry_run {
-            writeln!(out, "{}", says(about, &held))?;
+            writeln!(out, "{}", sentence(about, &held))?;
             return writeln!(out, "Nothing was removed.");
         }
         let (name, folder) = (shown(&about.name), shown(&about.directory));
@@ -117,13 +117,13 @@ fn sure(how: DestroyArgs, warning: &str, about: &Collection) -> Result<(), Comma
 }
 
 /// Where people were found, and what was said of it.
-fn seen(sightings: u64, decisions: u64) -> String {
+fn describe_sightings(sightings: u64, decisions: u64) -> String {
     let (times, decisions) = (count(sightings as usize, "time"), count(decisions as usize, "decision"));
     format!("; people were found {times} in them, and {decisions} of people hang on that")
 }
 
 /// What goes with a collection.
-fn says(about: &Collection, held: &CollectionCounts) -> String {
+fn sentence(about: &Collection, held: &CollectionCounts) -> String {
     let count = |n: u64, what| count(n as usize, what);
     let apart = match held.objections {
         0 => String::new(),
@@ -142,6 +142,6 @@ fn says(about: &Collection, held: &CollectionCounts) -> String {
         shown(&about.name),
         count(held.photos, "photo"),
         count(held.faces, "face"),
-        seen(held.sightings, held.decisions),
+        describe_sightings(held.sightings, held.decisions),
     )
 }

@@ -89,7 +89,7 @@ pub(super) fn forms(
     valid_until: Timestamp,
 ) -> Result<(Vec<PendingId>, Vec<WitnessId>), TxError> {
     let witnesses = vec![tx.add_witness("Wanda")?, tx.add_witness("Wim")?];
-    witnesses.iter().try_for_each(|witness| tx.give_witness_key(*witness, PASSPHRASE))?;
+    witnesses.iter().try_for_each(|witness| tx.set_witness_key(*witness, PASSPHRASE))?;
     let collection = tx.collections()?[0].id;
     let mut waiting = Vec::new();
     for handle in handles {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::places::{Shown, face_at, read_place, shown};
+use super::places::{PhotoView, face_at, read_place, shown};
 use super::{ActiveGrant, FaceBox, Tx};
 use crate::db::{Row, args};
 use crate::error::TxError;
@@ -77,7 +77,7 @@ impl<'tx> Tx<'tx> {
         let row = face.0.to_be_bytes();
         let plain = Writer::new().text(verdict.as_str()).int(self.now.0).finish();
         let sealed = self.seal_with(&proof.key, &super::sightings::seal_context(DECISIONS, proof, &row), &plain)?;
-        let kept = shown.kept(at);
+        let kept = shown.as_stored(at);
         self.exec(
             "INSERT INTO decisions (collection_id, pseudonym, face_id, picture_tag, content_tag, x, y, w, h, \
              quarter_turn, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
@@ -106,7 +106,7 @@ impl<'tx> Tx<'tx> {
 
 impl Tx<'_> {
     /// What was decided about a picture, by whomever.
-    pub(super) fn decisions_in(&self, shown: &Shown) -> Result<Vec<Decision>, TxError> {
+    pub(super) fn decisions_in(&self, shown: &PhotoView) -> Result<Vec<Decision>, TxError> {
         let sql = "SELECT pseudonym, face_id, sealed, picture_tag, x, y, w, h, quarter_turn FROM decisions \
                    WHERE collection_id = $1 AND (picture_tag = $2 OR (picture_tag IS NULL AND content_tag = $3)) \
                    ORDER BY face_id, pseudonym";
@@ -117,7 +117,7 @@ impl Tx<'_> {
                 pseudonym: row.array(0)?,
                 number: FaceId(row.int(1)?),
                 sealed: row.bytes(2)?,
-                at: shown.seen(read_place(row, 4)?, of_picture),
+                at: shown.as_displayed(read_place(row, 4)?, of_picture),
             })
         };
         rows.iter().map(read).collect()
@@ -145,7 +145,7 @@ impl Tx<'_> {
         let mut all = Vec::new();
         for row in self.rows(sql, args![collection, pseudonym])? {
             let (photo, of_picture) = (PhotoId(row.int(8)?), row.opt_bytes(2)?.is_some());
-            let place = Shown::read(&row, 9)?.seen(read_place(&row, 3)?, of_picture);
+            let place = PhotoView::read(&row, 9)?.as_displayed(read_place(&row, 3)?, of_picture);
             let faces = self.faces_of(photo)?;
             let Some(face) = face_at(&faces, &place) else { continue };
             let at = faces.iter().find(|(id, _)| *id == face).map_or(place, |(_, at)| *at);
@@ -210,7 +210,7 @@ impl Tx<'_> {
     }
 
     /// Deletes what was decided about a picture that no photo shows any more.
-    pub(super) fn forget_decisions(&self, shown: &Shown) -> Result<(), TxError> {
+    pub(super) fn forget_decisions(&self, shown: &PhotoView) -> Result<(), TxError> {
         if self.photos_showing(shown)?.is_empty() {
             let sql = "DELETE FROM decisions WHERE collection_id = $1 \
                        AND (picture_tag = $2 OR (picture_tag IS NULL AND content_tag = $3))";
@@ -220,7 +220,7 @@ impl Tx<'_> {
     }
 
     /// Deletes what was decided about one place of a picture, by whomever.
-    pub(super) fn forget_decisions_at(&self, shown: &Shown, place: &FaceBox) -> Result<(), TxError> {
+    pub(super) fn forget_decisions_at(&self, shown: &PhotoView, place: &FaceBox) -> Result<(), TxError> {
         for d in self.decisions_in(shown)? {
             if d.at.is_same_face(place) {
                 let sql = "DELETE FROM decisions WHERE collection_id = $1 AND pseudonym = $2 AND face_id = $3";

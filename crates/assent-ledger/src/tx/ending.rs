@@ -21,7 +21,7 @@ pub struct Expired {
 
 /// Consents of a collection that are over by their date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OverByDate {
+pub struct PastEndDate {
     /// How many.
     pub all: usize,
     /// How many of them were not ended yet: nobody is found by them, and what hangs on them is there still.
@@ -83,7 +83,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// [`TxError::Database`] if the database refuses.
-    pub fn over_by_date(&self, collection: CollectionId) -> Result<Option<OverByDate>, TxError> {
+    pub fn past_end_date(&self, collection: CollectionId) -> Result<Option<PastEndDate>, TxError> {
         let number = |sql| self.count(sql, args![collection, self.now]);
         let waiting = number(
             "SELECT COUNT(*) FROM grants WHERE collection_id = $1 AND state = 'active' AND valid_until_ms <= $2",
@@ -95,7 +95,7 @@ impl Tx<'_> {
             "SELECT COALESCE(MAX(valid_until_ms), 0) FROM grants WHERE collection_id = $1 AND state IN ('active', 'expired') \
              AND valid_until_ms <= $2",
         )?;
-        Ok((all > 0).then_some(OverByDate { all: all as usize, waiting: waiting as usize, last: Timestamp(last) }))
+        Ok((all > 0).then_some(PastEndDate { all: all as usize, waiting: waiting as usize, last: Timestamp(last) }))
     }
 
     /// Ends every active grant whose date has come.

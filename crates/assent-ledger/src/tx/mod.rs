@@ -61,7 +61,7 @@ pub use basis::{Basis, Dpia, Matching};
 pub(crate) use clock::newest;
 pub(crate) use crops::slot as crops_slot;
 pub use deadlines::{Alarm, Deadline, Due};
-pub use ending::{Expired, OverByDate};
+pub use ending::{Expired, PastEndDate};
 pub use events::LeafPosition;
 pub(crate) use events::{OPENINGS, opening_row};
 pub use extents::SearchExtent;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tx;
-use super::places::{Shown, read_place, shown};
+use super::places::{PhotoView, read_place, shown};
 use crate::db::{Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -188,12 +188,12 @@ impl Tx<'_> {
         Ok(taken)
     }
 
-    fn there(&self, sql: &'static str, id: &[u8]) -> Result<bool, TxError> {
+    fn exists(&self, sql: &'static str, id: &[u8]) -> Result<bool, TxError> {
         Ok(self.count(sql, args![id])? > 0)
     }
 
     fn has_collection(&self, id: CollectionId) -> Result<bool, TxError> {
-        self.there("SELECT COUNT(*) FROM collections WHERE id = $1", id.as_bytes())
+        self.exists("SELECT COUNT(*) FROM collections WHERE id = $1", id.as_bytes())
     }
 
     fn note_restriction(&self, id: SubjectId) -> Result<Option<Vec<u8>>, TxError> {
@@ -299,7 +299,7 @@ impl Tx<'_> {
         if self.count(step, at)? > 0 {
             return Ok(Some(false));
         }
-        if !self.there("SELECT COUNT(*) FROM requests WHERE id = $1", id.as_bytes())? {
+        if !self.exists("SELECT COUNT(*) FROM requests WHERE id = $1", id.as_bytes())? {
             let subject = subject.and_then(|id| id.try_into().ok()).map(SubjectId::from_bytes);
             let (who, sealed) = self.words_of_note(id, subject, sealed)?;
             let mut collection = collection.and_then(|id| id.try_into().ok()).map(CollectionId::from_bytes);
@@ -331,7 +331,7 @@ impl Tx<'_> {
         sealed: Option<&[u8]>,
     ) -> Result<(Option<SubjectId>, Option<Vec<u8>>), TxError> {
         let Some(of) = subject else { return Ok((None, sealed.map(<[u8]>::to_vec))) };
-        let listed = self.there("SELECT COUNT(*) FROM subjects WHERE id = $1", of.as_bytes())?;
+        let listed = self.exists("SELECT COUNT(*) FROM subjects WHERE id = $1", of.as_bytes())?;
         let key = self.ring.borrow_mut().get(of).ok();
         let context = super::requests::seal_context(&id, subject);
         let plain = key.zip(sealed).and_then(|(key, sealed)| seal::open(&key, &context, sealed).ok());
@@ -382,7 +382,7 @@ impl Tx<'_> {
             " FROM photos WHERE collection_id = $1 AND (picture_tag = $2 OR content_tag = $3)"
         );
         for row in self.rows(sql, args![collection, picture, content])? {
-            self.forget_set_apart(&Shown::read(&row, 0)?)?;
+            self.forget_set_apart(&PhotoView::read(&row, 0)?)?;
         }
         self.append_leaf(EventKind::Objection, collection.as_bytes(), &[])?;
         Ok(Some(true))

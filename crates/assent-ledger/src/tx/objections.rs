@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::photos::{CONTENT, PICTURE};
-use super::places::{Shown, Upright, read_place};
+use super::places::{DisplayTransform, PhotoView, read_place};
 use super::{FaceBox, PictureOf, RingNote, Tx};
 use crate::db::args;
 use crate::error::TxError;
@@ -39,9 +39,9 @@ impl Objections {
     pub fn in_photo(&self, sha256: [u8; 32], picture: PictureOf, size: (u32, u32)) -> Vec<FaceBox> {
         let mut found = Vec::new();
         if !self.of_pictures.is_empty() {
-            let upright = Upright::new(picture.orientation, size);
+            let transform = DisplayTransform::new(picture.orientation, size);
             let places = self.of_pictures.get(&self.key.mac(PICTURE, &picture.sha256));
-            found.extend(places.into_iter().flatten().map(|place| upright.seen(*place)));
+            found.extend(places.into_iter().flatten().map(|place| transform.as_displayed(*place)));
         }
         if !self.of_files.is_empty() {
             found.extend(self.of_files.get(&self.key.mac(CONTENT, &sha256)).into_iter().flatten());
@@ -63,7 +63,7 @@ impl Tx<'_> {
         let faces = self.faces_of(photo)?;
         let at = faces.iter().find(|(id, _)| *id == face).map(|(_, at)| *at).ok_or(TxError::NoFace { face })?;
         let said = self.set_apart(&shown)?.iter().any(|place| place.overlap(&at) > 0.99);
-        let kept = shown.kept(at);
+        let kept = shown.as_stored(at);
         if !said {
             let row = self.row(
                 "INSERT INTO objections (collection_id, content_tag, picture_tag, x, y, w, h, quarter_turn, created_ms) \
@@ -89,7 +89,7 @@ impl Tx<'_> {
     }
 
     /// Deletes what was seen at the places of a picture that are set apart, the crops there, and what people said of them.
-    pub(super) fn forget_set_apart(&self, shown: &Shown) -> Result<(), TxError> {
+    pub(super) fn forget_set_apart(&self, shown: &PhotoView) -> Result<(), TxError> {
         for photo in self.photos_showing(shown)? {
             for face in self.objected_faces(photo)? {
                 self.exec("DELETE FROM sightings WHERE face_id = $1", args![face])?;
@@ -159,10 +159,10 @@ impl Tx<'_> {
         Ok(all.into_values().collect())
     }
 
-    fn set_apart(&self, shown: &Shown) -> Result<Vec<FaceBox>, TxError> {
+    fn set_apart(&self, shown: &PhotoView) -> Result<Vec<FaceBox>, TxError> {
         let sql = "SELECT picture_tag, x, y, w, h, quarter_turn FROM objections WHERE collection_id = $1 \
                    AND (picture_tag = $2 OR (picture_tag IS NULL AND content_tag = $3)) ORDER BY id";
         let rows = self.rows(sql, args![shown.collection, shown.picture, shown.content])?;
-        rows.iter().map(|row| Ok(shown.seen(read_place(row, 1)?, row.opt_bytes(0)?.is_some()))).collect()
+        rows.iter().map(|row| Ok(shown.as_displayed(read_place(row, 1)?, row.opt_bytes(0)?.is_some()))).collect()
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn face_at(faces: &[(FaceId, FaceBox)], place: &FaceBox) -> Option<Fa
 
 /// How the stored pixels of a photo become the picture as it is seen: mirrored left to right or not, then turned.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Upright {
+pub(super) struct DisplayTransform {
     mirror: bool,
     /// Clockwise.
     quarter_turns: u8,
@@ -48,7 +48,7 @@ pub(super) struct Upright {
     size: (f32, f32),
 }
 
-impl Upright {
+impl DisplayTransform {
     /// Of a photo whose file states this orientation, as EXIF numbers it; another number counts as 1.
     ///
     /// # Source
@@ -69,7 +69,7 @@ impl Upright {
     }
 
     /// Where something that is seen in this box lies in the stored pixels.
-    pub(super) fn stored(&self, seen: FaceBox) -> FaceBox {
+    pub(super) fn as_stored(&self, seen: FaceBox) -> FaceBox {
         let (mut at, (width, _)) = turned(seen, self.size, 4 - self.quarter_turns);
         let turns = seen.quarter_turn + self.quarter_turns;
         at.quarter_turn = if self.mirror { 8 - turns } else { turns } % 4;
@@ -77,7 +77,7 @@ impl Upright {
     }
 
     /// Where something that lies in this box of the stored pixels is seen.
-    pub(super) fn seen(&self, stored: FaceBox) -> FaceBox {
+    pub(super) fn as_displayed(&self, stored: FaceBox) -> FaceBox {
         let (w, h) = self.size;
         let size = if self.quarter_turns % 2 == 1 { (h, w) } else { (w, h) };
         let at = if self.mirror { mirrored(stored, size.0) } else { stored };
@@ -98,17 +98,17 @@ fn turned(b: FaceBox, size: (f32, f32), quarter_turns: u8) -> (FaceBox, (f32, f3
 
 /// What decisions and objections about a photo are found by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shown {
+pub(super) struct PhotoView {
     pub(super) collection: CollectionId,
     /// Keyed tag of its picture, if that is known: then places are in its stored pixels.
     pub(super) picture: Option<[u8; 32]>,
     /// Keyed tag of its file. What was said before format 6, or of a photo whose picture is not known, is found by it, in
     /// pixels as they are seen.
     pub(super) content: [u8; 32],
-    pub(super) upright: Upright,
+    pub(super) transform: DisplayTransform,
 }
 
-/// The columns that [`Shown::read`] takes, in its order.
+/// The columns that [`PhotoView::read`] takes, in its order.
 macro_rules! shown {
     ($photos:literal) => {
         concat!(
@@ -129,25 +129,25 @@ macro_rules! shown {
 }
 pub(super) use shown;
 
-impl Shown {
+impl PhotoView {
     pub(super) fn read(row: &Row, from: usize) -> Result<Self, TxError> {
         let size = (row.int(from + 4)? as u32, row.int(from + 5)? as u32);
         Ok(Self {
             collection: CollectionId::from_bytes(row.array(from)?),
             picture: row.opt_array(from + 1)?,
             content: row.array(from + 2)?,
-            upright: Upright::new(row.opt_int(from + 3)?.unwrap_or(1) as u8, size),
+            transform: DisplayTransform::new(row.opt_int(from + 3)?.unwrap_or(1) as u8, size),
         })
     }
 
     /// A place as it is kept.
-    pub(super) fn kept(&self, seen: FaceBox) -> FaceBox {
-        if self.picture.is_some() { self.upright.stored(seen) } else { seen }
+    pub(super) fn as_stored(&self, seen: FaceBox) -> FaceBox {
+        if self.picture.is_some() { self.transform.as_stored(seen) } else { seen }
     }
 
     /// A place that is kept, as it is seen. `of_picture`: whether it is in stored pixels.
-    pub(super) fn seen(&self, kept: FaceBox, of_picture: bool) -> FaceBox {
-        if of_picture { self.upright.seen(kept) } else { kept }
+    pub(super) fn as_displayed(&self, kept: FaceBox, of_picture: bool) -> FaceBox {
+        if of_picture { self.transform.as_displayed(kept) } else { kept }
     }
 }
 
@@ -168,9 +168,9 @@ pub(super) fn read_place(row: &Row, from: usize) -> Result<FaceBox, TxError> {
 
 impl Tx<'_> {
     /// What a photo shows.
-    pub(super) fn shown(&self, photo: PhotoId) -> Result<Shown, TxError> {
+    pub(super) fn shown(&self, photo: PhotoId) -> Result<PhotoView, TxError> {
         let sql = concat!("SELECT ", shown!("photos"), " FROM photos WHERE id = $1");
-        Shown::read(&self.row(sql, args![photo])?.ok_or(TxError::NoPhoto { photo })?, 0)
+        PhotoView::read(&self.row(sql, args![photo])?.ok_or(TxError::NoPhoto { photo })?, 0)
     }
 
     /// The photos of a collection that show the same picture as one of them, that one among them, by id.
@@ -183,7 +183,7 @@ impl Tx<'_> {
     }
 
     /// The photos that show this picture.
-    pub(super) fn photos_showing(&self, shown: &Shown) -> Result<Vec<PhotoId>, TxError> {
+    pub(super) fn photos_showing(&self, shown: &PhotoView) -> Result<Vec<PhotoId>, TxError> {
         let (sql, tag) = match shown.picture {
             Some(tag) => ("SELECT id FROM photos WHERE collection_id = $1 AND picture_tag = $2 ORDER BY id", tag),
             None => ("SELECT id FROM photos WHERE collection_id = $1 AND content_tag = $2 ORDER BY id", shown.content),
@@ -193,12 +193,12 @@ impl Tx<'_> {
     }
 
     /// What was said of a file whose picture is known now is kept by its picture from now on.
-    pub(super) fn keep_by_picture(&self, shown: &Shown) -> Result<(), TxError> {
+    pub(super) fn keep_by_picture(&self, shown: &PhotoView) -> Result<(), TxError> {
         let Some(tag) = shown.picture else { return Ok(()) };
         let sql = "SELECT id, x, y, w, h, quarter_turn FROM objections \
                    WHERE collection_id = $1 AND content_tag = $2 AND picture_tag IS NULL";
         for row in self.rows(sql, args![shown.collection, shown.content])? {
-            let at = shown.upright.stored(read_place(&row, 1)?);
+            let at = shown.transform.as_stored(read_place(&row, 1)?);
             self.exec(
                 "UPDATE objections SET picture_tag = $1, x = $2, y = $3, w = $4, h = $5, quarter_turn = $6 WHERE id = $7",
                 args![tag, at.x, at.y, at.w, at.h, at.quarter_turn, row.int(0)?],
@@ -209,7 +209,7 @@ impl Tx<'_> {
                    WHERE collection_id = $1 AND content_tag = $2 AND picture_tag IS NULL";
         for row in self.rows(sql, args![shown.collection, shown.content])? {
             let (pseudonym, face): ([u8; 16], i64) = (row.array(0)?, row.int(1)?);
-            let at = shown.upright.stored(read_place(&row, 2)?);
+            let at = shown.transform.as_stored(read_place(&row, 2)?);
             self.exec(
                 "UPDATE decisions SET picture_tag = $1, x = $2, y = $3, w = $4, h = $5, quarter_turn = $6 \
                  WHERE collection_id = $7 AND pseudonym = $8 AND face_id = $9",
@@ -240,12 +240,12 @@ mod tests {
     #[test]
     fn a_place_in_stored_pixels_is_one_place_whichever_way_up_the_picture_is_seen() {
         let check = |orientation: u8, (x, y): (f32, f32), (w, h): (f32, f32), quarter_turn: u8| {
-            let upright = Upright::new(orientation, (300, 200));
-            let stored = upright.stored(FACE);
+            let transform = DisplayTransform::new(orientation, (300, 200));
+            let stored = transform.as_stored(FACE);
             assert_eq!((stored.x, stored.y), (x, y), "{orientation}");
             assert_eq!((stored.w, stored.h), (w, h), "{orientation}");
             assert_eq!(stored.quarter_turn, quarter_turn, "{orientation}");
-            assert_eq!(upright.seen(stored), FACE, "{orientation}");
+            assert_eq!(transform.as_displayed(stored), FACE, "{orientation}");
         };
         check(1, (10.0, 20.0), (30.0, 40.0), 1);
         check(2, (260.0, 20.0), (30.0, 40.0), 3);

@@ -76,13 +76,13 @@ impl<'tx> Tx<'tx> {
             )?;
         }
         if new.purpose.is_find() {
-            self.seen_under(&old, &proof)?;
+            self.reseal_sightings(&old, &proof)?;
         }
         Ok(grant)
     }
 
     /// Seals where a person was seen under their new consent.
-    fn seen_under(&self, old: &ActiveGrant<'_>, proof: &ActiveGrant<'_>) -> Result<(), TxError> {
+    fn reseal_sightings(&self, old: &ActiveGrant<'_>, proof: &ActiveGrant<'_>) -> Result<(), TxError> {
         let pseudonym = proof.key.pseudonym(proof.collection);
         let sql = "SELECT face_id, sealed FROM sightings WHERE collection_id = $1 AND pseudonym = $2";
         for row in self.rows(sql, args![proof.collection, pseudonym])? {

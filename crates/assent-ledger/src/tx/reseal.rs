@@ -44,14 +44,14 @@ impl Tx<'_> {
         self.reseal_openings(keys)
     }
 
-    fn again(&self, keys: &Reseal<'_>, context: &SealContext<'_>, sealed: &[u8]) -> Result<Vec<u8>, TxError> {
+    fn reseal_record(&self, keys: &Reseal<'_>, context: &SealContext<'_>, sealed: &[u8]) -> Result<Vec<u8>, TxError> {
         self.seal_with(keys.new, context, &seal::open(keys.old, context, sealed)?)
     }
 
     fn reseal_profile(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         let row = self.row("SELECT sealed FROM subjects WHERE id = $1", args![keys.subject])?;
         let context = SealContext { table: SUBJECTS, subject: Some(keys.subject), ..SealContext::default() };
-        let sealed = self.again(keys, &context, &row.ok_or(TxError::NoSubject)?.bytes(0)?)?;
+        let sealed = self.reseal_record(keys, &context, &row.ok_or(TxError::NoSubject)?.bytes(0)?)?;
         self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, keys.subject]).map(drop)
     }
 
@@ -67,7 +67,7 @@ impl Tx<'_> {
                 grant: Some(grant),
                 ..SealContext::default()
             };
-            let sealed = self.again(keys, &context, &row.bytes(3)?)?;
+            let sealed = self.reseal_record(keys, &context, &row.bytes(3)?)?;
             self.exec("UPDATE grants SET sealed = $1 WHERE id = $2", args![sealed, grant])?;
         }
         Ok(())
@@ -89,7 +89,7 @@ impl Tx<'_> {
                 epoch: Some(row.int(3)?),
                 row: Some(&row_key),
             };
-            let sealed = self.again(keys, &context, &row.bytes(4)?)?;
+            let sealed = self.reseal_record(keys, &context, &row.bytes(4)?)?;
             self.exec("UPDATE templates SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         }
         Ok(())
@@ -103,7 +103,7 @@ impl Tx<'_> {
             // Entered while their key was damaged.
             let sealed = match self.open_master(&entered, &sealed) {
                 Ok(plain) => self.seal_with(keys.new, &theirs, &plain)?,
-                Err(_) => self.again(keys, &theirs, &sealed)?,
+                Err(_) => self.reseal_record(keys, &theirs, &sealed)?,
             };
             self.exec("UPDATE requests SET sealed = $1 WHERE id = $2", args![sealed, id])?;
             self.touch(RingNote::Request(id));
@@ -116,7 +116,7 @@ impl Tx<'_> {
         let sql = "SELECT id, valid_until_ms, sealed FROM pending_enrolments WHERE subject_id = $1";
         for row in self.rows(sql, args![keys.subject])? {
             let (id, until) = (PendingId::from_bytes(row.array(0)?), row.int(1)?);
-            let sealed = self.again(keys, &pending_context(keys.subject, &id, until), &row.bytes(2)?)?;
+            let sealed = self.reseal_record(keys, &pending_context(keys.subject, &id, until), &row.bytes(2)?)?;
             self.exec("UPDATE pending_enrolments SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         }
         Ok(())
@@ -125,7 +125,7 @@ impl Tx<'_> {
     /// Their face.
     fn reseal_portrait(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         if let Some(row) = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![keys.subject])? {
-            let sealed = self.again(keys, &portrait_context(keys.subject), &row.bytes(0)?)?;
+            let sealed = self.reseal_record(keys, &portrait_context(keys.subject), &row.bytes(0)?)?;
             self.exec("UPDATE portraits SET sealed = $1 WHERE subject_id = $2", args![sealed, keys.subject])?;
         }
         Ok(())
@@ -159,7 +159,7 @@ impl Tx<'_> {
                     row: Some(&row_key),
                     ..SealContext::default()
                 };
-                let sealed = self.again(keys, &context, &row.bytes(1)?)?;
+                let sealed = self.reseal_record(keys, &context, &row.bytes(1)?)?;
                 self.exec(update, args![to, sealed, collection, from, face])?;
             }
         }
@@ -177,7 +177,7 @@ impl Tx<'_> {
                 row: Some(&row_key),
                 ..SealContext::default()
             };
-            let sealed = self.again(keys, &context, &row.bytes(2)?)?;
+            let sealed = self.reseal_record(keys, &context, &row.bytes(2)?)?;
             self.exec(
                 "UPDATE log_openings SET pseudonym = $1, sealed = $2 WHERE pseudonym = $3 AND seq = $4 AND slot = $5",
                 args![to, sealed, from, position, slot],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Tx;
 use super::photos::{CONTENT, FaceBox, NewPhoto, Outcome, PHOTOS, PICTURE, StoredPhoto};
-use super::places::{SAME_FACE_IOU, Shown, shown};
+use super::places::{PhotoView, SAME_FACE_IOU, shown};
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
@@ -62,7 +62,7 @@ impl Tx<'_> {
             ],
         )?;
         let row = row.ok_or(TxError::Damaged { table: PHOTOS })?;
-        let (id, now) = (PhotoId(row.int(0)?), Shown::read(&row, 1)?);
+        let (id, now) = (PhotoId(row.int(0)?), PhotoView::read(&row, 1)?);
         self.keep_by_picture(&now)?;
         self.forget_crops(id)?;
         let faces = self.put_faces(id, (before.as_ref(), &now), boxes)?;
@@ -77,10 +77,10 @@ impl Tx<'_> {
         collection: CollectionId,
         path: [u8; 32],
         (content, picture): ([u8; 32], Option<[u8; 32]>),
-    ) -> Result<Option<Shown>, TxError> {
+    ) -> Result<Option<PhotoView>, TxError> {
         let sql = concat!("SELECT id, ", shown!("photos"), " FROM photos WHERE collection_id = $1 AND path_tag = $2");
         let Some(row) = self.row(sql, args![collection, path])? else { return Ok(None) };
-        let old = Shown::read(&row, 1)?;
+        let old = PhotoView::read(&row, 1)?;
         let same = match (old.picture, picture) {
             (Some(old), Some(new)) => old == new,
             _ => old.content == content,
@@ -95,12 +95,12 @@ impl Tx<'_> {
     fn put_faces(
         &self,
         photo: PhotoId,
-        (before, now): (Option<&Shown>, &Shown),
+        (before, now): (Option<&PhotoView>, &PhotoView),
         boxes: &[FaceBox],
     ) -> Result<Vec<FaceId>, TxError> {
         // Old boxes are brought to where the same pixels are seen now. Before format 6 only the same file was the same photo.
         let before = before.filter(|old| old.picture.is_some());
-        let moved = |at: FaceBox| before.map_or(at, |old| now.upright.seen(old.upright.stored(at)));
+        let moved = |at: FaceBox| before.map_or(at, |old| now.transform.as_displayed(old.transform.as_stored(at)));
         let mut old: BTreeMap<FaceId, FaceBox> =
             self.faces_of(photo)?.into_iter().map(|(id, at)| (id, moved(at))).collect();
         let mut ids = Vec::with_capacity(boxes.len());

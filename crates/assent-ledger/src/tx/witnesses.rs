@@ -32,7 +32,7 @@ impl std::fmt::Debug for Witness {
 }
 
 impl Tx<'_> {
-    /// Registers a witness. They cannot sign until they have a key: [`Self::give_witness_key`].
+    /// Registers a witness. They cannot sign until they have a key: [`Self::set_witness_key`].
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Tx<'_> {
     /// - [`TxError::WitnessHasKey`] if they have a pair: what they signed is checked with it.
     /// - [`TxError::NoMemoryForKey`] if the machine has not the memory that a passphrase takes.
     /// - As [`Self::witnesses`].
-    pub fn give_witness_key(&self, witness: WitnessId, passphrase: &[u8]) -> Result<(), TxError> {
+    pub fn set_witness_key(&self, witness: WitnessId, passphrase: &[u8]) -> Result<(), TxError> {
         let (name, key) = self.witness(witness)?;
         if key.is_some() {
             return Err(TxError::WitnessHasKey { witness });

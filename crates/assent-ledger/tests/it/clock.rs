@@ -93,7 +93,7 @@ fn i4_a_consent_that_is_over_is_in_no_answer_before_it_is_ended() {
         .unwrap();
     assert_eq!((state, active), (GrantState::Expired, false));
     assert!(w.tx(at(9), |tx| tx.searchable(w.collection, &find, MODEL)).unwrap().grants.is_empty());
-    let over = w.tx(at(9), |tx| tx.over_by_date(w.collection)).unwrap().unwrap();
+    let over = w.tx(at(9), |tx| tx.past_end_date(w.collection)).unwrap().unwrap();
     assert_eq!((over.all, over.waiting, over.last), (1, 1, at(9)));
     // It does not stand in the way of the next.
     w.tx(at(10), |tx| {

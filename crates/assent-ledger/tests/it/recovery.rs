@@ -101,7 +101,7 @@ fn whatever_backup_comes_back_restrictions_orders_requests_and_objections_of_lat
             assert_eq!(decided(&w, photo), then, "{backend:?}, {n}");
             let sightings = w.home.raw().count("SELECT COUNT(*) FROM sightings");
             assert_eq!(sightings, 1, "{backend:?}, {n}: nothing is kept of a face that was set apart");
-            let taken = w.ledger.recovered().taken_up;
+            let taken = w.ledger.recovered().replayed;
             let all = ReplayedNotes { restrictions: 1, orders: 2, requests: 3, objections: 1 };
             // Bob was not restricted early on, and is not now.
             let few = ReplayedNotes { restrictions: 1, objections: 1, ..ReplayedNotes::default() };

@@ -403,7 +403,7 @@ pub(crate) const PASSPHRASE: &[u8] = b"three herons by the old lock";
 
 /// Gives each witness a key.
 pub(crate) fn give_keys(w: &World) {
-    w.tx(T0, |tx| w.witnesses.iter().try_for_each(|id| tx.give_witness_key(*id, PASSPHRASE))).unwrap();
+    w.tx(T0, |tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, PASSPHRASE))).unwrap();
 }
 
 /// An enrolment that waits for both witnesses, with a picture at this path.

@@ -97,8 +97,8 @@ fn r4_a_witness_signs_once_with_their_own_key_what_names_them() {
         let w = world(backend);
         let (ada, bob) = (w.subject("ada"), w.subject("bob"));
         let (third, keyless) = w.tx(T0, |tx| Ok((tx.add_witness("Tom")?, tx.add_witness("Ulla")?))).unwrap();
-        w.tx(T0, |tx| tx.give_witness_key(third, PASSPHRASE)).unwrap();
-        let again = w.tx(T0, |tx| tx.give_witness_key(third, b"another passphrase"));
+        w.tx(T0, |tx| tx.set_witness_key(third, PASSPHRASE)).unwrap();
+        let again = w.tx(T0, |tx| tx.set_witness_key(third, b"another passphrase"));
         assert!(matches!(again, Err(TxError::WitnessHasKey { .. })), "{again:?}");
         let [one, two] = [w.witnesses[0], w.witnesses[1]];
         let find = [(w.collection, Purpose::find_my_photos())];
@@ -154,7 +154,7 @@ fn r4_what_was_altered_after_the_witnesses_signed_is_refused() {
         let w = world(backend);
         let (ada, bob) = (w.subject("ada"), w.subject("bob"));
         let other = w.tx(T0, |tx| tx.add_witness("Tom")).unwrap();
-        w.tx(T0, |tx| tx.give_witness_key(other, PASSPHRASE)).unwrap();
+        w.tx(T0, |tx| tx.set_witness_key(other, PASSPHRASE)).unwrap();
         let ids = [
             wait(&w, ada, &Purpose::find_my_photos(), "/portraits/a.jpg"),
             wait(&w, bob, &Purpose::find_my_photos(), "/portraits/b.jpg"),

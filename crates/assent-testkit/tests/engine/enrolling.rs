@@ -131,7 +131,7 @@ fn several_pictures_make_several_templates_of_one_person() {
 fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_signed() {
     let w = World::signing(&[WALZ]);
     let pass = b"three herons by the old lock";
-    w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.give_witness_key(*id, pass))).unwrap();
+    w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, pass))).unwrap();
     let subject = w.subject("walz");
     let path = w.home.dir.path().join("walz.jpg");
     std::fs::write(&path, portrait("carl-walz")).unwrap();

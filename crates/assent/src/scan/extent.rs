@@ -33,13 +33,13 @@ impl Extents {
     }
 
     /// How many photos were searched for more than now, and stay as they are.
-    pub(super) fn better(&self, known: &[KnownPhoto], again: &BTreeSet<PhotoId>) -> usize {
+    pub(super) fn searched_better(&self, known: &[KnownPhoto], again: &BTreeSet<PhotoId>) -> usize {
         let stays = |k: &&KnownPhoto| k.failure.is_none() && !again.contains(&k.id);
         known.iter().filter(stays).filter(|k| self.is_less(k.id, (k.width, k.height))).count()
     }
 
     /// The photos of which this scan would see more.
-    pub(super) fn again(&self, known: &[KnownPhoto]) -> BTreeSet<PhotoId> {
+    pub(super) fn to_rescan(&self, known: &[KnownPhoto]) -> BTreeSet<PhotoId> {
         let readable = known.iter().filter(|k| k.failure.is_none());
         readable.filter(|k| self.is_more(k.id, (k.width, k.height))).map(|k| k.id).collect()
     }

@@ -315,10 +315,10 @@ pub fn scan(
     }
     let mut summary = ScanSummary::begun(&listing, locked, gallery.as_ref());
     summary.people_of_other_models = if gallery.is_some() && album.is_none() { of_others } else { 0 };
-    let again = if album.is_some() { BTreeSet::new() } else { extents.again(&known) };
+    let again = if album.is_some() { BTreeSet::new() } else { extents.to_rescan(&known) };
     let searches = extents.searches(&known);
     extents.mark(&mut known, &again, models.heif().is_some());
-    summary.searched_better = extents.better(&known, &again);
+    summary.searched_better = extents.searched_better(&known, &again);
     let now = (watch.now)();
     let plan = Plan::make(ledger, &folder, &about, &known, &listing, (gallery.as_ref(), album.as_ref(), model), now)?;
     summary.planned(&plan);

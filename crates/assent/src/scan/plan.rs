@@ -234,7 +234,7 @@ pub(crate) fn moved_photos<'f>(
     let found = ledger.run_tx("look for moved photos", now, |tx| {
         let free: BTreeSet<PhotoId> = missing.iter().map(|k| k.id).collect();
         let hashes = candidates.iter().map(|(_, hash)| *hash);
-        let photos = give_away(hashes, &free, |hash| tx.photos_with_content(about.id, hash))?;
+        let photos = match_by_content(hashes, &free, |hash| tx.photos_with_content(about.id, hash))?;
         let moved: Vec<(&PhotoFile, PhotoId)> =
             candidates.iter().zip(photos).filter_map(|((file, _), photo)| Some((*file, photo?))).collect();
         Ok(moved)
@@ -244,7 +244,7 @@ pub(crate) fn moved_photos<'f>(
 
 /// Which of the `free` photos each file is by its content, each photo once. Each content is asked for once, however many
 /// files have it: many copies of one file cost what as many files cost.
-fn give_away<E>(
+fn match_by_content<E>(
     hashes: impl Iterator<Item = [u8; 32]>,
     free: &BTreeSet<PhotoId>,
     mut photos_with: impl FnMut([u8; 32]) -> Result<Vec<PhotoId>, E>,
@@ -274,7 +274,7 @@ mod tests {
         let free: BTreeSet<PhotoId> = (0..copies).step_by(2).map(PhotoId).collect();
         let mut read = 0;
         let hashes = (0..copies).map(|i| if i == 7 { [7; 32] } else { [0; 32] });
-        let given = give_away(hashes, &free, |hash| {
+        let given = match_by_content(hashes, &free, |hash| {
             let photos: Vec<PhotoId> = if hash == [7; 32] { vec![] } else { (0..copies).map(PhotoId).collect() };
             read += photos.len();
             Ok::<_, ()>(photos)
