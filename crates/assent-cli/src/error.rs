@@ -77,13 +77,13 @@ pub(crate) enum CommandError {
     /// A needed option was not given, and there is no terminal to ask at.
     #[error("{flag} is missing; name it, or run the command at a terminal, where it asks")]
     Missing {
-        /// The option.
+        /// The option's name, with its dashes.
         flag: &'static str,
     },
     /// An answer that names nobody.
     #[error("{flag} is empty; somebody has to answer for the vault and be within reach")]
     Nobody {
-        /// The option.
+        /// The option's name, with its dashes.
         flag: &'static str,
     },
     /// Nobody is registered under this name or id.
@@ -91,7 +91,7 @@ pub(crate) enum CommandError {
         "no witness here is called '{reference}'.{near} `assent witness list` shows all, and `assent witness add NAME` registers one"
     )]
     NoWitness {
-        /// As given.
+        /// The name or id of the witness, as the caller gave it.
         reference: String,
         /// What may have been meant, as a sentence.
         near: String,
@@ -108,13 +108,13 @@ pub(crate) enum CommandError {
     /// A file's path cannot be kept.
     #[error("the path {} is not UTF-8; copy the file to a path that is", path.display())]
     PathText {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A date is not written as a date.
     #[error("'{text}' is not a date; write it as 2027-07-31 or 31.07.2027")]
     Date {
-        /// As given.
+        /// The text that is no date, as the caller gave it.
         text: String,
     },
     /// An organisation's consents are bound to a notice.
@@ -126,7 +126,7 @@ pub(crate) enum CommandError {
     /// A table without a column that every row needs.
     #[error("the table {} has no column for {missing}; its columns are: {columns}", path.display())]
     RosterColumns {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// The words for what is missing.
         missing: String,
@@ -142,9 +142,9 @@ pub(crate) enum CommandError {
     /// What was to be handed to a command did not arrive.
     #[error("the command `{command}` did not take the checkpoint; nothing else was changed")]
     Handed {
-        /// Which.
+        /// The command that did not take what it was given.
         command: String,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -159,7 +159,7 @@ pub(crate) enum CommandError {
     NoAlbum {
         /// How the paths begin.
         album: String,
-        /// Where.
+        /// The name of the collection that it concerns.
         collection: String,
     },
     /// The folder of a collection is not there.
@@ -214,13 +214,13 @@ pub(crate) enum CommandError {
     /// A number that nobody's proposal has.
     #[error("number {number} is none of the photos to be confirmed; `assent review` lists them")]
     NotProposed {
-        /// As given.
+        /// The number of the face, as the caller gave it.
         number: i64,
     },
     /// A number that is confirmed and refused.
     #[error("number {number} is confirmed and refused at once, so nothing was kept; say one of the two")]
     BothSaid {
-        /// As given.
+        /// The number of the face, as the caller gave it.
         number: i64,
     },
     /// Nobody is of the class or group that was named.
@@ -228,13 +228,13 @@ pub(crate) enum CommandError {
         "nobody on the roster is of the class or group '{group}'; `assent subject list` shows everybody with theirs"
     )]
     NobodyInGroup {
-        /// As given.
+        /// The group's name, as the caller gave it.
         group: String,
     },
     /// Somebody kept the key that they had.
     #[error("{people} people keep the key that they had, because records of theirs do not open, see above")]
     NotRotated {
-        /// How many.
+        /// The number of people whose keys were not rotated.
         people: usize,
     },
     /// An order names somebody who is not there; nobody was erased.
@@ -269,7 +269,7 @@ pub(crate) enum CommandError {
     /// A page under a name that says that it is none.
     #[error("{} would be a web page; give its name the ending .html", path.display())]
     NoPage {
-        /// As named.
+        /// The path of the page, as the caller named it.
         path: PathBuf,
     },
     /// The log does not verify.
@@ -285,22 +285,22 @@ pub(crate) enum CommandError {
     Io {
         /// A bare verb.
         op: &'static str,
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
     /// A file of another kind would be lost.
     #[error("{} is there already, and it is something else; choose another name, or move it away first", path.display())]
     Other {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A certificate under the name of another one.
     #[error("{} is the certificate of somebody else", path.display())]
     OtherCertificate {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A picture could not be encoded.
@@ -315,7 +315,7 @@ pub(crate) enum CommandError {
     /// A ZIP file that says two things at once.
     #[error("{} is not to be trusted: {what}", path.display())]
     EvidenceZip {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,
@@ -323,7 +323,7 @@ pub(crate) enum CommandError {
     /// More than evidence may be.
     #[error("{} is more than evidence may be once it is unpacked (1 GiB); hand large files over beside it", path.display())]
     EvidenceTooLarge {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
     /// The demonstration failed to show what it claims.

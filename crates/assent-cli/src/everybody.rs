@@ -125,7 +125,7 @@ pub(crate) fn find_all(
 }
 
 impl Outcome {
-    /// For programs.
+    /// The outcome as JSON, for programs.
     fn describe(&self) -> Value {
         let subject = &self.who.subject;
         json!({

@@ -44,24 +44,24 @@ pub(crate) enum FetchError {
     /// The address, or one that it was redirected to, is no HTTPS address.
     #[error("{url} is no https address, so nothing was fetched from it")]
     NotSecure {
-        /// The address.
+        /// The address (URL) from which the file was fetched.
         url: String,
     },
     /// The server could not be reached or gave no answer.
     #[error("cannot reach {url}: check the network and the proxy settings")]
     Unreachable {
-        /// The address.
+        /// The address (URL) from which the file was fetched.
         url: String,
-        /// The cause.
+        /// The error of the HTTP client.
         #[source]
         source: Box<ureq::Error>,
     },
     /// The server answered with something else than the file.
     #[error("{url} answered with HTTP status {status}, not with the file")]
     Status {
-        /// The address.
+        /// The address (URL) from which the file was fetched.
         url: String,
-        /// The status.
+        /// The HTTP status code.
         status: u16,
     },
     /// More redirects than [`REDIRECTS_MAX`], or one to nowhere.
@@ -73,22 +73,22 @@ pub(crate) enum FetchError {
     /// The connection broke.
     #[error("the connection to {url} broke after {got} of {expected} bytes: run the command again")]
     Broken {
-        /// The address.
+        /// The address (URL) from which the file was fetched.
         url: String,
-        /// Bytes expected.
+        /// The length that was expected, bytes.
         expected: u64,
-        /// Bytes received.
+        /// The length that was received, bytes.
         got: u64,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
     /// The file is larger or smaller than expected.
     #[error("{url} gave {got} bytes where {expected} were expected, so it was thrown away")]
     Size {
-        /// The address.
+        /// The address (URL) from which the file was fetched.
         url: String,
-        /// Bytes expected.
+        /// The length that was expected, bytes.
         expected: u64,
         /// Bytes received or announced.
         got: u64,
@@ -96,7 +96,7 @@ pub(crate) enum FetchError {
     /// The file is another one.
     #[error("{url} has sha256 {got} where {expected} was expected, so it was thrown away")]
     Hash {
-        /// The address.
+        /// The address (URL) from which the file was fetched.
         url: String,
         /// 64 hexadecimal digits.
         expected: String,
@@ -112,9 +112,9 @@ pub(crate) enum FetchError {
     /// The file could not be written.
     #[error("cannot write {}: check the free space and the permissions", path.display())]
     Write {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },

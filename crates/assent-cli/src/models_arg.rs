@@ -29,7 +29,7 @@ pub(crate) struct ModelPlaces {
 /// Why no models could be loaded.
 #[derive(Debug, Error)]
 pub(crate) enum LoadModelsError {
-    /// No folder.
+    /// A folder could not be determined.
     #[error(transparent)]
     Places(#[from] PlacesError),
     /// A folder cannot be listed.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::output::{count, date, quoted, shown};
 
-/// For programs.
+/// The reason as JSON, for programs.
 pub(crate) fn describe(nothing: &NoResult) -> Value {
     let mut object = json!({ "collection": nothing.collection, "code": nothing.why.code() });
     let (key, value) = match &nothing.why {

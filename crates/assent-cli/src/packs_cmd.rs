@@ -85,7 +85,7 @@ pub(crate) enum PacksError {
     /// There are no packs (of the names that were asked for).
     #[error("there is no such pack in {looked_in}: run `assent packs fetch`, or name the folder with --packs")]
     NoPack {
-        /// The folders.
+        /// The folders that were searched, as they are shown.
         looked_in: String,
     },
     /// Some packs are not whole; each was named in the output.
@@ -99,7 +99,7 @@ pub(crate) enum PacksError {
     /// The card of the pack to fetch cannot be used.
     #[error("the card of the pack to fetch cannot be used")]
     Card {
-        /// The cause.
+        /// The error of the pack.
         #[source]
         source: Box<PackError>,
     },
@@ -108,7 +108,7 @@ pub(crate) enum PacksError {
     Folder {
         /// The folder or the file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -118,24 +118,24 @@ pub(crate) enum PacksError {
          `assent packs fetch` again:\n{by_hand}", dir.display()
     )]
     NotFetched {
-        /// The file.
+        /// The name of the file.
         file: String,
-        /// The pack.
+        /// The name of the pack.
         pack: String,
-        /// Its folder.
+        /// The folder in which the pack was looked for.
         dir: PathBuf,
         /// One line for each file that is missing: name, size, hash, address.
         by_hand: String,
-        /// The cause.
+        /// The error of the download.
         #[source]
         source: Box<FetchError>,
     },
     /// A licence's text or the card was not written.
     #[error("could not finish the pack {pack}")]
     NotWritten {
-        /// The pack.
+        /// The name of the pack.
         pack: String,
-        /// The cause.
+        /// The error of the download.
         #[source]
         source: Box<FetchError>,
     },

@@ -29,7 +29,7 @@ pub(crate) enum SecretError {
     Read {
         /// The file, or the terminal.
         from: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -39,10 +39,10 @@ pub(crate) enum SecretError {
         /// The file, or the terminal.
         from: PathBuf,
     },
-    /// No passphrase.
+    /// The file is too long to be a passphrase.
     #[error("{} is longer than a passphrase may be ({PASSPHRASE_BYTES_MAX} bytes); is it the right file?", from.display())]
     Long {
-        /// The file.
+        /// The path of the file.
         from: PathBuf,
     },
     /// Too easily guessed.
@@ -65,7 +65,7 @@ pub(crate) enum SecretError {
     /// It said something else than a key.
     #[error("the command that unwraps the data key has to write the key, 32 bytes, and nothing else; it wrote {wrote}")]
     NoKey {
-        /// How much.
+        /// The amount that the command wrote, in words.
         wrote: String,
     },
 }

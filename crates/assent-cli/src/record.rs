@@ -38,7 +38,7 @@ pub(crate) enum RecordError {
     /// The controller is not said.
     #[error("the record lacks {what} of the controller; say it with: assent controller set {flag} TEXT")]
     Controller {
-        /// Which field.
+        /// The field of the settings that is missing.
         what: &'static str,
         /// What says it.
         flag: &'static str,
@@ -48,7 +48,7 @@ pub(crate) enum RecordError {
         "the record lacks its events: the log says nothing of the consent {grant}; check it with: assent audit verify"
     )]
     NoEvent {
-        /// Which.
+        /// The id of the grant.
         grant: GrantId,
     },
 }

@@ -94,7 +94,7 @@ pub(crate) enum RuntimeError {
     NoPython {
         /// What to download.
         package: &'static str,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -112,16 +112,16 @@ pub(crate) enum RuntimeError {
     /// The wheel cannot be read.
     #[error("cannot read the wheel {}", path.display())]
     Wheel {
-        /// The wheel.
+        /// The path of the wheel, a Python package file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
     /// The wheel has another size.
     #[error("the wheel {} has {got} bytes, and {PINNED_BYTES} were expected: it is not {PINNED_PACKAGE}", path.display())]
     WheelSize {
-        /// The wheel.
+        /// The path of the wheel, a Python package file.
         path: PathBuf,
         /// Its size, bytes.
         got: u64,
@@ -129,7 +129,7 @@ pub(crate) enum RuntimeError {
     /// The wheel is another one.
     #[error("the wheel {} has sha256 {got}, and {PINNED_SHA256} was expected: it was not unpacked", path.display())]
     WheelHash {
-        /// The wheel.
+        /// The path of the wheel, a Python package file.
         path: PathBuf,
         /// 64 hexadecimal digits.
         got: String,
@@ -140,9 +140,9 @@ pub(crate) enum RuntimeError {
     /// The folder cannot be written.
     #[error("cannot write to {}: name another folder with --to", path.display())]
     Folder {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },

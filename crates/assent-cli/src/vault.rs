@@ -62,7 +62,7 @@ pub(crate) struct VaultFlags {
 /// Why a vault could not be opened or made.
 #[derive(Debug, Error)]
 pub(crate) enum VaultError {
-    /// No folder.
+    /// A folder could not be determined.
     #[error(transparent)]
     Places(#[from] PlacesError),
     /// Nothing that opens the key ring.
@@ -73,9 +73,9 @@ pub(crate) enum VaultError {
     Io {
         /// A bare verb.
         op: &'static str,
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -107,7 +107,7 @@ pub(crate) enum VaultError {
     Busy {
         /// The command's name.
         doing: String,
-        /// Where.
+        /// The path of the folder.
         folder: PathBuf,
     },
     /// The vault is another user's.
@@ -116,7 +116,7 @@ pub(crate) enum VaultError {
         folder.display()
     )]
     NotYours {
-        /// Where.
+        /// The path of the folder.
         folder: PathBuf,
         /// What was refused.
         #[source]

@@ -31,7 +31,7 @@ pub(crate) enum WheelError {
     /// A name in it leaves the folder it is unpacked to.
     #[error("the wheel holds the name \"{name}\", which leaves its folder: it was not unpacked")]
     Leaves {
-        /// The name.
+        /// The name of the file, as the archive or the card has it.
         name: String,
     },
     /// It holds no library.
@@ -45,7 +45,7 @@ pub(crate) enum WheelError {
     Write {
         /// The file's name in the wheel.
         name: String,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },

@@ -26,7 +26,7 @@ pub struct Scope(pub u16);
 /// The best row of one owner for one probe.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
-    /// Whose row.
+    /// The owner of the row that was hit.
     pub owner: Owner,
     /// Its cosine to the probe, -1 to 1, as the 8-bit rows have it (rounding moves it by about a thousandth).
     pub score: f32,
@@ -41,7 +41,7 @@ pub enum InsertError {
     /// The owner was removed; whoever comes back is another owner.
     #[error("owner {} was removed from the gallery and cannot be inserted again", owner.0)]
     Gone {
-        /// Who.
+        /// The owner whose rows are gone.
         owner: Owner,
     },
     /// Rows cannot be numbered any further.

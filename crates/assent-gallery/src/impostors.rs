@@ -39,7 +39,7 @@ pub(crate) struct OfOwner {
 /// A false match rate that was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
-    /// The score.
+    /// The score, a cosine from -1 to 1.
     pub score: f32,
     /// Pairs of people who were compared.
     pub pairs: u64,
@@ -68,7 +68,7 @@ impl Impostors {
         n * n.saturating_sub(1) / 2
     }
 
-    /// Owners.
+    /// The number of owners that were compared.
     pub fn owners(&self) -> usize {
         self.owners.len()
     }

@@ -2,7 +2,7 @@
 
 use crate::gallery::Owner;
 
-/// No row.
+/// Stands for "no row" where the number of a row is expected.
 const NONE: u32 = u32::MAX;
 /// No row, and none ever again.
 const GONE: u32 = u32::MAX - 1;

@@ -23,7 +23,7 @@ pub use shrink::{Taps, shrink};
 /// The best kernels of this processor for layers and pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
-    /// Plain Rust.
+    /// Scalar code in plain Rust, without vector instructions; it runs everywhere.
     Scalar,
     /// 256-bit vectors.
     #[cfg(target_arch = "x86_64")]

@@ -57,7 +57,7 @@ impl Taps {
         Some(Taps { old, first: all, count, weights })
     }
 
-    /// New pixels.
+    /// The number of pixels that come out.
     pub fn new_pixels(&self) -> usize {
         self.first.len()
     }

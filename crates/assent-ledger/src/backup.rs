@@ -47,7 +47,7 @@ pub enum BackupError {
     Copy {
         /// The folder of the backup.
         folder: PathBuf,
-        /// The cause.
+        /// The error of the database.
         source: DbError,
     },
     /// The operating system refused.
@@ -57,7 +57,7 @@ pub enum BackupError {
         op: &'static str,
         /// Which file or folder.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

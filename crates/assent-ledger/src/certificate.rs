@@ -48,7 +48,7 @@ pub enum CertificateError {
         "this is signed, and no certificate of erasure that this version can read: its {line} line is missing or wrong"
     )]
     Form {
-        /// Which line.
+        /// The name of the line that is missing or malformed.
         line: &'static str,
     },
     /// Signed, and it contradicts itself.

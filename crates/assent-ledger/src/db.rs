@@ -370,7 +370,7 @@ fn exactly<const N: usize>(bytes: Vec<u8>) -> Result<[u8; N], DbError> {
     bytes.try_into().map_err(|_| DbError("a value has another length than the format says".into()))
 }
 
-/// A transaction.
+/// An open database transaction: statements run on it until it commits or rolls back.
 pub(crate) struct Db<'c> {
     runtime: &'c Runtime,
     transaction: RefCell<Transaction<'c, Any>>,

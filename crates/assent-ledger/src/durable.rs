@@ -41,7 +41,7 @@ pub enum Moment {
 /// One moment at which the program could be killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WritePoint {
-    /// Which write.
+    /// The kind of write.
     pub kind: WriteKind,
     /// Before or after it.
     pub moment: Moment,

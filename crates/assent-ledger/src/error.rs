@@ -20,19 +20,19 @@ pub enum OpenError {
     /// The folder holds no vault.
     #[error("there is no vault at {}. If it lies elsewhere, name its whole path with --vault; a new one is made with: assent init", folder.display())]
     NoVault {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
     },
     /// A vault is to be created where there is one.
     #[error("there is a vault at {} already: `assent doctor` says what it needs. For a second one, name another folder with --vault", folder.display())]
     VaultExists {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
     },
     /// Another process has it open.
     #[error("another assent is working on the vault at {}; wait until it is done, then try again", folder.display())]
     Busy {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
     },
     /// A restore was interrupted here.
@@ -41,13 +41,13 @@ pub enum OpenError {
         folder.display()
     )]
     HalfRestored {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
     },
     /// The database was written by a later version.
     #[error("the vault at {} has format {format}, which this assent cannot read; use a newer assent", folder.display())]
     Newer {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
         /// The number of the format or of the migration that is unknown here.
         format: i64,
@@ -55,7 +55,7 @@ pub enum OpenError {
     /// The key ring lies where every copy of the vault would take it along.
     #[error("the key ring {} lies inside the vault's folder; keep it outside, so that no backup of the vault holds it", ring.display())]
     RingInside {
-        /// The ring.
+        /// The path of the key ring.
         ring: PathBuf,
     },
     /// The key ring refused.
@@ -68,15 +68,15 @@ pub enum OpenError {
         op: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The database refused.
     #[error("cannot open the database of the vault at {}", folder.display())]
     Database {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
-        /// The cause.
+        /// The error of the database.
         source: DbError,
     },
     /// The database, or the key ring, is from before people's keys were rotated.
@@ -87,7 +87,7 @@ pub enum OpenError {
         folder.display()
     )]
     OtherKeys {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
         /// How many people.
         people: usize,
@@ -95,9 +95,9 @@ pub enum OpenError {
     /// What an interrupted run left could not be finished.
     #[error("cannot finish what an interrupted run left in the vault at {}", folder.display())]
     Resume {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
-        /// The cause.
+        /// The error of the ledger.
         source: Box<TxError>,
     },
 }
@@ -121,7 +121,7 @@ pub enum TxError {
     CommitUnknown {
         /// The name given to `run_tx`.
         transaction: &'static str,
-        /// The cause.
+        /// The error of the database.
         source: DbError,
     },
     /// The key ring refused.
@@ -133,13 +133,13 @@ pub enum TxError {
     /// A value is not what the format says.
     #[error("a record of {table} is not of this format; restore the vault from a backup")]
     Damaged {
-        /// Which table.
+        /// The name of the database table.
         table: &'static str,
     },
     /// The log ends before this position.
     #[error("the log has no leaf {position}; `assent audit show` lists those that it has")]
     NoLeaf {
-        /// Which.
+        /// The position in the log, from 0.
         position: u64,
     },
     /// A leaf is longer than the files of a log can hold.
@@ -163,7 +163,7 @@ pub enum TxError {
     /// No such collection.
     #[error("there is no such collection; list them with: assent collection list")]
     NoCollection {
-        /// Which.
+        /// The id of the collection.
         collection: CollectionId,
     },
     /// No subject answers to the reference.
@@ -181,31 +181,31 @@ pub enum TxError {
     /// Several subjects answer to the reference.
     #[error("{count} people here are called that; say which by the word in front: assent subject list")]
     AmbiguousSubject {
-        /// How many.
+        /// The number of subjects that the text may mean.
         count: usize,
     },
     /// No such grant.
     #[error("there is no such consent; list them with: assent consent list NAME")]
     NoGrant {
-        /// Which.
+        /// The id of the grant.
         grant: GrantId,
     },
     /// No such witness.
     #[error("there is no such witness; list them with: assent witness list")]
     NoWitness {
-        /// Which.
+        /// The id of the witness.
         witness: WitnessId,
     },
     /// No such photo.
     #[error("there is no photo {photo} in this collection; scan the collection again")]
     NoPhoto {
-        /// Which.
+        /// The id of the photo.
         photo: PhotoId,
     },
     /// The face is not one of this photo or collection.
     #[error("there is no face {face} there; scan the collection again")]
     NoFace {
-        /// Which.
+        /// The id of the face.
         face: FaceId,
     },
     /// The name is taken by another collection.
@@ -223,19 +223,19 @@ pub enum TxError {
          assent request list"
     )]
     RequestsOpen {
-        /// How many.
+        /// The number of requests that are open.
         count: u64,
     },
     /// The collection was frozen.
     #[error("this collection is frozen: nothing new is stored or looked for in it")]
     Frozen {
-        /// Which.
+        /// The id of the collection.
         collection: CollectionId,
     },
     /// An order to stop is in force.
     #[error("an order to stop is in force here; `assent freeze list` shows it, and `assent freeze lift` ends it")]
     Stopped {
-        /// Which.
+        /// The id of the order.
         order: OrderId,
     },
     /// An order without a reason.
@@ -253,7 +253,7 @@ pub enum TxError {
          other people in it may be looked at"
     )]
     NoBasis {
-        /// Which.
+        /// The id of the collection.
         collection: CollectionId,
     },
     /// Matching runs on a subject's own request alone.
@@ -262,7 +262,7 @@ pub enum TxError {
          --collection NAME"
     )]
     OnRequest {
-        /// Which.
+        /// The id of the collection.
         collection: CollectionId,
     },
     /// The request asks for no search here.
@@ -318,7 +318,7 @@ pub enum TxError {
         "what is held about this person is set apart at their request: it is kept and not used; `assent subject restrict NAME --lift` ends that"
     )]
     Restricted {
-        /// Whose.
+        /// The id of the subject.
         subject: SubjectId,
     },
     /// The clock is far ahead of the newest entry of the log.
@@ -352,7 +352,7 @@ pub enum TxError {
         days_of(*.days), short(request)
     )]
     Overdue {
-        /// Which.
+        /// The id of the request.
         request: RequestId,
         /// How many days, the first counted as one.
         days: i64,
@@ -368,7 +368,7 @@ pub enum TxError {
         "this request was answered already, or this step does not come next; `assent request list --all` says where it is"
     )]
     RequestStep {
-        /// Which.
+        /// The id of the request.
         request: RequestId,
     },
     /// A search without a place.
@@ -386,7 +386,7 @@ pub enum TxError {
     /// The collection was not declared to keep crops.
     #[error("this collection keeps no crops; that is declared when it is added: assent collection add --keep-crops")]
     NoCrops {
-        /// Which.
+        /// The id of the collection.
         collection: CollectionId,
     },
     /// The handle is taken by another subject.
@@ -420,19 +420,19 @@ pub enum TxError {
     /// A witness without a key cannot sign.
     #[error("this witness has no passphrase to sign with yet; they choose one with: assent witness add NAME")]
     NoWitnessKey {
-        /// Which.
+        /// The id of the witness.
         witness: WitnessId,
     },
     /// A witness keeps the key that they have.
     #[error("this witness has a passphrase already; another person is registered under another name")]
     WitnessHasKey {
-        /// Which.
+        /// The id of the witness.
         witness: WitnessId,
     },
     /// The passphrase does not open the witness's key.
     #[error("this is not the witness's passphrase; nothing was signed")]
     WitnessPassphrase {
-        /// Which.
+        /// The id of the witness.
         witness: WitnessId,
     },
     /// Argon2 needs memory.
@@ -441,13 +441,13 @@ pub enum TxError {
     /// The signature of a witness is missing.
     #[error("a witness has not signed yet; they sign with: assent witness sign NAME")]
     NotSigned {
-        /// Which.
+        /// The id of the witness.
         witness: WitnessId,
     },
     /// A witness signs once.
     #[error("this witness has signed this already; the other witness signs, too")]
     SignedTwice {
-        /// Which.
+        /// The id of the witness.
         witness: WitnessId,
     },
     /// The consent is none of those that the witnesses signed.
@@ -456,19 +456,19 @@ pub enum TxError {
     /// A signature does not fit: the key is another's, or what was signed was changed.
     #[error("the signature of a witness does not fit what is recorded; record it again")]
     WrongSignature {
-        /// Whose.
+        /// The id of the witness whose signature does not hold.
         witness: WitnessId,
     },
     /// There is nothing to sign.
     #[error("nothing waits for this witness; enrolments wait after: assent enrol --witness")]
     NothingToSign {
-        /// Which.
+        /// The id of the witness.
         witness: WitnessId,
     },
     /// Somebody else witnesses this.
     #[error("this enrolment names other witnesses")]
     OtherWitness {
-        /// Which enrolment.
+        /// The id of the enrolment that waits.
         pending: PendingId,
         /// Who was to sign.
         witness: WitnessId,
@@ -476,7 +476,7 @@ pub enum TxError {
     /// No such enrolment waits.
     #[error("this enrolment does not wait for witnesses; it is complete or was cancelled")]
     NoPending {
-        /// Which.
+        /// The id of the enrolment that waits.
         pending: PendingId,
     },
     /// The same consent waits already.
@@ -485,7 +485,7 @@ pub enum TxError {
          it: assent consent withdraw NAME"
     )]
     PendingExists {
-        /// Which.
+        /// The id of the enrolment that waits.
         pending: PendingId,
     },
     /// A statement of one's own counts only for a household's owner.
@@ -509,37 +509,37 @@ pub enum TxError {
     /// The grant is not in force now.
     #[error("this consent is not in force; ask the person for a new one")]
     NotActive {
-        /// Which.
+        /// The id of the grant.
         grant: GrantId,
     },
     /// The grant is for another purpose than the step needs.
     #[error("this consent is for another purpose; this step needs find-my-photos")]
     OtherPurpose {
-        /// Which.
+        /// The id of the grant.
         grant: GrantId,
     },
     /// The grant is for another collection than the photo.
     #[error("this consent is for another collection than the photo")]
     OtherCollection {
-        /// Which.
+        /// The id of the grant.
         grant: GrantId,
     },
     /// A face or a subject occurs twice among the sightings of a photo.
     #[error("the sightings of photo {photo} name a face or a subject twice; a face is one person, a person one face")]
     Twice {
-        /// Which photo.
+        /// The id of the photo.
         photo: PhotoId,
     },
     /// A person may decide only what was proposed.
     #[error("number {face} is not one of this person's proposals; `assent review NAME` shows them")]
     NotProposed {
-        /// Which.
+        /// The id of the face.
         face: FaceId,
     },
     /// The subject was erased.
     #[error("this person was erased; an erased id never comes back")]
     Erased {
-        /// Who.
+        /// The id of the subject.
         subject: SubjectId,
     },
 }

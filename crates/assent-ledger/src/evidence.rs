@@ -29,15 +29,15 @@ pub enum EvidenceError {
     /// A name on the list, or of a file, leads out of a folder or is no name.
     #[error("{name} is no name for a file in evidence: {source}")]
     Name {
-        /// Which.
+        /// The name of the entry in the archive.
         name: String,
-        /// Why.
+        /// The rule that the name breaks.
         source: NameError,
     },
     /// A file is missing, changed, or not on the list.
     #[error("the file {name} is {what}")]
     File {
-        /// Which.
+        /// The name of the entry in the archive.
         name: String,
         /// What is wrong with it.
         what: &'static str,

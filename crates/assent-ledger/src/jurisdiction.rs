@@ -23,7 +23,7 @@ impl Jurisdiction {
         self.0 == Self::UNKNOWN
     }
 
-    /// The code.
+    /// The code as it is written, such as `FR` or `US-IL`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -66,7 +66,7 @@ pub enum Age {
     Adult,
     /// Born in this month. The day is not asked for.
     Born {
-        /// The year.
+        /// The year of birth.
         year: i16,
         /// The month, 1 to 12.
         month: i8,

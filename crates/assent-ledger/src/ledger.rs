@@ -130,7 +130,7 @@ impl fmt::Debug for Settings {
 pub struct Committed<T>(T);
 
 impl<T> Committed<T> {
-    /// The result.
+    /// Takes out the result of the transaction.
     pub fn into_inner(self) -> T {
         self.0
     }

@@ -123,7 +123,7 @@ kinds! {
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// What happened.
+    /// The kind of event that the leaf records.
     pub kind: EventKind,
     /// Its place in the log, from 0.
     pub position: u64,

@@ -161,7 +161,7 @@ impl EntryName {
         name.split('/').try_for_each(check_file_name).map(|()| Self(name.to_owned()))
     }
 
-    /// The name.
+    /// The name as it is written, with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -141,11 +141,11 @@ impl LogSigner {
 /// How a log stood at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log.
+    /// The name of the log, which stands in its key.
     pub name: String,
     /// How many leaves it had.
     pub size: u64,
-    /// Their root.
+    /// The Merkle root of the leaves (RFC 6962), SHA-256.
     pub root: Hash,
     /// How many erasures were complete.
     pub erasures: u64,

@@ -16,7 +16,7 @@ impl PhotoPath {
         PhotoPath(bytes.into())
     }
 
-    /// Its bytes.
+    /// The path's bytes, in the encoding of the operating system.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -28,7 +28,7 @@ use crate::tx::{LeafPosition, TILE_BITS, Tx};
 pub struct LeafProof {
     /// Its place in the log, from 0.
     pub position: LeafPosition,
-    /// The leaf.
+    /// The leaf that is proven to be in the log.
     pub leaf: Leaf,
     /// The hashes that lead from it to the root, from the leaf up.
     pub path: Vec<Hash>,
@@ -96,15 +96,15 @@ pub enum ExportError {
     /// The operating system refused.
     #[error("cannot write {}", path.display())]
     Io {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The folder holds a longer log, or another.
     #[error("{} holds another log, or this one as it was before something was changed in it; name an empty folder, and find out why", folder.display())]
     OtherLog {
-        /// Where.
+        /// The path of the folder.
         folder: PathBuf,
     },
 }

@@ -59,7 +59,7 @@ pub enum RestoreError {
     /// The folder holds no backup.
     #[error("{} holds no backup: there is no {DATABASE_FILE} in it", folder.display())]
     NoBackup {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
     },
     /// The checkpoint is none of this vault's.
@@ -83,7 +83,7 @@ pub enum RestoreError {
         op: &'static str,
         /// Which file or folder.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

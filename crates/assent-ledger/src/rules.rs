@@ -241,7 +241,7 @@ impl Rulebook {
 /// The rules of one or several packs: of each, the strictest.
 #[derive(Clone, Debug)]
 pub struct Rules<'a> {
-    /// Never empty.
+    /// The packs that hold together, at least one.
     packs: Vec<&'a RulePack>,
 }
 
@@ -371,9 +371,9 @@ pub enum RuleError {
         document.title()
     )]
     Missing {
-        /// Which.
+        /// The document that is required.
         document: RequiredDocument,
-        /// Where.
+        /// The collection that it concerns.
         collection: CollectionId,
         /// Who asks for it.
         pack: String,
@@ -384,9 +384,9 @@ pub enum RuleError {
         document.title()
     )]
     ReviewOverdue {
-        /// Which.
+        /// The document that is required.
         document: RequiredDocument,
-        /// Where.
+        /// The collection that it concerns.
         collection: CollectionId,
         /// Since which day.
         since: String,

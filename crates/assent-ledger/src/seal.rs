@@ -56,7 +56,7 @@ pub enum SealError {
     /// The record was written by a later version.
     #[error("a record of {table} has the sealed form {version}, which this version cannot read; use a newer assent")]
     Newer {
-        /// Which table.
+        /// The name of the database table.
         table: &'static str,
         /// The form's number.
         version: u8,
@@ -66,7 +66,7 @@ pub enum SealError {
         "a record of {table} does not open: it was changed or moved, or its key is not this one; restore it from a backup"
     )]
     DoesNotOpen {
-        /// Which table.
+        /// The name of the database table.
         table: &'static str,
     },
 }

@@ -112,7 +112,7 @@ impl Purpose {
         self.0 == Self::FIND
     }
 
-    /// The text.
+    /// The purpose as it is written, such as `find-my-photos`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -228,7 +228,7 @@ string_enum! {
     VaultKind or KindForm {
         /// A natural person: at most 25 subjects, `find-my-photos` alone.
         Household = "household",
-        /// Everybody else.
+        /// An organisation: everybody who is no natural person at home.
         Organisation = "organisation",
     }
 }
@@ -270,7 +270,7 @@ string_enum! {
         Access = "access",
         /// Put it right.
         Rectify = "rectify",
-        /// Delete it.
+        /// The person asks for erasure: delete what is held about me.
         Erase = "erase",
         /// Keep it and do not use it.
         Restrict = "restrict",
@@ -306,7 +306,7 @@ string_enum! {
         Subject = "subject",
         /// A holder of parental responsibility.
         Parent = "parent",
-        /// Both.
+        /// The person and a holder of parental responsibility signed.
         Both = "both",
     }
 }

@@ -84,9 +84,9 @@ fn seal_context(witness: &WitnessId) -> SealContext<'_> {
 pub struct PendingConsent {
     /// The id that it will have.
     pub grant: GrantId,
-    /// Where.
+    /// The collection that the consent is for.
     pub collection: CollectionId,
-    /// For what.
+    /// The purpose that the consent is for.
     pub purpose: Purpose,
     /// Which consent it renews, if it does.
     pub renews: Option<GrantId>,
@@ -95,9 +95,9 @@ pub struct PendingConsent {
 /// What a witness put under a roster, and the way from one of its statements to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WitnessSignature {
-    /// Who signed.
+    /// The id of the witness who signed.
     pub witness: WitnessId,
-    /// When.
+    /// The time at which the witness signed.
     pub signed: Timestamp,
     /// The place of the statement among those that were signed together, from 0.
     pub place: u64,
@@ -148,7 +148,7 @@ impl WitnessSignature {
 /// What of an enrolment the witnesses sign, beyond what stands on the form and in the consent, and their signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// Which enrolment.
+    /// The id of the enrolment that waits.
     pub pending: PendingId,
     /// All consents that the form covers.
     pub consents: Vec<PendingConsent>,

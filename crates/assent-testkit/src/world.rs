@@ -67,7 +67,7 @@ fn fresh() -> u32 {
 /// A folder with room for a vault, its key ring and photos, gone when dropped.
 #[derive(Debug)]
 pub struct Home {
-    /// The folder.
+    /// The temporary folder in which everything lies; it goes when this is dropped.
     pub dir: TempDir,
     /// Where the vault is.
     pub place: VaultPlace,
@@ -117,13 +117,13 @@ impl Home {
 /// A vault with a collection over the folder of photos and two witnesses.
 #[derive(Debug)]
 pub struct World {
-    /// The vault.
+    /// The vault of this world, open.
     pub ledger: Ledger,
     /// Where it is.
     pub home: Home,
-    /// Its collection.
+    /// The collection whose folder holds the photos of this world.
     pub collection: CollectionId,
-    /// Its witnesses.
+    /// The witnesses who sign the releases of this world.
     pub witnesses: Vec<WitnessId>,
 }
 

@@ -24,7 +24,7 @@ pub enum CoverStyle {
     /// A strong blur with grain, which keeps the picture whole.
     #[default]
     Blur,
-    /// One colour.
+    /// One solid colour over the whole head.
     Solid,
 }
 

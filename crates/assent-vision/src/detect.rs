@@ -17,7 +17,7 @@ use crate::yunet::Yunet;
 /// A face that was found, in pixels of the picture that was searched.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Detection {
-    /// Its box.
+    /// The bounding box of the face, pixels of the picture that was searched.
     pub bounds: Rect,
     /// Left eye, right eye, nose tip, left and right mouth corner, left and right as the viewer of the *upright* face
     /// sees them.

@@ -7,16 +7,16 @@
 pub struct Point {
     /// To the right.
     pub x: f32,
-    /// Down.
+    /// The distance from the top edge, pixels; it grows downwards.
     pub y: f32,
 }
 
 /// An upright box on a picture, pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Rect {
-    /// Left edge.
+    /// The left edge, pixels from the left edge of the picture.
     pub x: f32,
-    /// Top edge.
+    /// The top edge, pixels from the top edge of the picture.
     pub y: f32,
     /// Width, never negative.
     pub width: f32,
@@ -30,7 +30,7 @@ impl Rect {
         self.width * self.height
     }
 
-    /// Its middle.
+    /// The middle of the rectangle, pixels.
     pub fn centre(&self) -> Point {
         Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
     }
@@ -64,7 +64,7 @@ pub enum QuarterTurn {
     None,
     /// One turn of 90 degrees clockwise.
     Clockwise,
-    /// Upside down.
+    /// Half a turn: the picture stands upside down.
     Half,
     /// One turn of 90 degrees against the clock.
     CounterClockwise,
@@ -133,7 +133,7 @@ impl QuarterTurn {
 pub struct Orientation {
     /// Mirror left and right first.
     pub mirror: bool,
-    /// Then turn.
+    /// The quarter turn that follows the mirroring.
     pub turn: QuarterTurn,
 }
 

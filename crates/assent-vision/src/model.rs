@@ -7,7 +7,7 @@
 pub enum ChannelOrder {
     /// Blue first, as OpenCV keeps pictures.
     Bgr,
-    /// Red first.
+    /// Three channels in the order red, green, blue.
     Rgb,
 }
 
@@ -18,7 +18,7 @@ pub struct Preprocessing {
     pub channels: ChannelOrder,
     /// Subtracted first, in the order of the planes.
     pub mean: [f32; 3],
-    /// Multiplied after.
+    /// The factor by which each value is multiplied after the mean was subtracted.
     pub scale: f32,
 }
 

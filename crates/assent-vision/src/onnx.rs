@@ -38,7 +38,7 @@ struct GraphHeads {
     output: Vec<ValueInfoProto>,
 }
 
-/// One operation.
+/// One operation of the graph, an ONNX `NodeProto`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Node {
     #[prost(string, repeated, tag = "1")]
@@ -83,7 +83,7 @@ impl Attribute {
         Attribute { name: name.to_owned(), i, r#type: 2, ..Attribute::default() }
     }
 
-    /// Whole numbers.
+    /// Makes an attribute that is a list of whole numbers.
     pub(crate) fn ints(name: &str, ints: &[i64]) -> Attribute {
         Attribute { name: name.to_owned(), ints: ints.to_vec(), r#type: 7, ..Attribute::default() }
     }

@@ -51,7 +51,7 @@ impl Execution {
 /// What a network is for; the choice of engine depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Finds faces.
+    /// The detector: it finds the faces of a picture.
     Detector,
     /// Turns an aligned face into numbers.
     Embedder,
@@ -89,7 +89,7 @@ pub enum RuntimeError {
     /// The file is there but cannot be used: damaged, for another processor, or of too old a version.
     #[error("cannot load the ONNX Runtime library {}; delete its folder and run `assent runtime fetch`", library.display())]
     Load {
-        /// The file.
+        /// The path of the inference library.
         library: PathBuf,
         /// What the loader says.
         #[source]
@@ -103,7 +103,7 @@ pub enum InferenceError {
     /// The library refused the network.
     #[error("the inference library refuses the pack's network that {}; `assent packs verify` checks its files", role.deed())]
     Load {
-        /// Which network.
+        /// The network's role: detector or embedder.
         role: Role,
         /// What the library says.
         #[source]
@@ -112,7 +112,7 @@ pub enum InferenceError {
     /// The network gives something that its card does not name.
     #[error("the pack's network that {} also gives {name}, which its card does not name; use a pack without it", role.deed())]
     OtherHead {
-        /// Which network.
+        /// The network's role: detector or embedder.
         role: Role,
         /// The output's name.
         name: String,
@@ -120,7 +120,7 @@ pub enum InferenceError {
     /// What the network computes depends on itself, or is more than any network is.
     #[error("the pack's network that {} cannot be run: {what}; use another pack", role.deed())]
     Absurd {
-        /// Which network.
+        /// The network's role: detector or embedder.
         role: Role,
         /// What is wrong with it.
         what: &'static str,
@@ -131,7 +131,7 @@ pub enum InferenceError {
     /// The library failed while it ran.
     #[error("the pack's network that {} failed while it ran", role.deed())]
     Run {
-        /// Which network.
+        /// The network's role: detector or embedder.
         role: Role,
         /// What the library says.
         #[source]
@@ -140,7 +140,7 @@ pub enum InferenceError {
     /// An output is not of the shape that the pack's card promises.
     #[error("output {name} of the pack's network that {} has another shape than the pack's card says", role.deed())]
     Shape {
-        /// Which network.
+        /// The network's role: detector or embedder.
         role: Role,
         /// The output's name.
         name: String,

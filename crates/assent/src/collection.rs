@@ -18,7 +18,7 @@ const THERE_AT_LEAST: usize = 2;
 /// Why nothing was done with a collection.
 #[derive(Debug, Error)]
 pub enum CollectionError {
-    /// The folder.
+    /// The folder could not be opened or listed.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The ledger refused.
@@ -30,9 +30,9 @@ pub enum CollectionError {
          lie elsewhere now: assent collection move; if the collection has come to its end: assent collection remove"
     )]
     AllMissing {
-        /// The folder.
+        /// The path of the folder, as it is shown.
         folder: String,
-        /// Known photos.
+        /// The number of photos that are known of the collection.
         known: usize,
     },
     /// There are files that were not scanned yet.
@@ -47,7 +47,7 @@ pub enum CollectionError {
     /// A folder is one collection.
     #[error("the folder {folder} is the collection {name} already; nothing was changed")]
     SameFolder {
-        /// The folder.
+        /// The path of the folder, as it is shown.
         folder: String,
         /// The collection that has it.
         name: String,
@@ -58,11 +58,11 @@ pub enum CollectionError {
          folder that has them, or say --anyway"
     )]
     WrongFolder {
-        /// The folder.
+        /// The path of the folder, as it is shown.
         folder: String,
         /// Photos that are there.
         there: usize,
-        /// Known photos.
+        /// The number of photos that are known of the collection.
         known: usize,
     },
 }
@@ -155,7 +155,7 @@ pub fn forget_missing(ledger: &Ledger, missing: &Missing, now: Timestamp) -> Res
 pub struct Place {
     about: Collection,
     folder: Folder,
-    /// Known photos.
+    /// The number of photos that are known of the collection.
     pub known: usize,
     /// Those of them that lie there under their path and with their length.
     pub there: usize,

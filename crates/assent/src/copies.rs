@@ -63,10 +63,10 @@ pub(crate) struct KnownPhotos<'a> {
 /// Why portraits could not be compared with the known photos.
 #[derive(Debug, Error)]
 pub(crate) enum CompareError {
-    /// The ledger.
+    /// The ledger refused to be read or written.
     #[error(transparent)]
     Ledger(#[from] TxError),
-    /// The detector.
+    /// The detector or the embedder failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
 }

@@ -16,16 +16,16 @@ use crate::template;
 /// One consent to be recorded with an enrolment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
-    /// Where.
+    /// The collection that the consent is for.
     pub collection: CollectionId,
-    /// For what.
+    /// The purpose that the consent is for.
     pub purpose: Purpose,
 }
 
 /// Who is enrolled, on what ground.
 #[derive(Debug)]
 pub struct Enrolment<'a> {
-    /// Who.
+    /// The id of the subject.
     pub subject: SubjectId,
     /// Every collection and purpose that they agreed to; at least one.
     pub consents: &'a [Consent],
@@ -64,7 +64,7 @@ pub enum EnrolError {
     Portrait {
         /// Its name, as given.
         picture: String,
-        /// Why.
+        /// The reason why the portrait is refused.
         #[source]
         source: PortraitError,
     },
@@ -89,7 +89,7 @@ pub enum EnrolError {
     Comparison {
         /// Its name, as given.
         picture: String,
-        /// Why.
+        /// The error of the network.
         #[source]
         source: InferenceError,
     },

@@ -96,7 +96,7 @@ pub enum HandOutError {
         path.display()
     )]
     InsideCollection {
-        /// Which place.
+        /// The path that lies inside a collection's folder.
         path: PathBuf,
         /// The collection's name.
         collection: String,
@@ -104,7 +104,7 @@ pub enum HandOutError {
     /// Photos lie below the folder.
     #[error("the collection {collection} lies in {}; name a new folder for the copies", path.display())]
     AroundCollection {
-        /// Which folder.
+        /// The path of the folder.
         path: PathBuf,
         /// The collection's name.
         collection: String,
@@ -115,7 +115,7 @@ pub enum HandOutError {
         folder.display(), file.display()
     )]
     Foreign {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
         /// What lies in it.
         file: PathBuf,
@@ -123,7 +123,7 @@ pub enum HandOutError {
     /// The file is there and was made otherwise.
     #[error("{} is there already, and was not made for this person; name a new file", path.display())]
     Exists {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
     /// The operating system refused.
@@ -133,7 +133,7 @@ pub enum HandOutError {
         op: &'static str,
         /// Which file or folder.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },

@@ -29,7 +29,7 @@ pub struct FoundPhoto {
     pub collection: String,
     /// The photo's path below the collection's folder.
     pub path: PhotoPath,
-    /// The file.
+    /// The path of the photo's file.
     pub file: PathBuf,
     /// Width and height after EXIF orientation, pixels.
     pub size: (u32, u32),
@@ -246,7 +246,7 @@ struct Asked<'a, 'tx> {
     tx: &'a Tx<'tx>,
     question: Question,
     kind: VaultKind,
-    /// All collections.
+    /// All collections of the vault, as they were when the question was asked.
     all: Vec<Collection>,
     /// Those that the question is about.
     meant: Vec<Collection>,
@@ -392,13 +392,13 @@ pub enum PictureError {
     /// The file was not in its folder when that was last scanned, and still is not there.
     #[error("{} is missing from its folder; when it is there again, scan the collection", path.display())]
     Missing {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
     /// The file is gone or may not be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// What the operating system says.
         #[source]
@@ -407,9 +407,9 @@ pub enum PictureError {
     /// It can no longer be decoded.
     #[error("cannot open {}", path.display())]
     Decode {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the decoder.
         #[source]
         source: DecodeError,
     },
@@ -419,7 +419,7 @@ pub enum PictureError {
         path.display()
     )]
     Changed {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
 }

@@ -49,10 +49,10 @@ pub struct Models {
 /// Why the models could not be loaded.
 #[derive(Debug, Error)]
 pub enum ModelsError {
-    /// The library.
+    /// The inference library could not be loaded.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// The pack.
+    /// The pack is not whole or not of a known form.
     #[error(transparent)]
     Pack(#[from] PackError),
 }
@@ -99,7 +99,7 @@ impl Models {
         &self.rewrite
     }
 
-    /// The library.
+    /// The inference library that runs the networks.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
@@ -119,7 +119,7 @@ impl Models {
         Ok(runs.map(|(role, runs)| engine(role, runs)))
     }
 
-    /// The pack.
+    /// The pack from which the networks were loaded.
     pub fn pack(&self) -> &ModelPack {
         &self.pack
     }
@@ -218,7 +218,7 @@ const SPARE_BYTES_MAX: usize = 16 << 20;
 /// A photo that was decoded and searched for faces.
 #[derive(Debug)]
 pub struct DetectedPhoto<'b> {
-    /// The file.
+    /// The file's bytes, in a form that a decoder reads.
     pub(crate) file: Readable<'b>,
     /// The picture, upright, no larger than the search needed.
     pub(crate) decoded: Decoded,
@@ -247,10 +247,10 @@ pub struct FaceCrop {
 /// Why a photo could not be looked at.
 #[derive(Debug, Error)]
 pub enum DetectError {
-    /// The file.
+    /// The file could not be decoded.
     #[error(transparent)]
     Decode(DecodeError),
-    /// The detector.
+    /// The detector or the embedder failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
 }

@@ -14,24 +14,24 @@ use crate::source::Folder;
 pub enum NoResultReason {
     /// They took their consent back.
     Withdrew {
-        /// When.
+        /// The time at which it happened.
         on: Timestamp,
     },
     /// Their consent ended by its date.
     Expired {
-        /// When.
+        /// The time at which it happened.
         on: Timestamp,
     },
     /// Their form was recorded, and its witnesses have not signed.
     Waiting,
     /// Their consent begins later.
     NotYet {
-        /// When.
+        /// The time from which the consent is in force.
         from: Timestamp,
     },
     /// They were asked and said no.
     Refused {
-        /// When.
+        /// The time at which it happened.
         on: Timestamp,
     },
     /// They agreed for other collections alone.
@@ -63,17 +63,17 @@ pub enum NoResultReason {
     NotScanned,
     /// Photos came since the last scan.
     PhotosNotScanned {
-        /// How many.
+        /// The number of photos.
         photos: usize,
     },
     /// Photos were scanned before the person enrolled, and not since.
     NotCompared {
-        /// How many.
+        /// The number of photos.
         photos: usize,
     },
     /// Photos wait until somebody confirms them; they are not handed out before.
     ToConfirm {
-        /// How many.
+        /// The number of photos.
         photos: usize,
     },
     /// No photo shows them, and faces in the collection were set apart, theirs perhaps among them.
@@ -127,9 +127,9 @@ impl NoResultReason {
 /// A collection in which nothing was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoResult {
-    /// Its name.
+    /// The name of the collection that has no photo in the answer.
     pub collection: String,
-    /// Why.
+    /// The reason why the collection has no photo in the answer.
     pub why: NoResultReason,
 }
 

@@ -23,9 +23,9 @@ pub enum CompleteError {
     /// A picture cannot be read.
     #[error("the picture {picture} cannot be read; put it back where it was when it was signed")]
     Unreadable {
-        /// Its path.
+        /// The path of the picture, as it is shown.
         picture: String,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -34,7 +34,7 @@ pub enum CompleteError {
         "the picture {picture} is not the one that the witnesses signed; put that one back, or withdraw and enrol anew"
     )]
     Changed {
-        /// Its path.
+        /// The path of the picture, as it is shown.
         picture: String,
     },
     /// The networks are missing.

@@ -64,7 +64,7 @@ pub enum PortraitError {
     /// Somebody else is in it, too (`SingleFacePresent`).
     #[error("{faces} faces are in it; use a picture of this person alone")]
     SeveralFaces {
-        /// How many.
+        /// The number of faces in the picture.
         faces: usize,
     },
     /// The one face in it is not fit, for all of these reasons; one on each line.
@@ -104,7 +104,7 @@ pub enum Reason {
     TooSmall {
         /// Measured, rounded down.
         got_px: u32,
-        /// Needed.
+        /// The distance between the eyes that is needed, pixels.
         needed_px: u32,
     },
     /// A part of the face lies outside of the picture.

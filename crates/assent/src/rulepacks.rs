@@ -40,16 +40,16 @@ pub enum RulePackError {
     /// It is not TOML.
     #[error("the rule pack {file} is not TOML")]
     NotToml {
-        /// Which.
+        /// The name of the rule pack's file.
         file: String,
-        /// Why.
+        /// The error of the TOML parser.
         #[source]
         source: Box<toml::de::Error>,
     },
     /// A key is missing, of another type, out of range, or unknown.
     #[error("the rule pack {file}: {key} is not {wanted}")]
     Key {
-        /// Which.
+        /// The name of the rule pack's file.
         file: String,
         /// Which key, dotted.
         key: String,
@@ -64,7 +64,7 @@ pub enum RulePackError {
 /// A rule pack, and what of it is for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
-    /// The rules.
+    /// The rules as the file states them.
     pub rules: RulePack,
     /// Which law it reads.
     pub law: String,

@@ -18,7 +18,7 @@ use crate::models::{Models, Worker};
 /// Where somebody points.
 #[derive(Debug, Clone, Copy)]
 pub struct Pointed<'a> {
-    /// The collection.
+    /// The collection in which the photo lies.
     pub collection: CollectionId,
     /// The photo's path in it.
     pub path: &'a str,
@@ -31,7 +31,7 @@ pub struct Pointed<'a> {
 pub struct SetApart {
     /// In which photo.
     pub photo: PhotoId,
-    /// Which face.
+    /// The id of the face.
     pub face: FaceId,
     /// The paths of the other photos that show the same picture: it was set apart there, too.
     pub same: Vec<String>,
@@ -52,10 +52,10 @@ pub enum SetApartError {
     /// The file is gone, or no longer what was scanned: who points at it sees another picture.
     #[error(transparent)]
     Picture(#[from] PictureError),
-    /// The detector.
+    /// The detector or the embedder failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
-    /// The ledger.
+    /// The ledger refused to be read or written.
     #[error(transparent)]
     Ledger(#[from] TxError),
 }

@@ -57,7 +57,7 @@ pub(crate) enum DateError {
 pub(crate) enum Century {
     /// Not after this year.
     Past(i16),
-    /// After 2000.
+    /// A year of two digits is after 2000, as in the end of a consent.
     Future,
 }
 

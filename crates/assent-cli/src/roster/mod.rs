@@ -27,7 +27,7 @@ pub(crate) use table::TableError;
 
 /// A table to be recorded.
 pub(crate) struct Import<'a> {
-    /// The file.
+    /// The path of the table of people.
     pub(crate) table: &'a Path,
     /// SHA-256 of the notice that the people were given.
     pub(crate) notice_sha256: [u8; 32],

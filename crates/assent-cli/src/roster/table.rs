@@ -25,15 +25,15 @@ pub(crate) enum TableError {
     /// It has no heading.
     #[error("the table {path} is empty; its first row names the columns")]
     Empty {
-        /// Its path.
+        /// The path of the table's file, as it is shown.
         path: String,
     },
     /// Quotes or line ends that no reader understands.
     #[error("the table {path} cannot be read; save it as CSV (comma or semicolon separated) and try again")]
     Form {
-        /// Its path.
+        /// The path of the table's file, as it is shown.
         path: String,
-        /// Why.
+        /// The error of the CSV parser.
         #[source]
         source: csv::Error,
     },

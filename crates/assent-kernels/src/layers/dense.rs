@@ -67,7 +67,7 @@ impl Dense {
         Some(Dense { weights: packed, steps, bias: bias.to_vec(), runs, share, activation })
     }
 
-    /// Output channels.
+    /// The number of output channels.
     pub fn outputs(&self) -> usize {
         self.bias.len()
     }

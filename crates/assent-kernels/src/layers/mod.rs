@@ -31,7 +31,7 @@ fn max(a: f32, b: f32) -> f32 {
 /// What is done to a layer's numbers at its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
-    /// Nothing.
+    /// No activation: the numbers stay as they are.
     None,
     /// Negative numbers (and what is not a number) become 0.
     Relu,

@@ -90,7 +90,7 @@ pub fn dot(group: &[Panel], lane: usize, probe: &[i8]) -> i32 {
 /// The kernels for a search.
 #[derive(Debug, Clone, Copy)]
 pub enum SearchKernel {
-    /// Plain Rust.
+    /// Scalar code in plain Rust, without vector instructions; it runs everywhere.
     Scalar,
     /// ARM's vectors of 16 bytes.
     #[cfg(target_arch = "aarch64")]

@@ -18,47 +18,47 @@ pub enum KeyRingError {
     /// A ring is to be created where one is in use.
     #[error("there is a key ring at {} already, with keys in it; name another place", path.display())]
     Exists {
-        /// The place.
+        /// The path at which a key ring lies already.
         path: PathBuf,
     },
     /// The file is no key ring.
     #[error("{} is not a key ring; name the vault's key ring", path.display())]
     NotARing {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A later version wrote the file.
     #[error("the key ring {} has format {version}, and this assent reads formats 1 and 2; use a newer assent", path.display())]
     Newer {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Its format.
+        /// The format's number that stands in the file.
         version: u32,
     },
     /// The ring belongs to another vault.
     #[error("the key ring {} belongs to another vault; name the key ring of this one", path.display())]
     WrongVault {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// Others than the owner may read or write the file.
     #[error("the key ring {} can be read or changed by others; run: chmod 600 {}", path.display(), path.display())]
     TooOpen {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// The ring is locked, and nothing was given that fits its lock.
     #[error("the key ring {} opens with its {} alone; {}", path.display(), words(lock).0, words(lock).1)]
     Locked {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// With what.
+        /// The kind of lock that is on the key ring.
         lock: RingLock,
     },
     /// What was given fits the lock and does not open it.
     #[error("this is not the {} of the key ring {}; {}", words(lock).0, path.display(), words(lock).2)]
     WrongSecret {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What it is locked with.
         lock: RingLock,
@@ -70,7 +70,7 @@ pub enum KeyRingError {
         path.display()
     )]
     NotLocked {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A slot's checksum does not fit.
@@ -80,7 +80,7 @@ pub enum KeyRingError {
         path.display()
     )]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// Which slot, from 0.
         slot: u64,
@@ -91,13 +91,13 @@ pub enum KeyRingError {
          vault; `assent doctor` says what can be done"
     )]
     NoKey {
-        /// Whose.
+        /// The id of the subject.
         subject: SubjectId,
     },
     /// The subject's key was destroyed, for good.
     #[error("this person was erased and their key destroyed; what was sealed under it cannot be opened by anyone")]
     Destroyed {
-        /// Whose.
+        /// The id of the subject.
         subject: SubjectId,
     },
     /// The operating system refused.
@@ -105,9 +105,9 @@ pub enum KeyRingError {
     Io {
         /// What was tried, as a bare verb.
         op: &'static str,
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

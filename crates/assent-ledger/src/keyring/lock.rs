@@ -45,7 +45,7 @@ const WRAPPED_AT_MOST: usize = 4096;
 pub enum RingLock {
     /// Nothing: whoever may read the file has the keys.
     None,
-    /// A passphrase.
+    /// A passphrase, from which Argon2id derives the key.
     Passphrase,
     /// A data key that is kept elsewhere, by a key management service or a security module.
     DataKey {
@@ -71,11 +71,11 @@ impl RingLock {
 /// What opens a locked key ring. Wiped when dropped; its `Debug` shows nothing of it.
 #[derive(Clone)]
 pub enum RingSecret {
-    /// The passphrase.
+    /// The passphrase's bytes, zeroed on drop.
     Passphrase(Zeroizing<Vec<u8>>),
     /// A data key.
     DataKey {
-        /// The key.
+        /// The data key, 32 bytes, zeroed on drop.
         key: Zeroizing<[u8; 32]>,
         /// The same as whoever keeps it knows it; at most 4,096 bytes.
         wrapped: Vec<u8>,

@@ -22,15 +22,15 @@ pub enum Alarm {
 /// What has an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// A consent.
+    /// The end of a consent by its date.
     Consent {
-        /// Which.
+        /// The id of the grant.
         grant: GrantId,
-        /// Whose.
+        /// The id of the subject.
         subject: SubjectId,
-        /// Where.
+        /// The collection that it concerns.
         collection: CollectionId,
-        /// For what.
+        /// The purpose that the consent is for.
         purpose: Purpose,
     },
     /// The answer to a request.
@@ -46,7 +46,7 @@ pub enum Due {
 /// Something that has an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadline {
-    /// What.
+    /// What is due, such as the end of a consent or the answer to a request.
     pub what: Due,
     /// From when its time runs.
     pub from: Timestamp,

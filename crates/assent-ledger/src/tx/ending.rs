@@ -22,7 +22,7 @@ pub struct Expired {
 /// Consents of a collection that are over by their date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastEndDate {
-    /// How many.
+    /// The number of consents that are over by their date.
     pub all: usize,
     /// How many of them were not ended yet: nobody is found by them, and what hangs on them is there still.
     pub waiting: usize,

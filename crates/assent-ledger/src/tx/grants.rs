@@ -111,15 +111,15 @@ impl Evidence {
 /// A consent to be recorded.
 #[derive(Clone, Debug)]
 pub struct NewGrant<'a> {
-    /// Who consents.
+    /// The subject who consents.
     pub subject: SubjectId,
-    /// Where.
+    /// The collection that the consent is for.
     pub collection: CollectionId,
-    /// For what.
+    /// The purpose that the subject agrees to.
     pub purpose: &'a Purpose,
     /// What shows it.
     pub evidence: &'a Evidence,
-    /// From when.
+    /// The time from which the consent is in force.
     pub valid_from: Timestamp,
     /// Until when; at this instant it is over.
     pub valid_until: Timestamp,
@@ -130,19 +130,19 @@ pub struct NewGrant<'a> {
 /// A consent as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Its id.
+    /// The grant's id, 16 random bytes.
     pub id: GrantId,
-    /// Whose.
+    /// The id of the subject who gave the grant.
     pub subject: SubjectId,
-    /// Where.
+    /// The collection that the consent is for.
     pub collection: CollectionId,
-    /// For what.
+    /// The purpose that the consent is for.
     pub purpose: Purpose,
     /// In force, or how it ended.
     pub state: GrantState,
     /// SHA-256 of the notice.
     pub notice_sha256: [u8; 32],
-    /// From when.
+    /// The time from which the consent is in force.
     pub valid_from: Timestamp,
     /// Until when; at this instant it is over.
     pub valid_until: Timestamp,

@@ -16,7 +16,7 @@ use crate::vocabulary::Purpose;
 /// Somebody on the roster whose key is damaged or missing, and what can be said of them without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Who.
+    /// The id of the subject.
     pub subject: SubjectId,
     /// The shortest beginning of the id, 8 digits or more, that is nobody else's on the roster.
     pub number: String,
@@ -31,13 +31,13 @@ pub struct Unreadable {
 /// What can be said of a consent without its person's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainConsent {
-    /// Which.
+    /// The id of the grant.
     pub grant: GrantId,
-    /// Where.
+    /// The collection that the consent is for.
     pub collection: CollectionId,
-    /// For what.
+    /// The purpose that the consent is for.
     pub purpose: Purpose,
-    /// Until when.
+    /// The time at which the consent ends.
     pub valid_until: Timestamp,
 }
 

@@ -203,22 +203,22 @@ impl fmt::Debug for ActiveGrant<'_> {
 }
 
 impl ActiveGrant<'_> {
-    /// Which grant.
+    /// The id of the grant that this proves to be in force.
     pub fn grant(&self) -> GrantId {
         self.grant
     }
 
-    /// Whose.
+    /// The id of the subject who gave the grant.
     pub fn subject(&self) -> SubjectId {
         self.subject
     }
 
-    /// Where.
+    /// The collection that the grant is for.
     pub fn collection(&self) -> CollectionId {
         self.collection
     }
 
-    /// For what.
+    /// The purpose that the subject agreed to.
     pub fn purpose(&self) -> &Purpose {
         &self.purpose
     }

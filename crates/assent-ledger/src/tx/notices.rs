@@ -22,7 +22,7 @@ pub struct Notice {
     pub version: i64,
     /// A language tag, such as `en` or `de-CH`.
     pub language: String,
-    /// The text.
+    /// The full text of the notice, as people read it.
     pub text: String,
     /// When it was added.
     pub created: Timestamp,

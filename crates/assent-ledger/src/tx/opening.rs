@@ -44,7 +44,7 @@ pub struct Searchable {
 
 /// A template, open for as long as it is looked at.
 pub struct OpenTemplate<'a> {
-    /// Its id.
+    /// The template's id: its row number in the vault.
     pub template: TemplateId,
     /// Under which grant: an index into [`Searchable::grants`].
     pub grant: usize,
@@ -203,7 +203,7 @@ struct ById {
     links: Vec<u32>,
 }
 
-/// No grant.
+/// Stands for "no grant" where an index of a grant is expected.
 const NONE: u32 = u32::MAX;
 
 impl ById {
@@ -230,11 +230,11 @@ fn begin(grant: GrantId, bits: u32) -> usize {
     (u64::from_be_bytes(first) >> (64 - bits)) as usize
 }
 
-/// Opens records.
+/// Opens sealed templates, one batch after another, on one thread.
 struct Opener<'a> {
     what: &'a Searchable,
     by_id: ById,
-    /// By grant.
+    /// What opens the templates under each grant, by the index of [`Searchable::grants`].
     opens: Vec<Opens>,
     take: &'a (dyn Fn(&[OpenTemplate<'_>]) -> Vec<bool> + Sync),
 }

@@ -17,9 +17,9 @@ const ORDERS: &str = "orders";
 /// What an order stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Everything.
+    /// The whole vault: every collection and every person.
     Vault,
-    /// One collection.
+    /// One collection, by its id.
     Collection(CollectionId),
     /// The people and the collections that are, or may be, under a jurisdiction.
     Jurisdiction(Jurisdiction),
@@ -28,7 +28,7 @@ pub enum Scope {
 /// An order to stop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Its id.
+    /// The order's id, 16 random bytes.
     pub id: OrderId,
     /// What it stops; `None` for the whole vault.
     pub collection: Option<CollectionId>,
@@ -36,7 +36,7 @@ pub struct Order {
     pub jurisdiction: Option<Jurisdiction>,
     /// Why, in the words of whoever gave it.
     pub reason: String,
-    /// From when.
+    /// The time from which the order is in force.
     pub from: Timestamp,
     /// Until when, if it has an end; at this instant it is over.
     pub until: Option<Timestamp>,

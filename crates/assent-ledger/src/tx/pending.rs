@@ -32,7 +32,7 @@ pub struct Picture {
 /// An enrolment, or a renewal, to be recorded until its witnesses have signed.
 #[derive(Clone, Debug)]
 pub struct NewPending<'a> {
-    /// Who consents.
+    /// The subject who consents.
     pub subject: SubjectId,
     /// Everything that the form covers.
     pub consents: &'a [(CollectionId, Purpose)],
@@ -51,9 +51,9 @@ pub struct NewPending<'a> {
 /// An enrolment that waits for its witnesses, or was signed by both and is not complete.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// Its id.
+    /// The pending enrolment's id, 16 random bytes.
     pub id: PendingId,
-    /// Who consents.
+    /// The subject who consents.
     pub subject: SubjectId,
     /// SHA-256 of the file with the signed form.
     pub release_sha256: [u8; 32],

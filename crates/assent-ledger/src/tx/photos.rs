@@ -137,7 +137,7 @@ impl fmt::Debug for NewPhoto<'_> {
 /// Where a scanned photo and its faces are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPhoto {
-    /// The photo.
+    /// The photo's id: its row number in the vault.
     pub id: PhotoId,
     /// The faces, in the order in which [`Outcome::Faces`] listed them.
     pub faces: Vec<FaceId>,
@@ -146,7 +146,7 @@ pub struct StoredPhoto {
 /// A photo that was scanned before.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KnownPhoto {
-    /// The photo.
+    /// The photo's id: its row number in the vault.
     pub id: PhotoId,
     /// The path below the collection's directory.
     pub path: PhotoPath,
@@ -196,7 +196,7 @@ impl fmt::Debug for KnownPhoto {
 /// Numbers for a summary of a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CollectionCounts {
-    /// Photos.
+    /// The number of photos that are known.
     pub photos: u64,
     /// Photos that could be read and show no face.
     pub no_face: u64,
@@ -212,7 +212,7 @@ pub struct CollectionCounts {
     pub decisions: u64,
     /// Grants in force by state.
     pub active_grants: u64,
-    /// Templates.
+    /// The number of templates that are stored.
     pub templates: u64,
     /// Crops that are kept.
     pub crops: u64,

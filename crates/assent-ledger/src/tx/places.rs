@@ -42,7 +42,7 @@ pub(super) fn face_at(faces: &[(FaceId, FaceBox)], place: &FaceBox) -> Option<Fa
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct DisplayTransform {
     mirror: bool,
-    /// Clockwise.
+    /// Quarter turns clockwise from the stored picture to the displayed one, 0 to 3.
     quarter_turns: u8,
     /// Width and height as it is seen, pixels.
     size: (f32, f32),

@@ -17,15 +17,15 @@ use crate::vocabulary::{GrantState, Purpose};
 pub struct Refusal {
     /// Its id, a random one as a grant's.
     pub id: GrantId,
-    /// Who.
+    /// The id of the subject.
     pub subject: SubjectId,
-    /// Where.
+    /// The collection that the consent is for.
     pub collection: CollectionId,
-    /// For what.
+    /// The purpose that the consent is for.
     pub purpose: Purpose,
     /// SHA-256 of the notice that they were given.
     pub notice_sha256: [u8; 32],
-    /// When.
+    /// The time at which the person said no.
     pub created: Timestamp,
 }
 

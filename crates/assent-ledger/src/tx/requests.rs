@@ -62,7 +62,7 @@ pub struct NewRequest<'a> {
 /// A request as it stands.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Its id.
+    /// The request's id, 16 random bytes.
     pub id: RequestId,
     /// What is asked for.
     pub kind: RequestKind,

@@ -122,7 +122,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Their face.
+    /// Seals the stored crop of the person's portrait under their new key.
     fn reseal_portrait(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         if let Some(row) = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![keys.subject])? {
             let sealed = self.reseal_record(keys, &portrait_context(keys.subject), &row.bytes(0)?)?;

@@ -44,12 +44,12 @@ pub struct NewCollection<'a> {
     pub others: BystanderBasis,
 }
 
-/// A collection.
+/// A collection: photos that are held together for one reason, in one folder.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Collection {
-    /// Its id.
+    /// The collection's id, 16 random bytes.
     pub id: CollectionId,
-    /// Its name.
+    /// The collection's name, which is unique in the vault.
     pub name: String,
     /// Where its photos are.
     pub directory: String,
@@ -93,11 +93,11 @@ pub struct NewSubject<'a> {
 /// A person on the roster.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// Their id.
+    /// The subject's id, 16 random bytes.
     pub id: SubjectId,
     /// The operator's short name for them.
     pub handle: String,
-    /// Their name.
+    /// The person's name, as people call them.
     pub name: String,
     /// How to reach them.
     pub contact: String,
@@ -118,7 +118,7 @@ pub struct Subject {
 /// What may be put right about a person on the roster.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Correction {
-    /// Their name.
+    /// The person's new name; `None` leaves it as it is.
     pub name: Option<String>,
     /// How to reach them.
     pub contact: Option<String>,

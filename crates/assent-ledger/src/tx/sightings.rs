@@ -21,9 +21,9 @@ type Pseudonym = [u8; 16];
 pub struct NewSighting<'a, 'tx> {
     /// Proof that the subject may be found.
     pub grant: &'a ActiveGrant<'tx>,
-    /// Which face.
+    /// The id of the face.
     pub face: FaceId,
-    /// How sure.
+    /// The band of the score: how sure the match is.
     pub band: Band,
 }
 
@@ -32,7 +32,7 @@ pub struct NewSighting<'a, 'tx> {
 pub struct Sighting {
     /// In which photo.
     pub photo: PhotoId,
-    /// Which face.
+    /// The id of the face.
     pub face: FaceId,
     /// Where in the photo.
     pub at: FaceBox,

@@ -54,7 +54,7 @@ pub struct SubjectAccessData {
 
 /// A template of the person.
 pub struct AccessTemplate {
-    /// Its id.
+    /// The template's id: its row number in the vault.
     pub id: TemplateId,
     /// Under which consent.
     pub grant: GrantId,
@@ -96,14 +96,14 @@ pub struct AccessDecision {
     pub collection: CollectionId,
     /// That it is them, or that it is not.
     pub verdict: Verdict,
-    /// When.
+    /// The time at which it happened.
     pub time: Timestamp,
 }
 
 /// An entry of the log that concerns the person.
 #[derive(Debug)]
 pub struct AccessEvent {
-    /// The entry.
+    /// The leaf of the log that records the event.
     pub leaf: Leaf,
     /// What it commits to: with the salt before it, its SHA-256 stands in the entry.
     pub opening: Vec<u8>,
@@ -112,11 +112,11 @@ pub struct AccessEvent {
 /// Something that happened to a consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentEvent {
-    /// To which.
+    /// The grant that it happened to.
     pub grant: GrantId,
     /// What: a grant, a renewal, a withdrawal, or that it expired.
     pub kind: EventKind,
-    /// When.
+    /// The time at which it happened.
     pub time: Timestamp,
     /// Which entry of the log says so.
     pub position: LeafPosition,

@@ -19,9 +19,9 @@ pub(super) const TEMPLATES: &str = "templates";
 pub struct SearchableTemplate {
     /// Under which grant.
     pub grant: GrantId,
-    /// Whose.
+    /// The id of the subject who gave the grant.
     pub subject: SubjectId,
-    /// Its id.
+    /// The template's id: its row number in the vault.
     pub template: TemplateId,
     /// What the engine stored; wiped when dropped.
     pub plain: Zeroizing<Vec<u8>>,

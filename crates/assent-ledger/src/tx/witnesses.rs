@@ -15,9 +15,9 @@ const WITNESSES: &str = "witnesses";
 /// A registered witness.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Witness {
-    /// Their id.
+    /// The witness's id, 16 random bytes.
     pub id: WitnessId,
-    /// Their name.
+    /// The person's name, as people call them.
     pub name: String,
     /// The Ed25519 key that their signatures are checked with, if they have one.
     pub public_key: Option<[u8; 32]>,

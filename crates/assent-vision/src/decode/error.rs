@@ -29,9 +29,9 @@ pub enum DecodeError {
          export the picture as JPEG"
     )]
     SmallPreview {
-        /// Pixels.
+        /// The width of the picture, pixels.
         width: u32,
-        /// Pixels.
+        /// The height of the picture, pixels.
         height: u32,
         /// Needed on the longer side, pixels.
         needed_px: u32,
@@ -39,9 +39,9 @@ pub enum DecodeError {
     /// Larger than the limits.
     #[error("{width} x {height} pixels are more than the limit")]
     TooLarge {
-        /// Pixels.
+        /// The width of the picture, pixels.
         width: u32,
-        /// Pixels.
+        /// The height of the picture, pixels.
         height: u32,
     },
     /// A JPEG in so many passes that decoding it would take far longer than its size.
@@ -101,11 +101,11 @@ impl DecodeError {
 pub enum NotDecoded {
     /// HEIF, mostly with HEVC: what phones call HEIC.
     Heif,
-    /// AVIF.
+    /// The file is an AVIF picture, and this build or machine has no decoder for it.
     Avif,
-    /// JPEG XL.
+    /// The file is a JPEG XL picture, for which there is no decoder.
     JpegXl,
-    /// JPEG 2000.
+    /// The file is a JPEG 2000 picture, for which there is no decoder.
     Jpeg2000,
     /// Photoshop's PSD and PSB.
     Photoshop,

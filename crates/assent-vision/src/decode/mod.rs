@@ -99,7 +99,7 @@ pub struct DecodeOptions<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Never set.
+/// A stop flag that is never set: the default of whoever cannot be stopped.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 impl From<DecodeLimits> for DecodeOptions<'_> {
@@ -111,7 +111,7 @@ impl From<DecodeLimits> for DecodeOptions<'_> {
 /// A decoded photo, perhaps at a part of its size.
 #[derive(Debug)]
 pub struct Decoded {
-    /// The picture.
+    /// The picture, upright, at the size at which it was decoded.
     pub frame: Frame,
     /// The photo's own width and height as it is seen, pixels.
     pub size: (u32, u32),

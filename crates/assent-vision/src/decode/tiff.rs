@@ -28,7 +28,7 @@ struct Entry {
     at: usize,
 }
 
-/// A directory.
+/// An image file directory (IFD) of a TIFF file: a list of tagged values.
 #[derive(Debug)]
 pub(super) struct Directory<'b> {
     tiff: Tiff<'b>,

@@ -25,7 +25,7 @@ pub(super) struct Weights {
     pub(super) last: Dense,
 }
 
-/// One block.
+/// The weights of one inverted residual block.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) expand: Dense,

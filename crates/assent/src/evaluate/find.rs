@@ -61,9 +61,9 @@ pub struct Listed {
     pub photo: String,
     /// The person's name.
     pub person: String,
-    /// How sure.
+    /// The band of the score: how sure the match is.
     pub band: Band,
-    /// The cosine.
+    /// The cosine of the two embeddings, from -1 to 1.
     pub score: f32,
     /// Whether there is such a label.
     pub labelled: bool,
@@ -80,20 +80,20 @@ pub struct Swept {
     pub counts: Counts,
 }
 
-/// The figures.
+/// The figures of one evaluation: what a search found of what was labelled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindReport {
     /// Photos looked at, all rounds together.
     pub photos: usize,
     /// Files that are no photo.
     pub failed: usize,
-    /// Faces detected.
+    /// The number of faces that the detector found in the photos.
     pub faces: usize,
     /// People in the gallery.
     pub gallery: usize,
     /// Portraits in which no usable face was found.
     pub not_enrolled: usize,
-    /// Labels.
+    /// The number of labelled faces in the set.
     pub labelled: usize,
     /// The scores at which the bands began.
     pub thresholds: Thresholds,

@@ -29,7 +29,7 @@ pub enum GroupsError {
     /// The file cannot be read.
     #[error("cannot read the groups from {}", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// What the operating system says.
         #[source]
@@ -38,19 +38,19 @@ pub enum GroupsError {
     /// A line is not `person<TAB>group`.
     #[error("line {line} of the groups is not: person, tab, group; correct it")]
     Line {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// A line names a person without a portrait.
     #[error("line {line} of the groups names a person without a portrait; correct it, or add the portrait")]
     NoPortrait {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// A person stands there twice.
     #[error("line {line} of the groups names a person for the second time; a person is in one group")]
     Twice {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// A group is too small for figures of its own.
@@ -63,7 +63,7 @@ pub enum GroupsError {
         group: String,
         /// Its people with a label.
         people: usize,
-        /// Their labels.
+        /// The number of labelled faces of the group's people.
         appearances: usize,
     },
     /// The people without a group are too few.
@@ -74,7 +74,7 @@ pub enum GroupsError {
     RestTooSmall {
         /// People with a label and without a group.
         people: usize,
-        /// Their labels.
+        /// The number of labelled faces of these people.
         appearances: usize,
     },
 }

@@ -43,7 +43,7 @@ pub enum LabelsError {
     /// A folder or the file of labels cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// What the operating system says.
         #[source]
@@ -52,19 +52,19 @@ pub enum LabelsError {
     /// A line is not `photo<TAB>person[<TAB>basis]`.
     #[error("line {line} of the labels is not: photo, tab, person, tab, basis")]
     Line {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// A line names a photo that is not in the folder.
     #[error("line {line} of the labels names a photo that is not in the folder of photos")]
     NoPhoto {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// A line names a person without a portrait.
     #[error("line {line} of the labels names a person without a portrait")]
     NoPortrait {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// Too few labels for a set that is not the sample set.
@@ -75,7 +75,7 @@ pub enum LabelsError {
     TooFew {
         /// People with a label.
         people: usize,
-        /// Labels.
+        /// The number of labelled faces.
         appearances: usize,
     },
 }

@@ -20,7 +20,7 @@ pub(super) struct Pair {
     pub(super) fold: usize,
     /// Whether both images show the same person.
     pub(super) same: bool,
-    /// First image.
+    /// The index of the first image of the pair.
     pub(super) a: usize,
     /// Second image, another one.
     pub(super) b: usize,
@@ -40,7 +40,7 @@ pub struct PairSet {
     pub(super) pairs: Vec<Pair>,
     /// How many folds; at least 1, all of the same size.
     pub(super) folds: usize,
-    /// Different names.
+    /// The number of different people that the pairs name.
     pub(super) people: usize,
 }
 
@@ -57,7 +57,7 @@ pub enum PairsError {
     /// A line does not have the form that its place asks for.
     #[error("line {line} of the pairs is not: {expected}; correct it, or the numbers in the first line")]
     Line {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
         /// The form that is needed there.
         expected: &'static str,
@@ -65,25 +65,25 @@ pub enum PairsError {
     /// A name cannot be the name of a folder.
     #[error("line {line} of the pairs has a name that is no name of a folder; correct it")]
     Name {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// Both images are the same file.
     #[error("line {line} of the pairs compares an image with itself; name two images")]
     SameImage {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// A pair of two people names one person twice.
     #[error("line {line} of the pairs names one person twice, where two people are compared; correct it")]
     OnePerson {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
     },
     /// The file has fewer pairs than its first line says.
     #[error("the pairs end after {pairs}, and the first line promises {promised}; is the file whole?")]
     TooShort {
-        /// Pairs read.
+        /// The number of pairs that were read.
         pairs: usize,
         /// Pairs promised: folds times 2 times pairs of each kind.
         promised: usize,
@@ -91,7 +91,7 @@ pub enum PairsError {
     /// The file goes on after the last pair that its first line promises.
     #[error("line {line} of the pairs is beyond the {promised} that the first line promises; correct one of them")]
     TooLong {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
         /// Pairs promised: folds times 2 times pairs of each kind.
         promised: usize,
@@ -102,7 +102,7 @@ pub enum PairsError {
          images such as Name/Name_0001.jpg", path.display()
     )]
     NoImage {
-        /// From 1.
+        /// The number of the line in the file, from 1.
         line: usize,
         /// Where it should be.
         path: PathBuf,
@@ -113,7 +113,7 @@ pub enum PairsError {
          a figure says nothing about one person"
     )]
     TooFew {
-        /// Different names.
+        /// The number of different people that the list names.
         people: usize,
         /// Pairs, each counted once however often it is listed.
         pairs: usize,

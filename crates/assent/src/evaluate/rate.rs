@@ -32,7 +32,7 @@ pub struct Rate {
 /// One person's searches.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct OfPerson {
-    /// Searches.
+    /// The number of searches with photos of this person.
     pub(super) searches: usize,
     /// Of these, gone wrong; a part of one is the mean over several galleries.
     pub(super) wrong: f64,

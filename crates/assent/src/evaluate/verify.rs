@@ -32,7 +32,7 @@ pub struct VerifyOptions {
 /// The figures, all of them over many pairs (I11).
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifyReport {
-    /// Different names.
+    /// The number of different people that the pairs name.
     pub people: usize,
     /// Images, each counted once.
     pub images: usize,
@@ -77,7 +77,7 @@ pub enum VerifyError {
     /// An image cannot be read; one that is read and is no picture counts as an image without a face.
     #[error("cannot read the image {}; make it readable, or leave its pairs out", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// What the operating system says.
         #[source]
@@ -91,7 +91,7 @@ pub enum VerifyError {
 /// What became of one pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Outcome {
-    /// From 0.
+    /// The number of the fold, from 0.
     fold: usize,
     /// Whether both images show the same person.
     same: bool,

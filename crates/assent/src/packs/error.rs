@@ -18,22 +18,22 @@ pub enum PackError {
     /// The folder has no card (or is no folder).
     #[error("{} has no pack.toml: name the folder that holds the card", dir.display())]
     NoCard {
-        /// The folder.
+        /// The path of the folder.
         dir: PathBuf,
     },
     /// The card could not be read, or is larger than [`super::CARD_BYTES_MAX`].
     #[error("cannot read the card {}", card.display())]
     CardUnreadable {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
     /// The card is not TOML.
     #[error("the card {} is not TOML: fetch the pack again", card.display())]
     CardNotToml {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
         /// The cause, with line and column.
         #[source]
@@ -45,9 +45,9 @@ pub enum PackError {
         card.display()
     )]
     Format {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
-        /// Its version.
+        /// The format's number that stands in the vault.
         found: i64,
         /// The newest version that is read.
         newest: i64,
@@ -55,7 +55,7 @@ pub enum PackError {
     /// The card is of another kind of pack.
     #[error("the card {} has kind \"{found}\", and \"{wanted}\" was asked for: name a pack of that kind", card.display())]
     Kind {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
         /// The kind that it names.
         found: String,
@@ -65,34 +65,34 @@ pub enum PackError {
     /// A key is missing.
     #[error("the card {} lacks the key {key}: add it (docs/formats/pack.md says what it means)", card.display())]
     MissingKey {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
-        /// The key.
+        /// The key of the card, with the tables above it.
         key: String,
     },
     /// A key is not one of the format's.
     #[error("the card {} has the unknown key {key}: remove it, or use the program that knows it", card.display())]
     UnknownKey {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
-        /// The key.
+        /// The key of the card, with the tables above it.
         key: String,
     },
     /// A key about how pixels become numbers is unknown. Left out, the network would see other numbers than it was
     /// trained with, and nothing would say so.
     #[error("the card {} asks for the unknown preprocessing {key}: it cannot be left out, so use the program that knows it", card.display())]
     UnknownPreprocessing {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
-        /// The key.
+        /// The key of the card, with the tables above it.
         key: String,
     },
     /// A key has a value that the format does not allow.
     #[error("in the card {}, {key} must be {wanted}", card.display())]
     BadValue {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
-        /// The key.
+        /// The key of the card, with the tables above it.
         key: String,
         /// What is allowed.
         wanted: String,
@@ -103,7 +103,7 @@ pub enum PackError {
          this format knows the detector \"yunet\" and the embedder \"embedding\"", card.display()
     )]
     UnsupportedHead {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
         /// The part: a table's name, or `table.kind = "…"`.
         head: String,
@@ -113,9 +113,9 @@ pub enum PackError {
     FileNameLeaves {
         /// The card (or the list of hashes).
         card: PathBuf,
-        /// The key.
+        /// The key of the card, with the tables above it.
         key: String,
-        /// The name.
+        /// The name of the file, as the archive or the card has it.
         name: String,
     },
     /// The licence is not one that allows every use, and was not accepted.
@@ -124,7 +124,7 @@ pub enum PackError {
          with --accept-licence \"{licence}\"", card.display()
     )]
     LicenceNotAccepted {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
         /// The part that is under it: `detector` or `embedder`.
         key: String,
@@ -134,31 +134,31 @@ pub enum PackError {
     /// The score-to-FMR table is no calibration.
     #[error("the table [calibration] of the card {} cannot be used: fetch the pack again", card.display())]
     Calibration {
-        /// The card.
+        /// The path of the pack's card.
         card: PathBuf,
-        /// The cause.
+        /// The error of the calibration table.
         #[source]
         source: CalibrationError,
     },
     /// A file or folder that the card names is not there.
     #[error("the pack lacks {}: fetch it again, or put the file there", path.display())]
     FileMissing {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A file could not be read.
     #[error("cannot read {}", path.display())]
     FileUnreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
     /// A file has another size than the card says.
     #[error("{} has {got} bytes, and the card says {expected}: fetch the pack again", path.display())]
     FileSize {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// Bytes, by the card.
         expected: u64,
@@ -168,7 +168,7 @@ pub enum PackError {
     /// A file is not the one that the card describes.
     #[error("{} has sha256 {got}, and {expected} was expected: fetch the pack again", path.display())]
     FileHash {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// 64 hexadecimal digits, by the card.
         expected: String,
@@ -178,16 +178,16 @@ pub enum PackError {
     /// A network that is whole, and that nothing can run.
     #[error("{} cannot be used", path.display())]
     Network {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the network.
         #[source]
         source: InferenceError,
     },
     /// A line of a photo pack's `SHA256SUMS` is not `<64 digits>  <relative path>`, or repeats a path.
     #[error("line {line} of {} is not a hash, two spaces and a new path: fetch the pack again", path.display())]
     SumsLine {
-        /// The list.
+        /// The path of the list of checksums.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -195,7 +195,7 @@ pub enum PackError {
     /// A photo pack holds a file that its list of hashes does not name.
     #[error("{} is not in the pack's SHA256SUMS: remove it from the pack", path.display())]
     Unlisted {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
 }

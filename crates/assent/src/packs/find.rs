@@ -47,7 +47,7 @@ pub struct FoundPack {
     pub kind: PackKind,
     /// The folder's name, by which people ask for the pack.
     pub name: String,
-    /// The folder.
+    /// The path of the folder in which the pack lies.
     pub dir: PathBuf,
 }
 
@@ -57,9 +57,9 @@ pub enum FindPacksError {
     /// A folder is there and cannot be listed.
     #[error("cannot list the packs in {}", dir.display())]
     Unreadable {
-        /// The folder.
+        /// The path of the folder.
         dir: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },

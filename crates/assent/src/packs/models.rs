@@ -15,7 +15,7 @@ use crate::source::open_regular;
 /// A model pack, loaded: every file was compared with the card.
 #[derive(Clone)]
 pub struct ModelPack {
-    /// The card.
+    /// The card, as it was read from the pack and checked.
     pub card: ModelCard,
     /// The identity of the pair of networks, see [`ModelCard::model_sha256`].
     pub model_sha256: [u8; 32],

@@ -66,7 +66,7 @@ pub struct VerifiedPhotos {
     pub photos: Vec<PathBuf>,
     /// The portraits, in the order of their names.
     pub portraits: Vec<PathBuf>,
-    /// The labels.
+    /// The path of the file that says who is in which photo.
     pub labels: PathBuf,
     digest: [u8; 32],
 }

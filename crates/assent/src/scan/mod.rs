@@ -196,7 +196,7 @@ pub struct ScanSummary {
 /// Why a scan failed. What was committed before stays.
 #[derive(Debug, Error)]
 pub enum ScanError {
-    /// The folder.
+    /// The folder could not be opened or listed.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The folder is empty, but it was not.
@@ -205,9 +205,9 @@ pub enum ScanError {
          If the photos lie elsewhere now: assent collection move; if they are gone for good: assent collection remove"
     )]
     EmptyFolder {
-        /// The folder.
+        /// The path of the folder, as it is shown.
         folder: String,
-        /// Known photos.
+        /// The number of photos that are known of the collection.
         known: usize,
     },
     /// The ledger refused.

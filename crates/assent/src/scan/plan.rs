@@ -13,7 +13,7 @@ use crate::source::{Folder, Listing, PhotoFile, Unread};
 /// One photo to be done.
 #[derive(Debug)]
 pub(super) struct Task<'f> {
-    /// Its file.
+    /// The photo's file, as the folder lists it.
     pub(super) file: &'f PhotoFile,
     /// What is to be done with it.
     pub(super) work: Work,

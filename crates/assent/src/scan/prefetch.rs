@@ -16,7 +16,7 @@ const CROP_BYTES: u64 = 128 * 128 * 3;
 
 /// What was read of one photo.
 pub(super) enum Content {
-    /// Its file.
+    /// The bytes of the photo's file, or why it could not be read.
     File(Result<Vec<u8>, Unread>),
     /// The kept crops of its faces, as they were stored.
     Crops(Vec<(FaceId, Vec<u8>)>),

@@ -43,7 +43,7 @@ pub(super) enum PhotoOutcome {
     Detected(Detections),
     /// Its known faces met the templates.
     Rematched {
-        /// Which photo.
+        /// The id of the photo.
         photo: PhotoId,
         /// How many faces it has.
         faces: usize,
@@ -54,7 +54,7 @@ pub(super) enum PhotoOutcome {
     },
     /// Its file has another date, and holds what it held.
     Same {
-        /// Which photo.
+        /// The id of the photo.
         photo: PhotoId,
     },
     /// It was taken at another time than the request is about, and nobody was looked for in it.

@@ -79,9 +79,9 @@ impl ProblemKind {
 /// Something that is left out on purpose, with all that lies below it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftOut {
-    /// Where.
+    /// The path in the collection's folder.
     pub path: PhotoPath,
-    /// As what.
+    /// What kind of thing it is that is left out.
     pub kind: Leftover,
 }
 

@@ -48,7 +48,7 @@ pub enum SourceError {
     /// It does not exist, is no folder, or may not be read.
     #[error("cannot read the folder {}", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// What the operating system says.
         #[source]
@@ -57,7 +57,7 @@ pub enum SourceError {
     /// Its path cannot be stored as text.
     #[error("the path {} is not valid UTF-8; rename it", path.display())]
     NotText {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
 }
