@@ -267,7 +267,7 @@ fn other_models(ledger: &Ledger) -> Result<Option<Finding>, CommandError> {
     let people: u64 = in_use.iter().skip(1).map(|(_, people)| people).sum();
     let says = format!(
         "{} enrolled with other models than most people here, and looked for only by a scan with their pack (--pack); \
-         let them withdraw and enrol them again to have one for all",
+         to have one for all: assent gallery move",
         are(people as usize, "person", "people")
     );
     Ok((people > 0).then_some(Finding { what: "models", good: false, says }))

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use assent::change_models::{is_behind, renew_pictures};
 use assent::enrol::{Consent, EnrolError, Enrolment, enrol, not_given_yet};
 use assent::household;
 use assent::ledger::{
@@ -22,7 +23,7 @@ use crate::files::{read_bytes, read_text};
 use crate::models_arg::ModelPlaces;
 use crate::near::{did_you_mean, folded, near};
 use crate::notice_cmd::name_of;
-use crate::output::{Output, ask, date, day, quoted};
+use crate::output::{Output, ask, date, day, quoted, shown};
 use crate::pending_cmd::{self, Engine};
 use crate::progress;
 use crate::roster::{self, Import};
@@ -131,6 +132,12 @@ pub(crate) fn run(
     let all = consents(&collections, &args.purposes);
     let (consents, given) = not_given_yet(&ledger, subject.id, all, now())?;
     let before = names_of(&collections, given.iter().map(|g| g.collection)).join(", ");
+    if consents.is_empty()
+        && !pictures.is_empty()
+        && new_picture(&ledger, &mut engine, models, (&subject, &pictures), out)?
+    {
+        return Ok(());
+    }
     if consents.is_empty() {
         return Err(CommandError::AgreedAlready { who: subject.handle, collections: before });
     }
@@ -151,13 +158,7 @@ pub(crate) fn run(
     let ids: Vec<CollectionId> = consents.iter().map(|c| c.collection).collect();
     let until = ledger.run_tx("look for rules", now(), |tx| tx.consent_end(&subject, &ids, until))?.into_inner();
     let person = Person { subject, consents, evidence, valid_until: until, pictures };
-    let bar = progress::bar(0, "known photos compared");
-    let mut compared = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    };
-    let enrolled = enrol_one(&ledger, &mut engine, &person, notice_sha256, &mut compared);
-    bar.finish_and_clear();
+    let enrolled = comparing(|compared| enrol_one(&ledger, &mut engine, &person, notice_sha256, compared));
     if let Some(id) = enrolled? {
         return pending_cmd::print_waiting(&ledger, id, out);
     }
@@ -173,6 +174,48 @@ pub(crate) fn run(
         writeln!(out, "Next: assent scan {first}")
     })?;
     Ok(())
+}
+
+/// Does something that compares pictures with the known photos, under a progress bar.
+fn comparing<T>(body: impl FnOnce(&mut dyn FnMut(usize, usize)) -> T) -> T {
+    let bar = progress::bar(0, "known photos compared");
+    let done = body(&mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    done
+}
+
+/// Gives somebody who agreed already, and is enrolled with other models, new pictures for these, without a new form. Whether
+/// that was to be done.
+fn new_picture(
+    ledger: &Ledger,
+    engine: &mut Engine<'_>,
+    places: &ModelPlaces,
+    (subject, pictures): (&Subject, &[(String, Vec<u8>)]),
+    out: &mut Output<'_>,
+) -> Result<bool, CommandError> {
+    let (models, worker) = engine.get()?;
+    let Some(behind) = is_behind(ledger, models, subject.id, now())? else { return Ok(false) };
+    let Some(before) = behind.models.first() else { return Ok(false) };
+    let before = places.load_of(*before)?;
+    let mut by_before = before.worker(PORTRAIT_SEARCH)?;
+    let of = (subject.id, behind.grants.as_slice());
+    let (by, before) = ((models, worker), (&before, &mut by_before));
+    comparing(|compared| renew_pictures(ledger, by, before, of, pictures, compared, now()))?;
+    let pack = engine.get()?.0.pack().card.name.clone();
+    let object = json!({ "subject": subject.id.to_string(), "consents": 0, "moved_to": pack });
+    out.answer(&object, |out| {
+        let (who, models) = (shown(&subject.handle), shown(&pack));
+        writeln!(out, "{who} is looked for by the new picture from now on, with the models {models}.")?;
+        writeln!(
+            out,
+            "What they agreed to stays as it is, and so does their form. Next: assent scan --pack {}",
+            quoted(&pack)
+        )
+    })?;
+    Ok(true)
 }
 
 /// Enrols a person, or records that they are when both witnesses have signed.

@@ -35,6 +35,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Enrol(#[from] EnrolError),
     #[error(transparent)]
+    Move(#[from] assent::change_models::MoveError),
+    #[error(transparent)]
     Complete(#[from] CompleteError),
     #[error(transparent)]
     Release(#[from] ReleaseError),

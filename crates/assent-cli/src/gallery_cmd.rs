@@ -1,5 +1,5 @@
-//! `assent gallery status|calibrate`: who can be found in a collection, what the thresholds promise, and how harsh these
-//! people are for the models.
+//! `assent gallery status|calibrate|move`: who can be found in a collection, what the thresholds promise, how harsh these
+//! people are for the models, and how they move to others.
 
 use assent::calibrate::{Calibrated, Expected, Measured};
 use assent::ledger::{CollectionId, Ledger, SubjectId, Tx, TxError};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
+use crate::gallery_move;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, people, shown};
 use crate::progress;
@@ -42,6 +43,13 @@ enum GalleryCommand {
         /// The collection's name
         collection: String,
     },
+    /// Move everybody to other models (--pack) without new forms, by the faces that were kept of them, and say who needs a new
+    /// picture
+    Move {
+        /// Say who would move, and move nobody
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// # Errors
@@ -53,14 +61,17 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let (GalleryCommand::Status { collection: name, .. } | GalleryCommand::Calibrate { collection: name, .. }) =
-        &args.command;
+    let (name, rates) = match &args.command {
+        GalleryCommand::Status { collection, rates } => (collection, Some(rates.declared())),
+        GalleryCommand::Calibrate { collection } => (collection, None),
+        GalleryCommand::Move { dry_run } => return gallery_move::run(*dry_run, flags, models, out),
+    };
     let ledger = vault::open_to_compare(flags)?;
     let about =
         Opened { ledger: &ledger, name, id: vault::collection(&ledger, name)?.id, models: models.load_for(&ledger)? };
-    match &args.command {
-        GalleryCommand::Status { rates, .. } => status(&about, rates.declared(), out),
-        GalleryCommand::Calibrate { .. } => calibrate(&about, out),
+    match rates {
+        Some(rates) => status(&about, rates, out),
+        None => calibrate(&about, out),
     }
 }
 

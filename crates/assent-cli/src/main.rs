@@ -29,6 +29,7 @@ mod find_cmd;
 mod free_memory;
 mod freeze_cmd;
 mod gallery_cmd;
+mod gallery_move;
 mod help;
 mod init_cmd;
 mod keys_cmd;
@@ -140,7 +141,7 @@ enum Command {
     Find(find_cmd::FindArgs),
     /// Confirm or refuse what the engine is not sure of
     Review(find_cmd::ReviewArgs),
-    /// Who can be found, and what the thresholds promise
+    /// Who can be found, and what the thresholds promise; move to other models
     Gallery(gallery_cmd::GalleryArgs),
     /// Everything that is held about a person, in one file for them
     Access(access_cmd::AccessArgs),

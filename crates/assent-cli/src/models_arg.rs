@@ -97,13 +97,24 @@ impl ModelPlaces {
             return self.load();
         }
         let in_use = ledger.run_tx("list models", now(), |tx| tx.template_models(None))?.into_inner();
+        match in_use.first() {
+            Some((model, _)) => self.load_of(*model),
+            None => self.load(),
+        }
+    }
+
+    /// The models with this network, whatever their pack is called.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); [`LoadModelsError::OtherModels`] if their pack is not there.
+    pub(crate) fn load_of(&self, model: [u8; 32]) -> Result<Models, LoadModelsError> {
         let roots = places::pack_roots(self.packs.as_deref())?;
         let packs = find_packs(&roots)?;
-        let is_of = |pack: &FoundPack, model: [u8; 32]| {
+        let is_of = |pack: &FoundPack| {
             pack.kind == PackKind::Models && ModelCard::read(&pack.dir).is_ok_and(|card| card.model_sha256() == model)
         };
-        let Some((model, _)) = in_use.first() else { return self.load() };
-        match packs.iter().find(|pack| is_of(pack, *model)) {
+        match packs.iter().find(|pack| is_of(pack)) {
             Some(pack) => self.load_pack(pack),
             None => Err(LoadModelsError::OtherModels { roots }),
         }

@@ -354,7 +354,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         let people = are(s.people_of_other_models as usize, "person", "people");
         lines.push(format!(
             "{people} enrolled with other models and {} not looked for: scan with their pack, too \
-             (--pack), or let them withdraw and enrol them again.",
+             (--pack), or move everybody to one: assent gallery move",
             if s.people_of_other_models == 1 { "was" } else { "were" }
         ));
     }

@@ -101,9 +101,9 @@ pub use tx::{
     Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due, Evidence, Expired,
     FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching, NewCollection,
     NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections, OpenTemplate, Order,
-    Outcome, PastEndDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent, Reach, Refusal, ReplayedNotes, Request,
-    Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject,
-    SubjectAccessData, TOO_MANY, Tx, Unreadable, Witness,
+    Outcome, OwnTemplate, PastEndDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent, Reach, Refusal,
+    ReplayedNotes, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate, Sighting,
+    StoredPhoto, Subject, SubjectAccessData, TOO_MANY, Tx, Unreadable, WithoutModel, Witness,
 };
 pub use vocabulary::{
     Band, BystanderBasis, GrantState, PhotoTimeSource, Purpose, RequestKind, RequestOutcome, Signer, VaultKind,

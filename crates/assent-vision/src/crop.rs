@@ -30,7 +30,20 @@ pub enum CropError {
 ///
 /// [`CropError::Codec`] if the codec refuses.
 pub fn encode(aligned: &Aligned) -> Result<Vec<u8>, CropError> {
-    let crop = aligned.crop();
+    png(aligned.crop())
+}
+
+/// The crop that [`encode`] wrote.
+///
+/// # Errors
+///
+/// - [`CropError::Codec`] if `bytes` are no whole PNG.
+/// - [`CropError::Form`] if they are another picture than a crop.
+pub fn decode(bytes: &[u8]) -> Result<Aligned, CropError> {
+    frame(bytes).map(|crop| Aligned { crop })
+}
+
+pub(crate) fn png(crop: &Frame) -> Result<Vec<u8>, CropError> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive).write_image(
         crop.rgb(),
@@ -41,13 +54,7 @@ pub fn encode(aligned: &Aligned) -> Result<Vec<u8>, CropError> {
     Ok(bytes)
 }
 
-/// The crop that [`encode`] wrote.
-///
-/// # Errors
-///
-/// - [`CropError::Codec`] if `bytes` are no whole PNG.
-/// - [`CropError::Form`] if they are another picture than a crop.
-pub fn decode(bytes: &[u8]) -> Result<Aligned, CropError> {
+pub(crate) fn frame(bytes: &[u8]) -> Result<Frame, CropError> {
     let decoder = PngDecoder::new(Cursor::new(bytes))?;
     let (width, height) = decoder.dimensions();
     if width != height || width > SIDE_MAX_PX || decoder.color_type() != ColorType::Rgb8 {
@@ -55,7 +62,7 @@ pub fn decode(bytes: &[u8]) -> Result<Aligned, CropError> {
     }
     let mut rgb = vec![0; width as usize * height as usize * 3];
     decoder.read_image(&mut rgb)?;
-    Frame::new(width, height, rgb).map(|crop| Aligned { crop }).ok_or(CropError::Form)
+    Frame::new(width, height, rgb).ok_or(CropError::Form)
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod embed;
 pub mod encode;
 pub mod frame;
 pub mod geometry;
+pub mod kept_face;
 pub mod machine;
 pub mod memory;
 mod mobilenet;

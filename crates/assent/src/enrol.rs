@@ -3,7 +3,6 @@
 use assent_ledger::{
     CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, SubjectId, Timestamp, Tx, TxError,
 };
-use assent_vision::crop;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
@@ -75,6 +74,15 @@ pub enum EnrolError {
          the person for the enrolment, so that nobody is enrolled from a photo that was found"
     )]
     CopyOfPhoto {
+        /// Its name, as given.
+        picture: String,
+    },
+    /// A new picture of somebody who is enrolled does not look like them.
+    #[error(
+        "the picture {picture} does not look like the person who is enrolled; take another picture of the same person, or \
+         let them withdraw and enrol them with a new form"
+    )]
+    OtherPerson {
         /// Its name, as given.
         picture: String,
     },
@@ -183,7 +191,7 @@ pub(crate) fn enrol_as(
         for (picture, bytes) in enrolment.pictures {
             let known = KnownPhotos::off_limits(ledger, models.pack().model_sha256, now);
             let face = fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
-            portrait = portrait.or_else(|| crop::encode(&face.aligned).ok());
+            portrait = portrait.or_else(|| face.kept.png().ok());
             let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
             templates.push(template::encode(&embed_face(worker, face).map_err(unfit)?));
         }

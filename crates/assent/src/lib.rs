@@ -15,6 +15,7 @@
 
 pub mod budget;
 pub mod calibrate;
+pub mod change_models;
 pub mod collection;
 mod copies;
 pub mod enrol;

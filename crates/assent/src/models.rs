@@ -13,6 +13,7 @@ use assent_vision::detect::{Detected, Detection, FaceFinder, Posture, SearchOpti
 use assent_vision::embed::{Aligned, Embedder, Embedding};
 use assent_vision::frame::Frame;
 use assent_vision::geometry::{Point, QuarterTurn, Rect};
+use assent_vision::kept_face::KeptFace;
 use assent_vision::machine::Kernel;
 use assent_vision::memory::whole_limit_bytes;
 use assent_vision::model::DetectorInput;
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 use crate::heif::{HeifProgram, PhotoDecoder, Readable};
 use crate::packs::{self, AcceptedLicences, ModelPack, PackError, Rewrite};
+use crate::portrait::PortraitError;
 
 /// From which score a pack without a score-to-FMR table proposes.
 ///
@@ -335,18 +337,15 @@ impl Worker {
     /// at full size (or the largest for which there is memory), which is decoded when the first face asks for it. (A half-size decode has the detail of a crop of
     /// its own size on paper; measured, such crops are only half as sharp.)
     pub fn crop_faces(&self, photo: &DetectedPhoto) -> Vec<FaceCrop> {
-        let DetectedPhoto { file, decoded, detected, apart } = photo;
+        let DetectedPhoto { decoded, detected, apart, .. } = photo;
         let size = (decoded.size.0 as f32, decoded.size.1 as f32);
-        let copy = (decoded.frame.width(), decoded.frame.height());
-        let memory_bytes = whole_limit_bytes(decoded.size, copy, self.search, self.decoder.limits.memory_bytes);
-        let limits = DecodeLimits { memory_bytes, ..self.decoder.limits };
         let mut whole: Option<Option<Decoded>> = None;
         let mut align = |face| -> Result<Aligned, AlignError> {
-            if decoded.scale() > 1.0 && decoded.scale() * self.embedder.magnification(face)? > 1.0 {
-                let whole = whole.get_or_insert_with(|| file.decode_largest(limits).ok());
-                if let Some(whole) = whole.as_ref().filter(|whole| whole.scale() < decoded.scale()) {
-                    return self.embedder.align(&whole.frame, whole.scale(), face);
-                }
+            if decoded.scale() > 1.0
+                && decoded.scale() * self.embedder.magnification(face)? > 1.0
+                && let Some(whole) = whole.get_or_insert_with(|| self.larger(photo))
+            {
+                return self.embedder.align(&whole.frame, whole.scale(), face);
             }
             self.embedder.align(&decoded.frame, decoded.scale(), face)
         };
@@ -356,6 +355,42 @@ impl Worker {
             FaceCrop { aligned, quality }
         };
         detected.faces.iter().enumerate().map(&mut one).collect()
+    }
+
+    /// A face of a photo, by its number, as it is kept of an enrolment; from the photo at full size as [`Self::crop_faces`] has it.
+    ///
+    /// # Errors
+    ///
+    /// [`AlignError`] if its landmarks give no alignment.
+    pub(crate) fn keep_face(&self, photo: &DetectedPhoto, face: usize) -> Result<KeptFace, AlignError> {
+        let (decoded, face) = (&photo.decoded, &photo.detected.faces[face]);
+        let scale = decoded.scale();
+        if scale > 1.0
+            && scale * KeptFace::magnification(face)? > 1.0
+            && let Some(larger) = self.larger(photo)
+        {
+            return KeptFace::cut(&larger.frame, larger.scale(), face);
+        }
+        KeptFace::cut(&decoded.frame, scale, face)
+    }
+
+    /// The embedding of a kept face.
+    ///
+    /// # Errors
+    ///
+    /// [`PortraitError::Inference`], [`PortraitError::Unmeasurable`].
+    pub(crate) fn embed_kept(&mut self, kept: &KeptFace) -> Result<Embedding, PortraitError> {
+        let crop = kept.align(&self.embedder).map_err(|_| PortraitError::Unmeasurable)?;
+        self.embedder.embed(&[crop])?.pop().flatten().ok_or(PortraitError::Unmeasurable)
+    }
+
+    /// The photo at full size, or the largest for which there is memory; `None` where that is no larger than it was decoded.
+    fn larger(&self, photo: &DetectedPhoto) -> Option<Decoded> {
+        let DetectedPhoto { file, decoded, .. } = photo;
+        let copy = (decoded.frame.width(), decoded.frame.height());
+        let memory_bytes = whole_limit_bytes(decoded.size, copy, self.search, self.decoder.limits.memory_bytes);
+        let limits = DecodeLimits { memory_bytes, ..self.decoder.limits };
+        file.decode_largest(limits).ok().filter(|whole| whole.scale() < decoded.scale())
     }
 
     /// The embeddings of cut-out faces, in their order; `None` for a face without a crop.

@@ -2,6 +2,7 @@
 
 use assent_vision::detect::Detection;
 use assent_vision::embed::{Aligned, Embedding};
+use assent_vision::kept_face::KeptFace;
 use assent_vision::quality::Quality;
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
@@ -219,13 +220,19 @@ pub(crate) fn fit_face(worker: &mut Worker, gate: &PortraitGate, bytes: &[u8]) -
         return Err(PortraitError::Unmeasurable);
     };
     let reasons = gate.reasons(&quality);
-    if reasons.is_empty() { Ok(FitFace { aligned, quality }) } else { Err(PortraitError::Unfit { reasons }) }
+    if !reasons.is_empty() {
+        return Err(PortraitError::Unfit { reasons });
+    }
+    let kept = worker.keep_face(&photo, largest).map_err(|_| PortraitError::Unmeasurable)?;
+    Ok(FitFace { aligned, quality, kept })
 }
 
 /// A portrait's face that is fit for an enrolment.
 pub(crate) struct FitFace {
     pub(crate) aligned: Aligned,
     pub(crate) quality: Quality,
+    /// As it is kept of an enrolment.
+    pub(crate) kept: KeptFace,
 }
 
 /// The embedding of a fit face.

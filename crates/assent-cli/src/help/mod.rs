@@ -43,6 +43,7 @@ const EXAMPLES: &[&str] = &[
     "assent review anna --sheet review.html",
     "assent gallery status photos",
     "assent gallery calibrate photos",
+    "assent gallery move --pack sface --dry-run",
     "assent access anna --to anna.zip",
     "assent request open access --subject anna",
     "assent request list",

@@ -1,12 +1,15 @@
 //! Which models a command takes for a vault.
 
+use std::fs;
+
 use assent::ledger::Purpose;
 use assent::packs::ModelCard;
+use assent::{Frame, encode};
 
 use super::consent::{agree_each, club, open};
 use super::rights::ClubFixture;
-use super::stdout;
 use super::walk::{packs, runtime};
+use super::{stderr, stdout};
 
 /// Enrols somebody, as the pack in this folder would.
 fn enrol(club: &ClubFixture, handle: &str, folder: &str) {
@@ -49,4 +52,64 @@ fn a_vault_stays_with_the_models_of_its_people_whatever_the_default_is() {
     check("and one who has not", &["--pack", "light"], "light", true);
     club.run(&["consent", "withdraw", "m-1"]);
     check("the last one left", &[], "sface", false);
+}
+
+#[test]
+fn people_move_to_another_pack_and_who_needs_a_new_picture_needs_no_new_form() {
+    let club = club();
+    club.run(&["subject", "add", "m-2", "--name", "Kim", "--born", "1990-05", "--jurisdiction", "FR"]);
+    let (packs, runtime) = (packs(), runtime());
+    let with = ["--packs", packs.to_str().unwrap(), "--runtime", runtime.to_str().unwrap(), "--pack"];
+    for (witness, phrase) in [("Wanda", "three herons by the old lock"), ("Wim", "seven boats and a tin whistle")] {
+        fs::write(club.file(witness), phrase).unwrap();
+        club.run(&["witness", "add", witness, "--witness-passphrase-file", &club.file(witness)]);
+    }
+    let portraits = packs.join("photos/crew/portraits");
+    for (handle, portrait, shade) in [("m-1", "carl-walz.jpg", 250), ("m-2", "julie-payette.jpg", 240)] {
+        fs::copy(portraits.join(portrait), club.file(portrait)).unwrap();
+        let form = format!("{handle}.jpg");
+        fs::write(club.file(&form), encode::jpeg(&Frame::filled(64, 64, [shade; 3]), 80).unwrap()).unwrap();
+        let paper = ["--release", &club.file(&form), "--witness", "Wanda", "--witness", "Wim"];
+        let notice = ["--notice", &club.file("members.txt"), "--photo", &club.file(portrait)];
+        club.run(&[&["enrol", handle], &paper[..], &notice, &with, &["light"]].concat());
+    }
+    for witness in ["Wanda", "Wim"] {
+        let sign = ["witness", "sign", witness, "--witness-passphrase-file", &club.file(witness)];
+        club.run(&[&sign[..], &with, &["light"]].concat());
+    }
+    // The face of m-2 was kept as it was before: as the network's own crop.
+    let (ledger, now) = open(&club);
+    let keep = ledger.run_tx("keep a portrait", now, |tx| {
+        let trip = tx.collections()?.into_iter().find(|c| c.name == "trip").unwrap();
+        let proof = tx.active_grant_for(tx.find_subject("m-2")?.id, trip.id, &Purpose::find_my_photos())?.unwrap();
+        tx.keep_portrait(&proof, &super::handout::portrait_of("m-2"))
+    });
+    keep.unwrap();
+    drop(ledger);
+
+    let need =
+        "For 1 person a new picture is needed, and no new form: assent enrol NAME --photo FILE --pack sface\n  m-2";
+    let dry = club.says(&[&["gallery", "move", "--dry-run"], &with[..], &["sface"]].concat());
+    assert!(dry.starts_with("1 person would move to the models sface") && dry.contains(need), "{dry}");
+    let moved = club.says(&[&["gallery", "move"], &with[..], &["sface"]].concat());
+    assert!(moved.starts_with("1 person moved to the models sface") && moved.contains(need), "{moved}");
+    assert!(moved.contains("Next: assent scan trip --pack sface"), "{moved}");
+    let again = club.run(&[&["gallery", "move"], &with[..], &["sface"]].concat());
+    assert_eq!((again["moved"].as_array().unwrap().len(), again["need_picture"].as_array().unwrap().len()), (0, 1));
+
+    let enrol = |portrait: &str| {
+        let new = ["--photo", &club.file(portrait), "--notice", &club.file("members.txt")];
+        club.try_run(&[&["enrol", "m-2"], &new[..], &with, &["sface"]].concat())
+    };
+    let refused = enrol("carl-walz.jpg");
+    let said = stderr(&refused);
+    assert!(!refused.status.success() && said.contains("does not look like the person who is enrolled"), "{said}");
+    assert!(enrol("julie-payette.jpg").status.success());
+    let done = club.says(&[&["gallery", "move"], &with[..], &["sface"]].concat());
+    assert_eq!(done, "Everybody who can be found is enrolled with the models sface.\n");
+    // A second picture is none that was asked for.
+    let said = stderr(&enrol("julie-payette.jpg"));
+    assert!(said.contains("has agreed already"), "{said}");
+    let doctor = doctor(&club, &[]);
+    assert!(doctor.contains("sface 2026.12") && !doctor.contains("other models"), "{doctor}");
 }

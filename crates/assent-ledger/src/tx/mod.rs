@@ -1,7 +1,7 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`, `templates` (and their `opening`), `photos` (and how a scan's results come there, `scanned`), `places` in them, `crops`,
+//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`, `templates` (and their `opening`, and how they take the place of others in a `model_change`), `photos` (and how a scan's results come there, `scanned`), `places` in them, `crops`,
 //! `sightings`, `decisions`, `objections`, `reach`, `deadlines`, `orders`,
 //! `events` (and their `tiles`), `keys` that open and that do not, everything `held` about one person, and how it is sealed again (`reseal`).
 
@@ -16,6 +16,7 @@ mod extents;
 mod grants;
 mod keys;
 mod missing;
+mod model_change;
 mod notes;
 mod notices;
 mod objections;
@@ -68,6 +69,7 @@ pub use extents::SearchExtent;
 pub use grants::{Evidence, Grant, NewGrant};
 pub use keys::{PlainConsent, Unreadable};
 pub use missing::{Absences, FORGOTTEN_AFTER_MS, Forgotten, TOO_MANY};
+pub use model_change::{OwnTemplate, WithoutModel};
 pub use notes::ReplayedNotes;
 pub(crate) use notes::RingNote;
 pub use notices::Notice;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use assent_ledger::{OpenTemplate, Purpose};
+use assent_ledger::{OpenTemplate, Purpose, WithoutModel};
 
 use crate::support::{MODEL, T0, World, on_every_database};
 
@@ -52,6 +52,36 @@ fn several_threads_open_what_one_opens() {
         w.home.raw().exec(format!("UPDATE templates SET epoch = epoch + 1 WHERE id = {broken}"));
         let (rest, unopened) = open(3);
         assert_eq!((rest.len(), unopened), (plain.len() - 1, vec![broken]));
+    });
+}
+
+#[test]
+fn a_template_takes_the_place_of_those_of_other_models_under_its_own_grant() {
+    const OTHER: [u8; 32] = [9; 32];
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+        let (of_ada, of_bob) = (w.grant(ada, 9), w.grant(bob, 9));
+        for grant in [of_ada, of_bob] {
+            w.enrol(grant, b"first");
+            w.enrol(grant, b"second");
+        }
+        let without = || w.tx(T0, |tx| tx.people_without_model(OTHER)).unwrap();
+        assert_eq!(without().people, BTreeMap::from([(ada, vec![of_ada]), (bob, vec![of_bob])]));
+        w.tx(T0, |tx| tx.exchange_templates(&tx.active_grant(of_ada)?, OTHER, &[b"new"])).unwrap();
+        let own = |grant| {
+            let own = w.tx(T0, |tx| tx.own_templates(&tx.active_grant(grant)?)).unwrap();
+            own.iter().map(|t| (t.model_sha256, t.plain.to_vec())).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(own(of_ada), BTreeMap::from([(OTHER, b"new".to_vec())]));
+        assert_eq!((own(of_bob).len(), without().people.len()), (1, 1));
+        // Whoever is restricted is left as they are, and so is whoever withdrew.
+        w.tx(T0, |tx| tx.restrict(bob, true)).unwrap();
+        assert_eq!(without(), WithoutModel::default());
+        w.tx(T0, |tx| tx.restrict(bob, false)).unwrap();
+        assert_eq!(without().people.len(), 1);
+        w.tx(T0, |tx| tx.withdraw(tx.active_grant(of_bob)?)).unwrap();
+        assert_eq!(without(), WithoutModel::default());
     });
 }
 

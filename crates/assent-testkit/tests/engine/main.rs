@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, and so may its helpers")]
 
+mod change_models;
 mod copies;
 mod covering;
 mod enrolling;

@@ -1,0 +1,123 @@
+//! `assent gallery move`: everybody who is enrolled moves to other models, without new forms.
+
+use assent::change_models::{Behind, behind, move_people};
+use assent::ledger::{CollectionId, Ledger, SubjectId, TxError};
+use assent::models::Models;
+use serde_json::json;
+
+use crate::enrol_cmd::PORTRAIT_SEARCH;
+use crate::error::CommandError;
+use crate::models_arg::ModelPlaces;
+use crate::output::{Output, people, quoted, shown};
+use crate::progress;
+use crate::vault::{self, VaultFlags, now};
+
+/// Moves everybody to the models of `--pack`, else to those of the default pack, or says who would.
+///
+/// # Errors
+///
+/// [`CommandError`], as the ledger and the models say.
+pub(crate) fn run(
+    dry_run: bool,
+    flags: &VaultFlags,
+    places: &ModelPlaces,
+    out: &mut Output<'_>,
+) -> Result<(), CommandError> {
+    let ledger = vault::open_to_compare(flags)?;
+    let models = places.load()?;
+    let mut behind = behind(&ledger, &models, now())?;
+    if !dry_run {
+        move_all(&ledger, &models, &mut behind)?;
+    }
+    let names = Names::of(&ledger, &behind)?;
+    let pack = models.pack().card.name.as_str();
+    let ids = |people: &[SubjectId]| people.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let moved: Vec<SubjectId> = behind.movable.iter().map(|(subject, _)| *subject).collect();
+    let object = json!({
+        "pack": pack, "dry_run": dry_run, "moved": ids(&moved), "need_picture": ids(&behind.need_picture),
+        "unreadable": ids(&behind.unreadable), "locked_collections": names.locked,
+    });
+    Ok(out.answer(&object, |out| {
+        for line in lines(&behind, &names, (pack, dry_run)) {
+            writeln!(out, "{line}")?;
+        }
+        Ok(())
+    })?)
+}
+
+/// Moves whoever can be moved; who could not be after all needs a picture.
+fn move_all(ledger: &Ledger, models: &Models, behind: &mut Behind) -> Result<(), CommandError> {
+    let mut worker = models.worker(PORTRAIT_SEARCH)?;
+    let bar = progress::bar(behind.movable.len() as u64, "people moved");
+    let moved =
+        move_people(ledger, (models, &mut worker), &behind.movable, &mut |done| bar.set_position(done as u64), now());
+    bar.finish_and_clear();
+    let left = moved?;
+    behind.movable.retain(|(subject, _)| !left.contains(subject));
+    behind.need_picture.extend(left);
+    Ok(())
+}
+
+/// What the answer calls people and collections.
+struct Names {
+    /// Who needs a picture, as commands take it.
+    need_picture: Vec<String>,
+    locked: Vec<String>,
+    /// The collections that can be scanned.
+    collections: Vec<String>,
+}
+
+impl Names {
+    fn of(ledger: &Ledger, behind: &Behind) -> Result<Names, CommandError> {
+        let read = ledger.run_tx("read names", now(), |tx| {
+            let handle = |subject: &SubjectId| Ok(tx.subject(*subject)?.handle);
+            let mut need_picture = behind.need_picture.iter().map(handle).collect::<Result<Vec<String>, TxError>>()?;
+            need_picture.sort();
+            let name = |id: &CollectionId| Ok(tx.collection(*id)?.name);
+            let locked = behind.locked.iter().map(name).collect::<Result<Vec<String>, TxError>>()?;
+            let collections = tx.collections()?.into_iter().map(|c| c.name).filter(|c| !locked.contains(c)).collect();
+            Ok(Names { need_picture, locked, collections })
+        })?;
+        Ok(read.into_inner())
+    }
+}
+
+fn lines(behind: &Behind, names: &Names, (pack, dry_run): (&str, bool)) -> Vec<String> {
+    let mut lines = Vec::new();
+    let models = shown(pack);
+    let (moved, nobody) = (people(behind.movable.len()), behind.movable.is_empty());
+    let rest = names.need_picture.is_empty() && behind.unreadable.is_empty() && names.locked.is_empty();
+    if nobody && rest {
+        lines.push(format!("Everybody who can be found is enrolled with the models {models}."));
+    } else if !nobody && dry_run {
+        lines.push(format!("{moved} would move to the models {models}, by the face that was kept of them."));
+    } else if !nobody {
+        lines.push(format!("{moved} moved to the models {models}, by the face that was kept of them."));
+        if let Some(collection) = names.collections.first() {
+            lines.push(format!("Next: assent scan {} --pack {}", quoted(collection), quoted(pack)));
+        }
+    }
+    if !names.need_picture.is_empty() {
+        lines.push(format!(
+            "For {} a new picture is needed, and no new form: assent enrol NAME --photo FILE --pack {}",
+            people(names.need_picture.len()),
+            quoted(pack)
+        ));
+        lines.extend(names.need_picture.iter().map(|handle| format!("  {}", shown(handle))));
+    }
+    if !behind.unreadable.is_empty() {
+        let stay = if behind.unreadable.len() == 1 { "stays" } else { "stay" };
+        lines.push(format!(
+            "{}, whose records are damaged, {stay} with the models before. Next: assent doctor",
+            people(behind.unreadable.len())
+        ));
+    }
+    for collection in &names.locked {
+        lines.push(format!(
+            "In {} faces are compared with nobody now, so nobody there moves. Next: assent collection basis {}",
+            shown(collection),
+            quoted(collection)
+        ));
+    }
+    lines
+}
