@@ -11,8 +11,8 @@ const LINE_BYTES: usize = 64;
 ///
 /// ```
 /// let mut numbers = assent_kernels::Buffer::<f32>::default();
-/// numbers.room(3).copy_from_slice(&[1.0, 2.0, 3.0]);
-/// assert_eq!(numbers.room(2), [1.0, 2.0]);
+/// numbers.resized(3).copy_from_slice(&[1.0, 2.0, 3.0]);
+/// assert_eq!(numbers.resized(2), [1.0, 2.0]);
 /// assert_eq!(numbers[..], [1.0, 2.0]);
 /// ```
 #[derive(Default)]

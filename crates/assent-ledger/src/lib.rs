@@ -15,6 +15,88 @@
 //!                        `--erase, expire_due, audit_verify
 //! ```
 //!
+//! # Tour
+//!
+//! Open a vault, put somebody on the roster, record their grant, enrol a template, read it, withdraw:
+//!
+//! ```
+//! use assent_ledger::{
+//!     BystanderBasis, Database, Evidence, Ledger, NewCollection, NewGrant, NewSubject, Purpose, Settings, Timestamp, Tools,
+//!     VaultKind, VaultPlace, no_hook,
+//! };
+//! # use std::collections::BTreeSet;
+//! # use assent_ledger::{RulePack, Rulebook, Span};
+//! # use rand_core::{TryCryptoRng, TryRng};
+//! # use ring::rand::{SecureRandom, SystemRandom};
+//! # struct SystemRng(SystemRandom);
+//! # impl TryRng for SystemRng {
+//! #     type Error = std::convert::Infallible;
+//! #     fn try_next_u32(&mut self) -> Result<u32, Self::Error> { self.try_next_u64().map(|n| n as u32) }
+//! #     fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+//! #         let mut bytes = [0; 8];
+//! #         self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
+//! #     }
+//! #     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> { Ok(self.0.fill(out).unwrap()) }
+//! # }
+//! # impl TryCryptoRng for SystemRng {}
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! # let rng = SystemRng(SystemRandom::new());
+//! # let month = Span::Months(1);
+//! # let rules = Rulebook::new(vec![RulePack {
+//! #     name: "generic".into(), version: "1".into(), covers: BTreeSet::new(), alone_from_years: 18,
+//! #     parent_may_sign: true, witnesses_sign: false, longest_months: 12, after_interaction_months: None,
+//! #     after_purpose_months: 0, answer: month, extension: None, complaint: None, pauses: true,
+//! #     required_documents: BTreeSet::new(), representative: false,
+//! # }])?;
+//!
+//! // Open a vault. Time, randomness and rules are arguments, and the key ring lies outside the vault's folder.
+//! let place = VaultPlace { folder: dir.join("vault"), ring: dir.join("keys/ring"), database: Database::Sqlite };
+//! let tools = Tools { rng: Box::new(rng), hook: no_hook(), rules, secrets: Vec::new() };
+//! let now = Timestamp(1_800_000_000_000);
+//! let ledger = Ledger::create(&place, VaultKind::Household, &Settings::default(), tools, now)?;
+//!
+//! // Put somebody on the roster, and add a collection of photos. Everything happens in a transaction.
+//! let set_up = ledger.run_tx("set up", now, |tx| {
+//!     let owner = NewSubject { handle: "me", name: "Anna Novak", owner: true, ..NewSubject::default() };
+//!     let photos = NewCollection { name: "photos", directory: "/photos", others: BystanderBasis::Household };
+//!     Ok((tx.add_subject(&owner)?, tx.add_collection(&photos)?))
+//! });
+//! let (subject, collection) = set_up?.into_inner();
+//!
+//! // Record their grant, and enrol a template under it: nothing is enrolled without the proof that a grant is in force.
+//! let (purpose, model_sha256) = (Purpose::find_my_photos(), [0x4d; 32]);
+//! let enrolled = ledger.run_tx("enrol", now, |tx| {
+//!     let grant = tx.open_grant(&NewGrant {
+//!         subject,
+//!         collection,
+//!         purpose: &purpose,
+//!         evidence: &Evidence::SelfStatement { statement: "I want to be found".into() },
+//!         notice_sha256: [0; 32],
+//!         valid_from: now,
+//!         valid_until: Timestamp(now.0 + 365 * 24 * 60 * 60 * 1000),
+//!     })?;
+//!     let proof = tx.active_grant(grant)?;
+//!     tx.enrol(&proof, model_sha256, &[b"an embedding"])?;
+//!     Ok(grant)
+//! });
+//! let grant = enrolled?.into_inner();
+//!
+//! // Read it: what may be searched now.
+//! let gallery = || ledger.run_tx("read", now, |tx| tx.searchable_templates(collection, &purpose, model_sha256));
+//! assert_eq!(gallery()?.into_inner().templates[0].plain.as_slice(), b"an embedding");
+//!
+//! // Withdraw: at the commit the template is gone.
+//! ledger.run_tx("withdraw", now, |tx| tx.withdraw(tx.active_grant(grant)?))?;
+//! assert!(gallery()?.into_inner().templates.is_empty());
+//!
+//! // All of it is in the log, and the log is whole.
+//! assert!(ledger.audit_verify(None, now)?.fault.is_none());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What it keeps true
 //!
 //! - **I1** Only templates with a grant that is valid now are given out, and none is at rest after its grant ended: by

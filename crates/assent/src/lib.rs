@@ -12,6 +12,65 @@
 //!
 //! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
 //! are arguments everywhere.
+//!
+//! # Tour
+//!
+//! Enrol somebody, scan, search, withdraw. (It is compiled and not run: the models are files of a pack.)
+//!
+//! ```no_run
+//! use std::path::{Path, PathBuf};
+//! use std::sync::Arc;
+//!
+//! use assent::budget::MEMORY_MB_PER_THREAD;
+//! use assent::enrol::{Consent, Enrolment, enrol};
+//! use assent::find::{Disclosure, find};
+//! use assent::ledger::{Evidence, Ledger, Purpose, Timestamp, VaultKind};
+//! use assent::models::Models;
+//! use assent::packs::AcceptedLicences;
+//! use assent::scan::{ScanOptions, ScanWatch, scan};
+//! use assent::source::Folder;
+//! use assent::{DeclaredRates, SearchOptions};
+//! # use assent::ledger::{BystanderBasis, Database, NewCollection, Settings, Tools, VaultPlace, no_hook};
+//!
+//! # fn tour(dir: &Path, rng: Box<dyn rand_core::CryptoRng + Send>, now: Timestamp) -> Result<(), Box<dyn std::error::Error>> {
+//! # let place = VaultPlace { folder: dir.join("vault"), ring: dir.join("keys/ring"), database: Database::Sqlite };
+//! let tools = Tools { rng, hook: no_hook(), rules: assent::rulepacks::rulebook()?, secrets: Vec::new() };
+//! let ledger = Ledger::create(&place, VaultKind::Household, &Settings::default(), tools, now)?;
+//! let owner = assent::household::owner(&ledger, now)?;
+//! let folder = Folder::open("/photos")?;
+//! let photos = NewCollection { name: "photos", directory: folder.text(), others: BystanderBasis::Household };
+//! let collection = ledger.run_tx("add a collection", now, |tx| tx.add_collection(&photos))?.into_inner();
+//!
+//! // Enrol: a consent and a portrait become a grant and a template.
+//! let models = Models::load(Path::new(".runtime"), Path::new("packs/sface"), &AcceptedLicences::none(), &[])?;
+//! let search = SearchOptions::default();
+//! let enrolment = Enrolment {
+//!     subject: owner.id,
+//!     consents: &[Consent { collection, purpose: Purpose::find_my_photos() }],
+//!     evidence: &Evidence::SelfStatement { statement: "I want to be found".into() },
+//!     notice_sha256: [0; 32],
+//!     valid_until: Timestamp(now.0 + 365 * 24 * 60 * 60 * 1000),
+//!     pictures: &[("me.jpg".into(), std::fs::read("me.jpg")?)],
+//! };
+//! let grants = enrol(&ledger, &models, &mut models.worker(search)?, &enrolment, &mut |_, _| {}, now)?;
+//!
+//! // Scan: photos become faces and sightings.
+//! let (threads, rates, memory_mb) = (2, DeclaredRates::default(), 2 * MEMORY_MB_PER_THREAD);
+//! let options = ScanOptions { search, threads, rates, memory_mb, free_bytes: None, request: None };
+//! let mut watch = ScanWatch { now: &|| now, stop: &Arc::default(), progress: &mut |p| println!("{} of {}", p.done, p.of) };
+//! let summary = scan(&ledger, &models, collection, options, &mut watch)?;
+//! println!("{} photos, {} sure sightings", summary.photos, summary.matches);
+//!
+//! // Search: the answer is a leaf of the log, and names nobody whose grant is over.
+//! let found = find(&ledger, owner.id, None, Disclosure::Search, now)?;
+//! let paths: Vec<PathBuf> = found.photos.into_iter().map(|photo| photo.file).collect();
+//!
+//! // Withdraw: from the commit on nobody finds them.
+//! ledger.run_tx("withdraw", now, |tx| tx.withdraw(tx.active_grant(grants[0])?))?;
+//! assert!(find(&ledger, owner.id, None, Disclosure::Search, now)?.photos.is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod budget;
 pub mod calibrate;

@@ -72,9 +72,9 @@ pub fn write_row(group: &mut [Panel], lane: usize, row: &[i8]) {
 /// # Example
 ///
 /// ```
-/// use assent_kernels::{Step, dot, write_row};
+/// use assent_kernels::{Panel, dot, write_row};
 ///
-/// let mut group = [Step::ZERO; 2];
+/// let mut group = [Panel::ZERO; 2];
 /// write_row(&mut group, 3, &[1, -2, 127, 0, 5]);
 /// assert_eq!(dot(&group, 3, &[3, 4, 127, 9, -1]), 3 - 8 + 127 * 127 - 5);
 /// ```

@@ -1,9 +1,11 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`, `templates` (and their `opening`, and how they take the place of others in a `model_change`), `photos` (and how a scan's results come there, `scanned`), `places` in them, `crops`,
-//! `sightings`, `decisions`, `objections`, `reach`, `deadlines`, `orders`,
-//! `events` (and their `tiles`), `keys` that open and that do not, everything `held` about one person, and how it is sealed again (`reseal`).
+//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`,
+//! `templates` (and their `opening`, and how they take the place of others in a `model_change`), `photos` (and how a scan's
+//! results come there, `scanned`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
+//! `orders`, `events` (and their `tiles`), `keys` that open and that do not, everything that is held about one person
+//! (`subject_access`), and how it is sealed again (`reseal`).
 
 mod basis;
 mod clock;

@@ -64,7 +64,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::NoCollection`] if there is none.
-    /// - [`TxError::Frozen`] if it is frozen, or the first of [`Self::locks`] if it forbids matching.
+    /// - [`TxError::Frozen`] if it is frozen, or the first of [`Self::missing_prerequisites`] if it forbids matching.
     /// - [`TxError::Database`] if the database refuses.
     pub fn searchable(
         &self,

@@ -68,7 +68,7 @@ pub struct AccessTemplate {
 
 impl std::fmt::Debug for AccessTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HeldTemplate").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("AccessTemplate").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

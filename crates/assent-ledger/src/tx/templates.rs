@@ -52,7 +52,7 @@ impl<'tx> Tx<'tx> {
     /// # Errors
     ///
     /// - [`TxError::NotActive`] if the grant was withdrawn in this transaction.
-    /// - [`TxError::Frozen`] if the collection is, or the first of [`Self::locks`] if it forbids matching.
+    /// - [`TxError::Frozen`] if the collection is, or the first of [`Self::missing_prerequisites`] if it forbids matching.
     /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
     pub fn enrol(
         &self,

@@ -67,8 +67,8 @@ fn covers_are_where_they_belong() {
 fn in_a_household_nobody_is_covered_but_who_objected() {
     let w = World::of(VaultKind::Household, &BystanderBasis::Household, &[TRIO]);
     let me = owner(&w.ledger, T0).unwrap().id;
-    let own_word = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
-    w.try_enrol(me, &own_word, &[("portrait", portrait("sergei-krikalev"))]).unwrap();
+    let self_statement = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
+    w.try_enrol(me, &self_statement, &[("portrait", portrait("sergei-krikalev"))]).unwrap();
     w.scan();
     let found = w.find(me).remove(0);
     assert_eq!((found.faces, found.covered.len()), (3, 0));

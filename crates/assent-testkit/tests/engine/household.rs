@@ -12,7 +12,7 @@ fn household(photos: &[&str]) -> World {
     World::of(VaultKind::Household, &BystanderBasis::Household, photos)
 }
 
-fn own_word() -> Evidence {
+fn self_statement() -> Evidence {
     Evidence::SelfStatement { statement: "It is me, and I want to be found".into() }
 }
 
@@ -36,9 +36,9 @@ fn a_portrait_from_the_album_will_do_in_a_household_alone() {
     let me = owner(&home.ledger, T0).unwrap().id;
     let add = |w: &World| w.tx(|tx| tx.add_subject(&NewSubject { handle: "son", ..NewSubject::default() })).unwrap();
     let son = add(&home);
-    check("another's own word", &home, son, &own_word(), Err("word"));
+    check("another's own word", &home, son, &self_statement(), Err("word"));
     check("an organisation's member", &club, add(&club), &club.paper(), Err("copy"));
-    check("the owner", &home, me, &own_word(), Ok(()));
+    check("the owner", &home, me, &self_statement(), Ok(()));
     let other = household(&[WALZ]);
     check("somebody else of the household", &other, add(&other), &other.paper(), Ok(()));
 }
@@ -49,13 +49,13 @@ fn the_owner_can_come_back_after_being_erased() {
     let before = owner(&w.ledger, T0).unwrap();
     assert_eq!(owner(&w.ledger, T0).unwrap().id, before.id, "there is one");
     let pictures = [("album.jpg", photo(WALZ))];
-    w.try_enrol(before.id, &own_word(), &pictures).unwrap();
+    w.try_enrol(before.id, &self_statement(), &pictures).unwrap();
     w.scan();
     assert_eq!(w.find(before.id).len(), 1);
     w.ledger.erase(before.id, T0, |_| ()).unwrap();
     let again = owner(&w.ledger, T0).unwrap();
     assert!(again.owner && again.id != before.id && again.handle == "me");
-    w.try_enrol(again.id, &own_word(), &pictures).unwrap();
+    w.try_enrol(again.id, &self_statement(), &pictures).unwrap();
     w.scan();
     assert_eq!(w.find(again.id).len(), 1);
     assert!(matches!(owner(&World::new(&[]).ledger, T0), Err(TxError::SelfStatement)), "an organisation has no owner");
@@ -65,7 +65,7 @@ fn the_owner_can_come_back_after_being_erased() {
 fn who_agreed_before_a_collection_was_there_agrees_to_the_new_one_alone() {
     let w = household(&[WALZ]);
     let me = owner(&w.ledger, T0).unwrap().id;
-    w.try_enrol(me, &own_word(), &[("album.jpg", photo(WALZ))]).unwrap();
+    w.try_enrol(me, &self_statement(), &[("album.jpg", photo(WALZ))]).unwrap();
     let new = w
         .tx(|tx| {
             let directory = w.home.dir.path().to_str().unwrap();

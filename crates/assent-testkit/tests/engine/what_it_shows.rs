@@ -182,8 +182,8 @@ fn i12_a_face_that_was_set_apart_stays_apart_whatever_is_done_to_the_file() {
 fn two_of_three() -> (World, SubjectId, [FaceBox; 2]) {
     let w = World::of(VaultKind::Household, &BystanderBasis::Household, &[SMALL_TRIO]);
     let me = owner(&w.ledger, T0).unwrap().id;
-    let own_word = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
-    w.try_enrol(me, &own_word, &[("portrait", portrait("sergei-krikalev"))]).unwrap();
+    let self_statement = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
+    w.try_enrol(me, &self_statement, &[("portrait", portrait("sergei-krikalev"))]).unwrap();
     w.scan();
     let own = w.find(me).remove(0).at;
     let others = w.tx(|tx| tx.faces_of(tx.known_photos(w.collection)?[0].id)).unwrap().into_iter();
