@@ -192,7 +192,7 @@ struct NobodyErased {
     text: String,
 }
 
-/// All collections.
+/// All collections of the vault.
 ///
 /// # Errors
 ///

@@ -41,10 +41,10 @@ pub struct Behind {
 /// Why a change of models broke off. Who was moved before stays moved.
 #[derive(Debug, Error)]
 pub enum MoveError {
-    /// The ledger.
+    /// The ledger refused to be read or written.
     #[error(transparent)]
     Ledger(#[from] TxError),
-    /// The network.
+    /// The network failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
 }

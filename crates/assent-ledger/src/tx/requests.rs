@@ -181,7 +181,7 @@ impl Tx<'_> {
         Ok(self.rules.rules(&apply.iter().collect::<Vec<_>>()))
     }
 
-    /// One request.
+    /// Reads one request by its id.
     ///
     /// # Errors
     ///

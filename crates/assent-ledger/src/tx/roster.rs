@@ -204,7 +204,7 @@ impl Tx<'_> {
         Ok(all)
     }
 
-    /// One collection.
+    /// Reads one collection by its id.
     ///
     /// # Errors
     ///
@@ -419,7 +419,7 @@ impl Tx<'_> {
         Ok((all, unreadable))
     }
 
-    /// One person.
+    /// Reads one person of the roster by their id.
     ///
     /// # Errors
     ///

@@ -147,7 +147,7 @@ impl Directory<'_> {
     }
 }
 
-/// Tags.
+/// Numbers of TIFF tags.
 ///
 /// # Source
 ///
