@@ -14,7 +14,7 @@ use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::gallery_move;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, people, shown};
+use crate::output::{Output, are, count, people, shown};
 use crate::progress;
 use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
 use crate::search_args::all_threads;
@@ -112,11 +112,19 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
         let handle = |id: SubjectId| Ok::<_, TxError>(tx.subject(id)?.handle);
         let pairs = gallery.look_alikes().into_iter().map(|(a, b)| Ok([handle(a)?, handle(b)?]));
         let pairs = pairs.collect::<Result<Vec<_>, TxError>>()?;
-        Ok(Ok((gallery, pairs)))
+        let models = tx.template_models(Some(about.id))?;
+        let others = models.iter().filter(|(model, _)| *model != about.models.pack().model_sha256);
+        Ok(Ok((gallery, pairs, others.map(|(_, people)| people).sum())))
     })?;
-    let (gallery, look_alikes) = opened.into_inner()?;
-    let status =
-        Status { name: about.name, gallery: &gallery, models: &about.models, look_alikes: &look_alikes, rates };
+    let (gallery, look_alikes, people_of_other_models) = opened.into_inner()?;
+    let status = Status {
+        name: about.name,
+        gallery: &gallery,
+        models: &about.models,
+        look_alikes: &look_alikes,
+        people_of_other_models,
+        rates,
+    };
     out.answer(&status.object(), |out| {
         for line in status.lines() {
             writeln!(out, "{line}")?;
@@ -215,6 +223,8 @@ struct Status<'a> {
     models: &'a Models,
     /// Pairs of handles.
     look_alikes: &'a [[String; 2]],
+    /// People who can be found here, by other models alone.
+    people_of_other_models: u64,
     rates: DeclaredRates,
 }
 
@@ -269,6 +279,7 @@ impl Status<'_> {
             "match_up_to_templates": self.supported(),
             "by_size": by_size.collect::<Vec<_>>(),
             "look_alikes": self.look_alikes,
+            "people_of_other_models": self.people_of_other_models,
             "locked_in_memory": protection.locked,
             "kept_out_of_dumps": protection.kept_out_of_dumps,
         })
@@ -298,6 +309,12 @@ impl Status<'_> {
             lines.push(self.promise());
             lines.extend(self.gallery.calibrated().map(|c| how_harsh(c, self.models).to_owned()));
             lines.extend(self.missed());
+        }
+        if self.people_of_other_models > 0 {
+            lines.push(format!(
+                "{} enrolled with other models, and not counted here. To have one for all: assent gallery move",
+                are(self.people_of_other_models as usize, "person", "people")
+            ));
         }
         for [a, b] in self.look_alikes {
             let (a, b) = (shown(a), shown(b));

@@ -8,7 +8,7 @@ use std::fs;
 use assent::models::Worker;
 use assent::portrait::{PortraitError, PortraitGate, embed_portrait};
 use assent::{Frame, Posture, SearchOptions, Thoroughness};
-use assent_testkit::{blurred, crew, darkened, jpeg, models, open, portrait_names, shrunk};
+use assent_testkit::{blurred, crew, darkened, jpeg, light, models, open, portrait_names, shrunk};
 use assent_vision::detect::Detection;
 
 fn portrait(name: &str) -> Vec<u8> {
@@ -83,6 +83,29 @@ fn worse_pictures_are_refused_for_the_right_reason() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_blurred_is_so_whatever_the_size_of_the_networks_crop() {
+    let (mut small, mut large) = (models().worker(ENROLMENT).unwrap(), light().worker(ENROLMENT).unwrap());
+    let sharpness = |worker: &mut Worker, bytes: &[u8]| {
+        let photo = worker.detect(bytes).unwrap();
+        worker.crop_faces(&photo).first()?.quality.map(|q| q.sharpness)
+    };
+    let mut ratios = Vec::new();
+    for name in portrait_names().iter().step_by(13) {
+        let bytes = portrait(name);
+        let [left, right, ..] = small.detect(&bytes).unwrap().detected.faces[0].landmarks;
+        for part in [16.0, 12.0, 9.0] {
+            let blurred = jpeg(&blurred(&open(&bytes), ((right.x - left.x) / part) as i64));
+            let both = sharpness(&mut small, &blurred).zip(sharpness(&mut large, &blurred));
+            // Where portraits are refused.
+            ratios.extend(both.filter(|(small, _)| (6.0..40.0).contains(small)).map(|(small, large)| large / small));
+        }
+    }
+    ratios.sort_by(f32::total_cmp);
+    let median = ratios[ratios.len() / 2];
+    assert!(ratios.len() >= 6 && (0.8..1.25).contains(&median), "{ratios:?}");
 }
 
 #[test]

@@ -53,7 +53,9 @@ pub const EYES_PX: f32 = 47.0;
 /// height).
 ///
 /// The second derivative of a smooth picture grows with the square of a pixel's size, and its variance with the fourth
-/// power: that is how sharpness is brought to [`EYES_PX`]. What is blurred is the same in every crop so.
+/// power; what is left of noise in a blurred photo does not. Measured where portraits are refused, the same picture has 1.65
+/// times as much in a crop with 47 pixels between the eyes as in one with 35, which is the power 2.25, and by that sharpness is brought to
+/// [`EYES_PX`]: `docs/quality.md`.
 ///
 /// # Source
 ///
@@ -94,8 +96,13 @@ pub fn measure(face: &Detection, (aligned, eyes_px): (&Aligned, f32), photo_size
         over_exposed_part: part(247..256),
         illumination_uniformity: uniformity(&luminance, crop.width() as usize),
         dynamic_range_bits: entropy,
-        sharpness: laplacian_variance(&luminance, crop.width() as usize) * (eyes_px / EYES_PX).powi(4),
+        sharpness: laplacian_variance(&luminance, crop.width() as usize) * to_power_2_25(eyes_px / EYES_PX),
     }
+}
+
+/// By roots, which every machine takes alike.
+fn to_power_2_25(x: f32) -> f32 {
+    x * x * x.sqrt().sqrt()
 }
 
 /// The mean luminance of a crop, 0 to 1, as [`measure`] has it.

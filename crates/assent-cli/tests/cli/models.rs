@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use assent::ledger::Purpose;
+use assent::ledger::{Age, NewSubject, Purpose};
 use assent::packs::ModelCard;
 use assent::{Frame, encode};
 
@@ -87,6 +87,8 @@ fn people_move_to_another_pack_and_who_needs_a_new_picture_needs_no_new_form() {
     keep.unwrap();
     drop(ledger);
 
+    let status = club.says(&[&["gallery", "status", "trip"], &with[..], &["sface"]].concat());
+    assert!(status.contains("2 people are enrolled with other models, and not counted here."), "{status}");
     let need =
         "For 1 person a new picture is needed, and no new form: assent enrol NAME --photo FILE --pack sface\n  m-2";
     let dry = club.says(&[&["gallery", "move", "--dry-run"], &with[..], &["sface"]].concat());
@@ -112,4 +114,66 @@ fn people_move_to_another_pack_and_who_needs_a_new_picture_needs_no_new_form() {
     assert!(said.contains("has agreed already"), "{said}");
     let doctor = doctor(&club, &[]);
     assert!(doctor.contains("sface 2026.12") && !doctor.contains("other models"), "{doctor}");
+}
+
+/// A template of a face that is like nobody else's: numbers that are even in every direction.
+fn template(seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut part = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+    };
+    // Four of them together are near enough to a normal distribution.
+    let numbers: Vec<f32> = (0..128).map(|_| part() + part() + part() + part()).collect();
+    let length = numbers.iter().map(|x| x * x).sum::<f32>().sqrt();
+    numbers.iter().flat_map(|x| (x / length).to_le_bytes()).collect()
+}
+
+#[test]
+fn a_gallery_of_five_thousand_templates_has_sure_answers_and_says_how_many_faces_are_missed() {
+    // Of five thousand people it is the same, and takes minutes to make.
+    const PEOPLE: u64 = 500;
+    const EACH: u64 = 10;
+    let club = club();
+    let handles: Vec<String> = (0..PEOPLE).map(|i| format!("p-{i}")).collect();
+    let (ledger, now) = open(&club);
+    let added = ledger.run_tx("add people", now, |tx| {
+        for handle in &handles {
+            let (age, jurisdiction) = (Age::Adult, "FR".parse().unwrap());
+            let new = NewSubject { handle, name: handle, contact: "", group: "", owner: false, age, jurisdiction };
+            tx.add_subject(&new)?;
+        }
+        Ok(())
+    });
+    added.unwrap();
+    drop(ledger);
+    let handles: Vec<&str> = handles.iter().map(String::as_str).collect();
+    agree_each(&club, &handles, 86_400_000);
+    let model = ModelCard::read(&packs().join("models/sface")).unwrap().model_sha256();
+    let (ledger, now) = open(&club);
+    let enrolled = ledger.run_tx("enrol", now, |tx| {
+        let trip = tx.collections()?.into_iter().find(|c| c.name == "trip").unwrap();
+        for (i, grant) in tx.grants_in(trip.id)?.iter().enumerate() {
+            let templates: Vec<Vec<u8>> = (1..=EACH).map(|n| template(i as u64 * EACH + n)).collect();
+            let templates: Vec<&[u8]> = templates.iter().map(Vec::as_slice).collect();
+            tx.enrol(&tx.active_grant(grant.id)?, model, &templates)?;
+        }
+        Ok(())
+    });
+    enrolled.unwrap();
+    drop(ledger);
+    let (packs, runtime) = (packs(), runtime());
+    let with = ["--packs", packs.to_str().unwrap(), "--runtime", runtime.to_str().unwrap()];
+    let status = club.run(&[&["gallery", "status", "trip"], &with[..]].concat());
+    let number = |name: &str| status[name].as_f64().unwrap_or_else(|| panic!("{name}: {status}"));
+    assert_eq!((number("people"), number("templates")), (500.0, 5_000.0));
+    assert!(number("match_from") < 0.6 && number("expected_fnir") <= 0.21 && number("expected_fpir") <= 0.001_001);
+    assert!(number("match_up_to_templates") >= 5_000.0);
+    let sizes: Vec<u64> =
+        status["by_size"].as_array().unwrap().iter().map(|s| s["templates"].as_u64().unwrap()).collect();
+    assert_eq!(sizes, [100, 1_000, 5_000, 10_000]);
+    let said = club.says(&[&["gallery", "status", "trip"], &with[..]].concat());
+    assert!(said.contains("Faces of enrolled people that get no sure answer: 20 %."), "{said}");
 }
