@@ -18,7 +18,8 @@ fn club() -> ClubFixture {
     club
 }
 
-fn flip(club: &ClubFixture, slot: usize, byte: usize) {
+/// Damages one byte of a slot of the key ring.
+pub(super) fn flip(club: &ClubFixture, slot: usize, byte: usize) {
     let mut bytes = fs::read(&club.ring).unwrap();
     bytes[SLOT + slot * SLOT + byte] ^= 1;
     fs::write(&club.ring, bytes).unwrap();

@@ -177,3 +177,19 @@ fn a_gallery_of_five_thousand_templates_has_sure_answers_and_says_how_many_faces
     let said = club.says(&[&["gallery", "status", "trip"], &with[..]].concat());
     assert!(said.contains("Faces of enrolled people that get no sure answer: 20 %."), "{said}");
 }
+
+#[test]
+fn a_damaged_key_keeps_nobody_else_from_moving_to_another_pack() {
+    let club = club();
+    club.run(&["subject", "add", "m-2", "--name", "Kim", "--born", "1990-05", "--jurisdiction", "FR"]);
+    agree_each(&club, &["m-1", "m-2"], 86_400_000);
+    enrol(&club, "m-1", "default");
+    enrol(&club, "m-2", "default");
+    super::damage::flip(&club, 0, 30);
+    let (packs, runtime) = (packs(), runtime());
+    let with = ["--packs", packs.to_str().unwrap(), "--runtime", runtime.to_str().unwrap(), "--pack", "sface"];
+    let said = club.says(&[&["gallery", "move"], &with[..]].concat());
+    assert!(said.contains("For 1 person a new picture is needed") && said.contains("\n  m-2\n"), "{said}");
+    let damaged = "1 person, whose records are damaged, stays with the models before. Next: assent doctor";
+    assert!(said.contains(damaged), "{said}");
+}
