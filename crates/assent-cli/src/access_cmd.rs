@@ -71,7 +71,7 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         })?
         .into_inner();
     let names = Names { collections: &collections, witnesses: &witnesses };
-    let key = ledger.log_key()?.to_string();
+    let key = ledger.log_key().to_string();
     // A consent of before notices were kept has no record; what is held of it stands among the consents.
     let records = records(&ledger, &held.subject)?;
     let records: Vec<Value> = records.into_iter().filter_map(|(_, record)| record.ok()).collect();

@@ -122,7 +122,7 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
             write_or_print(&text, "proof", to.as_deref(), out)
         }
         AuditCommand::Key => {
-            let key = vault::open(flags)?.log_key()?.to_string();
+            let key = vault::open(flags)?.log_key().to_string();
             Ok(out.answer(&json!({ "key": key }), |out| writeln!(out, "{key}"))?)
         }
         AuditCommand::Checkpoint { to, send } => {
@@ -174,7 +174,7 @@ fn receipt(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), Command
 
 fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let own = ledger.log_key()?;
+    let own = ledger.log_key();
     let key = args.key.as_deref().map_or(Ok(own), log_key)?;
     let against =
         args.against.as_deref().map(|file| Ok::<_, CommandError>(Checkpoint::verify(&read_text(file)?, &key)?));

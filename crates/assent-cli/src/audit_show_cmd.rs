@@ -58,7 +58,7 @@ pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let collections = vault::collections_ever(&ledger)?;
     let only = args.collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
     let subject = args.subject.as_deref().map(|who| vault::subject(&ledger, who)).transpose()?.map(|s| s.id);
-    let found = ledger.run_tx("show the log", now(), |tx| {
+    let found = ledger.read_tx(now(), |tx| {
         let concerning = subject.map(|id| tx.leaves_about(id)).transpose()?;
         let wanted = |leaf: &Leaf| {
             args.kind.is_none_or(|kind| leaf.kind == kind)

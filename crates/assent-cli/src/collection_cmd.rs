@@ -139,8 +139,8 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
         CollectionCommand::List => list(&ledger, out)?,
         CollectionCommand::Show { name } => {
             let c = vault::collection(&ledger, name)?;
-            let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
-            let missing = ledger.run_tx("look for locks", now(), |tx| tx.missing_prerequisites(c.id))?.into_inner();
+            let n = ledger.read_tx(now(), |tx| tx.counts(c.id))?;
+            let missing = ledger.read_tx(now(), |tx| tx.missing_prerequisites(c.id))?;
             let mut object = describe(&c);
             let missing: Vec<String> = missing.iter().map(|lock| describe_prerequisite(lock, name)).collect();
             object["locks"] = json!(missing);

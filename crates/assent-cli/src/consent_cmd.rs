@@ -139,10 +139,8 @@ pub(crate) fn run(
     match &args.command {
         ConsentCommand::List { subject } => {
             let id = vault::subject(&ledger, subject)?.id;
-            let said = ledger.run_tx("list consents", now(), |tx| {
-                Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.pending_of(id)?))
-            })?;
-            let (grants, refusals, pending) = said.into_inner();
+            let said = ledger.read_tx(now(), |tx| Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.pending_of(id)?)))?;
+            let (grants, refusals, pending) = said;
             let objects: Vec<_> = grants.iter().map(|g| describe(g, &collections)).collect();
             let said_no: Vec<_> = refusals.iter().map(|r| describe_no(r, &collections)).collect();
             let names = Names::of(&ledger)?;
@@ -184,7 +182,7 @@ pub(crate) fn run(
             let fits = |c: CollectionId, of: &Purpose| {
                 only.is_none_or(|only| only == c) && purpose.as_ref().is_none_or(|purpose| purpose == of)
             };
-            let said = ledger.run_tx("list consents", now(), |tx| {
+            let said = ledger.read_tx(now(), |tx| {
                 // What waits cannot be read with a damaged key. A form is given up as a whole, also if it covers more.
                 let waiting: Vec<PendingId> = if tx.is_readable(id)? {
                     let meant = |p: &Pending| p.signed.consents.iter().any(|c| fits(c.collection, &c.purpose));
@@ -194,7 +192,7 @@ pub(crate) fn run(
                 };
                 Ok((tx.consents_of(id)?, waiting))
             })?;
-            let (consents, given_up) = said.into_inner();
+            let (consents, given_up) = said;
             let ending: Vec<GrantId> =
                 consents.iter().filter(|c| fits(c.collection, &c.purpose)).map(|c| c.grant).collect();
             if ending.is_empty() && given_up.is_empty() {
@@ -249,10 +247,10 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
     let (purpose, release) = (&args.purpose, args.release.clone().unwrap_or_default());
     let evidence = signed_form(ledger, &release, &args.witnesses, args.signed_by)?;
     let asked = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
-    let rules = ledger.run_tx("look for rules", now(), |tx| {
+    let rules = ledger.read_tx(now(), |tx| {
         Ok((tx.consent_end(&person, &[collection], asked)?, tx.witnesses_sign(&person, &[collection])?))
     })?;
-    let (valid_until, witnesses_sign) = rules.into_inner();
+    let (valid_until, witnesses_sign) = rules;
     if witnesses_sign {
         let consents = [(collection, purpose.clone())];
         let (evidence, pictures) = (&evidence, [].as_slice());
@@ -282,12 +280,13 @@ type Records = Vec<(Option<Grant>, Result<Value, RecordError>)>;
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Records, CommandError> {
-    let held = ledger.run_tx("make records", now(), |tx| {
+    let held = ledger.read_tx(now(), |tx| {
         let id = subject.id;
         Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.consent_events(id)?, tx.notices()?, tx.collections_ever()?))
     })?;
-    let (grants, refusals, events, notices, collections) = held.into_inner();
-    let seat = ledger.settings().seat();
+    let (grants, refusals, events, notices, collections) = held;
+    let settings = ledger.settings();
+    let seat = settings.seat();
     let authorities = rulepacks::described().map_err(vault::VaultError::from)?;
     let book = ledger.rules().rules(&[&subject.jurisdiction, &seat]);
     let names: Vec<&str> = book.packs().map(|pack| pack.name.as_str()).collect();
@@ -297,7 +296,7 @@ pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Records, Com
     let frame = |collection: CollectionId, notice: [u8; 32]| {
         collections.iter().find(|c| c.id == collection).map(|collection| Record {
             kind: ledger.kind(),
-            settings: ledger.settings(),
+            settings: &settings,
             subject,
             collection,
             notice: notices.iter().find(|n| n.sha256 == notice),
@@ -336,7 +335,7 @@ struct ReceiptPage<'a> {
 }
 
 fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let (collections, key) = (vault::collections_ever(ledger)?, ledger.log_key()?.to_string());
+    let (collections, key) = (vault::collections_ever(ledger)?, ledger.log_key().to_string());
     make_folder(to)?;
     let (mut written, mut names) = (Vec::new(), UniqueFileNames::default());
     for (grant, record) in records(ledger, subject)? {

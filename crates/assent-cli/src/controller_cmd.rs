@@ -51,9 +51,9 @@ struct SetArgs {
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn run(args: &ControllerArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let mut ledger = vault::open(flags)?;
+    let ledger = vault::open(flags)?;
     if let ControllerCommand::Set(set) = &args.command {
-        let then = ledger.settings().clone();
+        let then = Settings::clone(&ledger.settings());
         let mut representatives = then.representatives;
         for given in &set.representatives {
             let (pack, who) = given.split_once('=').ok_or(CommandError::Representative)?;

@@ -50,17 +50,17 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
             }
             for c in &collections {
                 let folder = assent::source::Folder::open(&c.directory);
-                let missing = ledger.run_tx("look for locks", now(), |tx| tx.missing_prerequisites(c.id))?.into_inner();
-                let n = ledger.run_tx("count", now(), |tx| tx.counts(c.id))?.into_inner();
+                let missing = ledger.read_tx(now(), |tx| tx.missing_prerequisites(c.id))?;
+                let n = ledger.read_tx(now(), |tx| tx.counts(c.id))?;
                 let unopened = match model {
                     Some(model) if missing.is_empty() && !c.frozen => {
                         let find = Purpose::find_my_photos();
-                        let opened = ledger.run_tx("open templates", now(), |tx| {
+                        let opened = ledger.read_tx(now(), |tx| {
                             let what = tx.searchable(c.id, &find, model)?;
                             tx.open_templates(&what, all_threads(), &|open| vec![true; open.len()], &mut |_| {})
                         });
                         match opened {
-                            Ok(unopened) => unopened.into_inner().len(),
+                            Ok(unopened) => unopened.len(),
                             // An order to stop, or a request that is overdue: no reason to say nothing of the rest.
                             Err(refused) => {
                                 let says = format!("{}: {}", c.name, chain(&refused));
@@ -194,7 +194,7 @@ fn left_behind(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
 
 /// Whether all is well with the consents of a collection that are over by their date, and what there is to say of them.
 fn describe_past_end(ledger: &Ledger, c: &Collection, nobody_left: bool) -> Result<Option<(bool, String)>, TxError> {
-    let over = ledger.run_tx("look for ends", now(), |tx| tx.past_end_date(c.id))?.into_inner();
+    let over = ledger.read_tx(now(), |tx| tx.past_end_date(c.id))?;
     Ok(over.and_then(|over| Some((over.waiting == 0, doctor_keys::describe_past_end(&over, &c.name, nobody_left)?))))
 }
 
@@ -220,11 +220,11 @@ fn keys(ledger: &Ledger, collections: &[Collection]) -> Result<Vec<Finding>, TxE
 /// What people wait for.
 fn undone(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
     let now = now();
-    let found = ledger.run_tx("look for what waits", now, |tx| {
+    let found = ledger.read_tx(now, |tx| {
         let overdue = tx.requests()?.iter().filter(|request| request.days_overdue(now) > 0).count();
         Ok((tx.all_pending()?, tx.witnesses()?, overdue))
     })?;
-    let (waiting, witnesses, overdue) = found.into_inner();
+    let (waiting, witnesses, overdue) = found;
     let mut findings = Vec::new();
     let mut wait = |n: usize, command: String| {
         let says = format!("{} for witnesses: {command}", enrolments_wait(n));
@@ -263,7 +263,7 @@ fn models_found(loaded: &Result<Models, LoadModelsError>) -> Finding {
 
 /// People who are enrolled with other models than most are.
 fn other_models(ledger: &Ledger) -> Result<Option<Finding>, CommandError> {
-    let in_use = ledger.run_tx("list models", now(), |tx| tx.template_models(None))?.into_inner();
+    let in_use = ledger.read_tx(now(), |tx| tx.template_models(None))?;
     let people: u64 = in_use.iter().skip(1).map(|(_, people)| people).sum();
     let says = format!(
         "{} enrolled with other models than most people here, and looked for only by a scan with their pack (--pack); \

@@ -52,15 +52,15 @@ pub(crate) fn write(vault: &Path, ledger: &Ledger) -> Result<PathBuf, CommandErr
     let seat = settings.seat();
     let rules = ledger.rules().rules(&[&seat]);
     let dpia = Dpia {
-        s: settings,
+        s: &settings,
         rules: rules.labels(),
         pieces: rules.required_documents().map(|(document, _)| document.title()).collect(),
         today: date(now()),
     };
     let household = ledger.kind() == VaultKind::Household;
-    let mut drafts = vec![(RELEASE, Release { s: settings, household }.render()?)];
+    let mut drafts = vec![(RELEASE, Release { s: &settings, household }.render()?)];
     if !household {
-        drafts.push(("notice.txt", Notice { s: settings }.render()?));
+        drafts.push(("notice.txt", Notice { s: &settings }.render()?));
         drafts.push(("dpia.md", dpia.render()?));
     }
     let io = |path: &Path| {

@@ -35,7 +35,7 @@ pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> R
     let ledger = vault::open(flags)?;
     let now = now();
     let (deadlines, people, requests) =
-        ledger.run_tx("list deadlines", now, |tx| Ok((tx.deadlines()?, tx.subjects()?, tx.requests()?)))?.into_inner();
+        ledger.read_tx(now, |tx| Ok((tx.deadlines()?, tx.subjects()?, tx.requests()?)))?;
     let handles: BTreeMap<SubjectId, String> = people.iter().map(|s| (s.id, vault::person(s))).collect();
     let collections = vault::collections_ever(&ledger)?;
     let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
@@ -110,10 +110,9 @@ pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
     let (ledger, expired) = vault::open_and_expire(flags)?;
     ledger.scrub_if_due(now());
     let exported = args.export.as_ref().map(|folder| ledger.export_log(folder, now(), &mut |_, _| {})).transpose()?;
-    let near = ledger.run_tx("list deadlines", now(), |tx| {
+    let near = ledger.read_tx(now(), |tx| {
         Ok(tx.deadlines()?.iter().filter(|deadline| deadline.alarm(now()) >= Alarm::Soon).count())
     })?;
-    let near = near.into_inner();
     let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
     let object = json!({ "expired": ended, "near": near, "log_entries": exported.as_ref().map(|here| here.size) });
     Ok(out.answer(&object, |out| {

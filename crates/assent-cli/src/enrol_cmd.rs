@@ -107,7 +107,7 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_to_compare(flags)?;
+    let ledger = vault::open_and_expire(flags)?.0;
     let mut engine = Engine::new(models, &ledger);
     if args.complete {
         return pending_cmd::complete_all(&ledger, &mut engine, out);
@@ -156,7 +156,7 @@ pub(crate) fn run(
         prompt_self_statement(&added.join(", "))?
     };
     let ids: Vec<CollectionId> = consents.iter().map(|c| c.collection).collect();
-    let until = ledger.run_tx("look for rules", now(), |tx| tx.consent_end(&subject, &ids, until))?.into_inner();
+    let until = ledger.read_tx(now(), |tx| tx.consent_end(&subject, &ids, until))?;
     let person = Person { subject, consents, evidence, valid_until: until, pictures };
     let enrolled = comparing(|compared| enrol_one(&ledger, &mut engine, &person, notice_sha256, compared));
     if let Some(id) = enrolled? {
@@ -235,9 +235,9 @@ fn enrol_one(
         pictures: &person.pictures,
     };
     let collections: Vec<CollectionId> = person.consents.iter().map(|c| c.collection).collect();
-    let waits = ledger.run_tx("look for rules", now(), |tx| tx.witnesses_sign(&person.subject, &collections))?;
+    let waits = ledger.read_tx(now(), |tx| tx.witnesses_sign(&person.subject, &collections))?;
     let on_paper = matches!(person.evidence, Evidence::Paper { .. });
-    if on_paper && waits.into_inner() {
+    if on_paper && waits {
         // Without models the pictures are looked at when the enrolment is completed.
         return Ok(Some(record(ledger, engine.get().ok(), &enrolment, compared, now())?));
     }

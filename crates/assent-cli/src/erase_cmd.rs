@@ -67,7 +67,7 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     // A damaged key keeps a name unread, and nobody from being erased.
     let who = vault::subject(ledger, word).map_or_else(|_| vault::short(&subject), |s| vault::person(&s));
     if args.dry_run {
-        let grants = ledger.run_tx("list consents", now(), |tx| tx.consents_of(subject))?.into_inner().len();
+        let grants = ledger.read_tx(now(), |tx| tx.consents_of(subject))?.len();
         let object = json!({ "subject": subject.to_string(), "consents": grants, "dry_run": true });
         return Ok(out.answer(&object, |out| {
             writeln!(
@@ -237,7 +237,7 @@ fn selected_subjects(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<SelectedS
         };
     }
     let only = args.collection.as_deref().map(|name| vault::collection(ledger, name)).transpose()?;
-    let found = ledger.run_tx("find whom to erase", now(), |tx| {
+    let found = ledger.read_tx(now(), |tx| {
         let (mut found, mut unreadable) = (BTreeMap::new(), Vec::new());
         for subject in tx.subjects()? {
             let meant = match (&args.jurisdiction, &only) {
@@ -266,6 +266,6 @@ fn selected_subjects(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<SelectedS
         }
         Ok((found, unreadable))
     })?;
-    let (found, unreadable) = found.into_inner();
+    let (found, unreadable) = found;
     Ok((found.into_iter().map(|(id, name)| SelectedSubject { id, name }).collect(), unreadable))
 }

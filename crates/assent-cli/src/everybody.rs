@@ -25,7 +25,7 @@ use crate::vault::{self, now};
 /// As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 fn everybody(ledger: &Ledger) -> Result<Vec<Subject>, CommandError> {
-    Ok(ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner())
+    Ok(ledger.read_tx(now(), |tx| tx.subjects())?)
 }
 
 /// Keeps those of one class or group, or all.

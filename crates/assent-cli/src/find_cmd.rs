@@ -77,7 +77,7 @@ pub(crate) struct ReviewArgs {
 ///
 /// [`CommandError`], as the ledger and the pictures say.
 pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let ledger = vault::open_until_stopped(flags)?;
+    let ledger = vault::open(flags)?;
     if args.uncovered && ledger.kind() != VaultKind::Household {
         return Err(CommandError::Uncovered);
     }
@@ -221,7 +221,7 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
     if let Some(number) = args.confirm.iter().find(|number| args.refuse.contains(number)) {
         return Err(CommandError::BothSaid { number: *number });
     }
-    let ledger = vault::open_until_stopped(flags)?;
+    let ledger = vault::open(flags)?;
     let Some(asked) = &args.subject else {
         let decisions = (args.confirm.as_slice(), args.refuse.as_slice());
         return review_all(&ledger, decisions, args.sheet.as_deref(), args.group.as_deref(), out);

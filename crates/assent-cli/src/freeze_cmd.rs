@@ -46,7 +46,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     match &args.command {
         Some(FreezeCommand::List) => {
             let ledger = vault::open(flags)?;
-            let orders = ledger.run_tx("list orders", now(), |tx| tx.orders())?.into_inner();
+            let orders = ledger.read_tx(now(), |tx| tx.orders())?;
             let collections = vault::collections_ever(&ledger)?;
             let objects: Vec<Value> = orders.iter().map(|order| describe(order, &collections)).collect();
             Ok(out.answer(&json!({ "orders": objects }), |out| {
@@ -68,16 +68,14 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         None => {
             let until = args.until.as_deref().map(day).transpose()?;
             let reason = args.reason.clone().unwrap_or_default();
-            let order = vault::open_and_stop_others(flags, |ledger| {
-                let scope = match (&args.collection, &args.jurisdiction) {
-                    (Some(name), _) => Scope::Collection(vault::collection(ledger, name)?.id),
-                    (None, Some(code)) => Scope::Jurisdiction(code.clone()),
-                    (None, None) => Scope::Vault,
-                };
-                let order = ledger.run_tx("stop", now(), |tx| tx.order_stop(&scope, &reason, until))?;
-                vault::warn_of_unwritten_notes(ledger);
-                Ok(order.into_inner())
-            })?;
+            let ledger = vault::open(flags)?;
+            let scope = match (&args.collection, &args.jurisdiction) {
+                (Some(name), _) => Scope::Collection(vault::collection(&ledger, name)?.id),
+                (None, Some(code)) => Scope::Jurisdiction(code.clone()),
+                (None, None) => Scope::Vault,
+            };
+            let order = ledger.run_tx("stop", now(), |tx| tx.order_stop(&scope, &reason, until))?.into_inner();
+            vault::warn_of_unwritten_notes(&ledger);
             let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));
             let what = args.collection.as_deref().or(place.as_deref()).unwrap_or("the whole vault");
             Ok(out.answer(&json!({ "order": order.to_string(), "scope": what }), |out| {

@@ -2,7 +2,7 @@
 //! people are for the models, and how they move to others.
 
 use assent::calibrate::{Calibrated, Expected, Measured};
-use assent::ledger::{CollectionId, Ledger, SubjectId, Tx, TxError};
+use assent::ledger::{CollectionId, Ledger, ReadTx, SubjectId, TxError};
 use assent::models::Models;
 use assent::open_gallery::{NotEnoughMemory, OpenGallery, OpenOptions};
 use assent::{Calibration, DeclaredRates};
@@ -66,7 +66,7 @@ pub(crate) fn run(
         GalleryCommand::Calibrate { collection } => (collection, None),
         GalleryCommand::Move { dry_run } => return gallery_move::run(*dry_run, flags, models, out),
     };
-    let ledger = vault::open_to_compare(flags)?;
+    let ledger = vault::open_and_expire(flags)?.0;
     let about =
         Opened { ledger: &ledger, name, id: vault::collection(&ledger, name)?.id, models: models.load_for(&ledger)? };
     match rates {
@@ -85,7 +85,7 @@ struct Opened<'a> {
 
 /// Opens what may be searched in a collection, under a progress bar.
 fn open(
-    tx: &Tx<'_>,
+    tx: &ReadTx<'_>,
     about: &Opened<'_>,
     rates: DeclaredRates,
 ) -> Result<Result<OpenGallery, NotEnoughMemory>, TxError> {
@@ -104,7 +104,7 @@ fn open(
 }
 
 fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let opened = about.ledger.run_tx("gallery status", now(), |tx| {
+    let opened = about.ledger.read_tx(now(), |tx| {
         let gallery = match open(tx, about, rates)? {
             Ok(gallery) => gallery,
             Err(not_enough_memory) => return Ok(Err(not_enough_memory)),
@@ -116,7 +116,7 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
         let others = models.iter().filter(|(model, _)| *model != about.models.pack().model_sha256);
         Ok(Ok((gallery, pairs, others.map(|(_, people)| people).sum())))
     })?;
-    let (gallery, look_alikes, people_of_other_models) = opened.into_inner()?;
+    let (gallery, look_alikes, people_of_other_models) = opened?;
     let status = Status {
         name: about.name,
         gallery: &gallery,
@@ -136,8 +136,8 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
 
 fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Opened { ledger, name, models, .. } = about;
-    let opened = ledger.run_tx("open templates", now(), |tx| open(tx, about, DeclaredRates::default()))?;
-    let gallery = opened.into_inner()?;
+    let opened = ledger.read_tx(now(), |tx| open(tx, about, DeclaredRates::default()))?;
+    let gallery = opened?;
     let calibrated = gallery.calibrated().filter(|c| c.pairs > 0).ok_or(CommandError::NothingToCalibrate)?;
     let rows = calibrated_rows(calibrated, models);
     let object = |row: &CalibratedRow| {

@@ -23,7 +23,7 @@ pub(crate) fn run(
     places: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_to_compare(flags)?;
+    let ledger = vault::open_and_expire(flags)?.0;
     let models = places.load()?;
     let mut behind = behind(&ledger, &models, now())?;
     if !dry_run {
@@ -69,7 +69,7 @@ struct Names {
 
 impl Names {
     fn of(ledger: &Ledger, behind: &Behind) -> Result<Names, CommandError> {
-        let read = ledger.run_tx("read names", now(), |tx| {
+        let read = ledger.read_tx(now(), |tx| {
             let handle = |subject: &SubjectId| Ok(tx.subject(*subject)?.handle);
             let mut need_picture = behind.need_picture.iter().map(handle).collect::<Result<Vec<String>, TxError>>()?;
             need_picture.sort();
@@ -78,7 +78,7 @@ impl Names {
             let collections = tx.collections()?.into_iter().map(|c| c.name).filter(|c| !locked.contains(c)).collect();
             Ok(Names { need_picture, locked, collections })
         })?;
-        Ok(read.into_inner())
+        Ok(read)
     }
 }
 

@@ -2,7 +2,7 @@
 //! beginning of a number too; and what may have been meant where nothing has the name.
 
 use assent::ledger::{
-    Age, Collection, CollectionId, Committed, Ledger, OrderId, RequestId, Subject, SubjectId, TxError, VaultKind,
+    Age, Collection, CollectionId, Ledger, OrderId, RequestId, Subject, SubjectId, TxError, VaultKind,
 };
 use thiserror::Error;
 
@@ -65,8 +65,8 @@ struct SeveralPeople {
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 fn explained(ledger: &Ledger, reference: &str, refused: TxError) -> TxError {
     let everybody = || {
-        let all = ledger.run_tx("list subjects", now(), |tx| tx.subjects());
-        all.map(Committed::into_inner).unwrap_or_default()
+        let all = ledger.read_tx(now(), |tx| tx.subjects());
+        all.unwrap_or_default()
     };
     let name = || reference.to_owned();
     match refused {
@@ -127,7 +127,7 @@ pub(crate) fn disambiguated(s: &Subject) -> String {
 /// - As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn erased(ledger: &Ledger, text: &str) -> Result<SubjectId, TxError> {
-    let all = ledger.run_tx("list erasures", now(), |tx| tx.erased())?.into_inner();
+    let all = ledger.read_tx(now(), |tx| tx.erased())?;
     by_beginning(all.into_iter(), text).ok_or_else(|| TxError::Caller(Box::new(NobodyErased { text: text.to_owned() })))
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn erased(ledger: &Ledger, text: &str) -> Result<SubjectId, TxError> 
 /// - As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn request(ledger: &Ledger, text: &str) -> Result<RequestId, TxError> {
-    let all = ledger.run_tx("list requests", now(), |tx| tx.requests())?.into_inner();
+    let all = ledger.read_tx(now(), |tx| tx.requests())?;
     by_beginning(all.iter().map(|r| r.id), text).ok_or_else(|| {
         TxError::Caller(Box::new(NoSuchNumber { text: text.to_owned(), list: "assent request list --all" }))
     })
@@ -153,7 +153,7 @@ pub(crate) fn request(ledger: &Ledger, text: &str) -> Result<RequestId, TxError>
 /// - As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn order(ledger: &Ledger, text: &str) -> Result<OrderId, TxError> {
-    let all = ledger.run_tx("list orders", now(), |tx| tx.orders())?.into_inner();
+    let all = ledger.read_tx(now(), |tx| tx.orders())?;
     by_beginning(all.iter().map(|order| order.id), text)
         .ok_or_else(|| TxError::Caller(Box::new(NoSuchNumber { text: text.to_owned(), list: "assent freeze list" })))
 }
@@ -199,7 +199,7 @@ struct NobodyErased {
 /// As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
-    Ok(ledger.run_tx("list collections", now(), |tx| tx.collections())?.into_inner())
+    ledger.read_tx(now(), |tx| tx.collections())
 }
 
 /// The same with those that were removed: for the names of what is over.
@@ -209,7 +209,7 @@ pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
 /// As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn collections_ever(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
-    Ok(ledger.run_tx("list collections", now(), |tx| tx.collections_ever())?.into_inner())
+    ledger.read_tx(now(), |tx| tx.collections_ever())
 }
 
 /// The name of one of these collections.
@@ -223,8 +223,8 @@ pub(crate) fn collection_name(all: &[Collection], id: CollectionId) -> &str {
 ///
 /// As [`assent::ledger::Tx::find_subject_id`].
 pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, TxError> {
-    let found = ledger.run_tx("find a subject", now(), |tx| tx.find_subject_id(reference));
-    Ok(found.map_err(|refused| explained(ledger, reference, refused))?.into_inner())
+    let found = ledger.read_tx(now(), |tx| tx.find_subject_id(reference));
+    found.map_err(|refused| explained(ledger, reference, refused))
 }
 
 /// The subject that `reference` means: an id, the beginning of one, a handle or a unique name.
@@ -233,6 +233,6 @@ pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, 
 ///
 /// As [`assent::ledger::Tx::find_subject`].
 pub(crate) fn subject(ledger: &Ledger, reference: &str) -> Result<Subject, TxError> {
-    let found = ledger.run_tx("find a subject", now(), |tx| tx.find_subject(reference));
-    Ok(found.map_err(|refused| explained(ledger, reference, refused))?.into_inner())
+    let found = ledger.read_tx(now(), |tx| tx.find_subject(reference));
+    found.map_err(|refused| explained(ledger, reference, refused))
 }

@@ -207,15 +207,12 @@ impl CliError {
 }
 
 fn main() -> ExitCode {
-    let read = help::command().try_get_matches().and_then(|typed| {
-        let doing = typed.subcommand_name().unwrap_or_default().to_owned();
-        Ok((Cli::from_arg_matches(&typed)?, doing))
-    });
-    let (cli, doing) = match read {
+    let read = help::command().try_get_matches().and_then(|typed| Cli::from_arg_matches(&typed));
+    let cli = match read {
         Ok(read) => read,
         Err(usage) => return explain(&help::harmless(usage)),
     };
-    match run(&cli, &doing, &mut Escaping::new(io::stdout().lock())) {
+    match run(&cli, &mut Escaping::new(io::stdout().lock())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nobody to tell when the error output is closed.
@@ -238,7 +235,7 @@ fn explain(usage: &clap::Error) -> ExitCode {
     if usage.exit_code() == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
-fn run(cli: &Cli, doing: &str, writer: &mut dyn Write) -> Result<(), CliError> {
+fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
     let models = models_arg::ModelPlaces {
         packs: cli.packs.clone(),
         runtime: cli.runtime.clone(),
@@ -251,7 +248,6 @@ fn run(cli: &Cli, doing: &str, writer: &mut dyn Write) -> Result<(), CliError> {
         secret_provider: passphrase::SecretProvider::new(cli.passphrase_file.as_deref(), cli.key_command.as_deref()),
         ask_about_clock: !cli.json,
         clock_is_right: cli.clock_is_right,
-        doing: doing.to_owned(),
     };
     let mut out = output::Output { json: cli.json, out: writer };
     match &cli.command {

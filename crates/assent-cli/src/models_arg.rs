@@ -96,7 +96,7 @@ impl ModelPlaces {
         if self.pack.is_some() {
             return self.load();
         }
-        let in_use = ledger.run_tx("list models", now(), |tx| tx.template_models(None))?.into_inner();
+        let in_use = ledger.read_tx(now(), |tx| tx.template_models(None))?;
         match in_use.first() {
             Some((model, _)) => self.load_of(*model),
             None => self.load(),

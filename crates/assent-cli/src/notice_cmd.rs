@@ -55,7 +55,7 @@ pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             })?)
         }
         NoticeCommand::List => {
-            let all = ledger.run_tx("list notices", now(), |tx| tx.notices())?.into_inner();
+            let all = ledger.read_tx(now(), |tx| tx.notices())?;
             let objects: Vec<Value> = all.iter().map(describe).collect();
             Ok(out.answer(&json!({ "notices": objects }), |out| {
                 for n in &all {

@@ -55,9 +55,9 @@ pub(crate) fn enrolments_wait(n: usize) -> String {
 ///
 /// As the ledger and the output.
 pub(crate) fn print_waiting(ledger: &Ledger, id: PendingId, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let pending = ledger.run_tx("read an enrolment", now(), |tx| tx.pending(id))?.into_inner();
+    let pending = ledger.read_tx(now(), |tx| tx.pending(id))?;
     let names = Names::of(ledger)?;
-    let refused = ledger.run_tx("read refusals", now(), |tx| tx.refusals_of(pending.subject))?.into_inner();
+    let refused = ledger.read_tx(now(), |tx| tx.refusals_of(pending.subject))?;
     let agrees =
         |r: &Refusal| pending.signed.consents.iter().any(|c| c.collection == r.collection && c.purpose == r.purpose);
     let said_no = refused.iter().filter(|refusal| agrees(refusal)).map(|refusal| refusal.created.0).max();
@@ -87,7 +87,7 @@ impl Names {
         reason = "the method's path has one lifetime, the closure all"
     )]
     pub(crate) fn of(ledger: &Ledger) -> Result<Names, CommandError> {
-        let subjects = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
+        let subjects = ledger.read_tx(now(), |tx| tx.subjects())?;
         Ok(Names { collections: vault::collections(ledger)?, subjects })
     }
 
@@ -217,7 +217,7 @@ pub(crate) fn complete_these(
 /// [`CommandError::StillWaiting`] if something cannot be completed; as the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn complete_all(ledger: &Ledger, engine: &mut Engine<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let all = ledger.run_tx("list enrolments", now(), |tx| tx.all_pending())?.into_inner();
+    let all = ledger.read_tx(now(), |tx| tx.all_pending())?;
     let (signed, unsigned): (Vec<Pending>, Vec<Pending>) = all.into_iter().partition(|p| p.missing().is_empty());
     let completed = complete_these(ledger, engine, &signed)?;
     let mut object = json!({ "unsigned": unsigned.len() });

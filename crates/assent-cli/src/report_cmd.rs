@@ -63,7 +63,7 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let list = (LIST, ledger.evidence_list(&hashes)?.into_bytes());
             let rest = files.iter().map(|(name, bytes)| (name.as_str(), bytes));
             write_private(to, &zipped(iter::once((list.0, &list.1)).chain(rest))?)?;
-            let key = ledger.log_key()?.to_string();
+            let key = ledger.log_key().to_string();
             Ok(out.answer(&json!({ "file": to, "files": files.len(), "key": key }), |out| {
                 writeln!(out, "{} holds {}.", to.display(), count(files.len(), "file"))?;
                 let file = quoted(&to.display().to_string());
@@ -79,13 +79,12 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
 fn register(ledger: &Ledger) -> Result<Value, CommandError> {
     let s = ledger.settings();
     let collections = vault::collections(ledger)?;
-    let people = ledger.run_tx("count by jurisdiction", now(), |tx| tx.count_by_jurisdiction())?.into_inner();
+    let people = ledger.read_tx(now(), |tx| tx.count_by_jurisdiction())?;
     let people: BTreeMap<String, usize> = people.into_iter().map(|(code, n)| (code.to_string(), n)).collect();
     let mut processing = Vec::new();
     for c in &collections {
-        let (grants, missing) = ledger
-            .run_tx("read a collection", now(), |tx| Ok((tx.grants_in(c.id)?, tx.missing_prerequisites(c.id)?)))?
-            .into_inner();
+        let (grants, missing) =
+            ledger.read_tx(now(), |tx| Ok((tx.grants_in(c.id)?, tx.missing_prerequisites(c.id)?)))?;
         let mut purposes: BTreeMap<String, usize> = BTreeMap::new();
         for g in &grants {
             *purposes.entry(g.purpose.to_string()).or_insert(0) += 1;
@@ -137,8 +136,7 @@ fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec
     let text = |value: &Value| format!("{value:#}\n").into_bytes();
     let mut files = vec![("register.json".to_owned(), text(&register(ledger)?))];
     let collections = vault::collections_ever(ledger)?;
-    let (notices, requests, orders) =
-        ledger.run_tx("gather evidence", now(), |tx| Ok((tx.notices()?, tx.requests()?, tx.orders()?)))?.into_inner();
+    let (notices, requests, orders) = ledger.read_tx(now(), |tx| Ok((tx.notices()?, tx.requests()?, tx.orders()?)))?;
     for n in notices {
         files.push((format!("notices/{}.txt", hex(&n.sha256)), n.text.into_bytes()));
     }
@@ -192,7 +190,7 @@ fn events(ledger: &Ledger) -> Result<Value, CommandError> {
     let mut counts: BTreeMap<EventKind, (u64, i64)> = BTreeMap::new();
     let mut from = 0;
     loop {
-        let page = ledger.run_tx("read the log", now(), |tx| tx.leaves(from, PAGE))?.into_inner();
+        let page = ledger.read_tx(now(), |tx| tx.leaves(from, PAGE))?;
         for leaf in &page {
             let seen = counts.entry(leaf.kind).or_insert((0, 0));
             *seen = (seen.0 + 1, leaf.time.0);

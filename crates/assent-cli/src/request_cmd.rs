@@ -122,7 +122,7 @@ pub(crate) fn run(
     let who = People::of(&ledger)?;
     let request = match &args.command {
         RequestCommand::List { all } => {
-            let known = ledger.run_tx("list requests", now(), |tx| tx.requests())?.into_inner();
+            let known = ledger.read_tx(now(), |tx| tx.requests())?;
             let listed: Vec<&Request> = known.iter().filter(|r| *all || r.answered.is_none()).collect();
             let objects: Vec<Value> = listed.iter().map(|r| describe(r, &collections)).collect();
             return Ok(out.answer(&json!({ "requests": objects }), |out| {
@@ -202,7 +202,7 @@ impl People {
         reason = "the method's path has one lifetime, the closure all"
     )]
     fn of(ledger: &Ledger) -> Result<Self, CommandError> {
-        let all = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
+        let all = ledger.read_tx(now(), |tx| tx.subjects())?;
         Ok(Self(all.into_iter().map(|s| (s.id, (s.handle, s.name))).collect()))
     }
 

@@ -81,7 +81,7 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_to_compare(flags)?;
+    let ledger = vault::open_and_expire(flags)?.0;
     let collection = chosen(&ledger, args.collection.as_deref())?;
     let request = args.request.as_deref().map(|text| vault::request(&ledger, text)).transpose()?;
     let models = models.load_for(&ledger)?;
@@ -137,7 +137,7 @@ fn next(ledger: &Ledger, s: &ScanSummary) -> Result<Option<String>, CommandError
     if s.matches == 0 || s.reviews > 0 {
         return Ok(None);
     }
-    let people = ledger.run_tx("list subjects", now(), |tx| tx.subjects())?.into_inner();
+    let people = ledger.read_tx(now(), |tx| tx.subjects())?;
     let who = if let [only] = people.as_slice() { quoted(&only.handle) } else { "NAME".to_owned() };
     Ok(Some(format!("assent find {who} --sheet found.html")))
 }

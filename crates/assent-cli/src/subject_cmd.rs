@@ -128,7 +128,7 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             vault::warn_of_unwritten_notes(&ledger);
         }
         SubjectCommand::Count => {
-            let counted = ledger.run_tx("count by jurisdiction", now(), |tx| tx.count_by_jurisdiction())?.into_inner();
+            let counted = ledger.read_tx(now(), |tx| tx.count_by_jurisdiction())?;
             let total: usize = counted.values().sum();
             let object: serde_json::Map<_, _> = counted.iter().map(|(j, n)| (j.to_string(), json!(n))).collect();
             out.answer(&json!({ "jurisdictions": object, "total": total }), |out| {
@@ -141,10 +141,9 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         SubjectCommand::List { group } => list(&ledger, group.as_deref(), out)?,
         SubjectCommand::Show { subject } => {
             let s = vault::subject(&ledger, subject)?;
-            let held = ledger.run_tx("list consents", now(), |tx| {
-                Ok((tx.grants_of(s.id)?, tx.pending_of(s.id)?, tx.refusals_of(s.id)?))
-            })?;
-            let (grants, pending, refusals) = held.into_inner();
+            let held =
+                ledger.read_tx(now(), |tx| Ok((tx.grants_of(s.id)?, tx.pending_of(s.id)?, tx.refusals_of(s.id)?)))?;
+            let (grants, pending, refusals) = held;
             // A consent for a collection that was removed still has its name.
             let collections = vault::collections_ever(&ledger)?;
             let objects: Vec<_> = grants.iter().map(|g| crate::consent_cmd::describe(g, &collections)).collect();
@@ -199,8 +198,8 @@ fn age_says(age: Age) -> String {
 
 /// Everybody on the roster, or everybody of one group; those whose name cannot be read may be of any.
 fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let listed = ledger.run_tx("list subjects", now(), |tx| Ok((tx.subjects()?, tx.unreadable()?)))?;
-    let (mut all, unreadable) = listed.into_inner();
+    let listed = ledger.read_tx(now(), |tx| Ok((tx.subjects()?, tx.unreadable()?)))?;
+    let (mut all, unreadable) = listed;
     all.retain(|s| group.is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
     let one = |s: &Subject| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "group": s.group, "owner": s.owner });
     let objects: Vec<_> = all.iter().map(one).collect();

@@ -4,9 +4,7 @@ use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
     Backup, Database, Expired, Ledger, OpenError, Recovered, ReplayedNotes, RestoreError, RingSecret, Settings,
@@ -18,7 +16,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
 
-use crate::output::{Escaping, ask, count};
+use crate::output::{ask, count};
 use crate::passphrase::{SecretError, SecretProvider};
 use crate::places::{self, PlacesError};
 
@@ -27,18 +25,6 @@ const RING_NAME_FILE: &str = "key-ring-name";
 
 /// In the vault's folder: its tables.
 const DATABASE_FILE: &str = "assent.db";
-
-/// In the vault's folder, while an order to stop is being given: whatever runs ends.
-const STOP_FILE: &str = "stop";
-
-/// In the vault's folder: the command that worked on it last, or does now.
-const BUSY_FILE: &str = "working";
-
-/// How often it is looked for.
-const STOP_LOOKED_FOR: Duration = Duration::from_millis(100);
-
-/// So often an order is tried while another program has the vault: five seconds.
-const STOP_TRIES: u32 = 50;
 
 pub(crate) use crate::lookup::{
     collection, collection_name, collections, collections_ever, disambiguated, erased, order, person, request, short,
@@ -55,8 +41,6 @@ pub(crate) struct VaultFlags {
     pub(crate) ask_about_clock: bool,
     /// Whether they said so already.
     pub(crate) clock_is_right: bool,
-    /// The command's name.
-    pub(crate) doing: String,
 }
 
 /// Why a vault could not be opened or made.
@@ -99,17 +83,6 @@ pub(crate) enum VaultError {
         /// Where there is one.
         elsewhere: PathBuf,
     },
-    /// Another command has the vault.
-    #[error(
-        "`assent {doing}` is working on the vault at {}; wait until it is done, or stop it (Ctrl-C), then try again",
-        folder.display()
-    )]
-    Busy {
-        /// The command's name.
-        doing: String,
-        /// The path of the folder.
-        folder: PathBuf,
-    },
     /// The vault is another user's.
     #[error(
         "this user may not use the vault at {}: run assent as the user who made it, or name your own with --vault",
@@ -150,8 +123,6 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
     let opened = Ledger::open(&place, tools(flags.secret_provider.secrets(&[&place.ring])?)?, now());
     let ledger = opened.map_err(|refused| explain_open_error(refused, &place.folder))?;
-    // For whoever finds the vault busy; the vault is as right without it.
-    note_what_is_done(&place.folder, &flags.doing).ok();
     if let Some(said) = older_ring(&ledger) {
         warn(&said);
     }
@@ -165,20 +136,10 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     Ok(ledger)
 }
 
-fn note_what_is_done(folder: &Path, doing: &str) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(BUSY_FILE))?;
-    file.write_all(doing.as_bytes())
-}
-
 /// What a person can do about a vault that does not open.
 fn explain_open_error(refused: OpenError, folder: &Path) -> VaultError {
     match refused {
         OpenError::NoVault { folder } => no_vault(folder),
-        OpenError::Busy { folder } => match fs::read_to_string(folder.join(BUSY_FILE)) {
-            Ok(doing) if !doing.is_empty() => VaultError::Busy { doing, folder },
-            _ => OpenError::Busy { folder }.into(),
-        },
         OpenError::Io { source, .. } if not_yours(&source) => {
             VaultError::NotYours { folder: folder.to_owned(), source }
         }
@@ -298,70 +259,6 @@ fn confirm_clock_right(doubt: &TxError) -> Result<bool, VaultError> {
     let io = |source| VaultError::Io { op: "ask at", path: PathBuf::from("the terminal"), source };
     let answer = ask(&question).map_err(io)?.unwrap_or_default();
     Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
-}
-
-/// Opens the vault for work that an order to stop ends, also in the middle: as long as the program runs, somebody looks
-/// for the file that [`open_and_stop_others`] leaves. Whatever is not committed then never was.
-///
-/// # Errors
-///
-/// As [`open`].
-pub(crate) fn open_until_stopped(flags: &VaultFlags) -> Result<Ledger, VaultError> {
-    until_stopped(flags, open(flags)?)
-}
-
-/// The same for what compares faces: consents whose date has come are ended first.
-///
-/// # Errors
-///
-/// As [`open_and_expire`].
-pub(crate) fn open_to_compare(flags: &VaultFlags) -> Result<Ledger, VaultError> {
-    until_stopped(flags, open_and_expire(flags)?.0)
-}
-
-fn until_stopped(flags: &VaultFlags, ledger: Ledger) -> Result<Ledger, VaultError> {
-    let file = places::vault_dir(flags.vault.as_deref())?.join(STOP_FILE);
-    thread::spawn(move || {
-        while !file.exists() {
-            thread::sleep(STOP_LOOKED_FOR);
-        }
-        // As by Ctrl-C: there is nobody to tell when the error output is closed.
-        let told = "an order to stop was given, and what was not finished is not kept; if `assent freeze list` shows none, remove";
-        drop(writeln!(Escaping::new(io::stderr()), "assent: {told} {}", file.display()));
-        process::exit(1);
-    });
-    Ok(ledger)
-}
-
-/// Opens the vault, and ends what another program does in it first. What `order` records holds from then on.
-///
-/// # Errors
-///
-/// - [`OpenError::Busy`] inside if the other program does not end.
-/// - As [`open`], and as `order`.
-pub(crate) fn open_and_stop_others<T>(
-    flags: &VaultFlags,
-    order: impl FnOnce(&Ledger) -> Result<T, TxError>,
-) -> Result<T, VaultError> {
-    let path = places::vault_dir(flags.vault.as_deref())?.join(STOP_FILE);
-    let mut tries = 0;
-    let outcome = loop {
-        match open(flags) {
-            Err(VaultError::Open(OpenError::Busy { .. }) | VaultError::Busy { .. }) if tries < STOP_TRIES => {
-                if tries == 0 {
-                    let io = |source| VaultError::Io { op: "write", path: path.clone(), source };
-                    fs::write(&path, "an order to stop is being given\n").map_err(io)?;
-                }
-                tries += 1;
-                thread::sleep(STOP_LOOKED_FOR);
-            }
-            Err(e) => break Err(e),
-            Ok(ledger) => break order(&ledger).map_err(VaultError::from),
-        }
-    };
-    // Left behind, it would end the next program too.
-    fs::remove_file(&path).ok();
-    outcome
 }
 
 /// Makes the vault.

@@ -66,7 +66,7 @@ pub(crate) fn run(
             add(&vault::open(flags)?, name, witness_passphrase_file.as_deref(), out)
         }
         WitnessCommand::Sign { name, witness_passphrase_file, dry_run } => {
-            let ledger = vault::open_to_compare(flags)?;
+            let ledger = vault::open_and_expire(flags)?.0;
             let file = witness_passphrase_file.as_deref();
             let step = if *dry_run { Step::List } else { Step::Sign(file) };
             sign(&ledger, name, step, &mut Engine::new(models, &ledger), out)
@@ -131,10 +131,9 @@ fn sign(
     let passphrase = passphrase::words(file, &question)?.ok_or(CommandError::Missing { flag: PASSPHRASE_FLAG })?;
     let ids: Vec<_> = waiting.iter().map(|p| p.id).collect();
     let roster = ledger.run_tx("sign", now(), |tx| tx.sign_roster(witness, &ids, &passphrase))?.into_inner();
-    let signed = ledger.run_tx("read enrolments", now(), |tx| {
-        roster.complete.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()
-    })?;
-    let completed = complete_these(ledger, engine, &signed.into_inner())?;
+    let signed =
+        ledger.read_tx(now(), |tx| roster.complete.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>())?;
+    let completed = complete_these(ledger, engine, &signed)?;
     let mut object = json!({
         "witness": witness.to_string(), "signed": objects, "root": hex(&roster.root), "signature": STANDARD.encode(roster.signature),
     });
@@ -152,7 +151,7 @@ fn sign(
 /// What waits for this witness; at least one.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 fn waiting_for(ledger: &Ledger, witness: WitnessId) -> Result<Vec<Pending>, CommandError> {
-    let all = ledger.run_tx("list enrolments", now(), |tx| tx.all_pending())?.into_inner();
+    let all = ledger.read_tx(now(), |tx| tx.all_pending())?;
     let theirs: Vec<Pending> = all.into_iter().filter(|p| p.witnesses.contains(&witness)).collect();
     let signed_before = !theirs.is_empty();
     let waiting: Vec<Pending> = theirs.into_iter().filter(|p| p.missing().contains(&witness)).collect();
@@ -193,5 +192,5 @@ fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
 /// As the ledger.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn witnesses(ledger: &Ledger) -> Result<Vec<Witness>, TxError> {
-    Ok(ledger.run_tx("list witnesses", now(), |tx| tx.witnesses())?.into_inner())
+    ledger.read_tx(now(), |tx| tx.witnesses())
 }

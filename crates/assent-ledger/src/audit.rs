@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::thread;
 
 use zeroize::Zeroizing;
 
+use crate::db::Columns;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
-use crate::ledger::{Committed, Ledger};
+use crate::ledger::Ledger;
 use crate::log::{Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::note::Checkpoint;
-use crate::reader;
 use crate::seal::{self, SealContext, SealKey};
-use crate::tx::{OPENINGS, Tx, opening_row};
+use crate::tx::{OPENINGS, ReadTx, opening_row};
 
 /// What is wrong with a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +56,13 @@ impl Ledger {
     ///
     /// - [`TxError::Damaged`] if the head is none.
     /// - [`TxError::KeyRing`] if the key ring cannot be read.
-    /// - As [`Self::run_tx`]. A fault in the log is no error: it is in the [`Audit`].
+    /// - As [`Self::read_tx`]. A fault in the log is no error: it is in the [`Audit`].
     pub fn audit_verify(&self, against: Option<&Checkpoint>, now: Timestamp) -> Result<Audit, TxError> {
-        self.run_tx("verify the log", now, |tx| tx.audit(against)).map(Committed::into_inner)
+        self.read_tx(now, |tx| tx.audit(against))
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     fn audit(&self, against: Option<&Checkpoint>) -> Result<Audit, TxError> {
         let head = self.peaks()?;
         let (people, unreadable) = self.people()?;
@@ -71,17 +70,13 @@ impl Tx<'_> {
             Leaves { tree: Peaks::default(), head: &head, against, said: Commitments::default(), fault: None };
         let mut openings =
             Openings { people: &people, last: None, opened: Vec::new(), plain: Zeroizing::default(), fault: None };
-        if let Some(file) = self.db.beside().and_then(|place| place.file) {
-            thread::scope(|scope| {
-                let second = scope.spawn(|| reader::each_opening(file, &mut |opening| openings.take(opening)));
-                reader::each_leaf(file, &mut |leaf| leaves.take(leaf))?;
-                second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })?;
-        } else {
-            let rows = &mut |sql, args| self.db.rows(sql, args);
-            reader::leaves_by_page(rows, &mut |leaf| leaves.take(leaf))?;
-            reader::openings_by_page(rows, &mut |opening| openings.take(opening))?;
-        }
+        let all = "SELECT seq, bytes, hash FROM log_leaves ORDER BY seq";
+        self.db.each(all, &[], &mut |row| Ok(leaves.take(row.int(0)?, row.blob(1)?, row.blob(2)?).is_continue()))?;
+        let all = "SELECT pseudonym, seq, slot, sealed FROM log_openings ORDER BY pseudonym, seq, slot";
+        self.db.each(all, &[], &mut |row| {
+            openings.take(row.blob(0)?, (row.int(1)? as u64, row.int(2)? as u64), row.blob(3)?);
+            Ok(true)
+        })?;
         let (said, fault) = leaves.end();
         let fault = fault.or_else(|| Some((openings.first_wrong(&said)?, Fault::Opening)));
         Ok(Audit { size: head.size(), root: head.root(), openings: openings.opened.len() as u64, unreadable, fault })
@@ -133,12 +128,12 @@ struct Leaves<'a> {
 }
 
 impl Leaves<'_> {
-    fn take(&mut self, leaf: &reader::Leaf<'_>) -> ControlFlow<()> {
+    fn take(&mut self, position: i64, bytes: &[u8], stored: &[u8]) -> ControlFlow<()> {
         let at = self.tree.size();
-        let hash = leaf_hash(leaf.bytes);
-        let whole = Leaf::from_bytes(leaf.bytes).filter(|_| hash == leaf.hash);
+        let hash = leaf_hash(bytes);
+        let whole = Leaf::from_bytes(bytes).filter(|_| hash == stored);
         self.fault = match whole {
-            _ if leaf.position as u64 != at => Some((at, Fault::Missing)),
+            _ if position as u64 != at => Some((at, Fault::Missing)),
             None => Some((at, Fault::Changed)),
             Some(leaf) if leaf.position != at => Some((at, Fault::Moved)),
             Some(leaf) => {
@@ -183,17 +178,16 @@ struct Openings<'a> {
 }
 
 impl Openings<'_> {
-    fn take(&mut self, opening: &reader::Opening<'_>) {
-        let Ok(pseudonym) = opening.pseudonym.try_into() else { return };
+    fn take(&mut self, pseudonym: &[u8], (position, slot): (u64, u64), sealed: &[u8]) {
+        let Ok(pseudonym) = pseudonym.try_into() else { return };
         if self.last.is_none_or(|(last, _)| last != pseudonym) {
             self.last = self.people.get(&pseudonym).map(|person| (pseudonym, person));
         }
         let Some((_, (subject, key))) = self.last else { return };
-        let (position, slot) = (opening.position as u64, opening.slot as u64);
         let row_key = opening_row(position, slot as usize);
         let context =
             SealContext { table: OPENINGS, subject: Some(*subject), row: Some(&row_key), ..SealContext::default() };
-        let opened = seal::open_into(key, &context, opening.sealed, &mut self.plain).is_ok();
+        let opened = seal::open_into(key, &context, sealed, &mut self.plain).is_ok();
         match self.plain.split_first_chunk().filter(|_| opened) {
             Some((salt, detail)) => self.opened.push((position, slot, commitment(salt, detail))),
             None => self.fault = Some(self.fault.map_or(position, |first| first.min(position))),

@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::db::DbError;
 use crate::durable::{self, WriteKind, with_hook};
 use crate::error::TxError;
@@ -80,7 +82,7 @@ impl Ledger {
             let path = path.to_owned();
             move |source| BackupError::Io { op, path, source }
         };
-        if !self.with_core(|core| Ok(core.connector.is_sqlite()))? {
+        if !self.pool.is_sqlite() {
             return Err(BackupError::Elsewhere);
         }
         durable::make_private_folder(data).map_err(io("make the folder", data))?;
@@ -95,9 +97,8 @@ impl Ledger {
         let (new, whole, checkpoint) =
             (data.join(NEW_DATABASE_FILE), data.join(DATABASE_FILE), data.join(CHECKPOINT_FILE));
         let note = self.checkpoint(now)?;
-        let keys = self.with_core(|core| Ok(core.ring.borrow().bytes()))??;
         // Everything beside its place,
-        with_hook(hook, kind, || self.copy_database(data, &new))?;
+        let keys = with_hook(hook, kind, || self.copy_both(data, &new))?;
         let note =
             durable::draft_private(hook, kind, &checkpoint, note.as_bytes()).map_err(io("write", &checkpoint))?;
         if let Some(folder) = ring.parent() {
@@ -113,12 +114,26 @@ impl Ledger {
         with_hook(hook, kind, || durable::finish_replacing(ring)).map_err(io("overwrite what was in", ring))
     }
 
+    /// Copies the database, and then the key ring: it has the keys of all who are in the copy, unless somebody's was rotated in
+    /// between, in another process or thread. Then both are copied again.
+    fn copy_both(&self, data: &Path, new: &Path) -> Result<Zeroizing<Vec<u8>>, BackupError> {
+        loop {
+            let before = self.ring().rotations()?;
+            self.copy_database(data, new)?;
+            let mut ring = self.ring();
+            let keys = ring.bytes()?;
+            if ring.rotations()? == before {
+                return Ok(keys);
+            }
+        }
+    }
+
     fn copy_database(&self, data: &Path, new: &Path) -> Result<(), BackupError> {
         let io = |source| BackupError::Io { op: "write", path: new.to_owned(), source };
         // Of a backup that was interrupted.
         durable::remove_if_there(new).map_err(io)?;
         durable::begin_private(new).map_err(io)?;
-        if let Err(source) = self.with_core(|core| Ok(core.connector.copy_into(new)))? {
+        if let Some(Err(source)) = self.pool.copy_into(new) {
             fs::remove_file(new).ok();
             return Err(BackupError::Copy { folder: data.to_owned(), source });
         }

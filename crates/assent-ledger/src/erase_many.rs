@@ -1,11 +1,11 @@
 //! Many erasures at once, on an order's list: one that fails keeps nobody else, and the same list can be used again.
 
-use crate::db::args;
+use crate::db::{Columns, args};
 use crate::erase::Erasure;
 use crate::error::TxError;
 use crate::id::{SubjectId, TemplateId, Timestamp};
 use crate::ledger::Ledger;
-use crate::tx::Tx;
+use crate::tx::{ReadTx, Tx};
 
 /// What became of each of several erasures.
 #[derive(Debug, Default)]
@@ -42,12 +42,12 @@ impl Ledger {
     }
 
     fn erasure_of(&self, subject: SubjectId, now: Timestamp) -> Result<Erasure, TxError> {
-        let found = self.run_tx("look for an erasure", now, |tx| tx.erasure(subject))?;
-        found.into_inner().ok_or(TxError::NotErased { subject })
+        let found = self.read_tx(now, |tx| tx.erasure(subject))?;
+        found.ok_or(TxError::NotErased { subject })
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// Everybody who was erased here, in that order. Nothing else is known of them.
     ///
     /// # Errors
@@ -57,7 +57,9 @@ impl Tx<'_> {
         let rows = self.rows("SELECT subject_id FROM tombstones ORDER BY intent_leaf", args![])?;
         rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect()
     }
+}
 
+impl Tx<'_> {
     /// Whom the lines of an order's list name, each by id, the beginning of one, handle or unique name; or why nobody is
     /// named. If all lines name somebody, that is remembered for this very list: used again, it names the same people,
     /// although those who were erased have no name any more. Somebody who was erased before is also named by their id.
@@ -75,7 +77,7 @@ impl Tx<'_> {
         let everybody = self.everybody()?;
         let erased = (Vec::new(), self.erased()?);
         let name = |line: &&str| {
-            Self::named(line, &everybody).or_else(|why| match Self::named(line, &erased) {
+            ReadTx::named(line, &everybody).or_else(|why| match ReadTx::named(line, &erased) {
                 Ok(id) if !matches!(why, TxError::AmbiguousSubject { .. }) => Ok(id),
                 _ => Err(why),
             })

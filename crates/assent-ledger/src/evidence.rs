@@ -58,7 +58,7 @@ impl Ledger {
         for (name, hash) in files {
             text += &[&STANDARD.encode(hash), " ", name.as_str(), "\n"].concat();
         }
-        Ok(self.signer()?.sign(&text))
+        Ok(self.signer().sign(&text))
     }
 }
 

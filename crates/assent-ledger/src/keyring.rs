@@ -67,6 +67,8 @@ pub(crate) struct KeyRing {
     /// The other notes, each with the number of the slot in which it ends.
     notes: Vec<(u64, Vec<u8>)>,
     partial: PartialNote,
+    /// Behind the last slot of a withdrawal or another note.
+    noted_until: u64,
     /// Slots whose checksum does not fit.
     damaged: BTreeSet<u64>,
     /// How many slots the file holds in full; one that ends early lies beyond and is overwritten by the next append.
@@ -135,6 +137,7 @@ impl KeyRing {
             withdrawn: Vec::new(),
             notes: Vec::new(),
             partial: PartialNote::default(),
+            noted_until: 0,
             damaged: BTreeSet::new(),
             whole: 0,
         };
@@ -170,6 +173,17 @@ impl KeyRing {
         if !self.slots.contains_key(&subject) {
             self.refresh()?;
         }
+        match self.read_key(subject) {
+            // Another process may have given them another slot since.
+            Err(KeyRingError::Damaged { .. }) => {
+                self.read_anew()?;
+                self.read_key(subject)
+            }
+            read => read,
+        }
+    }
+
+    fn read_key(&mut self, subject: SubjectId) -> Result<Key, KeyRingError> {
         let &slot = self.slots.get(&subject).ok_or(KeyRingError::NoKey { subject })?;
         let bytes = self.read(slot)?;
         match state(&bytes) {
@@ -192,6 +206,7 @@ impl KeyRing {
 
     /// Appends a key. A live slot that is there already (left by a transaction that did not commit) gets the new key.
     pub(crate) fn add(&mut self, subject: SubjectId, key: &Key) -> Result<(), KeyRingError> {
+        let _exclusive = self.exclusive()?;
         self.refresh()?;
         let slot = match self.slots.get(&subject) {
             Some(&slot) => match state(&*self.read(slot)?) {
@@ -212,6 +227,7 @@ impl KeyRing {
     /// Overwrites the subject's key with zeros, for good, wherever it stands. Done twice, it is done once. A subject
     /// without a slot gets a destroyed one, so that its id never gets a key again.
     pub(crate) fn destroy(&mut self, subject: SubjectId) -> Result<(), KeyRingError> {
+        let _exclusive = self.exclusive()?;
         self.refresh()?;
         let slot = self.slots.get(&subject).copied().unwrap_or(self.whole);
         let rotated: Vec<u64> = self.rotated.get(&subject).into_iter().flatten().copied().collect();
@@ -257,7 +273,7 @@ impl KeyRing {
     }
 
     /// Takes in slots that were appended since the last look.
-    fn refresh(&mut self) -> Result<(), KeyRingError> {
+    pub(crate) fn refresh(&mut self) -> Result<(), KeyRingError> {
         let length = self
             .file
             .metadata()
@@ -280,7 +296,10 @@ impl KeyRing {
                 }
                 let (subject, number) = (SubjectId::from_bytes(field(bytes, 8)), u64::from_be_bytes(field(bytes, 24)));
                 match state {
-                    State::Withdrawn => self.withdrawn.push((number, GrantId::from_bytes(field(bytes, 8)))),
+                    State::Withdrawn => {
+                        self.withdrawn.push((number, GrantId::from_bytes(field(bytes, 8))));
+                        self.noted_until = self.whole + 1;
+                    }
                     State::Retired => self.retired.push((number, subject)),
                     State::Note => self.read_note_part(self.whole, bytes),
                     State::Destroyed => {
@@ -298,6 +317,14 @@ impl KeyRing {
             }
         }
         Ok(())
+    }
+
+    /// Keeps other processes from writing to the file while it lives.
+    fn exclusive(&self) -> Result<Exclusive, KeyRingError> {
+        let io = |source| KeyRingError::Io { op: "lock", path: self.path.clone(), source };
+        let file = self.file.try_clone().map_err(io)?;
+        file.lock().map_err(io)?;
+        Ok(Exclusive(file))
     }
 
     fn read(&mut self, slot: u64) -> Result<Zeroizing<[u8; SLOT_BYTES]>, KeyRingError> {
@@ -318,6 +345,16 @@ impl KeyRing {
 
     fn opener(&self) -> Opener<'_> {
         Opener { vault: self.vault, locked: self.locked.as_ref() }
+    }
+}
+
+/// The ring's file, locked for one process.
+struct Exclusive(File);
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        // Closing the file would do, but it is open elsewhere, too.
+        self.0.unlock().ok();
     }
 }
 

@@ -84,12 +84,12 @@
 //! let grant = enrolled?.into_inner();
 //!
 //! // Read it: what may be searched now.
-//! let gallery = || ledger.run_tx("read", now, |tx| tx.searchable_templates(collection, &purpose, model_sha256));
-//! assert_eq!(gallery()?.into_inner().templates[0].plain.as_slice(), b"an embedding");
+//! let gallery = || ledger.read_tx(now, |tx| tx.searchable_templates(collection, &purpose, model_sha256));
+//! assert_eq!(gallery()?.templates[0].plain.as_slice(), b"an embedding");
 //!
 //! // Withdraw: at the commit the template is gone.
 //! ledger.run_tx("withdraw", now, |tx| tx.withdraw(tx.active_grant(grant)?))?;
-//! assert!(gallery()?.into_inner().templates.is_empty());
+//! assert!(gallery()?.templates.is_empty());
 //!
 //! // All of it is in the log, and the log is whole.
 //! assert!(ledger.audit_verify(None, now)?.fault.is_none());
@@ -124,6 +124,7 @@ mod fields;
 mod id;
 mod jurisdiction;
 mod keyring;
+mod leases;
 mod ledger;
 mod log;
 mod merkle;
@@ -133,7 +134,6 @@ mod passphrase;
 mod photo_path;
 mod proof;
 mod publish;
-mod reader;
 mod receipt;
 mod repair;
 mod requirement;
@@ -144,7 +144,11 @@ mod scrub;
 mod seal;
 mod search_log;
 mod secret;
+mod settings;
+mod transactions;
 mod tx;
+mod vault;
+mod vault_lock;
 mod vocabulary;
 mod witness;
 
@@ -163,7 +167,8 @@ pub use id::{
 };
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
 pub use keyring::{KeyRingError, RingLock, RingSecret};
-pub use ledger::{Committed, FORMAT_VERSION, Ledger, Settings, Tools, VaultPlace};
+pub use leases::{Lease, LeaseName};
+pub use ledger::{FORMAT_VERSION, Ledger, Tools, VaultPlace};
 pub use log::{EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
 pub use names::{
@@ -178,12 +183,14 @@ pub use restore::{Backup, Recovered, RestoreError};
 pub use rules::{RequiredDocument, RuleError, RulePack, Rulebook, RulebookError, Rules, Span};
 pub use seal::SealError;
 pub use search_log::{GalleryReference, ScanEntry, SearchEntry};
+pub use settings::Settings;
+pub use transactions::Committed;
 pub use tx::{
     Absences, AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ActiveGrant, Alarm, Album, Basis,
     Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due, Evidence, Expired,
     FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching, NewCollection,
     NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections, OpenTemplate, Order,
-    Outcome, OwnTemplate, PastEndDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent, Reach, Refusal,
+    Outcome, OwnTemplate, PastEndDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent, Reach, ReadTx, Refusal,
     ReplayedNotes, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate, Sighting,
     StoredPhoto, Subject, SubjectAccessData, TOO_MANY, Tx, Unreadable, WithoutModel, Witness,
 };

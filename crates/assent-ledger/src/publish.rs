@@ -21,7 +21,7 @@ use crate::merkle::{Hash, leaf_hash};
 use crate::note::{Checkpoint, LogKey, LogSigner, NoteError, hash_of};
 use crate::proof::includes;
 use crate::secret::Key;
-use crate::tx::{LeafPosition, TILE_BITS, Tx};
+use crate::tx::{LeafPosition, ReadTx, TILE_BITS};
 
 /// A leaf, and what shows that it stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,17 +110,13 @@ pub enum ExportError {
 }
 
 impl Ledger {
-    pub(crate) fn signer(&self) -> Result<LogSigner, TxError> {
-        self.with_core(|core| Ok(signer_of(core.ring.borrow().master(), self.id())))
+    pub(crate) fn signer(&self) -> LogSigner {
+        signer_of(self.ring().master(), self.id())
     }
 
     /// The public key that checks everything that this log signs.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Nested`] and [`TxError::Interrupted`] as [`Self::run_tx`].
-    pub fn log_key(&self) -> Result<LogKey, TxError> {
-        Ok(self.signer()?.public())
+    pub fn log_key(&self) -> LogKey {
+        self.signer().public()
     }
 
     /// How the log stands now, signed.
@@ -129,8 +125,8 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn checkpoint(&self, now: Timestamp) -> Result<String, TxError> {
-        let signer = self.signer()?;
-        let here = self.run_tx("sign a checkpoint", now, |tx| head(tx, &signer))?.into_inner();
+        let signer = self.signer();
+        let here = self.read_tx(now, |tx| head(tx, &signer))?;
         Ok(signer.sign(&here.text()))
     }
 
@@ -142,7 +138,7 @@ impl Ledger {
     /// - [`TxError::Damaged`] if the leaves do not make the log's root.
     /// - As [`Self::run_tx`].
     pub fn prove_leaf(&self, position: LeafPosition, now: Timestamp) -> Result<LeafProof, TxError> {
-        let signer = self.signer()?;
+        let signer = self.signer();
         let proven = self.run_tx("prove a leaf", now, |tx| Ok((tx.prove(position)?, head(tx, &signer)?)))?;
         let ((leaf, path), here) = proven.into_inner();
         Ok(LeafProof { position, leaf, path, checkpoint: signer.sign(&here.text()) })
@@ -156,7 +152,7 @@ impl Ledger {
     /// - [`TxError::Damaged`] if the leaves do not make the log's root.
     /// - As [`Self::run_tx`].
     pub fn certificate(&self, subject: SubjectId, now: Timestamp) -> Result<String, TxError> {
-        let signer = self.signer()?;
+        let signer = self.signer();
         let certificate = self.run_tx("certify an erasure", now, |tx| {
             let Erasure { erased, intent, intent_salt, done, .. } =
                 tx.erasure(subject)?.ok_or(TxError::NotErased { subject })?;
@@ -192,7 +188,7 @@ impl Ledger {
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Checkpoint, ExportError> {
-        let signer = self.signer()?;
+        let signer = self.signer();
         let last = folder.join(CHECKPOINT_FILE);
         let there = fs::read_to_string(&last).ok().map(|note| Checkpoint::verify(&note, &signer.public()).ok());
         let tiles = tiles_there(&folder.join("tile/0"), 0);
@@ -215,14 +211,13 @@ impl Ledger {
             return Err(ExportError::OtherLog { folder: folder.to_owned() });
         }
         // In one transaction, so that all files show the log at one moment.
-        let mut failed = None;
-        let written = self.run_tx("export the log", now, |tx| {
+        let here = self.run_tx("complete the log's tiles", now, |tx| {
             let here = head(tx, &signer)?;
             tx.complete_tiles(here.size)?;
-            failed = write_tiles(tx, folder, here.size, progress)?;
             Ok(here)
         })?;
-        let here = written.into_inner();
+        let here = here.into_inner();
+        let failed = self.read_tx(now, |tx| write_tiles(tx, folder, here.size, progress))?;
         let outcome = failed.map_or_else(|| replace(&last, signer.sign(&here.text()).as_bytes()), Err);
         outcome.map_err(|(path, source)| ExportError::Io { path, source })?;
         Ok(here)
@@ -234,10 +229,10 @@ pub(crate) fn signer_of(master: &Key, vault: VaultId) -> LogSigner {
     LogSigner::new(format!("assent/{vault}"), master.derive("assent log key v1", &[]).expose())
 }
 
-fn head(tx: &Tx<'_>, signer: &LogSigner) -> Result<Checkpoint, TxError> {
+fn head(tx: &ReadTx<'_>, signer: &LogSigner) -> Result<Checkpoint, TxError> {
     let (size, root) = tx.log_head()?;
     let erasures = tx.count("SELECT COUNT(*) FROM tombstones WHERE done_leaf IS NOT NULL", args![])? as u64;
-    let withdrawals = tx.ring.borrow().withdrawals();
+    let withdrawals = tx.ring().withdrawals();
     Ok(Checkpoint { name: signer.public().name().to_owned(), size, root, erasures, withdrawals })
 }
 
@@ -245,7 +240,7 @@ type Failed = (PathBuf, io::Error);
 
 /// Writes what is missing below `tile/`; gives back why a file could not be written.
 fn write_tiles(
-    tx: &Tx<'_>,
+    tx: &ReadTx<'_>,
     folder: &Path,
     size: u64,
     progress: &mut dyn FnMut(u64, u64),

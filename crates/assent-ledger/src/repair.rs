@@ -3,6 +3,7 @@
 //! A key is taken over when it opens the profile of the person, and no other is: so no key comes back of somebody who was
 //! erased, and none from before a rotation. What else a slot said is taken from the same slot of a backup, and never as a key.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -10,9 +11,9 @@ use crate::db::args;
 use crate::error::TxError;
 use crate::id::{CollectionId, SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError, RingSecret, SlotContent};
-use crate::ledger::{Committed, Ledger};
+use crate::ledger::Ledger;
 use crate::secret::Key;
-use crate::tx::{Tx, Unreadable, crops_slot};
+use crate::tx::{ReadTx, Tx, Unreadable, crops_slot};
 
 /// Whom a damaged slot concerns, as far as its id can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl Ledger {
         reason = "the method's path has one lifetime, the closure all"
     )]
     pub fn check_keys(&self, now: Timestamp) -> Result<KeyCheck, TxError> {
-        self.run_tx("check the keys", now, |tx| tx.check_keys()).map(Committed::into_inner)
+        self.read_tx(now, |tx| tx.check_keys())
     }
 
     /// Mends damaged slots of the key ring: from what can still be read of them, and from a backup of the ring with the secrets
@@ -91,18 +92,18 @@ impl Ledger {
     /// - [`TxError::KeyRing`] if a ring cannot be read or written, or the backup is another vault's.
     /// - As [`Self::run_tx`].
     pub fn repair_keys(&self, from: Option<(&Path, &[RingSecret])>, now: Timestamp) -> Result<KeyRepair, TxError> {
-        let mut backup = from.map(|(path, secrets)| KeyRing::open(path, secrets, &self.hook)).transpose()?;
-        let done = self.run_tx("repair keys", now, |tx| tx.repair_keys(backup.as_mut()));
+        let backup = RefCell::new(from.map(|(path, secrets)| KeyRing::open(path, secrets, &self.hook)).transpose()?);
+        let done = self.run_tx("repair keys", now, |tx| tx.repair_keys(backup.borrow_mut().as_mut()));
         // Every transaction begins with giving up what another key took the place of.
         let check = self.check_keys(now)?;
         Ok(KeyRepair { left: check.damaged, without: check.people, ..done?.into_inner() })
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     fn check_keys(&self) -> Result<KeyCheck, TxError> {
-        let damaged = self.ring.borrow_mut().damaged()?;
-        let slots = self.ring.borrow().slots();
+        let damaged = self.ring().damaged()?;
+        let slots = self.ring().slots();
         let mut check = KeyCheck { slots, foreign: Vec::new(), damaged: Vec::new(), people: self.unreadable()? };
         for (slot, id) in damaged {
             check.damaged.push(DamagedSlot { slot, owner: self.owner_of(id)? });
@@ -110,7 +111,7 @@ impl Tx<'_> {
         let known: BTreeSet<SubjectId> =
             self.subject_ids()?.into_iter().chain(self.collection_ids()?.into_iter().map(crops_slot)).collect();
         for slot in 0..slots {
-            let said = self.ring.borrow_mut().content(slot)?;
+            let said = self.ring().content(slot)?;
             if let Some(SlotContent::Key(subject, _)) = said
                 && !known.contains(&subject)
             {
@@ -135,74 +136,6 @@ impl Tx<'_> {
         Ok(self.count("SELECT COUNT(*) FROM tombstones WHERE subject_id = $1", args![id])? > 0)
     }
 
-    /// [`Ledger::repair_keys`], but for what is left.
-    pub(crate) fn repair_keys(&self, mut backup: Option<&mut KeyRing>) -> Result<KeyRepair, TxError> {
-        if let Some(backup) = &backup {
-            let ring = self.ring.borrow();
-            if backup.vault() != ring.vault() || backup.master().expose() != ring.master().expose() {
-                return Err(KeyRingError::WrongVault { path: backup.path().to_owned() }.into());
-            }
-        }
-        let before = self.ring.borrow_mut().damaged()?.len() as u64;
-        let mut done = KeyRepair::default();
-        // Somebody whose key was destroyed is erased again before anything else, and gets no key.
-        let destroyed: BTreeSet<SubjectId> = self.ring.borrow().destroyed().into_iter().collect();
-        let mut living = self.subject_ids()?;
-        living.retain(|subject| !destroyed.contains(subject));
-        for subject in self.without_key(&living)? {
-            let opens = |key: &Key| -> Result<bool, TxError> { Ok(self.opens_profile(subject, key)? == Some(true)) };
-            if self.take_key(subject, backup.as_deref_mut(), &opens)? {
-                self.look_for_again(subject)?;
-                done.people.push(subject);
-            }
-        }
-        for collection in self.collection_ids()? {
-            let sql = "SELECT COUNT(*) FROM collections WHERE id = $1 AND keep_crops = 1";
-            if self.count(sql, args![collection])? > 0 && self.crops_key(collection)?.is_none() {
-                let opens =
-                    |key: &Key| -> Result<bool, TxError> { Ok(self.opens_crop(collection, key)? == Some(true)) };
-                self.take_key(crops_slot(collection), backup.as_deref_mut(), &opens)?;
-            }
-        }
-        let damaged = self.ring.borrow_mut().damaged()?;
-        for (slot, id) in damaged {
-            if let Some(says) = self.what_it_said((slot, id), backup.as_deref_mut())? {
-                self.ring.borrow_mut().write_content(Some(slot), &says)?;
-                if matches!(says, SlotContent::Withdrawn(..)) {
-                    self.withdraw_again()?;
-                }
-            }
-        }
-        done.mended = before - self.ring.borrow_mut().damaged()?.len() as u64;
-        Ok(done)
-    }
-
-    /// Takes over the first key that `opens` what it has to, from a damaged slot or from the backup. Whether there was one.
-    fn take_key(
-        &self,
-        id: SubjectId,
-        backup: Option<&mut KeyRing>,
-        opens: &dyn Fn(&Key) -> Result<bool, TxError>,
-    ) -> Result<bool, TxError> {
-        let mut ring = self.ring.borrow_mut();
-        let damaged = ring.damaged()?;
-        let claimed = damaged.iter().find(|(_, of)| *of == id).map(|(slot, _)| *slot);
-        let mut found: Vec<_> = ring.salvaged(id)?.into_iter().map(|(slot, key)| (Some(slot), key)).collect();
-        for (slot, key) in backup.map(|backup| backup.keys_of(id)).transpose()?.unwrap_or_default() {
-            // Slots keep their places, so this is the one whose id cannot be read.
-            let same = damaged.iter().any(|(at, _)| *at == slot).then_some(slot);
-            found.push((claimed.or(same), key));
-        }
-        drop(ring);
-        for (slot, key) in found {
-            if opens(&key)? {
-                self.ring.borrow_mut().write_content(slot, &SlotContent::Key(id, key))?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// What a damaged slot said that holds nobody's key now; `None` if that cannot be told.
     fn what_it_said(
         &self,
@@ -222,7 +155,7 @@ impl Tx<'_> {
             return Ok(Some(says));
         }
         let Some(backup) = backup else { return Ok(None) };
-        let alike = self.ring.borrow_mut().is_same_slot(backup, slot)?;
+        let alike = self.ring().is_same_slot(backup, slot)?;
         Ok(match backup.content(slot)?.filter(|_| alike) {
             Some(SlotContent::Key(of, _)) if !self.on_roster(of)? => {
                 // Of a transaction that did not commit, or of crops that are gone: nobody has to have it.
@@ -233,6 +166,76 @@ impl Tx<'_> {
             Some(SlotContent::Destroyed(of)) if self.on_roster(of)? => None,
             said => said,
         })
+    }
+}
+
+impl Tx<'_> {
+    /// [`Ledger::repair_keys`], but for what is left.
+    pub(crate) fn repair_keys(&self, mut backup: Option<&mut KeyRing>) -> Result<KeyRepair, TxError> {
+        if let Some(backup) = &backup {
+            let ring = self.ring();
+            if backup.vault() != ring.vault() || backup.master().expose() != ring.master().expose() {
+                return Err(KeyRingError::WrongVault { path: backup.path().to_owned() }.into());
+            }
+        }
+        let before = self.ring().damaged()?.len() as u64;
+        let mut done = KeyRepair::default();
+        // Somebody whose key was destroyed is erased again before anything else, and gets no key.
+        let destroyed: BTreeSet<SubjectId> = self.ring().destroyed().into_iter().collect();
+        let mut living = self.subject_ids()?;
+        living.retain(|subject| !destroyed.contains(subject));
+        for subject in self.without_key(&living)? {
+            let opens = |key: &Key| -> Result<bool, TxError> { Ok(self.opens_profile(subject, key)? == Some(true)) };
+            if self.take_key(subject, backup.as_deref_mut(), &opens)? {
+                self.look_for_again(subject)?;
+                done.people.push(subject);
+            }
+        }
+        for collection in self.collection_ids()? {
+            let sql = "SELECT COUNT(*) FROM collections WHERE id = $1 AND keep_crops = 1";
+            if self.count(sql, args![collection])? > 0 && self.crops_key(collection)?.is_none() {
+                let opens =
+                    |key: &Key| -> Result<bool, TxError> { Ok(self.opens_crop(collection, key)? == Some(true)) };
+                self.take_key(crops_slot(collection), backup.as_deref_mut(), &opens)?;
+            }
+        }
+        let damaged = self.ring().damaged()?;
+        for (slot, id) in damaged {
+            if let Some(says) = self.what_it_said((slot, id), backup.as_deref_mut())? {
+                self.ring().write_content(Some(slot), &says)?;
+                if matches!(says, SlotContent::Withdrawn(..)) {
+                    self.withdraw_again()?;
+                }
+            }
+        }
+        done.mended = before - self.ring().damaged()?.len() as u64;
+        Ok(done)
+    }
+
+    /// Takes over the first key that `opens` what it has to, from a damaged slot or from the backup. Whether there was one.
+    fn take_key(
+        &self,
+        id: SubjectId,
+        backup: Option<&mut KeyRing>,
+        opens: &dyn Fn(&Key) -> Result<bool, TxError>,
+    ) -> Result<bool, TxError> {
+        let mut ring = self.ring();
+        let damaged = ring.damaged()?;
+        let claimed = damaged.iter().find(|(_, of)| *of == id).map(|(slot, _)| *slot);
+        let mut found: Vec<_> = ring.salvaged(id)?.into_iter().map(|(slot, key)| (Some(slot), key)).collect();
+        for (slot, key) in backup.map(|backup| backup.keys_of(id)).transpose()?.unwrap_or_default() {
+            // Slots keep their places, so this is the one whose id cannot be read.
+            let same = damaged.iter().any(|(at, _)| *at == slot).then_some(slot);
+            found.push((claimed.or(same), key));
+        }
+        drop(ring);
+        for (slot, key) in found {
+            if opens(&key)? {
+                self.ring().write_content(slot, &SlotContent::Key(id, key))?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The next scan compares every photo with this person: those that came while their key was damaged did not meet them.

@@ -16,16 +16,17 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::db::{args, journal_of};
+use crate::db::{self, Columns, args};
 use crate::durable::{self, WriteHook, WriteKind, with_hook};
 use crate::error::{OpenError, TxError};
 use crate::id::{SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError};
-use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, lock};
+use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace};
 use crate::log::EventKind;
 use crate::note::{Checkpoint, NoteError};
 use crate::publish::signer_of;
-use crate::tx::{ReplayedNotes, Tx};
+use crate::tx::{ReadTx, ReplayedNotes, Tx};
+use crate::vault_lock::VaultLock;
 
 /// What opening a vault made good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl Ledger {
             return Err(RestoreError::NoBackup { folder: from.data.to_owned() });
         }
         durable::make_vault_folder(&place.folder).map_err(io("make the folder", &place.folder))?;
-        let lock = lock(place)?;
+        let lock = VaultLock::alone(place)?;
         let (staged, database) = (place.folder.join(RESTORED_FILE), place.folder.join(DATABASE_FILE));
         // An empty one is of a creation that was killed at once.
         if fs::metadata(&database).is_ok_and(|about| about.len() > 0) {
@@ -147,13 +148,16 @@ impl Ledger {
             put_ring(&place.ring, &bytes, &tools.hook).map_err(io("write", &place.ring))?;
         }
         // Of a restore that was interrupted.
-        let clear = || durable::remove_if_there(&staged).and_then(|()| durable::remove_if_there(&journal_of(&staged)));
+        let clear = || {
+            durable::remove_if_there(&staged)?;
+            db::beside(&staged).iter().try_for_each(|beside| durable::remove_if_there(beside))
+        };
         clear().map_err(io("remove", &staged))?;
         let hook = tools.hook.clone();
         with_hook(&hook, WriteKind::Restore, || copy_private(&kept, &staged)).map_err(io("write", &staged))?;
         let mut size = 0;
         let unopened = |ledger: &Self, now| {
-            size = ledger.run_tx("look at the log", now, |tx| Ok(tx.log_head()?.0))?.into_inner();
+            size = ledger.read_tx(now, |tx| Ok(tx.log_head()?.0))?;
             ledger.recall(copy.as_mut(), now)
         };
         let opened = Self::open_locked(place, (lock, &staged), tools, now, unopened).map_err(RestoreError::from);
@@ -161,10 +165,7 @@ impl Ledger {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
             ledger.run_tx("note the restore", now, |tx| tx.append_leaf(EventKind::Restored, &[], &[]))?;
             // Whole now, and under its name the next moment.
-            with_hook(&hook, WriteKind::Restore, || {
-                let named = ledger.with_core(|core| Ok(core.connector.rename(&database)))?;
-                named.map_err(io("write", &database))
-            })?;
+            with_hook(&hook, WriteKind::Restore, || ledger.pool.rename(&database).map_err(io("write", &database)))?;
             Ok(ledger)
         });
         if restored.is_err() {
@@ -176,27 +177,39 @@ impl Ledger {
 
     /// Makes good what the key ring knows and the database does not: people who were erased, what was withdrawn, and what else
     /// the ring notes; then what the ring should know. To be followed by `finish_erasures`.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path has one lifetime, the closure all"
+    )]
     pub(crate) fn replay(&self, now: Timestamp) -> Result<Recovered, TxError> {
-        let destroyed: BTreeSet<SubjectId> =
-            self.with_core(|core| Ok(core.ring.borrow().destroyed().into_iter().collect()))?;
-        let compared = self.run_tx("compare with the key ring", now, |tx| {
-            let older = tx.ring_slots()?.is_some_and(|taken| taken > tx.ring.borrow().slots());
+        let destroyed: BTreeSet<SubjectId> = self.ring().destroyed().into_iter().collect();
+        let compared = self.read_tx(now, |tx| {
+            let older = tx.ring_slots()?.is_some_and(|taken| taken > tx.ring().slots());
             Ok((tx.buried()?, older))
         })?;
-        let (buried, older_ring) = compared.into_inner();
+        let (buried, older_ring) = compared;
         let again: Vec<SubjectId> = destroyed.iter().filter(|id| !buried.contains_key(id)).copied().collect();
         if !again.is_empty() {
             self.run_tx("replay erasures", now, |tx| tx.replay(&again))?;
         }
-        let (withdrawn, replayed) =
-            self.run_tx("replay notes", now, |tx| Ok((tx.withdraw_again()?, tx.replay_notes()?)))?.into_inner();
+        if !self.ring().pending_rotations().is_empty() {
+            self.run_tx("settle keys", now, |_| Ok(()))?;
+        }
+        let (mut withdrawn, mut replayed) = (0, ReplayedNotes::default());
+        let due = self.read_tx(now, |tx| tx.replay_is_due())?;
+        if due {
+            (withdrawn, replayed) =
+                self.run_tx("replay notes", now, |tx| Ok((tx.withdraw_again()?, tx.replay_notes()?)))?.into_inner();
+        }
         let mut keys_destroyed = 0;
         for (subject, _) in buried.iter().filter(|(id, done)| **done && !destroyed.contains(id)) {
             self.destroy_key(*subject)?;
             keys_destroyed += 1;
         }
         // If there is no room for that, the next opening tries again.
-        drop(self.run_tx("catch up the key ring", now, write_missing_notes));
+        if due {
+            drop(self.run_tx("catch up the key ring", now, |tx| tx.write_missing_notes()));
+        }
         Ok(Recovered { erased: again.len(), withdrawn, replayed, older_ring, keys_destroyed, entries_lost: 0 })
     }
 
@@ -207,12 +220,16 @@ impl Ledger {
     /// As [`Self::run_tx`].
     pub fn notes_due(&self, now: Timestamp) -> Result<usize, TxError> {
         let sql = "SELECT COUNT(*) FROM ring_notes_due";
-        Ok(self.run_tx("look for notes", now, |tx| tx.count(sql, args![]))?.into_inner() as usize)
+        Ok(self.read_tx(now, |tx| tx.count(sql, args![]))? as usize)
     }
 }
 
-fn write_missing_notes(tx: &Tx<'_>) -> Result<(), TxError> {
-    tx.write_missing_notes()
+impl ReadTx<'_> {
+    /// Who has a tombstone, each with whether their erasure is complete.
+    fn buried(&self) -> Result<BTreeMap<SubjectId, bool>, TxError> {
+        let rows = self.rows("SELECT subject_id, done_leaf FROM tombstones", args![])?;
+        rows.iter().map(|row| Ok((SubjectId::from_bytes(row.array(0)?), row.opt_int(1)?.is_some()))).collect()
+    }
 }
 
 impl Tx<'_> {
@@ -221,12 +238,6 @@ impl Tx<'_> {
             self.delete_subject_rows(*subject)?;
         }
         self.forget_orphans(&self.collection_ids()?)
-    }
-
-    /// Who has a tombstone, each with whether their erasure is complete.
-    fn buried(&self) -> Result<BTreeMap<SubjectId, bool>, TxError> {
-        let rows = self.rows("SELECT subject_id, done_leaf FROM tombstones", args![])?;
-        rows.iter().map(|row| Ok((SubjectId::from_bytes(row.array(0)?), row.opt_int(1)?.is_some()))).collect()
     }
 }
 

@@ -14,6 +14,8 @@
 //! A copy of the database from before is opened by nothing any more. Opening such a copy, and restoring it, is refused while
 //! the ring has no key that opens it; a backup of the ring from that time gives the old key back ([`Ledger::restore`]).
 
+use std::cell::RefCell;
+
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
@@ -21,7 +23,7 @@ use crate::keyring::{KeyRing, KeyRingError};
 use crate::ledger::Ledger;
 use crate::log::EventKind;
 use crate::secret::Key;
-use crate::tx::{Reseal, Tx};
+use crate::tx::{ReadTx, Reseal, Tx};
 
 impl Ledger {
     /// Gives a person a new key and destroys the old one. Searches, consents, sightings and decisions stay as they are.
@@ -58,7 +60,7 @@ impl Ledger {
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<(SubjectId, TxError)>, TxError> {
-        let all = self.run_tx("list subjects", now, |tx| tx.subject_ids())?.into_inner();
+        let all = self.read_tx(now, |tx| tx.subject_ids())?;
         let mut kept = Vec::new();
         for (done, subject) in (1..).zip(&all) {
             match self.rotate(*subject, now) {
@@ -74,25 +76,26 @@ impl Ledger {
     /// How many people the database holds records of that their keys do not open, of those whose key was rotated after its
     /// last leaf: then it is a copy from before.
     pub(crate) fn unopened(&self, now: Timestamp) -> Result<usize, TxError> {
-        let found = self.run_tx("look for old records", now, |tx| {
+        let found = self.read_tx(now, |tx| {
             let leaves = tx.log_head()?.0;
-            let suspects: Vec<SubjectId> = tx.ring.borrow().retired_after(leaves).into_iter().collect();
+            let suspects: Vec<SubjectId> = tx.ring().retired_after(leaves).into_iter().collect();
             Ok(tx.unopened(&suspects)?.len())
         })?;
-        Ok(found.into_inner())
+        Ok(found)
     }
 
     /// The same among everybody, for a database that comes from a backup. If a backup of the ring opens all that the ring
     /// does not, the ring takes those keys over, and there is nobody left; if it does not, nothing is taken.
     pub(crate) fn recall(&self, backup: Option<&mut KeyRing>, now: Timestamp) -> Result<usize, TxError> {
+        let backup = RefCell::new(backup);
         let left = self.run_tx("recall keys", now, |tx| {
-            let mut backup = backup;
-            if let Some(backup) = backup.as_deref_mut().filter(|_| !tx.ring.borrow().is_whole()) {
+            let mut backup = backup.borrow_mut();
+            if let Some(backup) = backup.as_deref_mut().filter(|_| !tx.ring().is_whole()) {
                 tx.repair_keys(Some(backup))?;
             }
             let unopened = tx.unopened(&tx.subject_ids()?)?;
             let mut found = Vec::new();
-            if let Some(backup) = backup {
+            if let Some(backup) = backup.as_deref_mut() {
                 for subject in &unopened {
                     let Ok(key) = backup.get(*subject) else { continue };
                     if tx.opens_profile(*subject, &key)? == Some(true) {
@@ -102,7 +105,7 @@ impl Ledger {
             }
             let left = unopened.len() - found.len();
             if left == 0 {
-                found.iter().try_for_each(|(subject, key)| tx.ring.borrow_mut().add_rotated(*subject, key))?;
+                found.iter().try_for_each(|(subject, key)| tx.ring().add_rotated(*subject, key))?;
             }
             Ok(left)
         })?;
@@ -118,45 +121,14 @@ fn about_one_person(why: &TxError) -> bool {
     key || matches!(why, TxError::Seal(_) | TxError::Damaged { .. } | TxError::NoSubject)
 }
 
-impl Tx<'_> {
-    /// Steps (a) and (b).
-    fn rotate(&self, subject: SubjectId) -> Result<(), TxError> {
-        if self.count("SELECT COUNT(*) FROM subjects WHERE id = $1", args![subject])? == 0 {
-            return Err(TxError::NoSubject);
-        }
-        let old = self.ring.borrow_mut().get(subject)?;
-        let new = Key::random(&mut **self.rng.borrow_mut());
-        self.ring.borrow_mut().add_rotated(subject, &new)?;
-        self.append_leaf(EventKind::Rotation, &[], &[(subject, subject.as_bytes())])?;
-        self.reseal(&Reseal { subject, old: &old, new: &new })?;
-        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
-        Ok(())
-    }
-
-    /// Step (c), for everybody who has more keys than one: theirs is the one that opens their profile, and the others are
-    /// given up. If none does, all are kept.
-    pub(crate) fn complete_rotations(&self) -> Result<(), TxError> {
-        let pending_rotations = self.ring.borrow().pending_rotations();
-        for subject in pending_rotations {
-            let keys = self.ring.borrow_mut().keys_of(subject)?;
-            for (slot, key) in keys {
-                if self.opens_profile(subject, &key)? == Some(true) {
-                    let leaves = self.log_head()?.0;
-                    self.ring.borrow_mut().complete_rotation(subject, slot, leaves)?;
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
+impl ReadTx<'_> {
     /// Those of these people whose profile their key does not open, or who have none; the erased are not among them, nor
     /// those whose slot is damaged: that concerns them alone, and says nothing of how old the database is.
     fn unopened(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, TxError> {
-        let damaged = self.ring.borrow_mut().damaged()?;
+        let damaged = self.ring().damaged()?;
         let (mut unopened, mut no_key) = (Vec::new(), Vec::new());
         for subject in subjects.iter().filter(|subject| !damaged.iter().any(|(_, id)| id == *subject)) {
-            let key = self.ring.borrow_mut().get(*subject);
+            let key = self.ring().get(*subject);
             match key {
                 Ok(key) if self.opens_profile(*subject, &key)? == Some(false) => unopened.push(*subject),
                 // Whoever was erased is erased again before anything else.
@@ -174,5 +146,38 @@ impl Tx<'_> {
             unopened.extend(no_key);
         }
         Ok(unopened)
+    }
+}
+
+impl Tx<'_> {
+    /// Steps (a) and (b).
+    fn rotate(&self, subject: SubjectId) -> Result<(), TxError> {
+        if self.count("SELECT COUNT(*) FROM subjects WHERE id = $1", args![subject])? == 0 {
+            return Err(TxError::NoSubject);
+        }
+        let old = self.ring().get(subject)?;
+        let new = Key::random(&mut **self.rng());
+        self.ring().add_rotated(subject, &new)?;
+        self.append_leaf(EventKind::Rotation, &[], &[(subject, subject.as_bytes())])?;
+        self.reseal(&Reseal { subject, old: &old, new: &new })?;
+        self.leave_traces()?;
+        Ok(())
+    }
+
+    /// Step (c), for everybody who has more keys than one: theirs is the one that opens their profile, and the others are
+    /// given up. If none does, all are kept.
+    pub(crate) fn complete_rotations(&self) -> Result<(), TxError> {
+        let pending_rotations = self.ring().pending_rotations();
+        for subject in pending_rotations {
+            let keys = self.ring().keys_of(subject)?;
+            for (slot, key) in keys {
+                if self.opens_profile(subject, &key)? == Some(true) {
+                    let leaves = self.log_head()?.0;
+                    self.ring().complete_rotation(subject, slot, leaves)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 }

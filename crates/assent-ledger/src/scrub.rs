@@ -6,11 +6,12 @@ use crate::durable::{WriteKind, with_hook};
 use crate::error::TxError;
 use crate::id::Timestamp;
 use crate::ledger::Ledger;
+use crate::tx::Tx;
 
 impl Ledger {
     /// Rewrites the database file without what was deleted, and notes that this is done.
     fn scrub(&self, now: Timestamp) -> Result<(), TxError> {
-        self.with_core(|core| Ok(with_hook(&self.hook, WriteKind::Scrub, || core.connector.scrub())?))?;
+        with_hook(&self.hook, WriteKind::Scrub, || self.pool.scrub())?;
         let sql = "UPDATE vault SET scrub_due = 0 WHERE one = 1";
         self.run_tx("note the scrubbing", now, |tx| tx.exec(sql, args![])).map(drop)
     }
@@ -31,6 +32,14 @@ impl Ledger {
     /// As [`Self::run_tx`].
     pub fn scrub_is_due(&self, now: Timestamp) -> Result<bool, TxError> {
         let sql = "SELECT COUNT(*) FROM vault WHERE scrub_due = 1";
-        Ok(self.run_tx("look for deleted rows", now, |tx| tx.count(sql, args![]))?.into_inner() > 0)
+        Ok(self.read_tx(now, |tx| tx.count(sql, args![]))? > 0)
+    }
+}
+
+impl Tx<'_> {
+    /// Rows were deleted of which no trace may stay in the file.
+    pub(crate) fn leave_traces(&self) -> Result<(), TxError> {
+        self.traces.set(true);
+        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![]).map(drop)
     }
 }

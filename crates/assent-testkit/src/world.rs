@@ -167,7 +167,7 @@ impl World {
     /// # Errors
     ///
     /// Those of `body`.
-    pub fn tx<T>(&self, body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>) -> Result<T, TxError> {
+    pub fn tx<T>(&self, body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>) -> Result<T, TxError> {
         self.ledger.run_tx("test", T0, body).map(Committed::into_inner)
     }
 
@@ -299,10 +299,6 @@ impl World {
     }
 
     /// How many leaves the log has.
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's path has one lifetime, the closure all"
-    )]
     pub fn log_size(&self) -> u64 {
         self.tx(|tx| tx.log_head()).unwrap().0
     }

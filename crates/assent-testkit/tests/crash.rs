@@ -43,8 +43,8 @@ fn open(home: &Home) -> Ledger {
 fn check_end(home: &Home, photos: usize, name: &str) {
     let ledger = open(home);
     assert_eq!(ledger.audit_verify(None, T0).unwrap().fault, None, "{name}");
-    let run = ledger.run_tx("look", T0, |tx| Ok((tx.collections()?, tx.subjects()?, tx.witnesses()?)));
-    let (collections, subjects, witnesses) = run.unwrap().into_inner();
+    let run = ledger.read_tx(T0, |tx| Ok((tx.collections()?, tx.subjects()?, tx.witnesses()?)));
+    let (collections, subjects, witnesses) = run.unwrap();
     assert_eq!((collections.len(), subjects.len(), witnesses.len()), (1, 1, 2), "{name}: once each");
     let (collection, stays) = (collections[0].id, subjects[0].id);
 
@@ -76,14 +76,13 @@ fn check_end(home: &Home, photos: usize, name: &str) {
     let names = |folder: &std::path::Path| -> Vec<String> {
         let mut all: Vec<String> =
             fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        all.retain(|name| !name.ends_with("-journal"));
+        // This process has the vault open; a scan of the engine leaves its lease's file.
+        all.retain(|name| !["assent.db-wal", "assent.db-shm", "leases"].contains(&name.as_str()));
         all.sort();
         all
     };
     assert_eq!(names(&home.place.folder), ["assent.db", "assent.lock"], "{name}");
     assert_eq!(names(home.place.ring.parent().unwrap()), ["ring"], "{name}");
-    let journal = home.place.folder.join("assent.db-journal");
-    assert!(fs::metadata(journal).map_or(0, |m| m.len()) == 0, "{name}: no journal is waiting");
     let bytes = bytes_below(home.dir.path().join("vault").as_path());
     for secret in ["Name of sergei-krikalev", "sergei-krikalev"] {
         assert!(!contains(&bytes, secret.as_bytes()), "{name}");

@@ -109,9 +109,8 @@ pub struct Missing {
 /// - [`CollectionError::NotScanned`] if some are missing and files are there that were not scanned yet.
 /// - [`CollectionError::Ledger`] if there is no such collection, or the ledger refuses.
 pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<Missing, CollectionError> {
-    let read =
-        ledger.run_tx("read a collection", now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?)));
-    let (about, known) = read?.into_inner();
+    let read = ledger.read_tx(now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?)));
+    let (about, known) = read?;
     let folder = Folder::open(&about.directory)?;
     let listing = folder.list()?;
     let (found, moved): (BTreeSet<&PhotoPath>, BTreeSet<PhotoId>) =
@@ -135,7 +134,7 @@ pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Res
     if new > 0 && !photos.is_empty() {
         return Err(CollectionError::NotScanned { new });
     }
-    let held = ledger.run_tx("count what is missing", now, |tx| tx.would_forget(collection, &photos))?.into_inner();
+    let held = ledger.read_tx(now, |tx| tx.would_forget(collection, &photos))?;
     Ok(Missing { collection, photos, paths, known: known.len(), held })
 }
 
@@ -175,10 +174,9 @@ pub fn place(
     now: Timestamp,
 ) -> Result<Place, CollectionError> {
     let folder = Folder::open(folder)?;
-    let read = ledger.run_tx("read a collection", now, |tx| {
-        Ok((tx.collection(collection)?, tx.known_photos(collection)?, tx.collections()?))
-    });
-    let (about, known, mut others) = read?.into_inner();
+    let read =
+        ledger.read_tx(now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?, tx.collections()?)));
+    let (about, known, mut others) = read?;
     others.retain(|other| other.id != collection);
     overlapping_collections(&others, &folder)?;
     let listing = folder.list()?;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use assent_ledger::{
-    Collection, CollectionId, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId, Timestamp, Tx, TxError, VaultKind,
+    Collection, CollectionId, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId, ReadTx, Timestamp, TxError, VaultKind,
 };
 use assent_vision::crop;
 use assent_vision::detect::Detection;
@@ -110,7 +110,7 @@ impl<'a> KnownPhotos<'a> {
     /// [`TxError`] if the ledger refuses to be read.
     pub(crate) fn have_file(&self, bytes: &[u8]) -> Result<bool, TxError> {
         let hash = sha256(bytes);
-        let found = self.ledger.run_tx("look for copies of a portrait", self.now, |tx| {
+        let found = self.ledger.read_tx(self.now, |tx| {
             for about in tx.collections()? {
                 if tx.has_content(about.id, hash)? {
                     return Ok(true);
@@ -118,7 +118,7 @@ impl<'a> KnownPhotos<'a> {
             }
             Ok(false)
         })?;
-        Ok(found.into_inner())
+        Ok(found)
     }
 
     /// Whether a photo shows the picture that the portrait's face was cut from. A photo whose file cannot be read any
@@ -157,7 +157,7 @@ impl<'a> KnownPhotos<'a> {
         (photo, face): (PhotoId, FaceId),
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<(PhotoId, FaceId, String)>, CompareError> {
-        let all = self.ledger.run_tx("look for exports of a photo", self.now, |tx| {
+        let all = self.ledger.read_tx(self.now, |tx| {
             let at = tx.faces_of(photo)?.into_iter().find(|(id, _)| *id == face).ok_or(TxError::NoFace { face })?;
             // An export may be blurred, and the face that was pointed at may be one of a blurred export.
             let lights = if at.1.size_px > 0.0 {
@@ -173,7 +173,7 @@ impl<'a> KnownPhotos<'a> {
             let others: Vec<Candidate> = others.filter_map(candidate).collect();
             Ok((Candidate { photo: pointed, faces: vec![at] }, (tx.collection(collection)?, others)))
         })?;
-        let (pointed, (about, others)) = all.into_inner();
+        let (pointed, (about, others)) = all;
         let Some(bytes) = Folder::open(&about.directory).ok().and_then(|folder| read(&folder, &pointed.photo)) else {
             return Ok(Vec::new());
         };
@@ -193,7 +193,7 @@ impl<'a> KnownPhotos<'a> {
     ///
     /// [`CompareError`], each variant as it says.
     pub(crate) fn set_apart_in(&self, worker: &mut Worker, about: &Collection) -> Result<Vec<ApartFace>, CompareError> {
-        let pictures = self.ledger.run_tx("read what was set apart", self.now, |tx| {
+        let pictures = self.ledger.read_tx(self.now, |tx| {
             let known = tx.known_photos(about.id)?.into_iter();
             let known: BTreeMap<PhotoId, KnownPhoto> = known.map(|photo| (photo.id, photo)).collect();
             let mut pictures = Vec::new();
@@ -209,7 +209,7 @@ impl<'a> KnownPhotos<'a> {
         })?;
         let Ok(folder) = Folder::open(&about.directory) else { return Ok(Vec::new()) };
         let mut all = Vec::new();
-        for same in pictures.into_inner() {
+        for same in pictures {
             let readable = same.iter().find_map(|candidate| Some((candidate, read(&folder, &candidate.photo)?)));
             let Some((candidate, bytes)) = readable else { continue };
             let path = candidate.photo.path.to_string();
@@ -257,7 +257,7 @@ impl<'a> KnownPhotos<'a> {
     fn candidates(&self, face: &Quality) -> Result<Vec<(Collection, Vec<Candidate>)>, TxError> {
         let light = face.luminance_mean / BRIGHTER_MAX..=face.luminance_mean * BRIGHTER_MAX;
         let sharp = face.sharpness / SHARPER_MAX..;
-        let found = self.ledger.run_tx("look for pictures like a portrait", self.now, |tx| {
+        let found = self.ledger.read_tx(self.now, |tx| {
             let mut all = Vec::new();
             for about in tx.collections()? {
                 let mut faces = tx.faces_measured(about.id, light.clone(), sharp.clone())?;
@@ -269,7 +269,7 @@ impl<'a> KnownPhotos<'a> {
             }
             Ok(all)
         })?;
-        Ok(found.into_inner())
+        Ok(found)
     }
 
     /// The kept crops of the candidate's faces; `None` unless there is one of each.
@@ -277,8 +277,8 @@ impl<'a> KnownPhotos<'a> {
         if !about.keep_crops {
             return Ok(None);
         }
-        let open = |tx: &Tx<'_>| tx.crops_of(about.id, candidate.photo.id, self.model);
-        let kept = self.ledger.run_tx("open crops", self.now, open)?.into_inner();
+        let open = |tx: &ReadTx<'_>| tx.crops_of(about.id, candidate.photo.id, self.model);
+        let kept = self.ledger.read_tx(self.now, open)?;
         let one = |(face, _): &(FaceId, FaceBox)| {
             let (_, bytes) = kept.iter().find(|(id, _)| id == face)?;
             Some((*face, crop::decode(bytes).ok()?))

@@ -133,7 +133,7 @@ pub fn not_given_yet(
     consents: Vec<Consent>,
     now: Timestamp,
 ) -> Result<(Vec<Consent>, Vec<Grant>), TxError> {
-    let mut given = ledger.run_tx("list consents", now, |tx| tx.grants_of(subject))?.into_inner();
+    let mut given = ledger.read_tx(now, |tx| tx.grants_of(subject))?;
     let same = |c: &Consent, g: &Grant| c.collection == g.collection && c.purpose == g.purpose;
     given.retain(|g| g.state == GrantState::Active && g.valid_until > now && consents.iter().any(|c| same(c, g)));
     let new = consents.into_iter().filter(|c| !given.iter().any(|g| same(c, g))).collect();

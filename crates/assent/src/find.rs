@@ -218,7 +218,7 @@ fn ask<T: AsMut<[Found]>>(
     ledger: &Ledger,
     question: Question,
     now: Timestamp,
-    each: impl for<'a, 'tx> FnOnce(&mut Asked<'a, 'tx>) -> Result<T, TxError>,
+    each: impl for<'a, 'tx> Fn(&mut Asked<'a, 'tx>) -> Result<T, TxError>,
 ) -> Result<T, TxError> {
     let answered = ledger.run_tx("find", now, |tx| {
         let mut asked = Asked::new(tx, question, ledger.kind())?;

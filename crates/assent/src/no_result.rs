@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Purpose, RequestKind, RequestOutcome,
-    RequiredDocument, RuleError, SubjectId, Timestamp, Tx, TxError,
+    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Purpose, ReadTx, RequestKind,
+    RequestOutcome, RequiredDocument, RuleError, SubjectId, Timestamp, Tx, TxError,
 };
 
 use crate::source::Folder;
@@ -135,7 +135,7 @@ pub struct NoResult {
 
 /// A person without a consent in force for a collection.
 pub(crate) fn not_agreed(
-    tx: &Tx<'_>,
+    tx: &ReadTx<'_>,
     subject: SubjectId,
     about: &Collection,
     all: &[Collection],

@@ -7,7 +7,7 @@ use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::gallery::{Gallery, Owner, Protected, Scope, Search};
 use assent_gallery::vector::VectorError;
 use assent_ledger::{
-    Album, CollectionId, GrantId, OpenTemplate, Purpose, RequestId, Searchable, SubjectId, TemplateId, Tx, TxError,
+    Album, CollectionId, GrantId, OpenTemplate, Purpose, ReadTx, RequestId, Searchable, SubjectId, TemplateId, TxError,
 };
 use thiserror::Error;
 
@@ -85,7 +85,7 @@ impl OpenGallery {
     /// - [`NotEnoughMemory`] inside if there is not enough memory; then nothing was opened.
     /// - [`TxError`] as `Tx::searchable` and `Tx::open_templates` say.
     pub fn open(
-        tx: &Tx<'_>,
+        tx: &ReadTx<'_>,
         models: &Models,
         collection: CollectionId,
         rates: DeclaredRates,
@@ -101,7 +101,7 @@ impl OpenGallery {
     ///
     /// As [`OpenGallery::open`] and `Tx::searchable_on_request`.
     pub fn open_on_request(
-        tx: &Tx<'_>,
+        tx: &ReadTx<'_>,
         models: &Models,
         (collection, request): (CollectionId, RequestId),
         rates: DeclaredRates,
@@ -113,7 +113,7 @@ impl OpenGallery {
     }
 
     fn take(
-        tx: &Tx<'_>,
+        tx: &ReadTx<'_>,
         models: &Models,
         what: Searchable,
         rates: DeclaredRates,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use assent_ledger::{
     Age, CollectionId, Correction, Evidence, GrantState, Jurisdiction, Ledger, NewGrant, NewPending, NewSubject,
-    Picture, Subject, SubjectId, Timestamp, Tx, TxError,
+    Picture, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError,
 };
 use thiserror::Error;
 
@@ -204,7 +204,7 @@ fn not_on_roster(now: Timestamp, entry: &Entry) -> Subject {
 }
 
 /// Whether everything that an entry asks for is recorded already, on the same form.
-fn is_done(tx: &Tx<'_>, subject: SubjectId, entry: &Entry) -> Result<bool, TxError> {
+fn is_done(tx: &ReadTx<'_>, subject: SubjectId, entry: &Entry) -> Result<bool, TxError> {
     let Evidence::Paper { release_sha256: form, .. } = &entry.evidence else { return Ok(false) };
     let waiting = tx.pending_of(subject)?;
     let grants = tx.grants_of(subject)?;

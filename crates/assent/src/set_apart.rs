@@ -66,7 +66,7 @@ pub enum SetApartError {
 ///
 /// [`SetApartError`], each variant as it says; then nothing was set apart.
 pub fn set_apart(ledger: &Ledger, pointed: &Pointed<'_>, now: Timestamp) -> Result<SetApart, SetApartError> {
-    let known = ledger.run_tx("read a photo", now, |tx| {
+    let known = ledger.read_tx(now, |tx| {
         let folder = tx.collection(pointed.collection)?.directory;
         // A name that is no text can be given only as it is shown.
         let shown = |photo: &KnownPhoto| photo.path.to_string();
@@ -75,7 +75,7 @@ pub fn set_apart(ledger: &Ledger, pointed: &Pointed<'_>, now: Timestamp) -> Resu
         Ok(photo.map(|photo| (folder, photo)))
     })?;
     let no_photo = || SetApartError::NoPhoto { path: pointed.path.to_owned() };
-    let (folder, photo) = known.into_inner().ok_or_else(no_photo)?;
+    let (folder, photo) = known.ok_or_else(no_photo)?;
     read_scanned(&Path::new(&folder).join(photo.path.to_path()), photo.bytes, &photo.content)?;
     let set = ledger.run_tx("set a face apart", now, |tx| {
         let (x, y) = pointed.at;

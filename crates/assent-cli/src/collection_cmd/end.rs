@@ -87,7 +87,7 @@ pub(super) fn remove(
     how: DestroyArgs,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let held = ledger.run_tx("count", now(), |tx| tx.counts(about.id))?.into_inner();
+    let held = ledger.read_tx(now(), |tx| tx.counts(about.id))?;
     if !how.dry_run {
         sure(how, &sentence(about, &held), about)?;
         collection::remove(ledger, about.id, now())?;

@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
         rows: &[(usize, Vec<String>)],
     ) -> Result<Reader<'a>, CommandError> {
         let now = now();
-        let roster = ledger.run_tx("read the roster", now, |tx| {
+        let roster = ledger.read_tx(now, |tx| {
             let known: BTreeMap<String, SubjectId> = tx.subjects()?.into_iter().map(|s| (s.handle, s.id)).collect();
             let mut in_force: BTreeMap<SubjectId, Vec<Consent>> = BTreeMap::new();
             let mut ended = BTreeMap::new();
@@ -283,7 +283,7 @@ impl<'a> Reader<'a> {
             }
             Ok((known, in_force, ended))
         })?;
-        let (known, in_force, ended) = roster.into_inner();
+        let (known, in_force, ended) = roster;
         let order = |field| cells::order(rows.iter().map(|(_, row)| columns.cell(row, field)));
         let year = jiff::Timestamp::from_millisecond(now.0).map_or(2000, |t| t.to_zoned(TimeZone::UTC).year());
         Ok(Reader {

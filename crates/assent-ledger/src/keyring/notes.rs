@@ -25,6 +25,11 @@ impl KeyRing {
         self.whole
     }
 
+    /// Behind the last slot that notes something.
+    pub(crate) fn noted_until(&self) -> u64 {
+        self.noted_until
+    }
+
     /// The notes that end in this slot or later, oldest first; those of withdrawals are not among them.
     pub(crate) fn notes_from(&self, slot: u64) -> Vec<Vec<u8>> {
         self.notes.iter().filter(|(end, _)| *end >= slot).map(|(_, note)| note.clone()).collect()
@@ -48,6 +53,7 @@ impl KeyRing {
     ///
     /// [`KeyRingError::Io`] if the file cannot be written: it is as it was.
     pub(crate) fn note(&mut self, withdrawn: &[(GrantId, u64)], notes: &[Vec<u8>]) -> Result<(), KeyRingError> {
+        let _exclusive = self.exclusive()?;
         self.refresh()?;
         let mut slots: Vec<[u8; SLOT_BYTES]> = Vec::new();
         for (grant, position) in withdrawn {
@@ -96,6 +102,7 @@ impl KeyRing {
             let note = std::mem::take(begun).bytes;
             if id_of(&note) == id {
                 self.notes.push((slot, note));
+                self.noted_until = slot + 1;
             }
         }
     }

@@ -103,6 +103,7 @@ impl KeyRing {
     ///
     /// [`KeyRingError::Io`] if the file cannot be written.
     pub(crate) fn write_content(&mut self, slot: Option<u64>, says: &SlotContent) -> Result<(), KeyRingError> {
+        let _exclusive = self.exclusive()?;
         self.refresh()?;
         let slot = slot.unwrap_or(self.whole);
         let (word, bytes) = match says {
@@ -118,13 +119,14 @@ impl KeyRing {
     }
 
     /// Forgets what was read of the file, and reads it again.
-    fn read_anew(&mut self) -> Result<(), KeyRingError> {
+    pub(super) fn read_anew(&mut self) -> Result<(), KeyRingError> {
         self.slots.clear();
         self.rotated.clear();
         self.retired.clear();
         self.destroyed.clear();
         self.withdrawn.clear();
         self.notes.clear();
+        self.noted_until = 0;
         self.partial = PartialNote::default();
         self.damaged.clear();
         self.whole = 0;

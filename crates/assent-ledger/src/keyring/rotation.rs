@@ -20,12 +20,28 @@ impl KeyRing {
     /// - [`KeyRingError::Io`] if the file cannot be written.
     pub(crate) fn add_rotated(&mut self, subject: SubjectId, key: &Key) -> Result<(), KeyRingError> {
         self.get(subject)?;
+        let _exclusive = self.exclusive()?;
         self.refresh()?;
         let slot = self.whole;
         self.put(WriteKind::RingAppend, slot, LIVE, self.key_slot(subject, key)?)?;
         self.rotated.entry(subject).or_default().insert(slot);
         self.whole += 1;
         Ok(())
+    }
+
+    /// How many keys were rotated, or are being rotated, by whatever process.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRingError::Io`] if the file cannot be read.
+    pub(crate) fn rotations(&mut self) -> Result<usize, KeyRingError> {
+        self.read_anew()?;
+        Ok(self.retired.len() + self.rotated.len())
+    }
+
+    /// Whether a rotation of this subject's key is pending.
+    pub(crate) fn is_rotating(&self, subject: SubjectId) -> bool {
+        self.rotated.contains_key(&subject)
     }
 
     /// Whose rotation is pending: the subjects who have more slots than one.
@@ -54,6 +70,7 @@ impl KeyRing {
     ///
     /// [`KeyRingError::Io`] if the file cannot be written; done again, it goes on.
     pub(crate) fn complete_rotation(&mut self, subject: SubjectId, slot: u64, leaves: u64) -> Result<(), KeyRingError> {
+        let _exclusive = self.exclusive()?;
         let mut others = self.slots_of(subject);
         others.remove(&slot);
         self.slots.insert(subject, slot);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use super::{Brand, Collection, Tx};
+use super::{Brand, Collection, ReadTx, Tx};
 use crate::db::args;
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
@@ -110,32 +110,10 @@ fn is_reference(text: &str) -> bool {
     text.chars().count() >= 3 && kinds.len() >= 2 && text.chars().any(char::is_alphanumeric) && !is_unfilled(text)
 }
 
-impl<'tx> Tx<'tx> {
-    /// Writes down anew why the other people in a collection may be looked at.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoCollection`] if there is none.
-    /// - [`TxError::NoStatement`] if a statement says nothing in words.
-    /// - [`TxError::BasisForm`] if a reference is none, or a review is not after what it reviews.
-    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
-    pub fn set_basis(&self, id: CollectionId, basis: &Basis) -> Result<(), TxError> {
-        let about = self.collection(id)?;
-        let unsaid = |text: &Option<String>| text.as_ref().is_some_and(|t| !is_statement(t));
-        if unsaid(&basis.necessity) || unsaid(&basis.alternative) {
-            return Err(TxError::NoStatement);
-        }
-        if basis.dpia.as_ref().is_some_and(|d| d.review <= d.made || !is_reference(&d.reference)) {
-            return Err(TxError::BasisForm);
-        }
-        let sealed = self.seal_collection(id, &about.name, &about.directory, basis)?;
-        self.exec("UPDATE collections SET sealed = $1 WHERE id = $2", args![sealed, id])?;
-        self.append_leaf(EventKind::Basis, id.as_bytes(), &[]).map(drop)
-    }
-
+impl<'tx> ReadTx<'tx> {
     /// The rules that hold in a collection: those of its own jurisdiction and of the controller's.
     pub(super) fn rules_of(&self, about: &Collection) -> Rules<'_> {
-        let seat = self.settings.seat();
+        let seat = self.settings().seat();
         self.rules.rules(&[about.basis.jurisdiction.as_ref().unwrap_or(&seat), &seat])
     }
 
@@ -157,7 +135,7 @@ impl<'tx> Tx<'tx> {
             BystanderBasis::OnRequest(_) => missing.push(TxError::OnRequest { collection: id }),
             _ => {}
         }
-        if self.kind == VaultKind::Household {
+        if self.kind() == VaultKind::Household {
             return missing;
         }
         for (document, pack) in self.rules_of(about).required_documents() {
@@ -172,7 +150,7 @@ impl<'tx> Tx<'tx> {
                     about.basis.alternative.as_ref().filter(|t| is_statement(t)).map(|_| self.now)
                 }
                 RequiredDocument::PublicNotice => about.basis.notice_public,
-                RequiredDocument::RetentionPolicy => self.settings.retention_policy_public,
+                RequiredDocument::RetentionPolicy => self.settings().retention_policy_public,
             };
             if since.is_none_or(|since| since > self.now) {
                 missing.push(RuleError::Missing { document, collection: id, pack: pack.label() }.into());
@@ -198,15 +176,6 @@ impl<'tx> Tx<'tx> {
         Ok(Matching { collection: about.id, not_compared: BTreeSet::new(), brand: PhantomData })
     }
 
-    /// The same where templates of one model alone are compared: what was found of people who have none of it stays.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::matching`], and [`TxError::KeyRing`] if the key ring cannot be read.
-    pub fn matching_by(&self, id: CollectionId, model_sha256: [u8; 32]) -> Result<Matching<'tx>, TxError> {
-        Ok(Matching { not_compared: self.of_other_models(id, model_sha256)?, ..self.matching(id)? })
-    }
-
     /// A collection in which faces may be compared: always, or when somebody asks.
     pub(super) fn matched_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
         let about = self.open_collection(id)?;
@@ -214,5 +183,38 @@ impl<'tx> Tx<'tx> {
             Some(lock) => Err(lock),
             None => Ok(about),
         }
+    }
+}
+
+impl<'tx> Tx<'tx> {
+    /// Writes down anew why the other people in a collection may be looked at.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`] if there is none.
+    /// - [`TxError::NoStatement`] if a statement says nothing in words.
+    /// - [`TxError::BasisForm`] if a reference is none, or a review is not after what it reviews.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn set_basis(&self, id: CollectionId, basis: &Basis) -> Result<(), TxError> {
+        let about = self.collection(id)?;
+        let unsaid = |text: &Option<String>| text.as_ref().is_some_and(|t| !is_statement(t));
+        if unsaid(&basis.necessity) || unsaid(&basis.alternative) {
+            return Err(TxError::NoStatement);
+        }
+        if basis.dpia.as_ref().is_some_and(|d| d.review <= d.made || !is_reference(&d.reference)) {
+            return Err(TxError::BasisForm);
+        }
+        let sealed = self.seal_collection(id, &about.name, &about.directory, basis)?;
+        self.exec("UPDATE collections SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        self.append_leaf(EventKind::Basis, id.as_bytes(), &[]).map(drop)
+    }
+
+    /// The same where templates of one model alone are compared: what was found of people who have none of it stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::matching`], and [`TxError::KeyRing`] if the key ring cannot be read.
+    pub fn matching_by(&self, id: CollectionId, model_sha256: [u8; 32]) -> Result<Matching<'tx>, TxError> {
+        Ok(Matching { not_compared: self.of_other_models(id, model_sha256)?, ..self.matching(id)? })
     }
 }

@@ -5,13 +5,14 @@
 //! it by more than a month, ends, deletes and compares nothing until a person says that it is right. What people ask for,
 //! withdrawal, erasure, an order to stop, a request, is done all the same, and moves that newest time by no leap.
 
-use super::Tx;
-use crate::db::{Db, args};
+use super::{ReadTx, Tx};
+use crate::db::args;
 use crate::error::TxError;
 use crate::fields::Writer;
 use crate::id::Timestamp;
 use crate::ledger::Ledger;
-use crate::log::{EventKind, Leaf};
+use crate::log::EventKind;
+use crate::transactions::Clock;
 
 /// A clock is corrected by so much without anybody being asked.
 const CORRECTED_MS: i64 = 60 * 60 * 1000;
@@ -26,7 +27,7 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn clock(&self, now: Timestamp) -> Result<Option<TxError>, TxError> {
-        Ok(self.run_tx("look at the clock", now, |tx| Ok(tx.check_clock().err()))?.into_inner())
+        self.read_tx(now, |tx| Ok(tx.check_clock().err()))
     }
 
     /// A person says that the clock is right although [`Self::clock`] doubts it. An entry of the log says so; from then on it is
@@ -36,16 +37,16 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn confirm_clock(&self, now: Timestamp) -> Result<bool, TxError> {
-        let looked = self.run_tx("look at the clock", now, |tx| Ok((tx.check_clock().is_err(), tx.newest)))?;
-        let (doubted, before) = looked.into_inner();
+        let looked = self.read_tx(now, |tx| Ok((tx.check_clock().is_err(), tx.newest)))?;
+        let (doubted, before) = looked;
         if doubted {
-            self.with_core(|core| self.attempt(core, "confirm the clock", (now, true), |tx| tx.clock_leaf(before)))?;
+            self.run_at("confirm the clock", Clock { now, confirmed: true }, |tx| tx.clock_leaf(before))?;
         }
         Ok(doubted)
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// Refuses what ends, deletes or compares while the clock is behind the newest entry, beyond what clocks are corrected
     /// by, or ahead of it by more than 31 days, until a person says that it is right
     /// ([`crate::Ledger::confirm_clock`]).
@@ -71,7 +72,9 @@ impl Tx<'_> {
             _ => self.now,
         }
     }
+}
 
+impl Tx<'_> {
     /// Takes the time of this transaction for right, without an entry in the log: a vault in which nothing is due is looked
     /// at every day, and was not asleep.
     pub(super) fn note_time(&self) -> Result<(), TxError> {
@@ -87,19 +90,6 @@ impl Tx<'_> {
         let public = Writer::new().opt_int(before.map(|at| at.0)).finish();
         self.append_leaf(EventKind::ClockConfirmed, &public, &[]).map(drop)
     }
-}
-
-/// The newest time that a vault took for right: the mark in the log's head, or in a vault of an older format the time of the
-/// newest entry. `None` if the log is empty.
-pub(crate) fn newest(db: &Db<'_>) -> Result<Option<Timestamp>, TxError> {
-    let mark = db.row("SELECT newest_ms FROM log_head WHERE one = 1", args![])?;
-    if let Some(at) = mark.map(|row| row.opt_int(0)).transpose()?.flatten() {
-        return Ok(Some(Timestamp(at)));
-    }
-    let leaf = db.row("SELECT bytes FROM log_leaves ORDER BY seq DESC LIMIT 1", args![])?;
-    // One that was changed says nothing of the time; that it was changed, an audit says.
-    let bytes = leaf.map(|row| row.bytes(0)).transpose()?;
-    Ok(bytes.and_then(|bytes| Leaf::from_bytes(&bytes)).map(|leaf| leaf.time))
 }
 
 /// A day as people write it: `2 March 2031`.

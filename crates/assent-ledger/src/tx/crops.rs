@@ -3,8 +3,8 @@
 //!
 //! Crops are sealed under a key of the collection that is in the key ring and serves nothing else.
 
-use super::Tx;
-use crate::db::args;
+use super::{ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, SubjectId};
 use crate::keyring::KeyRingError;
@@ -14,62 +14,7 @@ use crate::secret::Key;
 
 const CROPS: &str = "crops";
 
-impl Tx<'_> {
-    /// Declares that crops of the faces of a collection are kept from now on, and gives the collection a key for them,
-    /// which is in the key ring before this returns. Declared twice, it is declared once.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoCollection`], [`TxError::Frozen`] for the collection.
-    /// - [`TxError::NoBasis`] if its basis is `none`: its faces are covered, never compared.
-    /// - [`TxError::KeyRing`] if the key cannot be written, [`TxError::Database`] if the database refuses.
-    pub fn keep_crops(&self, collection: CollectionId) -> Result<(), TxError> {
-        let about = self.open_collection(collection)?;
-        if !about.others.allows_matching() {
-            return Err(TxError::NoBasis { collection });
-        }
-        if about.keep_crops {
-            return Ok(());
-        }
-        let key = Key::random(&mut **self.rng.borrow_mut());
-        self.ring.borrow_mut().add(slot(collection), &key)?;
-        self.exec("UPDATE collections SET keep_crops = 1 WHERE id = $1", args![collection])?;
-        self.append_leaf(EventKind::CropsKept, collection.as_bytes(), &[])?;
-        Ok(())
-    }
-
-    /// Keeps crops of faces of a photo, each as bytes that the engine alone reads, and lets go of all that were kept of
-    /// it before. `model_sha256` names the networks that they are made for. None is kept of a face that was set apart.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoPhoto`] if there is no such photo.
-    /// - [`TxError::NoCrops`] if its collection keeps none.
-    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
-    pub fn keep_crops_of(
-        &self,
-        photo: PhotoId,
-        model_sha256: [u8; 32],
-        crops: &[(FaceId, &[u8])],
-    ) -> Result<(), TxError> {
-        let collection = self.collection_of(photo)?;
-        if !self.open_collection(collection)?.keep_crops {
-            return Err(TxError::NoCrops { collection });
-        }
-        self.forget_crops(photo)?;
-        let Some(key) = self.crops_key(collection)? else { return Ok(()) };
-        let apart = self.objected_faces(photo)?;
-        for (face, plain) in crops.iter().filter(|(face, _)| !apart.contains(face)) {
-            let row = row_key(photo, *face);
-            let sealed = self.seal_with(&key, &seal_context(collection, &row, model_sha256), plain)?;
-            self.exec(
-                "INSERT INTO crops (face_id, photo_id, model_sha256, sealed) VALUES ($1, $2, $3, $4)",
-                args![*face, photo, model_sha256, sealed],
-            )?;
-        }
-        Ok(())
-    }
-
+impl ReadTx<'_> {
     /// The crops of a photo of this collection that were kept for these networks, by face. One that does not open is
     /// left out: it can be made again from the photo. So is that of a face that was set apart.
     ///
@@ -117,7 +62,7 @@ impl Tx<'_> {
 
     /// The key of a collection's crops; `None` if it is damaged or missing: they can be made again from the photos.
     pub(crate) fn crops_key(&self, collection: CollectionId) -> Result<Option<Key>, TxError> {
-        match self.ring.borrow_mut().get(slot(collection)) {
+        match self.ring().get(slot(collection)) {
             Ok(key) => Ok(Some(key)),
             Err(KeyRingError::Damaged { .. } | KeyRingError::NoKey { .. }) => Ok(None),
             Err(e) => Err(e.into()),
@@ -134,6 +79,63 @@ impl Tx<'_> {
             Ok(seal::open(key, &seal_context(collection, &row_key, row.array(2)?), &row.bytes(3)?).is_ok())
         })
         .transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// Declares that crops of the faces of a collection are kept from now on, and gives the collection a key for them,
+    /// which is in the key ring before this returns. Declared twice, it is declared once.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`], [`TxError::Frozen`] for the collection.
+    /// - [`TxError::NoBasis`] if its basis is `none`: its faces are covered, never compared.
+    /// - [`TxError::KeyRing`] if the key cannot be written, [`TxError::Database`] if the database refuses.
+    pub fn keep_crops(&self, collection: CollectionId) -> Result<(), TxError> {
+        let about = self.open_collection(collection)?;
+        if !about.others.allows_matching() {
+            return Err(TxError::NoBasis { collection });
+        }
+        if about.keep_crops {
+            return Ok(());
+        }
+        let key = Key::random(&mut **self.rng());
+        self.ring().add(slot(collection), &key)?;
+        self.exec("UPDATE collections SET keep_crops = 1 WHERE id = $1", args![collection])?;
+        self.append_leaf(EventKind::CropsKept, collection.as_bytes(), &[])?;
+        Ok(())
+    }
+
+    /// Keeps crops of faces of a photo, each as bytes that the engine alone reads, and lets go of all that were kept of
+    /// it before. `model_sha256` names the networks that they are made for. None is kept of a face that was set apart.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPhoto`] if there is no such photo.
+    /// - [`TxError::NoCrops`] if its collection keeps none.
+    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
+    pub fn keep_crops_of(
+        &self,
+        photo: PhotoId,
+        model_sha256: [u8; 32],
+        crops: &[(FaceId, &[u8])],
+    ) -> Result<(), TxError> {
+        let collection = self.collection_of(photo)?;
+        if !self.open_collection(collection)?.keep_crops {
+            return Err(TxError::NoCrops { collection });
+        }
+        self.forget_crops(photo)?;
+        let Some(key) = self.crops_key(collection)? else { return Ok(()) };
+        let apart = self.objected_faces(photo)?;
+        for (face, plain) in crops.iter().filter(|(face, _)| !apart.contains(face)) {
+            let row = row_key(photo, *face);
+            let sealed = self.seal_with(&key, &seal_context(collection, &row, model_sha256), plain)?;
+            self.exec(
+                "INSERT INTO crops (face_id, photo_id, model_sha256, sealed) VALUES ($1, $2, $3, $4)",
+                args![*face, photo, model_sha256, sealed],
+            )?;
+        }
+        Ok(())
     }
 
     /// Lets go of the crop of a face, if one is kept.

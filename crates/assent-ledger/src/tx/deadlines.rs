@@ -1,7 +1,7 @@
 //! What has an end, and how near it is, in one list: consents, requests, reviews, purposes, orders.
 
-use super::{Collection, Tx};
-use crate::db::args;
+use super::{Collection, ReadTx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, OrderId, RequestId, SubjectId, Timestamp};
 use crate::vocabulary::Purpose;
@@ -85,7 +85,7 @@ impl Deadline {
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// Everything that has an end and has not ended, the nearest end first. A request whose time stands still has none.
     ///
     /// # Errors

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::places::{PhotoView, face_at, read_place, shown};
-use super::{ActiveGrant, FaceBox, Tx};
-use crate::db::{Row, args};
+use super::{ActiveGrant, FaceBox, ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, FaceId, PhotoId, SubjectId, Timestamp};
@@ -104,7 +104,7 @@ impl<'tx> Tx<'tx> {
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// What was decided about a picture, by whomever.
     pub(super) fn decisions_in(&self, shown: &PhotoView) -> Result<Vec<Decision>, TxError> {
         let sql = "SELECT pseudonym, face_id, sealed, picture_tag, x, y, w, h, quarter_turn FROM decisions \
@@ -208,7 +208,9 @@ impl Tx<'_> {
         let open = |row: &Row| open_verdict((key, subject), collection, FaceId(row.int(0)?), &row.bytes(1)?);
         rows.iter().map(open).collect()
     }
+}
 
+impl Tx<'_> {
     /// Deletes what was decided about a picture that no photo shows any more.
     pub(super) fn forget_decisions(&self, shown: &PhotoView) -> Result<(), TxError> {
         if self.photos_showing(shown)?.is_empty() {

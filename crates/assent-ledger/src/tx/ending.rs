@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Tx;
 use super::grants::Plain;
-use crate::db::args;
+use super::{ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp};
 use crate::vocabulary::{GrantState, Purpose};
@@ -30,25 +30,7 @@ pub struct PastEndDate {
     pub last: Timestamp,
 }
 
-impl Tx<'_> {
-    /// Ends a consent on its person's word, whether or not it is in force by its date and their key can be read. Otherwise as
-    /// [`Self::withdraw`].
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoGrant`] if there is none with this id, [`TxError::NotActive`] if it ended.
-    /// - [`TxError::Database`], [`TxError::KeyRing`], [`TxError::Seal`] as everywhere.
-    pub fn withdraw_consent(&self, grant: GrantId) -> Result<(), TxError> {
-        let row =
-            self.row("SELECT id, subject_id, collection_id, purpose, state FROM grants WHERE id = $1", args![grant])?;
-        let row = row.ok_or(TxError::NoGrant { grant })?;
-        if row.text(4)? != GrantState::Active.as_str() {
-            return Err(TxError::NotActive { grant });
-        }
-        let plain = Plain::read(&row)?;
-        self.end_grant(&plain, self.salvaged_key(plain.subject)?.as_ref(), GrantState::Withdrawn)
-    }
-
+impl ReadTx<'_> {
     /// What of a person waits for its witnesses, oldest first, whether or not their key can be read.
     ///
     /// # Errors
@@ -58,23 +40,6 @@ impl Tx<'_> {
         let sql = "SELECT id FROM pending_enrolments WHERE subject_id = $1 ORDER BY created_ms, id";
         let rows = self.rows(sql, args![subject])?;
         rows.iter().map(|row| Ok(PendingId::from_bytes(row.array(0)?))).collect()
-    }
-
-    /// Ends a grant of this person for this collection and purpose whose date has come, if there is one: it does not stand in
-    /// the way of the next.
-    pub(super) fn end_lapsed(
-        &self,
-        subject: SubjectId,
-        collection: CollectionId,
-        purpose: &Purpose,
-    ) -> Result<(), TxError> {
-        let sql = "SELECT id, subject_id, collection_id, purpose FROM grants WHERE subject_id = $1 AND collection_id = $2 \
-                   AND purpose = $3 AND state = 'active' AND valid_until_ms <= $4";
-        for row in self.rows(sql, args![subject, collection, purpose.as_str(), self.now])? {
-            let plain = Plain::read(&row)?;
-            self.end_grant(&plain, self.salvaged_key(subject)?.as_ref(), GrantState::Expired)?;
-        }
-        Ok(())
     }
 
     /// How many consents in a collection are over by their date, those that were ended for it and those that will be at the
@@ -96,6 +61,60 @@ impl Tx<'_> {
              AND valid_until_ms <= $2",
         )?;
         Ok((all > 0).then_some(PastEndDate { all: all as usize, waiting: waiting as usize, last: Timestamp(last) }))
+    }
+
+    /// A grant with those that it renews: in an old backup one of them is in force.
+    pub(super) fn chain(&self, grant: GrantId) -> Result<BTreeSet<GrantId>, TxError> {
+        let (mut chain, mut next) = (BTreeSet::new(), Some(grant));
+        while let Some(grant) = next
+            && chain.insert(grant)
+        {
+            next = self.renewed_by(grant)?;
+        }
+        Ok(chain)
+    }
+
+    /// Which earlier grant this one renews.
+    fn renewed_by(&self, grant: GrantId) -> Result<Option<GrantId>, TxError> {
+        let row = self.row("SELECT renews FROM grants WHERE id = $1", args![grant])?;
+        Ok(row.map(|row| row.opt_array(0)).transpose()?.flatten().map(GrantId::from_bytes))
+    }
+}
+
+impl Tx<'_> {
+    /// Ends a consent on its person's word, whether or not it is in force by its date and their key can be read. Otherwise as
+    /// [`Self::withdraw`].
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoGrant`] if there is none with this id, [`TxError::NotActive`] if it ended.
+    /// - [`TxError::Database`], [`TxError::KeyRing`], [`TxError::Seal`] as everywhere.
+    pub fn withdraw_consent(&self, grant: GrantId) -> Result<(), TxError> {
+        let row =
+            self.row("SELECT id, subject_id, collection_id, purpose, state FROM grants WHERE id = $1", args![grant])?;
+        let row = row.ok_or(TxError::NoGrant { grant })?;
+        if row.text(4)? != GrantState::Active.as_str() {
+            return Err(TxError::NotActive { grant });
+        }
+        let plain = Plain::read(&row)?;
+        self.end_grant(&plain, self.salvaged_key(plain.subject)?.as_ref(), GrantState::Withdrawn)
+    }
+
+    /// Ends a grant of this person for this collection and purpose whose date has come, if there is one: it does not stand in
+    /// the way of the next.
+    pub(super) fn end_lapsed(
+        &self,
+        subject: SubjectId,
+        collection: CollectionId,
+        purpose: &Purpose,
+    ) -> Result<(), TxError> {
+        let sql = "SELECT id, subject_id, collection_id, purpose FROM grants WHERE subject_id = $1 AND collection_id = $2 \
+                   AND purpose = $3 AND state = 'active' AND valid_until_ms <= $4";
+        for row in self.rows(sql, args![subject, collection, purpose.as_str(), self.now])? {
+            let plain = Plain::read(&row)?;
+            self.end_grant(&plain, self.salvaged_key(subject)?.as_ref(), GrantState::Expired)?;
+        }
+        Ok(())
     }
 
     /// Ends every active grant whose date has come.
@@ -122,7 +141,7 @@ impl Tx<'_> {
     /// Ends what the ring notes as withdrawn and this database has in force, whatever the position in the log: no id of a
     /// grant is ever used again. Enrolments that wait for their witnesses are given up. Returns how many ended.
     pub(crate) fn withdraw_again(&self) -> Result<usize, TxError> {
-        let noted: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
+        let noted: BTreeSet<GrantId> = self.ring().withdrawn().collect();
         if noted.is_empty() {
             return Ok(0);
         }
@@ -135,22 +154,5 @@ impl Tx<'_> {
             }
         }
         Ok(ended)
-    }
-
-    /// A grant with those that it renews: in an old backup one of them is in force.
-    pub(super) fn chain(&self, grant: GrantId) -> Result<BTreeSet<GrantId>, TxError> {
-        let (mut chain, mut next) = (BTreeSet::new(), Some(grant));
-        while let Some(grant) = next
-            && chain.insert(grant)
-        {
-            next = self.renewed_by(grant)?;
-        }
-        Ok(chain)
-    }
-
-    /// Which earlier grant this one renews.
-    fn renewed_by(&self, grant: GrantId) -> Result<Option<GrantId>, TxError> {
-        let row = self.row("SELECT renews FROM grants WHERE id = $1", args![grant])?;
-        Ok(row.map(|row| row.opt_array(0)).transpose()?.flatten().map(GrantId::from_bytes))
     }
 }

@@ -1,7 +1,7 @@
 //! Appending to the log.
 
-use super::Tx;
-use crate::db::args;
+use super::{ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::SubjectId;
 use crate::log::{EventKind, Leaf, commitment};
@@ -19,6 +19,47 @@ pub(crate) fn opening_row(position: u64, slot: usize) -> [u8; 16] {
     row[..8].copy_from_slice(&position.to_be_bytes());
     row[8..].copy_from_slice(&(slot as u64).to_be_bytes());
     row
+}
+
+impl ReadTx<'_> {
+    /// The key of somebody on the roster; `None` if it is damaged or missing.
+    fn key_or_damaged(&self, subject: SubjectId) -> Result<Option<Key>, TxError> {
+        match self.whole_key(subject)? {
+            None if !self.on_roster(subject)? => self.key(subject).map(Some),
+            key => Ok(key),
+        }
+    }
+
+    /// Which leaves concern a person, in their order.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::KeyRing`] if the subject has no key.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn leaves_about(&self, subject: SubjectId) -> Result<Vec<LeafPosition>, TxError> {
+        let sql = "SELECT DISTINCT seq FROM log_openings WHERE pseudonym = $1 ORDER BY seq";
+        let rows = self.rows(sql, args![self.key(subject)?.log_pseudonym()])?;
+        rows.iter().map(|row| Ok(row.int(0)? as u64)).collect()
+    }
+
+    /// The size and the root of the log.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Database`] if the database refuses.
+    /// - [`TxError::Damaged`] if the head is none.
+    pub fn log_head(&self) -> Result<(u64, Hash), TxError> {
+        let peaks = self.peaks()?;
+        Ok((peaks.size(), peaks.root()))
+    }
+
+    pub(crate) fn peaks(&self) -> Result<Peaks, TxError> {
+        let damaged = TxError::Damaged { table: "log_head" };
+        let Some(row) = self.row("SELECT size, peaks FROM log_head WHERE one = 1", args![])? else {
+            return Err(damaged);
+        };
+        Peaks::from_bytes(row.int(0)? as u64, &row.bytes(1)?).ok_or(damaged)
+    }
 }
 
 impl Tx<'_> {
@@ -52,37 +93,6 @@ impl Tx<'_> {
         Ok(position)
     }
 
-    /// The key of somebody on the roster; `None` if it is damaged or missing.
-    fn key_or_damaged(&self, subject: SubjectId) -> Result<Option<Key>, TxError> {
-        match self.whole_key(subject)? {
-            None if !self.on_roster(subject)? => self.key(subject).map(Some),
-            key => Ok(key),
-        }
-    }
-
-    /// Which leaves concern a person, in their order.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::KeyRing`] if the subject has no key.
-    /// - [`TxError::Database`] if the database refuses.
-    pub fn leaves_about(&self, subject: SubjectId) -> Result<Vec<LeafPosition>, TxError> {
-        let sql = "SELECT DISTINCT seq FROM log_openings WHERE pseudonym = $1 ORDER BY seq";
-        let rows = self.rows(sql, args![self.key(subject)?.log_pseudonym()])?;
-        rows.iter().map(|row| Ok(row.int(0)? as u64)).collect()
-    }
-
-    /// The size and the root of the log.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::Database`] if the database refuses.
-    /// - [`TxError::Damaged`] if the head is none.
-    pub fn log_head(&self) -> Result<(u64, Hash), TxError> {
-        let peaks = self.peaks()?;
-        Ok((peaks.size(), peaks.root()))
-    }
-
     pub(crate) fn append(
         &self,
         kind: EventKind,
@@ -106,14 +116,6 @@ impl Tx<'_> {
             args![peaks.size() as i64, peaks.to_bytes(), self.newest_after()],
         )?;
         Ok(position)
-    }
-
-    pub(crate) fn peaks(&self) -> Result<Peaks, TxError> {
-        let damaged = TxError::Damaged { table: "log_head" };
-        let Some(row) = self.row("SELECT size, peaks FROM log_head WHERE one = 1", args![])? else {
-            return Err(damaged);
-        };
-        Peaks::from_bytes(row.int(0)? as u64, &row.bytes(1)?).ok_or(damaged)
     }
 
     fn store_opening(

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Tx;
-use crate::db::{Row, args};
+use super::{ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, PhotoId};
 
@@ -27,7 +27,7 @@ impl SearchExtent {
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// How the photos of a collection were searched; those are left out of which that is not known, because they were
     /// scanned before format 6.
     ///
@@ -48,7 +48,9 @@ impl Tx<'_> {
         };
         rows.iter().map(read).collect()
     }
+}
 
+impl Tx<'_> {
     /// Records how a photo was searched.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use super::{ActiveGrant, Collection, LeafPosition, RingNote, Subject, Tx};
-use crate::db::{Row, args};
+use super::{ActiveGrant, Collection, LeafPosition, ReadTx, RingNote, Subject, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp, WitnessId};
@@ -164,77 +164,12 @@ pub(super) struct Plain {
     pub(super) purpose: Purpose,
 }
 
-impl Tx<'_> {
-    /// Records a consent.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoSubject`], [`TxError::NoCollection`], [`TxError::Frozen`] for who and where.
-    /// - [`TxError::HouseholdPurpose`] for any purpose but `find-my-photos` in a household.
-    /// - [`TxError::Validity`] if the end is not after the beginning, or not after now.
-    /// - [`TxError::Backdated`] if it would begin before now: nobody was asked then.
-    /// - [`TxError::SelfStatement`] if a self-statement comes from anybody but the owner of a household vault.
-    /// - [`TxError::NoNotice`] if the notice is none of this vault's, outside households.
-    /// - [`TxError::Rule`] for what the law of the person, the collection or the controller forbids, outside households.
-    /// - [`TxError::Witnesses`], [`TxError::NoWitness`] if a paper release lacks two distinct registered witnesses (one
-    ///   in a household).
-    /// - [`TxError::NotSigned`], [`TxError::SignedTwice`], [`TxError::NoWitnessKey`], [`TxError::OtherStatement`],
-    ///   [`TxError::WrongSignature`] if the rules ask for the witnesses' signatures, or the evidence has some, and one of
-    ///   them is missing or does not hold.
-    /// - [`TxError::ReleaseUsed`] if the release served before. Several grants of one subject in one transaction may
-    ///   rest on one release: a form often covers several purposes.
-    /// - [`TxError::GrantExists`] if one is active for the same subject, collection and purpose.
-    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
-    pub fn open_grant(&self, new: &NewGrant<'_>) -> Result<GrantId, TxError> {
-        let id = GrantId::random(&mut **self.rng.borrow_mut());
-        self.record_grant(new, id, None)
-    }
-
-    pub(super) fn record_grant(
-        &self,
-        new: &NewGrant<'_>,
-        id: GrantId,
-        renews: Option<GrantId>,
-    ) -> Result<GrantId, TxError> {
-        let (rules, witnesses_sign) = self.admit(&self.subject(new.subject)?, new)?;
-        self.check_signatures(new, witnesses_sign)?;
-        if let Evidence::Paper { release_sha256, .. } = new.evidence {
-            self.use_release(release_sha256, new.subject)?;
-        }
-        self.end_lapsed(new.subject, new.collection, new.purpose)?;
-        if self.has_active(new)? {
-            return Err(TxError::GrantExists);
-        }
-        let plain = Plain { id, subject: new.subject, collection: new.collection, purpose: new.purpose.clone() };
-        let record = Writer::new().text(RECORD).bytes(&new.evidence.encode()).text(&rules).finish();
-        let sealed = self.seal_with(&self.key(new.subject)?, &plain.seal_context(), &record)?;
-        self.exec(
-            "INSERT INTO grants (id, subject_id, collection_id, purpose, state, notice_sha256, valid_from_ms, \
-             valid_until_ms, sealed, created_ms, renews) VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10)",
-            args![
-                id,
-                new.subject,
-                new.collection,
-                new.purpose.as_str(),
-                new.notice_sha256,
-                new.valid_from,
-                new.valid_until,
-                sealed,
-                self.now,
-                renews
-            ],
-        )?;
-        let validity = [new.valid_from.0.to_be_bytes(), new.valid_until.0.to_be_bytes()].concat();
-        let kind = if renews.is_some() { EventKind::Renewal } else { EventKind::Grant };
-        self.grant_leaf(kind, &plain, &[&new.notice_sha256, validity.as_slice()])?;
-        Ok(id)
-    }
-
+impl ReadTx<'_> {
     /// Whether a consent of this person may be recorded, but for the witnesses' signatures and whether the form served
     /// before. Returns the rule packs, and whether they ask for signatures.
     pub(super) fn admit(&self, subject: &Subject, new: &NewGrant<'_>) -> Result<(String, bool), TxError> {
         let collection = self.open_collection(new.collection)?;
-        if self.kind == VaultKind::Household && !new.purpose.is_find() {
+        if self.kind() == VaultKind::Household && !new.purpose.is_find() {
             return Err(TxError::HouseholdPurpose);
         }
         if new.valid_until <= new.valid_from || new.valid_until <= self.now {
@@ -257,7 +192,7 @@ impl Tx<'_> {
 
     /// The rules for a consent of this person in this collection: those of the person, the collection and the controller.
     fn rules_between(&self, subject: &Subject, collection: &Collection) -> Rules<'_> {
-        let seat = self.settings.seat();
+        let seat = self.settings().seat();
         let place = collection.basis.jurisdiction.as_ref().unwrap_or(&seat);
         self.rules.rules(&[&subject.jurisdiction, place, &seat])
     }
@@ -269,7 +204,7 @@ impl Tx<'_> {
     /// As [`Self::collection`].
     pub fn witnesses_sign(&self, subject: &Subject, collections: &[CollectionId]) -> Result<bool, TxError> {
         for id in collections {
-            if self.kind == VaultKind::Organisation
+            if self.kind() == VaultKind::Organisation
                 && self.rules_between(subject, &self.collection(*id)?).witnesses_sign()
             {
                 return Ok(true);
@@ -291,7 +226,7 @@ impl Tx<'_> {
         asked: Timestamp,
     ) -> Result<Timestamp, TxError> {
         let mut end = asked;
-        if self.kind == VaultKind::Organisation {
+        if self.kind() == VaultKind::Organisation {
             for id in collections {
                 let years = self.rules_between(subject, &self.collection(*id)?).alone_from_years();
                 let of_age = subject.age.completes(years).filter(|at| years > 0 && *at > self.now);
@@ -309,16 +244,16 @@ impl Tx<'_> {
         subject: &Subject,
         collection: &Collection,
     ) -> Result<(String, bool), TxError> {
-        if self.kind == VaultKind::Household {
+        if self.kind() == VaultKind::Household {
             return Ok(("household".to_owned(), false));
         }
         if self.notice(new.notice_sha256)?.is_none() {
             return Err(TxError::NoNotice);
         }
-        let seat = self.settings.seat();
+        let seat = self.settings().seat();
         let rules = self.rules_between(subject, collection);
         for pack in rules.representatives(&seat) {
-            if !self.settings.representatives.contains_key(&pack.name) {
+            if !self.settings().representatives.contains_key(&pack.name) {
                 return Err(RuleError::NoRepresentative { pack: pack.name.clone() }.into());
             }
         }
@@ -356,13 +291,13 @@ impl Tx<'_> {
 
     fn check_evidence(&self, new: &NewGrant<'_>, owner: bool) -> Result<(), TxError> {
         let witnesses = match new.evidence {
-            Evidence::SelfStatement { .. } if self.kind == VaultKind::Household && owner => {
+            Evidence::SelfStatement { .. } if self.kind() == VaultKind::Household && owner => {
                 return Ok(());
             }
             Evidence::SelfStatement { .. } => return Err(TxError::SelfStatement),
             Evidence::Paper { witnesses, .. } => witnesses,
         };
-        let needed = if self.kind == VaultKind::Household { 1 } else { 2 };
+        let needed = if self.kind() == VaultKind::Household { 1 } else { 2 };
         let distinct: BTreeSet<WitnessId> = witnesses.iter().copied().collect();
         if distinct.len() < needed {
             return Err(TxError::Witnesses { needed, given: distinct.len() });
@@ -372,18 +307,6 @@ impl Tx<'_> {
                 return Err(TxError::NoWitness { witness });
             }
         }
-        Ok(())
-    }
-
-    /// A form is used once, for one person.
-    pub(super) fn use_release(&self, sha256: &[u8; 32], subject: SubjectId) -> Result<(), TxError> {
-        let tag = self.release_tag(sha256);
-        if self.releases.borrow().get(&tag) == Some(&subject) {
-            return Ok(());
-        }
-        self.check_release_unused(sha256)?;
-        self.exec("INSERT INTO used_releases (tag) VALUES ($1)", args![tag])?;
-        self.releases.borrow_mut().insert(tag, subject);
         Ok(())
     }
 
@@ -456,6 +379,85 @@ impl Tx<'_> {
             created: Timestamp(row.int(10)?),
             purpose: plain.purpose,
         })
+    }
+}
+
+impl Tx<'_> {
+    /// Records a consent.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`], [`TxError::NoCollection`], [`TxError::Frozen`] for who and where.
+    /// - [`TxError::HouseholdPurpose`] for any purpose but `find-my-photos` in a household.
+    /// - [`TxError::Validity`] if the end is not after the beginning, or not after now.
+    /// - [`TxError::Backdated`] if it would begin before now: nobody was asked then.
+    /// - [`TxError::SelfStatement`] if a self-statement comes from anybody but the owner of a household vault.
+    /// - [`TxError::NoNotice`] if the notice is none of this vault's, outside households.
+    /// - [`TxError::Rule`] for what the law of the person, the collection or the controller forbids, outside households.
+    /// - [`TxError::Witnesses`], [`TxError::NoWitness`] if a paper release lacks two distinct registered witnesses (one
+    ///   in a household).
+    /// - [`TxError::NotSigned`], [`TxError::SignedTwice`], [`TxError::NoWitnessKey`], [`TxError::OtherStatement`],
+    ///   [`TxError::WrongSignature`] if the rules ask for the witnesses' signatures, or the evidence has some, and one of
+    ///   them is missing or does not hold.
+    /// - [`TxError::ReleaseUsed`] if the release served before. Several grants of one subject in one transaction may
+    ///   rest on one release: a form often covers several purposes.
+    /// - [`TxError::GrantExists`] if one is active for the same subject, collection and purpose.
+    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
+    pub fn open_grant(&self, new: &NewGrant<'_>) -> Result<GrantId, TxError> {
+        let id = GrantId::random(&mut **self.rng());
+        self.record_grant(new, id, None)
+    }
+
+    pub(super) fn record_grant(
+        &self,
+        new: &NewGrant<'_>,
+        id: GrantId,
+        renews: Option<GrantId>,
+    ) -> Result<GrantId, TxError> {
+        let (rules, witnesses_sign) = self.admit(&self.subject(new.subject)?, new)?;
+        self.check_signatures(new, witnesses_sign)?;
+        if let Evidence::Paper { release_sha256, .. } = new.evidence {
+            self.use_release(release_sha256, new.subject)?;
+        }
+        self.end_lapsed(new.subject, new.collection, new.purpose)?;
+        if self.has_active(new)? {
+            return Err(TxError::GrantExists);
+        }
+        let plain = Plain { id, subject: new.subject, collection: new.collection, purpose: new.purpose.clone() };
+        let record = Writer::new().text(RECORD).bytes(&new.evidence.encode()).text(&rules).finish();
+        let sealed = self.seal_with(&self.key(new.subject)?, &plain.seal_context(), &record)?;
+        self.exec(
+            "INSERT INTO grants (id, subject_id, collection_id, purpose, state, notice_sha256, valid_from_ms, \
+             valid_until_ms, sealed, created_ms, renews) VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10)",
+            args![
+                id,
+                new.subject,
+                new.collection,
+                new.purpose.as_str(),
+                new.notice_sha256,
+                new.valid_from,
+                new.valid_until,
+                sealed,
+                self.now,
+                renews
+            ],
+        )?;
+        let validity = [new.valid_from.0.to_be_bytes(), new.valid_until.0.to_be_bytes()].concat();
+        let kind = if renews.is_some() { EventKind::Renewal } else { EventKind::Grant };
+        self.grant_leaf(kind, &plain, &[&new.notice_sha256, validity.as_slice()])?;
+        Ok(id)
+    }
+
+    /// A form is used once, for one person.
+    pub(super) fn use_release(&self, sha256: &[u8; 32], subject: SubjectId) -> Result<(), TxError> {
+        let tag = self.release_tag(sha256);
+        if self.releases.borrow().get(&tag) == Some(&subject) {
+            return Ok(());
+        }
+        self.check_release_unused(sha256)?;
+        self.exec("INSERT INTO used_releases (tag) VALUES ($1)", args![tag])?;
+        self.releases.borrow_mut().insert(tag, subject);
+        Ok(())
     }
 }
 
@@ -548,7 +550,7 @@ impl Tx<'_> {
         self.exec("DELETE FROM templates WHERE grant_id = $1", args![plain.id])?;
         self.exec("UPDATE grants SET state = $1 WHERE id = $2 AND state = 'active'", args![state.as_str(), plain.id])?;
         self.ended.borrow_mut().insert(plain.id);
-        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
+        self.leave_traces()?;
         Ok(())
     }
 

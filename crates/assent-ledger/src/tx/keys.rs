@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Tx;
-use crate::db::{Row, args};
+use super::{ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRingError;
@@ -41,10 +41,22 @@ pub struct PlainConsent {
     pub valid_until: Timestamp,
 }
 
-impl Tx<'_> {
-    /// The key of a living subject.
+impl ReadTx<'_> {
+    /// The key of a living subject; while it is rotated, the one that opens what this snapshot shows.
     pub(super) fn key(&self, subject: SubjectId) -> Result<Key, TxError> {
-        Ok(self.ring.borrow_mut().get(subject)?)
+        let (key, rotating) = {
+            let mut ring = self.ring();
+            (ring.get(subject)?, ring.is_rotating(subject))
+        };
+        if rotating && self.opens_profile(subject, &key)? == Some(false) {
+            let keys = self.ring().keys_of(subject)?;
+            for (_, other) in keys {
+                if self.opens_profile(subject, &other)? == Some(true) {
+                    return Ok(other);
+                }
+            }
+        }
+        Ok(key)
     }
 
     /// The key that opens what is held of a person; `None` if it is damaged or missing, or was destroyed.
@@ -53,37 +65,15 @@ impl Tx<'_> {
     ///
     /// [`TxError::KeyRing`] if the ring cannot be read, [`TxError::Database`] if the database refuses.
     pub(crate) fn whole_key(&self, subject: SubjectId) -> Result<Option<Key>, TxError> {
-        let key = self.ring.borrow_mut().get(subject);
+        let key = self.ring().get(subject);
         match key {
             // With a damaged slot somewhere, this may be the key from before a rotation.
-            Ok(key) if self.ring.borrow().is_whole() || self.opens_profile(subject, &key)? == Some(true) => {
-                Ok(Some(key))
-            }
+            Ok(key) if self.ring().is_whole() || self.opens_profile(subject, &key)? == Some(true) => Ok(Some(key)),
             Ok(_) | Err(KeyRingError::Damaged { .. } | KeyRingError::NoKey { .. } | KeyRingError::Destroyed { .. }) => {
                 Ok(None)
             }
             Err(e) => Err(e.into()),
         }
-    }
-
-    /// [`Self::whole_key`], also from a damaged slot in which the key itself is whole: that slot is mended.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::whole_key`]; [`TxError::KeyRing`] if the ring cannot be written.
-    pub(crate) fn salvaged_key(&self, subject: SubjectId) -> Result<Option<Key>, TxError> {
-        if let Some(key) = self.whole_key(subject)? {
-            return Ok(Some(key));
-        }
-        let found = self.ring.borrow_mut().salvaged(subject)?;
-        for (slot, key) in found {
-            if self.opens_profile(subject, &key)? == Some(true) {
-                let says = crate::keyring::SlotContent::Key(subject, key);
-                self.ring.borrow_mut().write_content(Some(slot), &says)?;
-                return self.whole_key(subject);
-            }
-        }
-        Ok(None)
     }
 
     /// Gives `take` the key of each of these subjects with their index, in the order of the key ring, in which keys are
@@ -98,7 +88,7 @@ impl Tx<'_> {
         take: &mut dyn FnMut(usize, &Key),
     ) -> Result<Vec<SubjectId>, TxError> {
         let mut read = vec![false; subjects.len()];
-        self.ring.borrow_mut().reader()?.each(subjects.iter().copied(), &mut |i, key| {
+        self.ring().reader()?.each(subjects.iter().copied(), &mut |i, key| {
             read[i] = true;
             take(i, key);
         });
@@ -114,7 +104,7 @@ impl Tx<'_> {
 
     /// Everybody on the roster.
     pub(crate) fn subject_ids(&self) -> Result<Vec<SubjectId>, TxError> {
-        let rows = self.rows("SELECT id FROM subjects ORDER BY id", Vec::new())?;
+        let rows = self.rows("SELECT id FROM subjects ORDER BY id", &[])?;
         rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect()
     }
 
@@ -159,7 +149,7 @@ impl Tx<'_> {
     /// Those of these people on the roster whose key is damaged or missing.
     pub(crate) fn without_key(&self, ids: &[SubjectId]) -> Result<BTreeSet<SubjectId>, TxError> {
         let mut without: BTreeSet<SubjectId> = self.each_key(ids, &mut |_, _| {})?.into_iter().collect();
-        if !self.ring.borrow().is_whole() {
+        if !self.ring().is_whole() {
             for id in ids {
                 if self.whole_key(*id)?.is_none() {
                     without.insert(*id);
@@ -187,6 +177,34 @@ impl Tx<'_> {
             })
         };
         self.rows(sql, args![subject])?.iter().map(read).collect()
+    }
+
+    /// The ids of all collections.
+    pub(crate) fn collection_ids(&self) -> Result<Vec<CollectionId>, TxError> {
+        let rows = self.rows("SELECT id FROM collections", args![])?;
+        rows.iter().map(|row| Ok(CollectionId::from_bytes(row.array(0)?))).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// [`Self::whole_key`], also from a damaged slot in which the key itself is whole: that slot is mended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::whole_key`]; [`TxError::KeyRing`] if the ring cannot be written.
+    pub(crate) fn salvaged_key(&self, subject: SubjectId) -> Result<Option<Key>, TxError> {
+        if let Some(key) = self.whole_key(subject)? {
+            return Ok(Some(key));
+        }
+        let found = self.ring().salvaged(subject)?;
+        for (slot, key) in found {
+            if self.opens_profile(subject, &key)? == Some(true) {
+                let says = crate::keyring::SlotContent::Key(subject, key);
+                self.ring().write_content(Some(slot), &says)?;
+                return self.whole_key(subject);
+            }
+        }
+        Ok(None)
     }
 
     /// Deletes what stands under a pseudonym of nobody on the roster, in these collections and in the log: whose key is gone
@@ -228,12 +246,6 @@ impl Tx<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The ids of all collections.
-    pub(crate) fn collection_ids(&self) -> Result<Vec<CollectionId>, TxError> {
-        let rows = self.rows("SELECT id FROM collections", args![])?;
-        rows.iter().map(|row| Ok(CollectionId::from_bytes(row.array(0)?))).collect()
     }
 }
 

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Tx;
 use super::photos::PICTURE;
-use crate::db::args;
+use super::{ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, PhotoId, Timestamp};
 use crate::photo_path::PhotoPath;
@@ -40,6 +40,42 @@ pub struct Forgotten {
     pub sightings: u64,
     /// What people confirmed or refused in them.
     pub decisions: u64,
+}
+
+impl ReadTx<'_> {
+    fn absences(&self, collection: CollectionId, absent: &BTreeSet<PhotoId>) -> Result<Absences, TxError> {
+        let known = self.count("SELECT COUNT(*) FROM photos WHERE collection_id = $1", args![collection])? as u64;
+        let absent = absent.len() as u64;
+        Ok(Absences { known, absent, too_many: absent.saturating_mul(TOO_MANY) > known })
+    }
+
+    /// The photos of a collection that were first missed at this time or earlier.
+    fn missing_since(&self, collection: CollectionId, since: Timestamp) -> Result<BTreeSet<PhotoId>, TxError> {
+        let sql = "SELECT id FROM photos WHERE collection_id = $1 AND missing_ms <= $2";
+        self.rows(sql, args![collection, since])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
+    }
+
+    /// What would be forgotten with these photos of a collection. Ids that it does not have are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn would_forget(&self, collection: CollectionId, photos: &BTreeSet<PhotoId>) -> Result<Forgotten, TxError> {
+        let mut all = Forgotten::default();
+        for photo in photos {
+            let here = "SELECT COUNT(*) FROM photos WHERE id = $1 AND collection_id = $2";
+            if self.count(here, args![*photo, collection])? == 0 {
+                continue;
+            }
+            let count = |sql| self.count(sql, args![*photo]).map(|n| n as u64);
+            all.photos += 1;
+            all.faces += count("SELECT COUNT(*) FROM faces WHERE photo_id = $1")?;
+            all.sightings += count("SELECT COUNT(*) FROM sightings WHERE photo_id = $1")?;
+            all.decisions +=
+                count("SELECT COUNT(*) FROM decisions d JOIN faces f ON f.id = d.face_id WHERE f.photo_id = $1")?;
+        }
+        Ok(all)
+    }
 }
 
 impl Tx<'_> {
@@ -127,39 +163,5 @@ impl Tx<'_> {
         let sql = "UPDATE photos SET path_tag = $1, sealed = $2, missing_ms = NULL WHERE id = $3";
         self.exec(sql, args![tag, sealed, photo])?;
         Ok(Some(photo))
-    }
-
-    fn absences(&self, collection: CollectionId, absent: &BTreeSet<PhotoId>) -> Result<Absences, TxError> {
-        let known = self.count("SELECT COUNT(*) FROM photos WHERE collection_id = $1", args![collection])? as u64;
-        let absent = absent.len() as u64;
-        Ok(Absences { known, absent, too_many: absent.saturating_mul(TOO_MANY) > known })
-    }
-
-    /// The photos of a collection that were first missed at this time or earlier.
-    fn missing_since(&self, collection: CollectionId, since: Timestamp) -> Result<BTreeSet<PhotoId>, TxError> {
-        let sql = "SELECT id FROM photos WHERE collection_id = $1 AND missing_ms <= $2";
-        self.rows(sql, args![collection, since])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
-    }
-
-    /// What would be forgotten with these photos of a collection. Ids that it does not have are passed over.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`] if the database refuses.
-    pub fn would_forget(&self, collection: CollectionId, photos: &BTreeSet<PhotoId>) -> Result<Forgotten, TxError> {
-        let mut all = Forgotten::default();
-        for photo in photos {
-            let here = "SELECT COUNT(*) FROM photos WHERE id = $1 AND collection_id = $2";
-            if self.count(here, args![*photo, collection])? == 0 {
-                continue;
-            }
-            let count = |sql| self.count(sql, args![*photo]).map(|n| n as u64);
-            all.photos += 1;
-            all.faces += count("SELECT COUNT(*) FROM faces WHERE photo_id = $1")?;
-            all.sightings += count("SELECT COUNT(*) FROM sightings WHERE photo_id = $1")?;
-            all.decisions +=
-                count("SELECT COUNT(*) FROM decisions d JOIN faces f ON f.id = d.face_id WHERE f.photo_id = $1")?;
-        }
-        Ok(all)
     }
 }

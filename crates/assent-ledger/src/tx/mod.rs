@@ -42,10 +42,12 @@ mod templates;
 mod tiles;
 mod witnesses;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -54,14 +56,14 @@ use crate::db::{Db, Row, Value};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRing;
-use crate::ledger::Settings;
 use crate::rules::Rulebook;
 use crate::seal::{self, SealContext};
 use crate::secret::Key;
+use crate::settings::Settings;
+use crate::vault::About;
 use crate::vocabulary::{Purpose, VaultKind};
 
 pub use basis::{Basis, Dpia, Matching};
-pub(crate) use clock::newest;
 pub(crate) use crops::slot as crops_slot;
 pub use deadlines::{Alarm, Deadline, Due};
 pub use ending::{Expired, PastEndDate};
@@ -100,13 +102,11 @@ pub(crate) type Brand<'tx> = PhantomData<fn(&'tx ()) -> &'tx ()>;
 
 pub(crate) type Rng = Box<dyn CryptoRng + Send>;
 
-/// A transaction of the ledger. Made by [`crate::Ledger::run_tx`] alone.
-pub struct Tx<'tx> {
+/// A snapshot of the ledger, to be read. Made by [`crate::Ledger::read_tx`], and part of every [`Tx`].
+pub struct ReadTx<'tx> {
     pub(crate) db: Db<'tx>,
-    pub(crate) ring: &'tx RefCell<KeyRing>,
-    pub(crate) rng: &'tx RefCell<Rng>,
-    pub(crate) kind: VaultKind,
-    pub(crate) settings: &'tx Settings,
+    ring: &'tx Mutex<KeyRing>,
+    about: Arc<About>,
     pub(crate) rules: &'tx Rulebook,
     /// The time of everything in it: what the clock says, or the newest time that was taken for right, if that is later.
     pub(crate) now: Timestamp,
@@ -114,6 +114,13 @@ pub struct Tx<'tx> {
     pub(crate) clock: Timestamp,
     /// The newest time that was taken for right, before this transaction.
     pub(crate) newest: Option<Timestamp>,
+    brand: Brand<'tx>,
+}
+
+/// A transaction of the ledger that may write, and reads what it wrote. Made by [`crate::Ledger::run_tx`] alone.
+pub struct Tx<'tx> {
+    read: ReadTx<'tx>,
+    rng: &'tx Mutex<Rng>,
     /// Grants that ended in this transaction, whatever proofs of them are still about.
     ended: RefCell<BTreeSet<GrantId>>,
     /// What the key ring has to note when this transaction commits.
@@ -122,12 +129,27 @@ pub struct Tx<'tx> {
     releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
     /// The handles of the roster, read once.
     handles: RefCell<Option<BTreeSet<String>>>,
-    brand: Brand<'tx>,
+    /// Rows were deleted of which no trace may stay.
+    pub(crate) traces: Cell<bool>,
+}
+
+impl<'tx> Deref for Tx<'tx> {
+    type Target = ReadTx<'tx>;
+
+    fn deref(&self) -> &ReadTx<'tx> {
+        &self.read
+    }
 }
 
 impl fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tx").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReadTx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadTx").field("now", &self.now).finish_non_exhaustive()
     }
 }
 
@@ -228,31 +250,16 @@ impl ActiveGrant<'_> {
     }
 }
 
-impl<'tx> Tx<'tx> {
+impl<'tx> ReadTx<'tx> {
     pub(crate) fn new(
         db: Db<'tx>,
-        ring: &'tx RefCell<KeyRing>,
-        rng: &'tx RefCell<Rng>,
-        (kind, settings, rules): (VaultKind, &'tx Settings, &'tx Rulebook),
+        ring: &'tx Mutex<KeyRing>,
+        about: Arc<About>,
+        rules: &'tx Rulebook,
         (clock, newest): (Timestamp, Option<Timestamp>),
     ) -> Self {
         let now = newest.map_or(clock, |newest| newest.max(clock));
-        Self {
-            db,
-            ring,
-            rng,
-            kind,
-            settings,
-            rules,
-            now,
-            clock,
-            newest,
-            ended: RefCell::default(),
-            noted: RefCell::default(),
-            releases: RefCell::default(),
-            handles: RefCell::default(),
-            brand: PhantomData,
-        }
+        Self { db, ring, about, rules, now, clock, newest, brand: PhantomData }
     }
 
     /// The time of everything that happens in this transaction.
@@ -260,47 +267,80 @@ impl<'tx> Tx<'tx> {
         self.now
     }
 
+    /// Whom the vault belongs to.
+    pub(crate) fn kind(&self) -> VaultKind {
+        self.about.kind
+    }
+
+    /// Who answers for the vault.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.about.settings
+    }
+
+    /// The key ring, for one use: whoever holds it keeps everybody else from it.
+    pub(crate) fn ring(&self) -> MutexGuard<'_, KeyRing> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// `HMAC(master key, label | data)`.
     pub(crate) fn master_mac(&self, label: &'static str, data: &[u8]) -> [u8; 32] {
-        self.ring.borrow().master().mac(label, data)
+        self.ring().master().mac(label, data)
     }
 
     /// The key of a collection, for the paths and contents of its photos.
     fn collection_key(&self, collection: CollectionId) -> Key {
-        self.ring.borrow().master().derive("assent collection v1", collection.as_bytes())
-    }
-
-    pub(crate) fn seal_master(&self, context: &SealContext<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
-        Ok(seal::seal(self.ring.borrow().master(), context, plain, &mut **self.rng.borrow_mut())?)
+        self.ring().master().derive("assent collection v1", collection.as_bytes())
     }
 
     fn open_master(&self, context: &SealContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> {
-        Ok(seal::open(self.ring.borrow().master(), context, sealed)?)
+        Ok(seal::open(self.ring().master(), context, sealed)?)
+    }
+
+    pub(crate) fn rows(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, TxError> {
+        Ok(self.db.rows(sql, args)?)
+    }
+
+    pub(crate) fn row(&self, sql: &'static str, args: &[Value]) -> Result<Option<Row>, TxError> {
+        Ok(self.db.row(sql, args)?)
+    }
+
+    pub(crate) fn count(&self, sql: &'static str, args: &[Value]) -> Result<i64, TxError> {
+        Ok(self.db.count(sql, args)?)
+    }
+}
+
+impl<'tx> Tx<'tx> {
+    pub(crate) fn new(read: ReadTx<'tx>, rng: &'tx Mutex<Rng>) -> Self {
+        Self {
+            read,
+            rng,
+            ended: RefCell::default(),
+            noted: RefCell::default(),
+            releases: RefCell::default(),
+            handles: RefCell::default(),
+            traces: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn rng(&self) -> MutexGuard<'_, Rng> {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn seal_master(&self, context: &SealContext<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
+        Ok(seal::seal(self.ring().master(), context, plain, &mut **self.rng())?)
     }
 
     pub(crate) fn seal_with(&self, key: &Key, context: &SealContext<'_>, plain: &[u8]) -> Result<Vec<u8>, TxError> {
-        Ok(seal::seal(key, context, plain, &mut **self.rng.borrow_mut())?)
+        Ok(seal::seal(key, context, plain, &mut **self.rng())?)
     }
 
     fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.rng.borrow_mut().fill_bytes(&mut bytes);
+        self.rng().fill_bytes(&mut bytes);
         bytes
     }
 
-    pub(crate) fn exec(&self, sql: &'static str, args: Vec<Value>) -> Result<u64, TxError> {
+    pub(crate) fn exec(&self, sql: &'static str, args: &[Value]) -> Result<u64, TxError> {
         Ok(self.db.exec(sql, args)?)
-    }
-
-    pub(crate) fn rows(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, TxError> {
-        Ok(self.db.rows(sql, args)?)
-    }
-
-    pub(crate) fn row(&self, sql: &'static str, args: Vec<Value>) -> Result<Option<Row>, TxError> {
-        Ok(self.db.row(sql, args)?)
-    }
-
-    pub(crate) fn count(&self, sql: &'static str, args: Vec<Value>) -> Result<i64, TxError> {
-        Ok(self.db.count(sql, args)?)
     }
 }

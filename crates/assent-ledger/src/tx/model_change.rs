@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 use super::templates::seal_context;
-use super::{ActiveGrant, Tx};
-use crate::db::args;
+use super::{ActiveGrant, ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
-use crate::reader;
 use crate::seal;
 use crate::vocabulary::Purpose;
 
@@ -37,7 +36,7 @@ impl std::fmt::Debug for OwnTemplate {
     }
 }
 
-impl<'tx> Tx<'tx> {
+impl ReadTx<'_> {
     /// Who is to be found somewhere and has no template of this model there. Whoever is restricted, or stopped by an order, is
     /// left out.
     ///
@@ -50,7 +49,7 @@ impl<'tx> Tx<'tx> {
             rows.iter().map(|row| Ok(GrantId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
         let mut without = WithoutModel::default();
         for about in self.collections()? {
-            let grants = reader::grants_in_force(&self.db, about.id, &Purpose::find_my_photos(), self.now)?;
+            let grants = self.grants_in_force(about.id, &Purpose::find_my_photos())?;
             let grants: Vec<_> = grants.into_iter().filter(|(grant, _)| !there.contains(grant)).collect();
             if grants.is_empty() {
                 continue;
@@ -69,7 +68,9 @@ impl<'tx> Tx<'tx> {
         }
         Ok(without)
     }
+}
 
+impl<'tx> Tx<'tx> {
     /// Stores templates as [`Self::enrol`] does, and deletes those of other models under the same grant.
     ///
     /// # Errors

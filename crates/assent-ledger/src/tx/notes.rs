@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Tx;
 use super::places::{PhotoView, read_place, shown};
-use crate::db::{Row, args};
+use super::{ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, OrderId, RequestId, SubjectId};
@@ -69,68 +69,34 @@ impl RingNote {
     }
 }
 
-impl Tx<'_> {
-    /// What happened to this goes to the ring at commit.
-    pub(super) fn touch(&self, noted: RingNote) {
-        self.noted.borrow_mut().insert(noted);
-    }
-
-    /// Notes in the key ring what this transaction touched. Whether there was anything.
-    pub(crate) fn write_ring_notes(&self) -> Result<bool, TxError> {
-        let noted = self.noted.take();
-        if noted.is_empty() {
-            return Ok(false);
-        }
-        match self.note(&noted) {
-            Err(TxError::KeyRing(KeyRingError::Io { .. })) => {
-                for (kind, id) in noted.into_iter().map(RingNote::key) {
-                    self.exec("INSERT INTO ring_notes_due (kind, id) VALUES ($1, $2)", args![kind, id])?;
-                }
-                Ok(false)
-            }
-            done => done.map(|()| true),
-        }
-    }
-
-    fn note(&self, noted: &BTreeSet<RingNote>) -> Result<(), TxError> {
-        let known: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
-        let (leaves, mut withdrawn, mut notes) = (self.log_head()?.0, Vec::new(), Vec::new());
-        for noted in noted {
-            match *noted {
-                RingNote::Withdrawal(grant) if known.contains(&grant) => {}
-                RingNote::Withdrawal(grant) => withdrawn.push((grant, leaves.saturating_sub(1))),
-                RingNote::Restriction(id) => notes.extend(self.note_restriction(id)?),
-                RingNote::Order(id) => notes.extend(self.note_order(id)?),
-                RingNote::Request(id) => notes.extend(self.note_request(id)?),
-                RingNote::Objection(id) => notes.extend(self.note_objection(id)?),
-            }
-        }
-        let mut ring = self.ring.borrow_mut();
-        ring.note(&withdrawn, &notes)?;
-        self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![ring.slots() as i64]).map(drop)
-    }
-
-    /// What the ring has to note still, and what it should know and does not: all of it if it is older than the database, or
-    /// if the database comes from before there were such notes.
-    pub(crate) fn write_missing_notes(&self) -> Result<(), TxError> {
-        let sql = "SELECT DISTINCT kind, id FROM ring_notes_due";
-        let mut due = self.rows(sql, args![])?.iter().map(RingNote::read).collect::<Result<BTreeSet<_>, _>>()?;
-        let known: BTreeSet<GrantId> = self.ring.borrow().withdrawn().collect();
-        for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
-            let grant = GrantId::from_bytes(row.array(0)?);
-            if !known.contains(&grant) {
-                due.extend(self.chain(grant)?.into_iter().map(RingNote::Withdrawal));
-            }
-        }
+impl ReadTx<'_> {
+    /// Whether the ring and this database have anything to tell each other: what was noted and is not known here, or is known
+    /// here and not noted.
+    pub(crate) fn replay_is_due(&self) -> Result<bool, TxError> {
         let taken = self.ring_slots()?;
-        if taken.is_none_or(|taken| taken > self.ring.borrow().slots()) {
-            due.extend(self.all_ring_notes()?);
+        let (noted, new, slots) = {
+            let ring = self.ring();
+            let noted: BTreeSet<GrantId> = ring.withdrawn().collect();
+            (noted, !ring.notes_from(taken.unwrap_or(0)).is_empty(), ring.slots())
+        };
+        if new
+            || taken.is_none_or(|taken| taken > slots)
+            || self.count("SELECT COUNT(*) FROM ring_notes_due", args![])? > 0
+        {
+            return Ok(true);
         }
-        if due.is_empty() {
-            return Ok(());
+        let mut due = false;
+        let all = "SELECT id, state FROM grants WHERE state IN ('active', 'withdrawn')";
+        self.db.each(all, args![], &mut |row| {
+            let withdrawn = row.text(1)? == "withdrawn";
+            due = noted.contains(&GrantId::from_bytes(row.array(0)?)) != withdrawn;
+            Ok(!due)
+        })?;
+        if due || noted.is_empty() {
+            return Ok(due);
         }
-        self.note(&due)?;
-        self.exec("DELETE FROM ring_notes_due", args![]).map(drop)
+        let waiting = self.all_pending()?;
+        Ok(waiting.iter().any(|pending| pending.signed.consents.iter().any(|consent| noted.contains(&consent.grant))))
     }
 
     /// How many slots of the ring this database took up; `None` if it comes from before that was written down.
@@ -156,9 +122,137 @@ impl Tx<'_> {
         Ok(all)
     }
 
+    fn exists(&self, sql: &'static str, id: &[u8]) -> Result<bool, TxError> {
+        Ok(self.count(sql, args![id])? > 0)
+    }
+
+    fn has_collection(&self, id: CollectionId) -> Result<bool, TxError> {
+        self.exists("SELECT COUNT(*) FROM collections WHERE id = $1", id.as_bytes())
+    }
+
+    fn note_restriction(&self, id: SubjectId) -> Result<Option<Vec<u8>>, TxError> {
+        let Some(row) = self.row("SELECT restricted_ms FROM subjects WHERE id = $1", args![id])? else {
+            return Ok(None);
+        };
+        let note = Writer::new().text(RESTRICTION).bytes(id.as_bytes()).opt_int(row.opt_int(0)?);
+        Ok(Some(note.finish_public()))
+    }
+
+    fn note_order(&self, id: OrderId) -> Result<Option<Vec<u8>>, TxError> {
+        let sql = "SELECT collection_id, sealed, from_ms, until_ms, lifted_ms, jurisdiction FROM orders WHERE id = $1";
+        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
+        let (collection, code) = (row.opt_bytes(0)?, row.opt_text(5)?);
+        let note = Writer::new().text(ORDER).bytes(id.as_bytes()).opt(collection.as_deref()).bytes(&row.bytes(1)?);
+        let note = note.int(row.int(2)?).opt_int(row.opt_int(3)?).opt_int(row.opt_int(4)?);
+        Ok(Some(note.opt(code.as_deref().map(str::as_bytes)).finish_public()))
+    }
+
+    fn note_request(&self, id: RequestId) -> Result<Option<Vec<u8>>, TxError> {
+        let sql = "SELECT kind, subject_id, collection_id, sealed, received_ms, due_ms, first_due_ms, paused_ms, \
+                   answered_ms, outcome FROM requests WHERE id = $1";
+        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
+        let (subject, collection, sealed) = (row.opt_bytes(1)?, row.opt_bytes(2)?, row.opt_bytes(3)?);
+        let note = Writer::new().text(REQUEST).bytes(id.as_bytes()).text(&row.text(0)?);
+        let note = note.opt(subject.as_deref()).opt(collection.as_deref()).opt(sealed.as_deref());
+        let note = note.int(row.int(4)?).int(row.int(5)?).int(row.int(6)?);
+        let note = note.opt_int(row.opt_int(7)?).opt_int(row.opt_int(8)?);
+        Ok(Some(note.opt(row.opt_text(9)?.as_deref().map(str::as_bytes)).finish_public()))
+    }
+
+    fn note_objection(&self, id: i64) -> Result<Option<Vec<u8>>, TxError> {
+        let sql = "SELECT collection_id, content_tag, created_ms, picture_tag, x, y, w, h, quarter_turn \
+                   FROM objections WHERE id = $1";
+        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
+        let at = read_place(&row, 4)?;
+        let place = Writer::new()
+            .bytes(&row.bytes(0)?)
+            .bytes(&row.bytes(1)?)
+            .bytes(&[at.x, at.y, at.w, at.h].map(f32::to_be_bytes).concat())
+            .opt(row.opt_bytes(3)?.as_deref())
+            .bytes(&[at.quarter_turn])
+            .finish_public();
+        Ok(Some(Writer::new().text(OBJECTION).bytes(&place).int(row.int(2)?).finish_public()))
+    }
+}
+
+impl Tx<'_> {
+    /// What happened to this goes to the ring at commit.
+    pub(super) fn touch(&self, noted: RingNote) {
+        self.noted.borrow_mut().insert(noted);
+    }
+
+    /// Notes in the key ring what this transaction touched. Whether there was anything.
+    pub(crate) fn write_ring_notes(&self) -> Result<bool, TxError> {
+        let noted = self.noted.take();
+        if noted.is_empty() {
+            return Ok(false);
+        }
+        match self.note(&noted) {
+            Err(TxError::KeyRing(KeyRingError::Io { .. })) => {
+                for (kind, id) in noted.into_iter().map(RingNote::key) {
+                    self.exec("INSERT INTO ring_notes_due (kind, id) VALUES ($1, $2)", args![kind, id])?;
+                }
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
+    fn note(&self, noted: &BTreeSet<RingNote>) -> Result<(), TxError> {
+        let known: BTreeSet<GrantId> = self.ring().withdrawn().collect();
+        let (leaves, mut withdrawn, mut notes) = (self.log_head()?.0, Vec::new(), Vec::new());
+        for noted in noted {
+            match *noted {
+                RingNote::Withdrawal(grant) if known.contains(&grant) => {}
+                RingNote::Withdrawal(grant) => withdrawn.push((grant, leaves.saturating_sub(1))),
+                RingNote::Restriction(id) => notes.extend(self.note_restriction(id)?),
+                RingNote::Order(id) => notes.extend(self.note_order(id)?),
+                RingNote::Request(id) => notes.extend(self.note_request(id)?),
+                RingNote::Objection(id) => notes.extend(self.note_objection(id)?),
+            }
+        }
+        let mut ring = self.ring();
+        ring.note(&withdrawn, &notes)?;
+        self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![ring.slots() as i64]).map(drop)
+    }
+
+    /// What the ring has to note still, and what it should know and does not: all of it if it is older than the database, or
+    /// if the database comes from before there were such notes.
+    pub(crate) fn write_missing_notes(&self) -> Result<(), TxError> {
+        let sql = "SELECT DISTINCT kind, id FROM ring_notes_due";
+        let mut due = self.rows(sql, args![])?.iter().map(RingNote::read).collect::<Result<BTreeSet<_>, _>>()?;
+        let known: BTreeSet<GrantId> = self.ring().withdrawn().collect();
+        for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
+            let grant = GrantId::from_bytes(row.array(0)?);
+            if !known.contains(&grant) {
+                due.extend(self.chain(grant)?.into_iter().map(RingNote::Withdrawal));
+            }
+        }
+        let taken = self.ring_slots()?;
+        if taken.is_none_or(|taken| taken > self.ring().slots()) {
+            due.extend(self.all_ring_notes()?);
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.note(&due)?;
+        self.exec("DELETE FROM ring_notes_due", args![]).map(drop)
+    }
+
+    /// Makes good what the ring noted for a transaction that was not committed, here or in another process: it counts all the
+    /// same.
+    pub(crate) fn replay_uncommitted(&self) -> Result<(), TxError> {
+        let noted = self.ring().noted_until();
+        if self.ring_slots()?.is_some_and(|taken| taken < noted) {
+            self.withdraw_again()?;
+            self.replay_notes()?;
+        }
+        Ok(())
+    }
+
     /// Makes good what the ring noted and this database does not know.
     pub(crate) fn replay_notes(&self) -> Result<ReplayedNotes, TxError> {
-        let notes = self.ring.borrow().notes_from(self.ring_slots()?.unwrap_or(0));
+        let notes = self.ring().notes_from(self.ring_slots()?.unwrap_or(0));
         // How each of them stood last.
         let mut last = BTreeMap::new();
         for note in &notes {
@@ -182,26 +276,10 @@ impl Tx<'_> {
         if !notes.is_empty() {
             // The ring knows all this.
             self.noted.borrow_mut().retain(|noted| matches!(noted, RingNote::Withdrawal(_)));
-            let slots = self.ring.borrow().slots();
+            let slots = self.ring().slots();
             self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![slots as i64])?;
         }
         Ok(taken)
-    }
-
-    fn exists(&self, sql: &'static str, id: &[u8]) -> Result<bool, TxError> {
-        Ok(self.count(sql, args![id])? > 0)
-    }
-
-    fn has_collection(&self, id: CollectionId) -> Result<bool, TxError> {
-        self.exists("SELECT COUNT(*) FROM collections WHERE id = $1", id.as_bytes())
-    }
-
-    fn note_restriction(&self, id: SubjectId) -> Result<Option<Vec<u8>>, TxError> {
-        let Some(row) = self.row("SELECT restricted_ms FROM subjects WHERE id = $1", args![id])? else {
-            return Ok(None);
-        };
-        let note = Writer::new().text(RESTRICTION).bytes(id.as_bytes()).opt_int(row.opt_int(0)?);
-        Ok(Some(note.finish_public()))
     }
 
     /// `None` if the note is not of this form; whether it changed anything.
@@ -217,15 +295,6 @@ impl Tx<'_> {
             self.set_restriction(id, since)?;
         }
         Ok(Some(other))
-    }
-
-    fn note_order(&self, id: OrderId) -> Result<Option<Vec<u8>>, TxError> {
-        let sql = "SELECT collection_id, sealed, from_ms, until_ms, lifted_ms, jurisdiction FROM orders WHERE id = $1";
-        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
-        let (collection, code) = (row.opt_bytes(0)?, row.opt_text(5)?);
-        let note = Writer::new().text(ORDER).bytes(id.as_bytes()).opt(collection.as_deref()).bytes(&row.bytes(1)?);
-        let note = note.int(row.int(2)?).opt_int(row.opt_int(3)?).opt_int(row.opt_int(4)?);
-        Ok(Some(note.opt(code.as_deref().map(str::as_bytes)).finish_public()))
     }
 
     fn replay_order(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
@@ -265,18 +334,6 @@ impl Tx<'_> {
             self.order_leaf(EventKind::Lifted, id, collection, code)?;
         }
         Ok(Some(true))
-    }
-
-    fn note_request(&self, id: RequestId) -> Result<Option<Vec<u8>>, TxError> {
-        let sql = "SELECT kind, subject_id, collection_id, sealed, received_ms, due_ms, first_due_ms, paused_ms, \
-                   answered_ms, outcome FROM requests WHERE id = $1";
-        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
-        let (subject, collection, sealed) = (row.opt_bytes(1)?, row.opt_bytes(2)?, row.opt_bytes(3)?);
-        let note = Writer::new().text(REQUEST).bytes(id.as_bytes()).text(&row.text(0)?);
-        let note = note.opt(subject.as_deref()).opt(collection.as_deref()).opt(sealed.as_deref());
-        let note = note.int(row.int(4)?).int(row.int(5)?).int(row.int(6)?);
-        let note = note.opt_int(row.opt_int(7)?).opt_int(row.opt_int(8)?);
-        Ok(Some(note.opt(row.opt_text(9)?.as_deref().map(str::as_bytes)).finish_public()))
     }
 
     fn replay_request(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {
@@ -332,7 +389,7 @@ impl Tx<'_> {
     ) -> Result<(Option<SubjectId>, Option<Vec<u8>>), TxError> {
         let Some(of) = subject else { return Ok((None, sealed.map(<[u8]>::to_vec))) };
         let listed = self.exists("SELECT COUNT(*) FROM subjects WHERE id = $1", of.as_bytes())?;
-        let key = self.ring.borrow_mut().get(of).ok();
+        let key = self.ring().get(of).ok();
         let context = super::requests::seal_context(&id, subject);
         let plain = key.zip(sealed).and_then(|(key, sealed)| seal::open(&key, &context, sealed).ok());
         match plain {
@@ -340,21 +397,6 @@ impl Tx<'_> {
             Some(plain) => Ok((None, Some(self.seal_master(&super::requests::seal_context(&id, None), &plain)?))),
             None => Ok((Some(of).filter(|_| listed), None)),
         }
-    }
-
-    fn note_objection(&self, id: i64) -> Result<Option<Vec<u8>>, TxError> {
-        let sql = "SELECT collection_id, content_tag, created_ms, picture_tag, x, y, w, h, quarter_turn \
-                   FROM objections WHERE id = $1";
-        let Some(row) = self.row(sql, args![id])? else { return Ok(None) };
-        let at = read_place(&row, 4)?;
-        let place = Writer::new()
-            .bytes(&row.bytes(0)?)
-            .bytes(&row.bytes(1)?)
-            .bytes(&[at.x, at.y, at.w, at.h].map(f32::to_be_bytes).concat())
-            .opt(row.opt_bytes(3)?.as_deref())
-            .bytes(&[at.quarter_turn])
-            .finish_public();
-        Ok(Some(Writer::new().text(OBJECTION).bytes(&place).int(row.int(2)?).finish_public()))
     }
 
     fn replay_objection(&self, fields: &mut Reader<'_>) -> Result<Option<bool>, TxError> {

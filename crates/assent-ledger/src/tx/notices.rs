@@ -3,8 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Tx;
-use crate::db::{Row, args};
+use super::{ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::Timestamp;
 use crate::names::{is_unprintable, unfilled};
@@ -26,6 +26,29 @@ pub struct Notice {
     pub text: String,
     /// When it was added.
     pub created: Timestamp,
+}
+
+impl ReadTx<'_> {
+    /// The notice with this hash, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Damaged`] if its text is not the one that was hashed, [`TxError::Database`] if the database refuses.
+    pub fn notice(&self, sha256: [u8; 32]) -> Result<Option<Notice>, TxError> {
+        let sql = "SELECT sha256, name, version, language, text, created_ms FROM notices WHERE sha256 = $1";
+        self.row(sql, args![sha256])?.map(|row| read(&row)).transpose()
+    }
+
+    /// All notices, by name, language and version.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::notice`].
+    pub fn notices(&self) -> Result<Vec<Notice>, TxError> {
+        let sql =
+            "SELECT sha256, name, version, language, text, created_ms FROM notices ORDER BY name, language, version";
+        self.rows(sql, args![])?.iter().map(read).collect()
+    }
 }
 
 impl Tx<'_> {
@@ -59,27 +82,6 @@ impl Tx<'_> {
         )?;
         let (name, language, text) = (name.to_owned(), language.to_owned(), text.to_owned());
         Ok(Notice { sha256, name, version, language, text, created: self.now })
-    }
-
-    /// The notice with this hash, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Damaged`] if its text is not the one that was hashed, [`TxError::Database`] if the database refuses.
-    pub fn notice(&self, sha256: [u8; 32]) -> Result<Option<Notice>, TxError> {
-        let sql = "SELECT sha256, name, version, language, text, created_ms FROM notices WHERE sha256 = $1";
-        self.row(sql, args![sha256])?.map(|row| read(&row)).transpose()
-    }
-
-    /// All notices, by name, language and version.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::notice`].
-    pub fn notices(&self) -> Result<Vec<Notice>, TxError> {
-        let sql =
-            "SELECT sha256, name, version, language, text, created_ms FROM notices ORDER BY name, language, version";
-        self.rows(sql, args![])?.iter().map(read).collect()
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::photos::{CONTENT, PICTURE};
 use super::places::{DisplayTransform, PhotoView, read_place};
-use super::{FaceBox, PictureOf, RingNote, Tx};
-use crate::db::args;
+use super::{FaceBox, PictureOf, ReadTx, RingNote, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
 use crate::log::EventKind;
@@ -50,55 +50,7 @@ impl Objections {
     }
 }
 
-impl Tx<'_> {
-    /// Sets a face apart for good, in this photo and in those of the collection that show the same picture. What was seen
-    /// at it is deleted, and so is its crop. Said twice, it is said once.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoPhoto`], [`TxError::NoFace`] if there is no such photo, or it has no such face.
-    /// - [`TxError::Database`], [`TxError::KeyRing`] as everywhere.
-    pub fn object(&self, photo: PhotoId, face: FaceId) -> Result<(), TxError> {
-        let shown = self.shown(photo)?;
-        let faces = self.faces_of(photo)?;
-        let at = faces.iter().find(|(id, _)| *id == face).map(|(_, at)| *at).ok_or(TxError::NoFace { face })?;
-        let said = self.set_apart(&shown)?.iter().any(|place| place.overlap(&at) > 0.99);
-        let kept = shown.as_stored(at);
-        if !said {
-            let row = self.row(
-                "INSERT INTO objections (collection_id, content_tag, picture_tag, x, y, w, h, quarter_turn, created_ms) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
-                args![
-                    shown.collection,
-                    shown.content,
-                    shown.picture,
-                    kept.x,
-                    kept.y,
-                    kept.w,
-                    kept.h,
-                    kept.quarter_turn,
-                    self.now
-                ],
-            )?;
-            if let Some(row) = row {
-                self.touch(RingNote::Objection(row.int(0)?));
-            }
-        }
-        self.forget_set_apart(&shown)?;
-        if said { Ok(()) } else { self.append_leaf(EventKind::Objection, shown.collection.as_bytes(), &[]).map(drop) }
-    }
-
-    /// Deletes what was seen at the places of a picture that are set apart, the crops there, and what people said of them.
-    pub(super) fn forget_set_apart(&self, shown: &PhotoView) -> Result<(), TxError> {
-        for photo in self.photos_showing(shown)? {
-            for face in self.objected_faces(photo)? {
-                self.exec("DELETE FROM sightings WHERE face_id = $1", args![face])?;
-                self.forget_crop(face)?;
-            }
-        }
-        self.set_apart(shown)?.iter().try_for_each(|place| self.forget_decisions_at(shown, place))
-    }
-
+impl ReadTx<'_> {
     /// The places that were set apart in a photo, in its pixels as it is seen, whether a face was found there or not.
     ///
     /// # Errors
@@ -164,5 +116,55 @@ impl Tx<'_> {
                    AND (picture_tag = $2 OR (picture_tag IS NULL AND content_tag = $3)) ORDER BY id";
         let rows = self.rows(sql, args![shown.collection, shown.picture, shown.content])?;
         rows.iter().map(|row| Ok(shown.as_displayed(read_place(row, 1)?, row.opt_bytes(0)?.is_some()))).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Sets a face apart for good, in this photo and in those of the collection that show the same picture. What was seen
+    /// at it is deleted, and so is its crop. Said twice, it is said once.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPhoto`], [`TxError::NoFace`] if there is no such photo, or it has no such face.
+    /// - [`TxError::Database`], [`TxError::KeyRing`] as everywhere.
+    pub fn object(&self, photo: PhotoId, face: FaceId) -> Result<(), TxError> {
+        let shown = self.shown(photo)?;
+        let faces = self.faces_of(photo)?;
+        let at = faces.iter().find(|(id, _)| *id == face).map(|(_, at)| *at).ok_or(TxError::NoFace { face })?;
+        let said = self.set_apart(&shown)?.iter().any(|place| place.overlap(&at) > 0.99);
+        let kept = shown.as_stored(at);
+        if !said {
+            let row = self.row(
+                "INSERT INTO objections (collection_id, content_tag, picture_tag, x, y, w, h, quarter_turn, created_ms) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+                args![
+                    shown.collection,
+                    shown.content,
+                    shown.picture,
+                    kept.x,
+                    kept.y,
+                    kept.w,
+                    kept.h,
+                    kept.quarter_turn,
+                    self.now
+                ],
+            )?;
+            if let Some(row) = row {
+                self.touch(RingNote::Objection(row.int(0)?));
+            }
+        }
+        self.forget_set_apart(&shown)?;
+        if said { Ok(()) } else { self.append_leaf(EventKind::Objection, shown.collection.as_bytes(), &[]).map(drop) }
+    }
+
+    /// Deletes what was seen at the places of a picture that are set apart, the crops there, and what people said of them.
+    pub(super) fn forget_set_apart(&self, shown: &PhotoView) -> Result<(), TxError> {
+        for photo in self.photos_showing(shown)? {
+            for face in self.objected_faces(photo)? {
+                self.exec("DELETE FROM sightings WHERE face_id = $1", args![face])?;
+                self.forget_crop(face)?;
+            }
+        }
+        self.set_apart(shown)?.iter().try_for_each(|place| self.forget_decisions_at(shown, place))
     }
 }

@@ -1,18 +1,17 @@
 //! Opening the templates of a collection: many records, each under its subject's key, by several threads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{self, Sender, TrySendError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use zeroize::Zeroizing;
 
 use super::templates::TEMPLATES;
-use super::{Album, Tx};
-use crate::db::{DbError, args};
+use super::{Album, ReadTx};
+use crate::db::{Answer, Columns, Db, DbError, Value, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, RequestId, SubjectId, TemplateId};
 use crate::keyring::KeyReader;
-use crate::reader::{self, Reader, Record, records_by_page};
 use crate::seal::{self, SealContext, SealKey};
 use crate::vocabulary::{BystanderBasis, Purpose, RequestKind};
 
@@ -22,8 +21,8 @@ const PROGRESS_INTERVAL: u64 = 1024;
 /// So many records are opened and given away together.
 const BATCH_LEN: usize = 64;
 
-/// Into so many parts for each thread are the records divided: while the last of them is read, the other threads wait.
-const PARTS_EACH: u64 = 64;
+/// So many batches wait for each thread at most.
+const QUEUED_EACH: usize = 4;
 
 /// Below so many records, one thread is done before another has begun.
 const FEW: u64 = 4096;
@@ -58,7 +57,7 @@ impl std::fmt::Debug for OpenTemplate<'_> {
     }
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// What may be searched in a collection now, for a purpose, made by a model.
     ///
     /// # Errors
@@ -77,7 +76,7 @@ impl Tx<'_> {
             return Err(TxError::OnRequest { collection });
         }
         Ok(Searchable {
-            grants: self.not_stopped(reader::grants_in_force(&self.db, collection, purpose, self.now)?)?,
+            grants: self.not_stopped(self.grants_in_force(collection, purpose)?)?,
             templates_at_most: self.count("SELECT COUNT(*) FROM templates", args![])? as u64,
             epoch: about.template_epoch,
             collection,
@@ -113,7 +112,7 @@ impl Tx<'_> {
             return Err(TxError::NotAsked { request });
         };
         self.check_restriction(subject)?;
-        let mut grants = reader::grants_in_force(&self.db, collection, purpose, self.now)?;
+        let mut grants = self.grants_in_force(collection, purpose)?;
         grants.retain(|(_, of)| *of == subject);
         let what = Searchable {
             grants,
@@ -124,6 +123,23 @@ impl Tx<'_> {
             model_sha256,
         };
         Ok((what, asked.album))
+    }
+
+    /// The grants in force in a collection for a purpose, and whose they are, in the order of their ids.
+    pub(super) fn grants_in_force(
+        &self,
+        collection: CollectionId,
+        purpose: &Purpose,
+    ) -> Result<Vec<(GrantId, SubjectId)>, TxError> {
+        let sql = "SELECT id, subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 \
+            AND state = 'active' AND valid_from_ms <= $3 AND valid_until_ms > $3 \
+            AND subject_id NOT IN (SELECT id FROM subjects WHERE restricted_ms IS NOT NULL) ORDER BY id";
+        let mut grants = Vec::new();
+        self.db.each(sql, args![collection, purpose.as_str(), self.now], &mut |row| {
+            grants.push((GrantId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?)));
+            Ok(true)
+        })?;
+        Ok(grants)
     }
 
     /// How many templates stand under the grants in force, of whatever model.
@@ -152,19 +168,10 @@ impl Tx<'_> {
         take: &(dyn Fn(&[OpenTemplate<'_>]) -> Vec<bool> + Sync),
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<TemplateId>, TxError> {
-        let opens = opens(self.ring.borrow_mut().reader()?, &what.grants, threads);
+        let opens = opens(self.ring().reader()?, &what.grants, threads);
         let opener = Opener { what, by_id: ById::of(&opens), opens, take };
-        let mut unopened = match self.db.beside() {
-            Some(place) if threads > 1 && what.templates_at_most > FEW => {
-                opener.on_threads(threads, place, progress)?
-            }
-            _ => {
-                let mut done = Done::nothing(progress);
-                let rows = &mut |sql, args| self.db.rows(sql, args);
-                records_by_page(rows, (0, i64::MAX), what.model_sha256, &mut |record| opener.take(record, &mut done))?;
-                opener.end(done)
-            }
-        };
+        let threads = if what.templates_at_most > FEW { threads.max(1) } else { 1 };
+        let mut unopened = opener.run(&self.db, threads, progress)?;
         unopened.sort_unstable();
         Ok(unopened)
     }
@@ -240,101 +247,88 @@ struct Opener<'a> {
 }
 
 impl Opener<'_> {
-    /// Divides the ids, which are random, into many equal parts, which the threads take one after the other.
-    fn on_threads(
-        &self,
-        threads: usize,
-        place: reader::Place<'_>,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<Vec<TemplateId>, DbError> {
-        let parts = threads as u64 * PARTS_EACH;
-        let next = AtomicU64::new(0);
-        let (said, heard): (Sender<u64>, Receiver<u64>) = channel();
-        let work = |said: Sender<u64>| -> Result<Vec<TemplateId>, DbError> {
-            // Whether anybody still listens does not matter.
-            let progress = &mut |records| said.send(records).unwrap_or_default();
-            let mut done = Done::nothing(progress);
-            let mut reader = Reader::connect(place)?;
+    /// Reads the records, in the order of the file, and opens them: on this thread, or where there are more, on the others,
+    /// which take them from it a few at a time.
+    fn run(&self, db: &Db<'_>, threads: usize, progress: &mut dyn FnMut(u64)) -> Result<Vec<TemplateId>, DbError> {
+        let (full, taken) = mpsc::sync_channel::<Batch>(threads * QUEUED_EACH);
+        let (empty, used) = mpsc::channel::<Batch>();
+        let taken = Mutex::new(taken);
+        let work = |empty: Sender<Batch>| {
+            let mut unopened = Vec::new();
             loop {
-                let part = next.fetch_add(1, Ordering::Relaxed);
-                if part >= parts {
-                    return Ok(self.end(done));
-                }
-                let first = |part: u64| u128::from(part) * (1 << 63) / u128::from(parts);
-                let range = (first(part) as i64, (first(part + 1) - 1) as i64);
-                reader.records(range, self.what.model_sha256, &mut |record| self.take(record, &mut done))?;
+                let next = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(mut batch) = next else { return unopened };
+                self.open_batch(&mut batch, &mut unopened);
+                // When all were read, nobody wants it back.
+                empty.send(batch).ok();
             }
         };
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads)
+            let workers: Vec<_> = (1..threads)
                 .map(|_| {
-                    let (work, said) = (&work, said.clone());
-                    scope.spawn(move || work(said))
+                    let (work, empty) = (&work, empty.clone());
+                    scope.spawn(move || work(empty))
                 })
                 .collect();
-            drop(said);
-            heard.iter().for_each(progress);
-            let mut unopened = Vec::new();
+            let (mut unopened, mut batch, mut told) = (Vec::new(), Batch::default(), 0);
+            let sql = "SELECT id, grant_id, epoch, sealed FROM templates WHERE model_sha256 = $1 ORDER BY id";
+            let model = [Value::from(self.what.model_sha256)];
+            let read = db.each(sql, &model, &mut |row| {
+                batch.push(row)?;
+                told += 1;
+                if told == PROGRESS_INTERVAL {
+                    progress(std::mem::take(&mut told));
+                }
+                if batch.count < BATCH_LEN {
+                    return Ok(true);
+                }
+                let read = std::mem::take(&mut batch);
+                let sent = if threads > 1 { full.try_send(read) } else { Err(TrySendError::Full(read)) };
+                match sent {
+                    Ok(()) => batch = used.try_recv().unwrap_or_default(),
+                    // Where the others are busy, this thread opens it.
+                    Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => {
+                        batch = back;
+                        self.open_batch(&mut batch, &mut unopened);
+                    }
+                }
+                Ok(true)
+            });
+            self.open_batch(&mut batch, &mut unopened);
+            progress(told);
+            drop(full);
             for worker in workers {
-                unopened.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+                unopened.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
-            Ok(unopened)
+            read.map(|()| unopened)
         })
     }
 
-    /// Takes a copy of one record, and opens those that wait if it is the last of them.
-    fn take(&self, record: &Record<'_>, done: &mut Done<'_>) {
-        done.records += 1;
-        if done.records == PROGRESS_INTERVAL {
-            (done.progress)(std::mem::take(&mut done.records));
-        }
-        let Ok(grant) = record.grant.try_into() else { return };
-        if done.waiting.len() == done.count {
-            done.waiting.push(Waiting::default());
-        }
-        let waiting = &mut done.waiting[done.count];
-        (waiting.id, waiting.grant, waiting.epoch) = (record.id, grant, record.epoch);
-        waiting.sealed.clear();
-        waiting.sealed.extend_from_slice(record.sealed);
-        done.count += 1;
-        if done.count == BATCH_LEN {
-            self.hand_over(done);
-        }
-    }
-
-    /// Opens what waits, and gives it away. Whose grant is not in force, or for another collection or purpose, is passed
-    /// by.
-    fn hand_over(&self, done: &mut Done<'_>) {
-        let waiting = &mut done.waiting[..std::mem::take(&mut done.count)];
+    /// Opens what is in a batch, gives it away, and empties it. Whose grant is not in force, or for another collection or
+    /// purpose, is passed by.
+    fn open_batch(&self, batch: &mut Batch, unopened: &mut Vec<TemplateId>) {
+        let records = &mut batch.records[..std::mem::take(&mut batch.count)];
         // All at once: they lie far apart in memory, and a processor waits for many places no longer than for one.
         let grants: Vec<Option<usize>> =
-            waiting.iter().map(|w| self.by_id.find(&self.opens, GrantId::from_bytes(w.grant))).collect();
-        let mut open = Vec::with_capacity(waiting.len());
-        for (waiting, grant) in waiting.iter_mut().zip(grants) {
+            records.iter().map(|r| self.by_id.find(&self.opens, GrantId::from_bytes(r.grant))).collect();
+        let mut open = Vec::with_capacity(records.len());
+        for (record, grant) in records.iter_mut().zip(grants) {
             let Some(grant) = grant else { continue };
-            let template = TemplateId(waiting.id);
-            if self.open(&self.opens[grant], waiting) {
-                open.push(OpenTemplate { template, grant, plain: &waiting.plain });
+            let template = TemplateId(record.id);
+            if self.open(&self.opens[grant], record) {
+                open.push(OpenTemplate { template, grant, plain: &record.plain });
             } else {
-                done.unopened.push(template);
+                unopened.push(template);
             }
         }
         let used = (self.take)(&open);
-        let unused = open.iter().zip(used).filter(|(_, used)| !used).map(|(open, _)| open.template);
-        done.unopened.extend(unused);
-    }
-
-    /// Gives away what waits still, and says what did not open.
-    fn end(&self, mut done: Done<'_>) -> Vec<TemplateId> {
-        self.hand_over(&mut done);
-        (done.progress)(done.records);
-        done.unopened
+        unopened.extend(open.iter().zip(used).filter(|(_, used)| !used).map(|(open, _)| open.template));
     }
 
     /// Whether the record opened.
-    fn open(&self, opens: &Opens, waiting: &mut Waiting) -> bool {
+    fn open(&self, opens: &Opens, record: &mut Record) -> bool {
         let Opens { grant, subject, key: Some(key) } = opens else { return false };
-        let row_key = waiting.id.to_be_bytes();
+        let row_key = record.id.to_be_bytes();
         let context = SealContext {
             table: TEMPLATES,
             subject: Some(*subject),
@@ -342,16 +336,24 @@ impl Opener<'_> {
             purpose: Some(&self.what.purpose),
             grant: Some(*grant),
             model: Some(self.what.model_sha256),
-            epoch: Some(waiting.epoch),
+            epoch: Some(record.epoch),
             row: Some(&row_key),
         };
-        seal::open_into(key, &context, &waiting.sealed, &mut waiting.plain).is_ok()
+        seal::open_into(key, &context, &record.sealed, &mut record.plain).is_ok()
     }
 }
 
-/// A record that waits for others.
+/// Records that are opened together. The memory of those that were is used again.
 #[derive(Default)]
-struct Waiting {
+struct Batch {
+    records: Vec<Record>,
+    /// How many of them count.
+    count: usize,
+}
+
+/// A record as it stands in the table.
+#[derive(Default)]
+struct Record {
     id: i64,
     grant: [u8; 16],
     epoch: i64,
@@ -360,20 +362,17 @@ struct Waiting {
     plain: Zeroizing<Vec<u8>>,
 }
 
-/// What a thread did.
-struct Done<'a> {
-    unopened: Vec<TemplateId>,
-    /// Records, of which the first `count` wait. The memory of the others is used again.
-    waiting: Vec<Waiting>,
-    count: usize,
-    /// Records since `progress` was told.
-    records: u64,
-    progress: &'a mut dyn FnMut(u64),
-}
-
-impl<'a> Done<'a> {
-    fn nothing(progress: &'a mut dyn FnMut(u64)) -> Self {
-        Self { unopened: Vec::new(), waiting: Vec::new(), count: 0, records: 0, progress }
+impl Batch {
+    fn push(&mut self, row: &Answer<'_>) -> Result<(), DbError> {
+        if self.records.len() == self.count {
+            self.records.push(Record::default());
+        }
+        let record = &mut self.records[self.count];
+        (record.id, record.grant, record.epoch) = (row.int(0)?, row.array(1)?, row.int(2)?);
+        record.sealed.clear();
+        record.sealed.extend_from_slice(row.blob(3)?);
+        self.count += 1;
+        Ok(())
     }
 }
 

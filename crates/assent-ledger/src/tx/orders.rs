@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{RingNote, Subject, Tx};
-use crate::db::{Row, args};
+use super::{ReadTx, RingNote, Subject, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, OrderId, SubjectId, Timestamp};
@@ -57,55 +57,7 @@ impl Order {
     }
 }
 
-impl Tx<'_> {
-    /// Stops a collection, everything under a jurisdiction, or the whole vault.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoCollection`] if there is no such collection.
-    /// - [`TxError::NoReason`] if the reason is empty.
-    /// - [`TxError::Validity`] if the end is not after now.
-    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
-    pub fn order_stop(&self, scope: &Scope, reason: &str, until: Option<Timestamp>) -> Result<OrderId, TxError> {
-        let (collection, jurisdiction) = match scope {
-            Scope::Vault => (None, None),
-            Scope::Collection(id) => (Some(self.collection(*id)?.id), None),
-            Scope::Jurisdiction(code) => (None, Some(code.as_str())),
-        };
-        if reason.trim().is_empty() {
-            return Err(TxError::NoReason);
-        }
-        if until.is_some_and(|until| until <= self.now) {
-            return Err(TxError::Validity);
-        }
-        let id = OrderId::random(&mut **self.rng.borrow_mut());
-        let sealed = self.seal_master(&seal_context(&id), &Writer::new().text(reason).finish())?;
-        self.exec(
-            "INSERT INTO orders (id, collection_id, jurisdiction, sealed, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5, $6)",
-            args![id, collection, jurisdiction, sealed, self.now, until.map(|until| until.0)],
-        )?;
-        self.order_leaf(EventKind::Stopped, id, collection, jurisdiction)?;
-        Ok(id)
-    }
-
-    /// Lifts an order.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoOrder`] if there is none with this id, or it is not in force any more.
-    /// - As [`Self::orders`].
-    pub fn lift_order(&self, order: OrderId) -> Result<(), TxError> {
-        let found = self.orders()?.into_iter().find(|o| o.id == order && o.in_force(self.now));
-        let found = found.ok_or(TxError::NoOrder { order })?;
-        self.exec("UPDATE orders SET lifted_ms = $1 WHERE id = $2", args![self.now, order])?;
-        self.order_leaf(
-            EventKind::Lifted,
-            order,
-            found.collection,
-            found.jurisdiction.as_ref().map(Jurisdiction::as_str),
-        )
-    }
-
+impl ReadTx<'_> {
     /// All orders, those that are over too, oldest first.
     ///
     /// # Errors
@@ -132,7 +84,12 @@ impl Tx<'_> {
     }
 
     /// Refuses what an order in force stops in a collection.
-    pub(super) fn check_orders(&self, collection: CollectionId) -> Result<(), TxError> {
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Stopped`] if there is one; [`TxError::Database`], [`TxError::Damaged`], [`TxError::Seal`] if it cannot be
+    /// read.
+    pub fn check_orders(&self, collection: CollectionId) -> Result<(), TxError> {
         let sql = "SELECT id FROM orders WHERE jurisdiction IS NULL AND (collection_id IS NULL OR collection_id = $1) \
                    AND lifted_ms IS NULL AND from_ms <= $2 AND (until_ms IS NULL OR until_ms > $2) \
                    ORDER BY from_ms, id LIMIT 1";
@@ -143,7 +100,7 @@ impl Tx<'_> {
         if stopped.is_empty() {
             return Ok(());
         }
-        let seat = self.settings.seat();
+        let seat = self.settings().seat();
         self.heed(&stopped, self.collection(collection)?.basis.jurisdiction.as_ref().unwrap_or(&seat))
     }
 
@@ -194,6 +151,56 @@ impl Tx<'_> {
         // Nobody can read whose law protects those whose key is damaged: it may be this one.
         let people: BTreeSet<SubjectId> = people.iter().filter(|s| hit(s)).map(|s| s.id).chain(unreadable).collect();
         Ok(grants.into_iter().filter(|(_, subject)| !people.contains(subject)).collect())
+    }
+}
+
+impl Tx<'_> {
+    /// Stops a collection, everything under a jurisdiction, or the whole vault.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`] if there is no such collection.
+    /// - [`TxError::NoReason`] if the reason is empty.
+    /// - [`TxError::Validity`] if the end is not after now.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn order_stop(&self, scope: &Scope, reason: &str, until: Option<Timestamp>) -> Result<OrderId, TxError> {
+        let (collection, jurisdiction) = match scope {
+            Scope::Vault => (None, None),
+            Scope::Collection(id) => (Some(self.collection(*id)?.id), None),
+            Scope::Jurisdiction(code) => (None, Some(code.as_str())),
+        };
+        if reason.trim().is_empty() {
+            return Err(TxError::NoReason);
+        }
+        if until.is_some_and(|until| until <= self.now) {
+            return Err(TxError::Validity);
+        }
+        let id = OrderId::random(&mut **self.rng());
+        let sealed = self.seal_master(&seal_context(&id), &Writer::new().text(reason).finish())?;
+        self.exec(
+            "INSERT INTO orders (id, collection_id, jurisdiction, sealed, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+            args![id, collection, jurisdiction, sealed, self.now, until.map(|until| until.0)],
+        )?;
+        self.order_leaf(EventKind::Stopped, id, collection, jurisdiction)?;
+        Ok(id)
+    }
+
+    /// Lifts an order.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoOrder`] if there is none with this id, or it is not in force any more.
+    /// - As [`Self::orders`].
+    pub fn lift_order(&self, order: OrderId) -> Result<(), TxError> {
+        let found = self.orders()?.into_iter().find(|o| o.id == order && o.in_force(self.now));
+        let found = found.ok_or(TxError::NoOrder { order })?;
+        self.exec("UPDATE orders SET lifted_ms = $1 WHERE id = $2", args![self.now, order])?;
+        self.order_leaf(
+            EventKind::Lifted,
+            order,
+            found.collection,
+            found.jurisdiction.as_ref().map(Jurisdiction::as_str),
+        )
     }
 
     pub(super) fn order_leaf(

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evidence, NewGrant, RingNote, Subject, Tx};
-use crate::db::{Row, args};
+use super::{Evidence, NewGrant, ReadTx, RingNote, Subject, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp, WitnessId};
@@ -135,6 +135,114 @@ pub struct Roster {
     pub complete: Vec<PendingId>,
 }
 
+impl ReadTx<'_> {
+    /// One enrolment that waits.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoPending`] if there is none with this id.
+    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Damaged`], [`TxError::Database`] as everywhere.
+    pub fn pending(&self, id: PendingId) -> Result<Pending, TxError> {
+        let sql = "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments WHERE id = $1";
+        let row = self.row(sql, args![id])?;
+        self.read_pending(&row.ok_or(TxError::NoPending { pending: id })?)
+    }
+
+    /// Every enrolment that waits, oldest first, but those of people whose key is damaged or missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pending`].
+    pub fn all_pending(&self) -> Result<Vec<Pending>, TxError> {
+        let sql =
+            "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments ORDER BY created_ms, id";
+        let mut all = Vec::new();
+        for row in self.rows(sql, args![])? {
+            if self.whole_key(SubjectId::from_bytes(row.array(1)?))?.is_some() {
+                all.push(self.read_pending(&row)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What of one person waits, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pending`].
+    pub fn pending_of(&self, subject: SubjectId) -> Result<Vec<Pending>, TxError> {
+        let sql = "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments \
+                   WHERE subject_id = $1 ORDER BY created_ms, id";
+        self.rows(sql, args![subject])?.iter().map(|row| self.read_pending(row)).collect()
+    }
+
+    /// Refuses evidence that its witnesses did not sign as it is, where they have to, or somebody says that they did.
+    pub(super) fn check_signatures(&self, new: &NewGrant<'_>, asked: bool) -> Result<(), TxError> {
+        let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed } = new.evidence else {
+            return Ok(());
+        };
+        let Some(signed) = signed else {
+            let first = witnesses.first().filter(|_| asked);
+            return first.map_or(Ok(()), |witness| Err(TxError::NotSigned { witness: *witness }));
+        };
+        if !signed.consents.iter().any(|c| c.collection == new.collection && c.purpose == *new.purpose) {
+            return Err(TxError::OtherStatement);
+        }
+        let hash = Statement {
+            subject: new.subject,
+            release_sha256: *release_sha256,
+            signed_by: *signed_by,
+            note: statement,
+            witnesses,
+            notice_sha256: new.notice_sha256,
+            valid_until: new.valid_until,
+            signed,
+        }
+        .hash();
+        for witness in witnesses.iter().copied() {
+            let mut by_them = signed.signatures.iter().filter(|one| one.witness == witness);
+            let signature = by_them.next().ok_or(TxError::NotSigned { witness })?;
+            if by_them.next().is_some() {
+                return Err(TxError::SignedTwice { witness });
+            }
+            if !signature.holds(&self.witness_key(witness)?.public(), hash) {
+                return Err(TxError::WrongSignature { witness });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_pending(&self, row: &Row) -> Result<Pending, TxError> {
+        let damaged = || TxError::Damaged { table: PENDING };
+        let (id, subject) = (PendingId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?));
+        let until = row.int(2)?;
+        let plain = seal::open(&self.key(subject)?, &seal_context(subject, &id, until), &row.bytes(3)?)?;
+        let mut fields = Reader::new(&plain);
+        let evidence = fields.bytes().and_then(Evidence::decode).ok_or_else(damaged)?;
+        let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed: Some(signed) } = evidence else {
+            return Err(damaged());
+        };
+        let notice_sha256 = fields.array().ok_or_else(damaged)?;
+        let mut pictures = Vec::with_capacity(signed.pictures.len());
+        for sha256 in &signed.pictures {
+            pictures.push(Picture { path: fields.text().ok_or_else(damaged)?.to_owned(), sha256: *sha256 });
+        }
+        Ok(Pending {
+            id,
+            subject,
+            release_sha256,
+            signed_by,
+            statement,
+            witnesses,
+            signed,
+            notice_sha256,
+            valid_until: Timestamp(until),
+            pictures,
+            created: Timestamp(row.int(4)?),
+        })
+    }
+}
+
 impl Tx<'_> {
     /// Records an enrolment that waits for its witnesses. Its form is used up by it.
     ///
@@ -162,12 +270,12 @@ impl Tx<'_> {
             } else {
                 None
             };
-            let grant = GrantId::random(&mut **self.rng.borrow_mut());
+            let grant = GrantId::random(&mut **self.rng());
             consents.push(PendingConsent { grant, collection: *collection, purpose: purpose.clone(), renews });
         }
         self.note_portraits(new.subject, new.pictures.iter().map(|picture| &picture.sha256))?;
         self.use_release(release_sha256, new.subject)?;
-        let id = PendingId::random(&mut **self.rng.borrow_mut());
+        let id = PendingId::random(&mut **self.rng());
         let hashes = new.pictures.iter().map(|picture| picture.sha256).collect();
         let pending = Pending {
             id,
@@ -318,53 +426,13 @@ impl Tx<'_> {
         // With a damaged key nobody can read what would have become of it; no old copy of it opens either.
         let pending = self.salvaged_key(subject)?.map(|_| self.pending(id)).transpose()?;
         self.exec("DELETE FROM pending_enrolments WHERE id = $1", args![id])?;
-        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
+        self.leave_traces()?;
         let plain = || Writer::new().bytes(subject.as_bytes()).bytes(id.as_bytes()).finish().to_vec();
         let detail = pending.as_ref().map_or_else(plain, Pending::detail);
         self.append_leaf(EventKind::Discarded, &[], &[(subject, &detail)])?;
         let consents = pending.iter().flat_map(|pending| &pending.signed.consents);
         consents.for_each(|consent| self.touch(RingNote::Withdrawal(consent.grant)));
         Ok(())
-    }
-
-    /// One enrolment that waits.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoPending`] if there is none with this id.
-    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Damaged`], [`TxError::Database`] as everywhere.
-    pub fn pending(&self, id: PendingId) -> Result<Pending, TxError> {
-        let sql = "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments WHERE id = $1";
-        let row = self.row(sql, args![id])?;
-        self.read_pending(&row.ok_or(TxError::NoPending { pending: id })?)
-    }
-
-    /// Every enrolment that waits, oldest first, but those of people whose key is damaged or missing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::pending`].
-    pub fn all_pending(&self) -> Result<Vec<Pending>, TxError> {
-        let sql =
-            "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments ORDER BY created_ms, id";
-        let mut all = Vec::new();
-        for row in self.rows(sql, args![])? {
-            if self.whole_key(SubjectId::from_bytes(row.array(1)?))?.is_some() {
-                all.push(self.read_pending(&row)?);
-            }
-        }
-        Ok(all)
-    }
-
-    /// What of one person waits, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::pending`].
-    pub fn pending_of(&self, subject: SubjectId) -> Result<Vec<Pending>, TxError> {
-        let sql = "SELECT id, subject_id, valid_until_ms, sealed, created_ms FROM pending_enrolments \
-                   WHERE subject_id = $1 ORDER BY created_ms, id";
-        self.rows(sql, args![subject])?.iter().map(|row| self.read_pending(row)).collect()
     }
 
     /// Gives up what would be past its end before it began.
@@ -386,72 +454,6 @@ impl Tx<'_> {
             }
         }
         Ok(given_up)
-    }
-
-    /// Refuses evidence that its witnesses did not sign as it is, where they have to, or somebody says that they did.
-    pub(super) fn check_signatures(&self, new: &NewGrant<'_>, asked: bool) -> Result<(), TxError> {
-        let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed } = new.evidence else {
-            return Ok(());
-        };
-        let Some(signed) = signed else {
-            let first = witnesses.first().filter(|_| asked);
-            return first.map_or(Ok(()), |witness| Err(TxError::NotSigned { witness: *witness }));
-        };
-        if !signed.consents.iter().any(|c| c.collection == new.collection && c.purpose == *new.purpose) {
-            return Err(TxError::OtherStatement);
-        }
-        let hash = Statement {
-            subject: new.subject,
-            release_sha256: *release_sha256,
-            signed_by: *signed_by,
-            note: statement,
-            witnesses,
-            notice_sha256: new.notice_sha256,
-            valid_until: new.valid_until,
-            signed,
-        }
-        .hash();
-        for witness in witnesses.iter().copied() {
-            let mut by_them = signed.signatures.iter().filter(|one| one.witness == witness);
-            let signature = by_them.next().ok_or(TxError::NotSigned { witness })?;
-            if by_them.next().is_some() {
-                return Err(TxError::SignedTwice { witness });
-            }
-            if !signature.holds(&self.witness_key(witness)?.public(), hash) {
-                return Err(TxError::WrongSignature { witness });
-            }
-        }
-        Ok(())
-    }
-
-    fn read_pending(&self, row: &Row) -> Result<Pending, TxError> {
-        let damaged = || TxError::Damaged { table: PENDING };
-        let (id, subject) = (PendingId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?));
-        let until = row.int(2)?;
-        let plain = seal::open(&self.key(subject)?, &seal_context(subject, &id, until), &row.bytes(3)?)?;
-        let mut fields = Reader::new(&plain);
-        let evidence = fields.bytes().and_then(Evidence::decode).ok_or_else(damaged)?;
-        let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed: Some(signed) } = evidence else {
-            return Err(damaged());
-        };
-        let notice_sha256 = fields.array().ok_or_else(damaged)?;
-        let mut pictures = Vec::with_capacity(signed.pictures.len());
-        for sha256 in &signed.pictures {
-            pictures.push(Picture { path: fields.text().ok_or_else(damaged)?.to_owned(), sha256: *sha256 });
-        }
-        Ok(Pending {
-            id,
-            subject,
-            release_sha256,
-            signed_by,
-            statement,
-            witnesses,
-            signed,
-            notice_sha256,
-            valid_until: Timestamp(until),
-            pictures,
-            created: Timestamp(row.int(4)?),
-        })
     }
 
     fn seal_pending(&self, key: &Key, pending: &Pending) -> Result<Vec<u8>, TxError> {

@@ -1,7 +1,7 @@
 //! When photos were taken.
 
 use super::Tx;
-use crate::db::{Row, args};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{PhotoId, Timestamp};
 use crate::vocabulary::PhotoTimeSource;

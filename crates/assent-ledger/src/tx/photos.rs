@@ -5,10 +5,10 @@ use std::fmt;
 use std::ops::{RangeFrom, RangeInclusive};
 use std::sync::Arc;
 
-use super::Tx;
 use super::photo_time::{self, PhotoTime};
 use super::places::read_place;
-use crate::db::{Row, args};
+use super::{ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
 use crate::photo_path::PhotoPath;
@@ -233,7 +233,7 @@ macro_rules! select_photos {
     };
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// All photos of a collection, by path.
     ///
     /// # Errors
@@ -310,16 +310,6 @@ impl Tx<'_> {
         Ok(self.row(sql, args![photo, collection, tag])?.is_some())
     }
 
-    /// Records that the file of a photo was read again and holds what it held, whatever its dates are now.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`] if the database refuses.
-    pub fn set_read(&self, photo: PhotoId, mtime: Timestamp, changed: Option<Timestamp>) -> Result<(), TxError> {
-        let sql = "UPDATE photos SET mtime_ms = $1, changed_ms = $2 WHERE id = $3";
-        self.exec(sql, args![mtime, changed.map(|at| at.0), photo]).map(drop)
-    }
-
     /// The faces of a photo, by id.
     ///
     /// # Errors
@@ -351,6 +341,48 @@ impl Tx<'_> {
             faces.entry(PhotoId(row.int(0)?)).or_default().push((FaceId(row.int(1)?), read_box(row, 2)?));
         }
         Ok(faces)
+    }
+
+    /// Numbers for a summary.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn counts(&self, collection: CollectionId) -> Result<CollectionCounts, TxError> {
+        let count = |sql| self.count(sql, args![collection]).map(|n| n as u64);
+        Ok(CollectionCounts {
+            photos: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1")?,
+            no_face: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'no_face'")?,
+            failed: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'failed'")?,
+            missing: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND missing_ms IS NOT NULL")?,
+            faces: count("SELECT COUNT(*) FROM faces f JOIN photos p ON p.id = f.photo_id WHERE p.collection_id = $1")?,
+            sightings: count("SELECT COUNT(*) FROM sightings WHERE collection_id = $1")?,
+            decisions: count("SELECT COUNT(*) FROM decisions WHERE collection_id = $1")?,
+            active_grants: count("SELECT COUNT(*) FROM grants WHERE collection_id = $1 AND state = 'active'")?,
+            templates: count(
+                "SELECT COUNT(*) FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.collection_id = $1",
+            )?,
+            crops: count("SELECT COUNT(*) FROM crops c JOIN photos p ON p.id = c.photo_id WHERE p.collection_id = $1")?,
+            objections: count("SELECT COUNT(*) FROM objections WHERE collection_id = $1")?,
+        })
+    }
+
+    /// The collection of a photo.
+    pub(super) fn collection_of(&self, photo: PhotoId) -> Result<CollectionId, TxError> {
+        let row = self.row("SELECT collection_id FROM photos WHERE id = $1", args![photo])?;
+        Ok(CollectionId::from_bytes(row.ok_or(TxError::NoPhoto { photo })?.array(0)?))
+    }
+}
+
+impl Tx<'_> {
+    /// Records that the file of a photo was read again and holds what it held, whatever its dates are now.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn set_read(&self, photo: PhotoId, mtime: Timestamp, changed: Option<Timestamp>) -> Result<(), TxError> {
+        let sql = "UPDATE photos SET mtime_ms = $1, changed_ms = $2 WHERE id = $3";
+        self.exec(sql, args![mtime, changed.map(|at| at.0), photo]).map(drop)
     }
 
     /// Records that a photo's faces met all templates up to this `template_epoch`.
@@ -425,30 +457,6 @@ impl Tx<'_> {
         Ok(gone)
     }
 
-    /// Numbers for a summary.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`] if the database refuses.
-    pub fn counts(&self, collection: CollectionId) -> Result<CollectionCounts, TxError> {
-        let count = |sql| self.count(sql, args![collection]).map(|n| n as u64);
-        Ok(CollectionCounts {
-            photos: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1")?,
-            no_face: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'no_face'")?,
-            failed: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND outcome = 'failed'")?,
-            missing: count("SELECT COUNT(*) FROM photos WHERE collection_id = $1 AND missing_ms IS NOT NULL")?,
-            faces: count("SELECT COUNT(*) FROM faces f JOIN photos p ON p.id = f.photo_id WHERE p.collection_id = $1")?,
-            sightings: count("SELECT COUNT(*) FROM sightings WHERE collection_id = $1")?,
-            decisions: count("SELECT COUNT(*) FROM decisions WHERE collection_id = $1")?,
-            active_grants: count("SELECT COUNT(*) FROM grants WHERE collection_id = $1 AND state = 'active'")?,
-            templates: count(
-                "SELECT COUNT(*) FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.collection_id = $1",
-            )?,
-            crops: count("SELECT COUNT(*) FROM crops c JOIN photos p ON p.id = c.photo_id WHERE p.collection_id = $1")?,
-            objections: count("SELECT COUNT(*) FROM objections WHERE collection_id = $1")?,
-        })
-    }
-
     pub(super) fn sealed_path(
         &self,
         collection: CollectionId,
@@ -458,12 +466,6 @@ impl Tx<'_> {
         let tag = key.mac("assent path v1", path.as_bytes());
         let sealed = self.seal_with(key, &path_context(collection, &tag), path.as_bytes())?;
         Ok((tag, sealed))
-    }
-
-    /// The collection of a photo.
-    pub(super) fn collection_of(&self, photo: PhotoId) -> Result<CollectionId, TxError> {
-        let row = self.row("SELECT collection_id FROM photos WHERE id = $1", args![photo])?;
-        Ok(CollectionId::from_bytes(row.ok_or(TxError::NoPhoto { photo })?.array(0)?))
     }
 }
 

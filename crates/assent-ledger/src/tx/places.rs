@@ -3,8 +3,8 @@
 //! What people decided hangs on a picture and a place in its stored pixels. Boxes of faces are in pixels of the photo as it is
 //! seen, after its EXIF orientation; that may be written anew at any time, and the stored pixels stay.
 
-use super::{FaceBox, RingNote, Tx};
-use crate::db::{Row, args};
+use super::{FaceBox, ReadTx, RingNote, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
 
@@ -166,7 +166,7 @@ pub(super) fn read_place(row: &Row, from: usize) -> Result<FaceBox, TxError> {
     })
 }
 
-impl Tx<'_> {
+impl ReadTx<'_> {
     /// What a photo shows.
     pub(super) fn shown(&self, photo: PhotoId) -> Result<PhotoView, TxError> {
         let sql = concat!("SELECT ", shown!("photos"), " FROM photos WHERE id = $1");
@@ -191,7 +191,9 @@ impl Tx<'_> {
         let rows = self.rows(sql, args![shown.collection, tag])?;
         rows.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
     }
+}
 
+impl Tx<'_> {
     /// What was said of a file whose picture is known now is kept by its picture from now on.
     pub(super) fn keep_by_picture(&self, shown: &PhotoView) -> Result<(), TxError> {
         let Some(tag) = shown.picture else { return Ok(()) };

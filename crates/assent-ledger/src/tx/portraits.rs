@@ -1,8 +1,8 @@
 //! What is kept of the pictures that people are enrolled with: a keyed tag of each file, because one picture enrols one
 //! person, and the face cut out of one, sealed, for whoever decides about a proposal.
 
-use super::{ActiveGrant, Tx};
-use crate::db::args;
+use super::{ActiveGrant, ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::SubjectId;
 use crate::seal::{self, SealContext};
@@ -11,25 +11,7 @@ use crate::secret::Key;
 pub(super) const PORTRAITS: &str = "portraits";
 pub(super) const USED_PORTRAITS: &str = "used_portraits";
 
-impl Tx<'_> {
-    /// Notes the pictures (SHA-256 of each file) that a person is enrolled with, until the person is erased.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::check_portraits`].
-    pub fn note_portraits<'a>(
-        &self,
-        subject: SubjectId,
-        pictures: impl Iterator<Item = &'a [u8; 32]> + Clone,
-    ) -> Result<(), TxError> {
-        self.check_portraits(subject, pictures.clone())?;
-        for sha256 in pictures {
-            let sql = "INSERT INTO used_portraits (tag, subject_id) VALUES ($1, $2) ON CONFLICT (tag) DO NOTHING";
-            self.exec(sql, args![self.portrait_tag(sha256), subject])?;
-        }
-        Ok(())
-    }
-
+impl ReadTx<'_> {
     /// Refuses pictures that may not serve for this person.
     ///
     /// # Errors
@@ -53,6 +35,35 @@ impl Tx<'_> {
     /// How many tags of a person's pictures are kept.
     pub(super) fn noted_portraits(&self, subject: SubjectId) -> Result<usize, TxError> {
         self.count("SELECT COUNT(*) FROM used_portraits WHERE subject_id = $1", args![subject]).map(|n| n as usize)
+    }
+
+    pub(super) fn portrait_under(&self, subject: SubjectId, key: &Key) -> Result<Option<Vec<u8>>, TxError> {
+        let row = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![subject])?;
+        row.map(|row| Ok(seal::open(key, &seal_context(subject), &row.bytes(0)?)?.to_vec())).transpose()
+    }
+
+    fn portrait_tag(&self, sha256: &[u8; 32]) -> [u8; 32] {
+        self.master_mac("assent portrait v1", sha256)
+    }
+}
+
+impl Tx<'_> {
+    /// Notes the pictures (SHA-256 of each file) that a person is enrolled with, until the person is erased.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check_portraits`].
+    pub fn note_portraits<'a>(
+        &self,
+        subject: SubjectId,
+        pictures: impl Iterator<Item = &'a [u8; 32]> + Clone,
+    ) -> Result<(), TxError> {
+        self.check_portraits(subject, pictures.clone())?;
+        for sha256 in pictures {
+            let sql = "INSERT INTO used_portraits (tag, subject_id) VALUES ($1, $2) ON CONFLICT (tag) DO NOTHING";
+            self.exec(sql, args![self.portrait_tag(sha256), subject])?;
+        }
+        Ok(())
     }
 
     /// Keeps a person's face as it was cut out of a picture that they were enrolled with, in place of an earlier one. It
@@ -79,20 +90,11 @@ impl Tx<'_> {
         self.portrait_under(proof.subject, &proof.key)
     }
 
-    pub(super) fn portrait_under(&self, subject: SubjectId, key: &Key) -> Result<Option<Vec<u8>>, TxError> {
-        let row = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![subject])?;
-        row.map(|row| Ok(seal::open(key, &seal_context(subject), &row.bytes(0)?)?.to_vec())).transpose()
-    }
-
     /// Deletes the face of somebody who cannot be found any more.
     pub(super) fn forget_portrait(&self, subject: SubjectId) -> Result<(), TxError> {
         let sql = "DELETE FROM portraits WHERE subject_id = $1 AND NOT EXISTS (SELECT 1 FROM grants g \
                    WHERE g.subject_id = $1 AND g.state = 'active' AND g.purpose = 'find-my-photos')";
         self.exec(sql, args![subject]).map(drop)
-    }
-
-    fn portrait_tag(&self, sha256: &[u8; 32]) -> [u8; 32] {
-        self.master_mac("assent portrait v1", sha256)
     }
 }
 

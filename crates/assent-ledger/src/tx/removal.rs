@@ -46,15 +46,15 @@ impl Tx<'_> {
         }
         if about.keep_crops {
             // In place of the key for its crops: those in an old copy of the database open to nothing.
-            let key = Key::random(&mut **self.rng.borrow_mut());
-            self.ring.borrow_mut().add(super::crops::slot(id), &key)?;
+            let key = Key::random(&mut **self.rng());
+            self.ring().add(super::crops::slot(id), &key)?;
         }
         let sealed = self.seal_collection(id, &about.name, "", &super::Basis::default())?;
         self.exec(
             "UPDATE collections SET removed_ms = $1, sealed = $2, keep_crops = 0 WHERE id = $3",
             args![self.now, sealed, id],
         )?;
-        self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![])?;
+        self.leave_traces()?;
         self.append_leaf(EventKind::CollectionRemoved, id.as_bytes(), &[])?;
         Ok(held)
     }

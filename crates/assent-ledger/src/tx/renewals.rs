@@ -3,8 +3,8 @@
 use super::grants::{GRANTS, Plain};
 use super::sightings::{SIGHTINGS, seal_context as sighting_context};
 use super::templates::seal_context as template_context;
-use super::{ActiveGrant, NewGrant, Tx};
-use crate::db::{Row, args};
+use super::{ActiveGrant, NewGrant, ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
@@ -39,7 +39,7 @@ impl<'tx> Tx<'tx> {
     /// - [`TxError::OtherRenewal`] if `new` is of another subject, collection or purpose.
     /// - As [`Tx::open_grant`].
     pub fn renew(&self, old: ActiveGrant<'tx>, new: &NewGrant<'_>) -> Result<GrantId, TxError> {
-        let id = GrantId::random(&mut **self.rng.borrow_mut());
+        let id = GrantId::random(&mut **self.rng());
         self.renew_as(id, old, new)
     }
 
@@ -104,6 +104,29 @@ impl<'tx> Tx<'tx> {
     }
 }
 
+impl ReadTx<'_> {
+    /// What a person said no to, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Damaged`] if a record is not of this format, [`TxError::Database`] if the database refuses.
+    pub fn refusals_of(&self, subject: SubjectId) -> Result<Vec<Refusal>, TxError> {
+        let sql = "SELECT collection_id, purpose, notice_sha256, created_ms, id FROM refusals WHERE subject_id = $1 \
+                   ORDER BY created_ms, id";
+        let read = |row: &Row| -> Result<Refusal, TxError> {
+            Ok(Refusal {
+                id: GrantId::from_bytes(row.array(4)?),
+                subject,
+                collection: CollectionId::from_bytes(row.array(0)?),
+                purpose: Purpose::new(&row.text(1)?).map_err(|_| TxError::Damaged { table: GRANTS })?,
+                notice_sha256: row.array(2)?,
+                created: Timestamp(row.int(3)?),
+            })
+        };
+        self.rows(sql, args![subject])?.iter().map(read).collect()
+    }
+}
+
 impl Tx<'_> {
     /// Records that a person was asked and said no. It opens nothing, and ends nothing that they said before.
     ///
@@ -124,7 +147,7 @@ impl Tx<'_> {
         if self.notice(notice_sha256)?.is_none() {
             return Err(TxError::NoNotice);
         }
-        let id = GrantId::random(&mut **self.rng.borrow_mut());
+        let id = GrantId::random(&mut **self.rng());
         self.exec(
             "INSERT INTO refusals (id, subject_id, collection_id, purpose, notice_sha256, created_ms) \
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -132,26 +155,5 @@ impl Tx<'_> {
         )?;
         let plain = Plain { id, subject, collection, purpose: purpose.clone() };
         self.grant_leaf(EventKind::Refusal, &plain, &[&notice_sha256]).map(drop)
-    }
-
-    /// What a person said no to, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Damaged`] if a record is not of this format, [`TxError::Database`] if the database refuses.
-    pub fn refusals_of(&self, subject: SubjectId) -> Result<Vec<Refusal>, TxError> {
-        let sql = "SELECT collection_id, purpose, notice_sha256, created_ms, id FROM refusals WHERE subject_id = $1 \
-                   ORDER BY created_ms, id";
-        let read = |row: &Row| -> Result<Refusal, TxError> {
-            Ok(Refusal {
-                id: GrantId::from_bytes(row.array(4)?),
-                subject,
-                collection: CollectionId::from_bytes(row.array(0)?),
-                purpose: Purpose::new(&row.text(1)?).map_err(|_| TxError::Damaged { table: GRANTS })?,
-                notice_sha256: row.array(2)?,
-                created: Timestamp(row.int(3)?),
-            })
-        };
-        self.rows(sql, args![subject])?.iter().map(read).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! The register of what people ask for, and of what authorities ask (R30 to R37): received, due, extended, paused, answered.
 //! Whoever asks needs no account and no grant, and need not be on the roster.
 
-use super::{PhotoTime, RingNote, Tx};
-use crate::db::{Row, Value, args};
+use super::{PhotoTime, ReadTx, RingNote, Tx};
+use crate::db::{Columns, Row, Value, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, RequestId, SubjectId, Timestamp};
@@ -117,60 +117,14 @@ macro_rules! select_requests {
     };
 }
 
-impl Tx<'_> {
-    /// Enters a request. It is due when the laws of the person, the collection and the controller say, the strictest of
-    /// them; a letter of an authority when the authority says.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::SearchNowhere`] if somebody on the roster asks for a search and names no collection.
-    /// - [`TxError::NoSubject`], [`TxError::NoCollection`] if those are named and not there.
-    /// - [`TxError::RequestDates`] if it comes later than now, or would be due before it came.
-    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
-    pub fn open_request(&self, new: &NewRequest<'_>) -> Result<Request, TxError> {
-        if new.kind == RequestKind::Search && new.subject.is_some() && new.collection.is_none() {
-            return Err(TxError::SearchNowhere);
-        }
-        let rules = self.rules_of_request(new.subject, new.collection)?;
-        let by_law = if new.kind == RequestKind::Complaint {
-            rules.acknowledge_by(new.received)
-        } else {
-            rules.answer_by(new.received)
-        };
-        let due = new.due.unwrap_or(by_law);
-        // What an authority wants earlier or later than the law is for the authority to say; nobody else puts a date off.
-        let late = new.kind != RequestKind::Authority && due > by_law;
-        if new.received > self.now || due <= new.received || late {
-            return Err(TxError::RequestDates);
-        }
-        let id = RequestId::random(&mut **self.rng.borrow_mut());
-        let Album { prefix, from, until } = &new.album;
-        let start = Writer::new().text(new.words).text(prefix);
-        let plain = start.opt_int(from.map(|at| at.0)).opt_int(until.map(|at| at.0)).finish();
-        let sealed = match new.subject {
-            Some(subject) => match self.whole_key(subject)? {
-                Some(key) => self.seal_with(&key, &seal_context(&id, new.subject), &plain)?,
-                // A damaged key keeps nobody from asking.
-                None => self.seal_master(&seal_context(&id, None), &plain)?,
-            },
-            None => self.seal_master(&seal_context(&id, None), &plain)?,
-        };
-        self.exec(
-            "INSERT INTO requests (id, kind, subject_id, collection_id, sealed, received_ms, due_ms, first_due_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
-            args![id, new.kind.as_str(), new.subject, new.collection, sealed, new.received, due],
-        )?;
-        self.request_leaf(EventKind::Request, id, new.kind.as_str(), new.subject)?;
-        self.request(id)
-    }
-
+impl ReadTx<'_> {
     /// The rules for what somebody asks. Of a stranger nobody knows whose law protects them: the controller's counts.
     fn rules_of_request(
         &self,
         subject: Option<SubjectId>,
         collection: Option<CollectionId>,
     ) -> Result<Rules<'_>, TxError> {
-        let mut apply = vec![self.settings.seat()];
+        let mut apply = vec![self.settings().seat()];
         if let Some(id) = collection {
             apply.extend(self.collection(id)?.basis.jurisdiction);
         }
@@ -209,6 +163,116 @@ impl Tx<'_> {
     pub fn requests_of(&self, subject: SubjectId) -> Result<Vec<Request>, TxError> {
         let rows = self.rows(select_requests!("WHERE subject_id = $1 ORDER BY received_ms, id"), args![subject])?;
         rows.iter().map(|row| self.read_request(row)).collect()
+    }
+
+    fn unanswered(&self, id: RequestId) -> Result<Request, TxError> {
+        let request = self.request(id)?;
+        if request.answered.is_some() { Err(TxError::RequestStep { request: id }) } else { Ok(request) }
+    }
+
+    /// Refuses what a request that is past due holds up: in its collection if it is about one, and everywhere if not.
+    pub(super) fn check_requests(&self, collection: CollectionId) -> Result<(), TxError> {
+        if self.kind() == VaultKind::Household {
+            return Ok(());
+        }
+        let sql = select_requests!(
+            "WHERE answered_ms IS NULL AND paused_ms IS NULL AND due_ms <= $2 \
+             AND (collection_id IS NULL OR collection_id = $1) ORDER BY due_ms, id LIMIT 1"
+        );
+        match self.row(sql, args![collection, self.now])? {
+            Some(row) => {
+                let overdue = self.read_request(&row)?;
+                Err(TxError::Overdue { request: overdue.id, days: overdue.days_overdue(self.now) })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn read_request(&self, row: &Row) -> Result<Request, TxError> {
+        let damaged = || TxError::Damaged { table: REQUESTS };
+        let id = RequestId::from_bytes(row.array(0)?);
+        let subject = row.opt_array(2)?.map(SubjectId::from_bytes);
+        let plain = match (row.opt_bytes(4)?, subject) {
+            (Some(sealed), Some(of)) => match self.whole_key(of)? {
+                Some(key) => match seal::open(&key, &seal_context(&id, subject), &sealed) {
+                    Ok(plain) => Some(plain),
+                    // It was entered while their key was damaged, or is no record of theirs.
+                    Err(e) => Some(self.open_master(&seal_context(&id, None), &sealed).map_err(|_| e)?),
+                },
+                None => self.open_master(&seal_context(&id, None), &sealed).ok(),
+            },
+            (Some(sealed), None) => Some(self.open_master(&seal_context(&id, None), &sealed)?),
+            (None, _) => None,
+        };
+        let (words, album) = match &plain {
+            Some(plain) => read_words(plain).ok_or_else(damaged).map(|(words, album)| (Some(words), album))?,
+            None => (None, Album::default()),
+        };
+        let answered = match (row.opt_int(9)?, row.opt_text(10)?) {
+            (Some(at), Some(word)) => Some((Timestamp(at), word.parse().map_err(|_| damaged())?)),
+            _ => None,
+        };
+        Ok(Request {
+            id,
+            kind: row.text(1)?.parse().map_err(|_| damaged())?,
+            subject,
+            collection: row.opt_array(3)?.map(CollectionId::from_bytes),
+            words,
+            album,
+            received: Timestamp(row.int(5)?),
+            due: Timestamp(row.int(6)?),
+            first_due: Timestamp(row.int(7)?),
+            paused: row.opt_int(8)?.map(Timestamp),
+            answered,
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Enters a request. It is due when the laws of the person, the collection and the controller say, the strictest of
+    /// them; a letter of an authority when the authority says.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::SearchNowhere`] if somebody on the roster asks for a search and names no collection.
+    /// - [`TxError::NoSubject`], [`TxError::NoCollection`] if those are named and not there.
+    /// - [`TxError::RequestDates`] if it comes later than now, or would be due before it came.
+    /// - [`TxError::KeyRing`], [`TxError::Seal`], [`TxError::Database`] as everywhere.
+    pub fn open_request(&self, new: &NewRequest<'_>) -> Result<Request, TxError> {
+        if new.kind == RequestKind::Search && new.subject.is_some() && new.collection.is_none() {
+            return Err(TxError::SearchNowhere);
+        }
+        let rules = self.rules_of_request(new.subject, new.collection)?;
+        let by_law = if new.kind == RequestKind::Complaint {
+            rules.acknowledge_by(new.received)
+        } else {
+            rules.answer_by(new.received)
+        };
+        let due = new.due.unwrap_or(by_law);
+        // What an authority wants earlier or later than the law is for the authority to say; nobody else puts a date off.
+        let late = new.kind != RequestKind::Authority && due > by_law;
+        if new.received > self.now || due <= new.received || late {
+            return Err(TxError::RequestDates);
+        }
+        let id = RequestId::random(&mut **self.rng());
+        let Album { prefix, from, until } = &new.album;
+        let start = Writer::new().text(new.words).text(prefix);
+        let plain = start.opt_int(from.map(|at| at.0)).opt_int(until.map(|at| at.0)).finish();
+        let sealed = match new.subject {
+            Some(subject) => match self.whole_key(subject)? {
+                Some(key) => self.seal_with(&key, &seal_context(&id, new.subject), &plain)?,
+                // A damaged key keeps nobody from asking.
+                None => self.seal_master(&seal_context(&id, None), &plain)?,
+            },
+            None => self.seal_master(&seal_context(&id, None), &plain)?,
+        };
+        self.exec(
+            "INSERT INTO requests (id, kind, subject_id, collection_id, sealed, received_ms, due_ms, first_due_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
+            args![id, new.kind.as_str(), new.subject, new.collection, sealed, new.received, due],
+        )?;
+        self.request_leaf(EventKind::Request, id, new.kind.as_str(), new.subject)?;
+        self.request(id)
     }
 
     /// Puts the answer off, as far as the law allows, with reasons that the person is told. Once, and before it is due.
@@ -283,12 +347,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn unanswered(&self, id: RequestId) -> Result<Request, TxError> {
-        let request = self.request(id)?;
-        if request.answered.is_some() { Err(TxError::RequestStep { request: id }) } else { Ok(request) }
-    }
-
-    fn step(&self, now: &Request, what: &str, sql: &'static str, args: Vec<Value>) -> Result<Request, TxError> {
+    fn step(&self, now: &Request, what: &str, sql: &'static str, args: &[Value]) -> Result<Request, TxError> {
         self.exec(sql, args)?;
         self.request_leaf(EventKind::RequestStep, now.id, what, now.subject)?;
         self.request(now.id)
@@ -305,63 +364,6 @@ impl Tx<'_> {
         let public = Writer::new().bytes(id.as_bytes()).text(what).finish();
         let concerned: Vec<_> = subject.iter().map(|s| (*s, s.as_bytes().as_slice())).collect();
         self.append_leaf(kind, &public, &concerned).map(drop)
-    }
-
-    /// Refuses what a request that is past due holds up: in its collection if it is about one, and everywhere if not.
-    pub(super) fn check_requests(&self, collection: CollectionId) -> Result<(), TxError> {
-        if self.kind == VaultKind::Household {
-            return Ok(());
-        }
-        let sql = select_requests!(
-            "WHERE answered_ms IS NULL AND paused_ms IS NULL AND due_ms <= $2 \
-             AND (collection_id IS NULL OR collection_id = $1) ORDER BY due_ms, id LIMIT 1"
-        );
-        match self.row(sql, args![collection, self.now])? {
-            Some(row) => {
-                let overdue = self.read_request(&row)?;
-                Err(TxError::Overdue { request: overdue.id, days: overdue.days_overdue(self.now) })
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn read_request(&self, row: &Row) -> Result<Request, TxError> {
-        let damaged = || TxError::Damaged { table: REQUESTS };
-        let id = RequestId::from_bytes(row.array(0)?);
-        let subject = row.opt_array(2)?.map(SubjectId::from_bytes);
-        let plain = match (row.opt_bytes(4)?, subject) {
-            (Some(sealed), Some(of)) => match self.whole_key(of)? {
-                Some(key) => match seal::open(&key, &seal_context(&id, subject), &sealed) {
-                    Ok(plain) => Some(plain),
-                    // It was entered while their key was damaged, or is no record of theirs.
-                    Err(e) => Some(self.open_master(&seal_context(&id, None), &sealed).map_err(|_| e)?),
-                },
-                None => self.open_master(&seal_context(&id, None), &sealed).ok(),
-            },
-            (Some(sealed), None) => Some(self.open_master(&seal_context(&id, None), &sealed)?),
-            (None, _) => None,
-        };
-        let (words, album) = match &plain {
-            Some(plain) => read_words(plain).ok_or_else(damaged).map(|(words, album)| (Some(words), album))?,
-            None => (None, Album::default()),
-        };
-        let answered = match (row.opt_int(9)?, row.opt_text(10)?) {
-            (Some(at), Some(word)) => Some((Timestamp(at), word.parse().map_err(|_| damaged())?)),
-            _ => None,
-        };
-        Ok(Request {
-            id,
-            kind: row.text(1)?.parse().map_err(|_| damaged())?,
-            subject,
-            collection: row.opt_array(3)?.map(CollectionId::from_bytes),
-            words,
-            album,
-            received: Timestamp(row.int(5)?),
-            due: Timestamp(row.int(6)?),
-            first_due: Timestamp(row.int(7)?),
-            paused: row.opt_int(8)?.map(Timestamp),
-            answered,
-        })
     }
 }
 

@@ -8,8 +8,8 @@ use super::requests::seal_context as request_context;
 use super::roster::SUBJECTS;
 use super::sightings::SIGHTINGS;
 use super::templates::TEMPLATES;
-use super::{OPENINGS, RingNote, Tx, opening_row};
-use crate::db::{Row, args};
+use super::{OPENINGS, ReadTx, RingNote, Tx, opening_row};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, PendingId, RequestId, SubjectId};
 use crate::seal::{self, SealContext};
@@ -21,6 +21,15 @@ pub(crate) struct Reseal<'a> {
     pub(crate) subject: SubjectId,
     pub(crate) old: &'a Key,
     pub(crate) new: &'a Key,
+}
+
+impl ReadTx<'_> {
+    /// Whether a key opens a person's profile; `None` if nobody has this id.
+    pub(crate) fn opens_profile(&self, subject: SubjectId, key: &Key) -> Result<Option<bool>, TxError> {
+        let context = SealContext { table: SUBJECTS, subject: Some(subject), ..SealContext::default() };
+        let row = self.row("SELECT sealed FROM subjects WHERE id = $1", args![subject])?;
+        row.map(|row| Ok(seal::open(key, &context, &row.bytes(0)?).is_ok())).transpose()
+    }
 }
 
 impl Tx<'_> {
@@ -184,13 +193,6 @@ impl Tx<'_> {
             )?;
         }
         Ok(())
-    }
-
-    /// Whether a key opens a person's profile; `None` if nobody has this id.
-    pub(crate) fn opens_profile(&self, subject: SubjectId, key: &Key) -> Result<Option<bool>, TxError> {
-        let context = SealContext { table: SUBJECTS, subject: Some(subject), ..SealContext::default() };
-        let row = self.row("SELECT sealed FROM subjects WHERE id = $1", args![subject])?;
-        row.map(|row| Ok(seal::open(key, &context, &row.bytes(0)?).is_ok())).transpose()
     }
 }
 

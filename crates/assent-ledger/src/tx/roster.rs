@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::basis::Basis;
-use super::{RingNote, Tx};
-use crate::db::{Row, args};
+use super::{ReadTx, RingNote, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, SubjectId, Timestamp};
@@ -151,34 +151,7 @@ impl std::fmt::Debug for NewSubject<'_> {
     }
 }
 
-impl Tx<'_> {
-    /// Adds a collection.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::CollectionName`] if the name could not be a folder's ([`check_file_name`]).
-    /// - [`TxError::CollectionExists`] if one has this name.
-    /// - [`TxError::OthersOfKind`] if the basis is a household's and the vault is not.
-    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
-    pub fn add_collection(&self, new: &NewCollection<'_>) -> Result<CollectionId, TxError> {
-        check_file_name(new.name).map_err(TxError::CollectionName)?;
-        if self.collections()?.iter().any(|c| c.name == new.name) {
-            return Err(TxError::CollectionExists);
-        }
-        if new.others == BystanderBasis::Household && self.kind != VaultKind::Household {
-            return Err(TxError::OthersOfKind);
-        }
-        let id = CollectionId::random(&mut **self.rng.borrow_mut());
-        let sealed = self.seal_collection(id, new.name, new.directory, &Basis::default())?;
-        self.exec(
-            "INSERT INTO collections (id, state, others, template_epoch, face_epoch, sealed, created_ms) \
-             VALUES ($1, 'open', $2, 0, 0, $3, $4)",
-            args![id, new.others.to_string().as_str(), sealed, self.now],
-        )?;
-        self.append_leaf(EventKind::Collection, id.as_bytes(), &[])?;
-        Ok(id)
-    }
-
+impl ReadTx<'_> {
     /// All collections, by name, but for those that were removed.
     ///
     /// # Errors
@@ -238,17 +211,6 @@ impl Tx<'_> {
         })
     }
 
-    pub(super) fn seal_collection(
-        &self,
-        id: CollectionId,
-        name: &str,
-        directory: &str,
-        basis: &Basis,
-    ) -> Result<Vec<u8>, TxError> {
-        let context = SealContext { table: COLLECTIONS, collection: Some(id), ..SealContext::default() };
-        self.seal_master(&context, &basis.write(Writer::new().text(name).text(directory)).finish())
-    }
-
     /// A collection in which something new may be stored: nothing was ordered to stop, nothing is past due, and the clock
     /// was not set back.
     pub(super) fn open_collection(&self, id: CollectionId) -> Result<Collection, TxError> {
@@ -257,61 +219,6 @@ impl Tx<'_> {
         self.check_clock()?;
         self.check_requests(id)?;
         if collection.frozen { Err(TxError::Frozen { collection: id }) } else { Ok(collection) }
-    }
-
-    /// Freezes a collection: nothing new is stored or looked for in it.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoCollection`] if there is none, [`TxError::Frozen`] if it is frozen already.
-    /// - As [`Self::collections`].
-    pub fn freeze_collection(&self, id: CollectionId) -> Result<(), TxError> {
-        self.open_collection(id)?;
-        self.exec("UPDATE collections SET state = 'frozen' WHERE id = $1", args![id])?;
-        self.append_leaf(EventKind::Frozen, id.as_bytes(), &[])?;
-        Ok(())
-    }
-
-    /// Adds a person to the roster and gives them a key, which is in the key ring before this returns.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::HandleForm`], [`TxError::HandleTaken`] for the handle.
-    /// - [`TxError::NotOneLine`] if the name or the contact contains a control character.
-    /// - [`TxError::HouseholdFull`] in a household with 25 subjects.
-    /// - [`TxError::Owner`] if `owner` is set in an organisation's vault, or a household has an owner.
-    /// - [`TxError::KeyRing`] if the key cannot be written.
-    /// - As [`Self::collections`].
-    pub fn add_subject(&self, new: &NewSubject<'_>) -> Result<SubjectId, TxError> {
-        self.check_handle(new.handle)?;
-        one_line(&[new.name, new.contact, new.group])?;
-        if self.kind == VaultKind::Household
-            && self.count("SELECT COUNT(*) FROM subjects", args![])? >= HOUSEHOLD_SUBJECTS
-        {
-            return Err(TxError::HouseholdFull);
-        }
-        let second = self.count("SELECT COUNT(*) FROM subjects WHERE owner = 1", args![])? > 0;
-        if new.owner && (second || self.kind != VaultKind::Household) {
-            return Err(TxError::Owner);
-        }
-        if self.handles.borrow().is_none() {
-            let known: BTreeSet<String> = self.subjects()?.into_iter().map(|s| s.handle).collect();
-            self.handles.replace(Some(known));
-        }
-        let free = self.handles.borrow_mut().as_mut().is_some_and(|known| known.insert(new.handle.to_owned()));
-        if !free {
-            return Err(TxError::HandleTaken);
-        }
-        let id = SubjectId::random(&mut **self.rng.borrow_mut());
-        let key = Key::random(&mut **self.rng.borrow_mut());
-        self.ring.borrow_mut().add(id, &key)?;
-        let profile = profile([new.handle, new.name, new.contact, new.group], new.age, &new.jurisdiction);
-        let sealed = self.seal_with(&key, &subject_context(id), &profile)?;
-        self.exec(
-            "INSERT INTO subjects (id, owner, sealed, created_ms) VALUES ($1, $2, $3, $4)",
-            args![id, new.owner, sealed, self.now],
-        )?;
-        Ok(id)
     }
 
     /// Whether this may be the handle of somebody; it may be taken.
@@ -325,48 +232,6 @@ impl Tx<'_> {
         let like_an_id = length >= 8 && handle.chars().all(|c| c.is_ascii_hexdigit());
         let fits = (1..=100).contains(&length) && !like_an_id && !handle.contains(is_unprintable);
         if fits { Ok(()) } else { Err(TxError::HandleForm) }
-    }
-
-    /// Puts right what is held about a person (R34). What they agreed to stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoSubject`] if nobody has this id.
-    /// - [`TxError::NotOneLine`] if a name or a contact contains a control character.
-    /// - As [`Self::subjects`].
-    pub fn rectify(&self, id: SubjectId, right: &Correction) -> Result<(), TxError> {
-        let now = self.subject(id)?;
-        let name = right.name.as_deref().unwrap_or(&now.name);
-        let contact = right.contact.as_deref().unwrap_or(&now.contact);
-        let group = right.group.as_deref().unwrap_or(&now.group);
-        one_line(&[&right.name, &right.contact, &right.group].map(|text| text.as_deref().unwrap_or_default()))?;
-        let jurisdiction = right.jurisdiction.as_ref().unwrap_or(&now.jurisdiction);
-        let profile = profile([&now.handle, name, contact, group], right.age.unwrap_or(now.age), jurisdiction);
-        let sealed = self.seal_with(&self.key(id)?, &subject_context(id), &profile)?;
-        self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, id])?;
-        self.append_leaf(EventKind::Rectified, &[], &[(id, id.as_bytes())]).map(drop)
-    }
-
-    /// Restricts a person, or ends that: while it holds, what is held of them is kept, and nobody is compared with it or
-    /// told of it but themselves (R34).
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoSubject`] if nobody has this id.
-    /// - As [`Self::subjects`].
-    pub fn restrict(&self, id: SubjectId, restricted: bool) -> Result<(), TxError> {
-        if !self.on_roster(id)? {
-            return Err(TxError::NoSubject);
-        }
-        self.set_restriction(id, restricted.then_some(self.now.0))
-    }
-
-    /// Since when what is held of a person may only be kept.
-    pub(super) fn set_restriction(&self, id: SubjectId, since: Option<i64>) -> Result<(), TxError> {
-        self.exec("UPDATE subjects SET restricted_ms = $1 WHERE id = $2", args![since, id])?;
-        self.touch(RingNote::Restriction(id));
-        let detail = Writer::new().bytes(id.as_bytes()).int(since.is_some().into()).finish();
-        self.append_leaf(EventKind::Restricted, &[], &[(id, &detail)]).map(drop)
     }
 
     /// How many people on the roster are under which jurisdiction, those of whom nobody said it under `unknown`. The
@@ -405,7 +270,7 @@ impl Tx<'_> {
             rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
         let mut read = Vec::with_capacity(rows.len());
         let mut unreadable = self.each_key(&ids, &mut |i, key| read.push((ids[i], read_subject(&rows[i], key))))?;
-        let whole = self.ring.borrow().is_whole();
+        let whole = self.ring().is_whole();
         let mut all = Vec::with_capacity(read.len());
         for (id, subject) in read {
             match subject {
@@ -482,6 +347,143 @@ impl Tx<'_> {
             None if unreadable.is_empty() => Err(TxError::NoSubject),
             None => Err(TxError::NobodyReadable { people: unreadable.len() }),
         }
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a collection.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::CollectionName`] if the name could not be a folder's ([`check_file_name`]).
+    /// - [`TxError::CollectionExists`] if one has this name.
+    /// - [`TxError::OthersOfKind`] if the basis is a household's and the vault is not.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn add_collection(&self, new: &NewCollection<'_>) -> Result<CollectionId, TxError> {
+        check_file_name(new.name).map_err(TxError::CollectionName)?;
+        if self.collections()?.iter().any(|c| c.name == new.name) {
+            return Err(TxError::CollectionExists);
+        }
+        if new.others == BystanderBasis::Household && self.kind() != VaultKind::Household {
+            return Err(TxError::OthersOfKind);
+        }
+        let id = CollectionId::random(&mut **self.rng());
+        let sealed = self.seal_collection(id, new.name, new.directory, &Basis::default())?;
+        self.exec(
+            "INSERT INTO collections (id, state, others, template_epoch, face_epoch, sealed, created_ms) \
+             VALUES ($1, 'open', $2, 0, 0, $3, $4)",
+            args![id, new.others.to_string().as_str(), sealed, self.now],
+        )?;
+        self.append_leaf(EventKind::Collection, id.as_bytes(), &[])?;
+        Ok(id)
+    }
+
+    pub(super) fn seal_collection(
+        &self,
+        id: CollectionId,
+        name: &str,
+        directory: &str,
+        basis: &Basis,
+    ) -> Result<Vec<u8>, TxError> {
+        let context = SealContext { table: COLLECTIONS, collection: Some(id), ..SealContext::default() };
+        self.seal_master(&context, &basis.write(Writer::new().text(name).text(directory)).finish())
+    }
+
+    /// Freezes a collection: nothing new is stored or looked for in it.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoCollection`] if there is none, [`TxError::Frozen`] if it is frozen already.
+    /// - As [`Self::collections`].
+    pub fn freeze_collection(&self, id: CollectionId) -> Result<(), TxError> {
+        self.open_collection(id)?;
+        self.exec("UPDATE collections SET state = 'frozen' WHERE id = $1", args![id])?;
+        self.append_leaf(EventKind::Frozen, id.as_bytes(), &[])?;
+        Ok(())
+    }
+
+    /// Adds a person to the roster and gives them a key, which is in the key ring before this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::HandleForm`], [`TxError::HandleTaken`] for the handle.
+    /// - [`TxError::NotOneLine`] if the name or the contact contains a control character.
+    /// - [`TxError::HouseholdFull`] in a household with 25 subjects.
+    /// - [`TxError::Owner`] if `owner` is set in an organisation's vault, or a household has an owner.
+    /// - [`TxError::KeyRing`] if the key cannot be written.
+    /// - As [`Self::collections`].
+    pub fn add_subject(&self, new: &NewSubject<'_>) -> Result<SubjectId, TxError> {
+        self.check_handle(new.handle)?;
+        one_line(&[new.name, new.contact, new.group])?;
+        if self.kind() == VaultKind::Household
+            && self.count("SELECT COUNT(*) FROM subjects", args![])? >= HOUSEHOLD_SUBJECTS
+        {
+            return Err(TxError::HouseholdFull);
+        }
+        let second = self.count("SELECT COUNT(*) FROM subjects WHERE owner = 1", args![])? > 0;
+        if new.owner && (second || self.kind() != VaultKind::Household) {
+            return Err(TxError::Owner);
+        }
+        if self.handles.borrow().is_none() {
+            let known: BTreeSet<String> = self.subjects()?.into_iter().map(|s| s.handle).collect();
+            self.handles.replace(Some(known));
+        }
+        let free = self.handles.borrow_mut().as_mut().is_some_and(|known| known.insert(new.handle.to_owned()));
+        if !free {
+            return Err(TxError::HandleTaken);
+        }
+        let id = SubjectId::random(&mut **self.rng());
+        let key = Key::random(&mut **self.rng());
+        self.ring().add(id, &key)?;
+        let profile = profile([new.handle, new.name, new.contact, new.group], new.age, &new.jurisdiction);
+        let sealed = self.seal_with(&key, &subject_context(id), &profile)?;
+        self.exec(
+            "INSERT INTO subjects (id, owner, sealed, created_ms) VALUES ($1, $2, $3, $4)",
+            args![id, new.owner, sealed, self.now],
+        )?;
+        Ok(id)
+    }
+
+    /// Puts right what is held about a person (R34). What they agreed to stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - [`TxError::NotOneLine`] if a name or a contact contains a control character.
+    /// - As [`Self::subjects`].
+    pub fn rectify(&self, id: SubjectId, right: &Correction) -> Result<(), TxError> {
+        let now = self.subject(id)?;
+        let name = right.name.as_deref().unwrap_or(&now.name);
+        let contact = right.contact.as_deref().unwrap_or(&now.contact);
+        let group = right.group.as_deref().unwrap_or(&now.group);
+        one_line(&[&right.name, &right.contact, &right.group].map(|text| text.as_deref().unwrap_or_default()))?;
+        let jurisdiction = right.jurisdiction.as_ref().unwrap_or(&now.jurisdiction);
+        let profile = profile([&now.handle, name, contact, group], right.age.unwrap_or(now.age), jurisdiction);
+        let sealed = self.seal_with(&self.key(id)?, &subject_context(id), &profile)?;
+        self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        self.append_leaf(EventKind::Rectified, &[], &[(id, id.as_bytes())]).map(drop)
+    }
+
+    /// Restricts a person, or ends that: while it holds, what is held of them is kept, and nobody is compared with it or
+    /// told of it but themselves (R34).
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - As [`Self::subjects`].
+    pub fn restrict(&self, id: SubjectId, restricted: bool) -> Result<(), TxError> {
+        if !self.on_roster(id)? {
+            return Err(TxError::NoSubject);
+        }
+        self.set_restriction(id, restricted.then_some(self.now.0))
+    }
+
+    /// Since when what is held of a person may only be kept.
+    pub(super) fn set_restriction(&self, id: SubjectId, since: Option<i64>) -> Result<(), TxError> {
+        self.exec("UPDATE subjects SET restricted_ms = $1 WHERE id = $2", args![since, id])?;
+        self.touch(RingNote::Restriction(id));
+        let detail = Writer::new().bytes(id.as_bytes()).int(since.is_some().into()).finish();
+        self.append_leaf(EventKind::Restricted, &[], &[(id, &detail)]).map(drop)
     }
 }
 

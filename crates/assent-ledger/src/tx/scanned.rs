@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Tx;
 use super::photos::{CONTENT, FaceBox, NewPhoto, Outcome, PHOTOS, PICTURE, StoredPhoto};
 use super::places::{PhotoView, SAME_FACE_IOU, shown};
-use crate::db::args;
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::photos::read_box;
-use super::{ActiveGrant, FaceBox, Matching, Tx};
-use crate::db::args;
+use super::{ActiveGrant, FaceBox, Matching, ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId};
@@ -40,6 +40,33 @@ pub struct Sighting {
     pub band: Band,
     /// What a person said of it, if one did.
     pub verdict: Option<Verdict>,
+}
+
+impl ReadTx<'_> {
+    fn check_photo(&self, photo: PhotoId, collection: CollectionId) -> Result<(), TxError> {
+        if self.collection_of(photo)? == collection { Ok(()) } else { Err(TxError::NoPhoto { photo }) }
+    }
+
+    /// Which faces of a photo a person confirmed, and as whom.
+    fn confirmed_faces(
+        &self,
+        photo: PhotoId,
+        collection: CollectionId,
+    ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
+        self.confirmed_in(photo, collection, &|| {
+            let (mut people, mut unreadable) = (BTreeMap::new(), false);
+            let holders =
+                "SELECT subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 AND state = 'active'";
+            for row in self.rows(holders, args![collection, Purpose::FIND])? {
+                let subject = SubjectId::from_bytes(row.array(0)?);
+                match self.whole_key(subject)? {
+                    Some(key) => drop(people.insert(key.pseudonym(collection), (subject, key))),
+                    None => unreadable = true,
+                }
+            }
+            Ok((people, unreadable))
+        })
+    }
 }
 
 impl<'tx> Tx<'tx> {
@@ -153,10 +180,6 @@ impl<'tx> Tx<'tx> {
         Ok(people)
     }
 
-    fn check_photo(&self, photo: PhotoId, collection: CollectionId) -> Result<(), TxError> {
-        if self.collection_of(photo)? == collection { Ok(()) } else { Err(TxError::NoPhoto { photo }) }
-    }
-
     fn store_sighting(
         &self,
         photo: PhotoId,
@@ -195,27 +218,6 @@ impl<'tx> Tx<'tx> {
             }
         }
         Ok(())
-    }
-
-    /// Which faces of a photo a person confirmed, and as whom.
-    fn confirmed_faces(
-        &self,
-        photo: PhotoId,
-        collection: CollectionId,
-    ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
-        self.confirmed_in(photo, collection, &|| {
-            let (mut people, mut unreadable) = (BTreeMap::new(), false);
-            let holders =
-                "SELECT subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 AND state = 'active'";
-            for row in self.rows(holders, args![collection, Purpose::FIND])? {
-                let subject = SubjectId::from_bytes(row.array(0)?);
-                match self.whole_key(subject)? {
-                    Some(key) => drop(people.insert(key.pseudonym(collection), (subject, key))),
-                    None => unreadable = true,
-                }
-            }
-            Ok((people, unreadable))
-        })
     }
 
     /// Everything that the vault holds of where a subject is, in the grant's collection, by photo and face. Faces that a

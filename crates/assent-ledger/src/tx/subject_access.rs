@@ -14,8 +14,8 @@ use super::portraits::{PORTRAITS, USED_PORTRAITS};
 use super::sightings::SIGHTINGS;
 use super::templates::TEMPLATES;
 use super::tiles::read_leaf;
-use super::{FaceBox, Grant, LeafPosition, OPENINGS, Pending, Refusal, Request, Subject, Tx, opening_row};
-use crate::db::{Row, args};
+use super::{FaceBox, Grant, LeafPosition, OPENINGS, Pending, ReadTx, Refusal, Request, Subject, Tx, opening_row};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::Reader;
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId, TemplateId, Timestamp};
@@ -141,39 +141,7 @@ impl SubjectAccessData {
     }
 }
 
-impl Tx<'_> {
-    /// Everything that the vault holds about a person. That they were told is an event of the log itself, after those that
-    /// are listed.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoSubject`] if nobody has this id.
-    /// - [`TxError::Seal`] if a record does not open, [`TxError::Damaged`] if one is not of this format.
-    /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
-    pub fn subject_access(&self, subject: SubjectId) -> Result<SubjectAccessData, TxError> {
-        let key = self.key(subject)?;
-        let mut decisions = Vec::new();
-        for about in self.collections()? {
-            let said = self.all_verdicts_of((&key, subject), about.id)?.into_iter();
-            decisions.extend(said.map(|(verdict, time)| AccessDecision { collection: about.id, verdict, time }));
-        }
-        let held = SubjectAccessData {
-            decisions,
-            subject: self.subject(subject)?,
-            grants: self.grants_of(subject)?,
-            refusals: self.refusals_of(subject)?,
-            requests: self.requests_of(subject)?,
-            pending: self.pending_of(subject)?,
-            templates: self.access_templates(subject, &key)?,
-            portrait: self.portrait_under(subject, &key)?,
-            portrait_tags: self.noted_portraits(subject)?,
-            sightings: self.access_sightings(subject, &key)?,
-            events: self.access_events(subject, &key)?,
-        };
-        self.append_leaf(EventKind::Access, &[], &[(subject, subject.as_bytes())])?;
-        Ok(held)
-    }
-
+impl ReadTx<'_> {
     /// What happened to a person's consents, in the order of the log.
     ///
     /// # Errors
@@ -274,5 +242,39 @@ impl Tx<'_> {
             Ok(AccessEvent { leaf: read_leaf(&row.bytes(3)?)?, opening })
         };
         rows.iter().map(read).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Everything that the vault holds about a person. That they were told is an event of the log itself, after those that
+    /// are listed.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoSubject`] if nobody has this id.
+    /// - [`TxError::Seal`] if a record does not open, [`TxError::Damaged`] if one is not of this format.
+    /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
+    pub fn subject_access(&self, subject: SubjectId) -> Result<SubjectAccessData, TxError> {
+        let key = self.key(subject)?;
+        let mut decisions = Vec::new();
+        for about in self.collections()? {
+            let said = self.all_verdicts_of((&key, subject), about.id)?.into_iter();
+            decisions.extend(said.map(|(verdict, time)| AccessDecision { collection: about.id, verdict, time }));
+        }
+        let held = SubjectAccessData {
+            decisions,
+            subject: self.subject(subject)?,
+            grants: self.grants_of(subject)?,
+            refusals: self.refusals_of(subject)?,
+            requests: self.requests_of(subject)?,
+            pending: self.pending_of(subject)?,
+            templates: self.access_templates(subject, &key)?,
+            portrait: self.portrait_under(subject, &key)?,
+            portrait_tags: self.noted_portraits(subject)?,
+            sightings: self.access_sightings(subject, &key)?,
+            events: self.access_events(subject, &key)?,
+        };
+        self.append_leaf(EventKind::Access, &[], &[(subject, subject.as_bytes())])?;
+        Ok(held)
     }
 }

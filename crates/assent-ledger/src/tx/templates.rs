@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use super::opening::OpenTemplate;
-use super::{ActiveGrant, Tx};
-use crate::db::args;
+use super::{ActiveGrant, ReadTx, Tx};
+use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
 use crate::log::EventKind;
@@ -44,44 +44,7 @@ pub struct Gallery {
     pub epoch: i64,
 }
 
-impl<'tx> Tx<'tx> {
-    /// Stores the templates of one enrolment, and bumps the collection's `template_epoch`. The only insert there is.
-    ///
-    /// `model_sha256` names the network that made them; `plain` is what [`SearchableTemplate::plain`] gives back.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NotActive`] if the grant was withdrawn in this transaction.
-    /// - [`TxError::Frozen`] if the collection is, or the first of [`Self::missing_prerequisites`] if it forbids matching.
-    /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
-    pub fn enrol(
-        &self,
-        proof: &ActiveGrant<'tx>,
-        model_sha256: [u8; 32],
-        plain: &[&[u8]],
-    ) -> Result<Vec<TemplateId>, TxError> {
-        self.still_active(proof)?;
-        let collection = self.matched_collection(proof.collection)?;
-        let epoch = collection.template_epoch + 1;
-        self.exec("UPDATE collections SET template_epoch = $1 WHERE id = $2", args![epoch, collection.id])?;
-        let mut ids = Vec::with_capacity(plain.len());
-        for bytes in plain {
-            // Random, so that no order of enrolment can be read from the ids.
-            let id = TemplateId(i64::from_be_bytes(self.random()) & i64::MAX);
-            let row = id.0.to_be_bytes();
-            let sealed = self.seal_with(&proof.key, &seal_context(proof, &row, model_sha256, epoch), bytes)?;
-            self.exec(
-                "INSERT INTO templates (id, grant_id, model_sha256, epoch, sealed, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
-                args![id, proof.grant, model_sha256, epoch, sealed, self.now],
-            )?;
-            ids.push(id);
-        }
-        let detail = [*proof.subject.as_bytes(), *proof.grant.as_bytes()].concat();
-        let public = [proof.collection.as_bytes().as_slice(), &model_sha256].concat();
-        self.append_leaf(EventKind::Enrolment, &public, &[(proof.subject, &detail)])?;
-        Ok(ids)
-    }
-
+impl ReadTx<'_> {
     /// Everything that may be searched in a collection now, for a purpose, made by a model, all at once. A record that
     /// does not open is reported and left out. For very many, see [`Tx::open_templates`].
     ///
@@ -133,6 +96,45 @@ impl<'tx> Tx<'tx> {
         let mut models: Vec<([u8; 32], u64)> = rows.iter().map(model).collect::<Result<_, _>>()?;
         models.sort_by_key(|(model, people)| (std::cmp::Reverse(*people), *model));
         Ok(models)
+    }
+}
+
+impl<'tx> Tx<'tx> {
+    /// Stores the templates of one enrolment, and bumps the collection's `template_epoch`. The only insert there is.
+    ///
+    /// `model_sha256` names the network that made them; `plain` is what [`SearchableTemplate::plain`] gives back.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NotActive`] if the grant was withdrawn in this transaction.
+    /// - [`TxError::Frozen`] if the collection is, or the first of [`Self::missing_prerequisites`] if it forbids matching.
+    /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
+    pub fn enrol(
+        &self,
+        proof: &ActiveGrant<'tx>,
+        model_sha256: [u8; 32],
+        plain: &[&[u8]],
+    ) -> Result<Vec<TemplateId>, TxError> {
+        self.still_active(proof)?;
+        let collection = self.matched_collection(proof.collection)?;
+        let epoch = collection.template_epoch + 1;
+        self.exec("UPDATE collections SET template_epoch = $1 WHERE id = $2", args![epoch, collection.id])?;
+        let mut ids = Vec::with_capacity(plain.len());
+        for bytes in plain {
+            // Random, so that no order of enrolment can be read from the ids.
+            let id = TemplateId(i64::from_be_bytes(self.random()) & i64::MAX);
+            let row = id.0.to_be_bytes();
+            let sealed = self.seal_with(&proof.key, &seal_context(proof, &row, model_sha256, epoch), bytes)?;
+            self.exec(
+                "INSERT INTO templates (id, grant_id, model_sha256, epoch, sealed, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+                args![id, proof.grant, model_sha256, epoch, sealed, self.now],
+            )?;
+            ids.push(id);
+        }
+        let detail = [*proof.subject.as_bytes(), *proof.grant.as_bytes()].concat();
+        let public = [proof.collection.as_bytes().as_slice(), &model_sha256].concat();
+        self.append_leaf(EventKind::Enrolment, &public, &[(proof.subject, &detail)])?;
+        Ok(ids)
     }
 
     /// The templates of a grant, by id.

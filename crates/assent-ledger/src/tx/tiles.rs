@@ -12,8 +12,8 @@
 //!
 //! C2SP tlog-tiles v1 (c2sp.org/tlog-tiles): tiles of 2^8 hashes.
 
-use super::{LeafPosition, Tx};
-use crate::db::{DbError, args};
+use super::{LeafPosition, ReadTx, Tx};
+use crate::db::{Columns, DbError, args};
 use crate::error::TxError;
 use crate::log::Leaf;
 use crate::merkle::{Hash, Peaks, leaf_hash};
@@ -21,6 +21,41 @@ use crate::proof::{includes, inclusion, root};
 
 /// A tile has `2^TILE_BITS` hashes.
 pub(crate) const TILE_BITS: u32 = 8;
+
+impl ReadTx<'_> {
+    /// The hashes of a level from one place to before another.
+    pub(crate) fn hashes(&self, level: u32, from: u64, to: u64) -> Result<Vec<Hash>, TxError> {
+        let rows = if level == 0 {
+            let sql = "SELECT hash FROM log_leaves WHERE seq >= $1 AND seq < $2 ORDER BY seq";
+            self.rows(sql, args![from as i64, to as i64])?
+        } else {
+            let sql = "SELECT hash FROM log_tiles WHERE level = $1 AND place >= $2 AND place < $3 ORDER BY place";
+            self.rows(sql, args![level, from as i64, to as i64])?
+        };
+        if rows.len() as u64 != to - from {
+            return Err(TxError::Damaged { table: if level == 0 { "log_leaves" } else { "log_tiles" } });
+        }
+        Ok(rows.iter().map(|row| row.array(0)).collect::<Result<_, _>>()?)
+    }
+
+    /// The root of a complete subtree of `2^height` leaves.
+    fn subtree(&self, height: u32, index: u64) -> Result<Hash, TxError> {
+        let (level, above) = (height / TILE_BITS, height % TILE_BITS);
+        Ok(root_of(&self.hashes(level, index << above, (index + 1) << above)?))
+    }
+
+    /// Leaves as they stand, from one position on, at most so many.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Damaged`] if one is no leaf.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn leaves(&self, from: LeafPosition, most: usize) -> Result<Vec<Leaf>, TxError> {
+        let sql = "SELECT bytes FROM log_leaves WHERE seq >= $1 ORDER BY seq LIMIT $2";
+        let rows = self.rows(sql, args![from as i64, most as i64])?;
+        rows.iter().map(|row| read_leaf(&row.bytes(0)?)).collect()
+    }
+}
 
 impl Tx<'_> {
     /// A leaf, and the path from it to the root of the whole log.
@@ -80,39 +115,6 @@ impl Tx<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The hashes of a level from one place to before another.
-    pub(crate) fn hashes(&self, level: u32, from: u64, to: u64) -> Result<Vec<Hash>, TxError> {
-        let rows = if level == 0 {
-            let sql = "SELECT hash FROM log_leaves WHERE seq >= $1 AND seq < $2 ORDER BY seq";
-            self.rows(sql, args![from as i64, to as i64])?
-        } else {
-            let sql = "SELECT hash FROM log_tiles WHERE level = $1 AND place >= $2 AND place < $3 ORDER BY place";
-            self.rows(sql, args![level, from as i64, to as i64])?
-        };
-        if rows.len() as u64 != to - from {
-            return Err(TxError::Damaged { table: if level == 0 { "log_leaves" } else { "log_tiles" } });
-        }
-        Ok(rows.iter().map(|row| row.array(0)).collect::<Result<_, _>>()?)
-    }
-
-    /// The root of a complete subtree of `2^height` leaves.
-    fn subtree(&self, height: u32, index: u64) -> Result<Hash, TxError> {
-        let (level, above) = (height / TILE_BITS, height % TILE_BITS);
-        Ok(root_of(&self.hashes(level, index << above, (index + 1) << above)?))
-    }
-
-    /// Leaves as they stand, from one position on, at most so many.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::Damaged`] if one is no leaf.
-    /// - [`TxError::Database`] if the database refuses.
-    pub fn leaves(&self, from: LeafPosition, most: usize) -> Result<Vec<Leaf>, TxError> {
-        let sql = "SELECT bytes FROM log_leaves WHERE seq >= $1 ORDER BY seq LIMIT $2";
-        let rows = self.rows(sql, args![from as i64, most as i64])?;
-        rows.iter().map(|row| read_leaf(&row.bytes(0)?)).collect()
     }
 }
 

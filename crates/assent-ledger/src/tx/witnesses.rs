@@ -1,8 +1,8 @@
 //! Witnesses: people who saw a form signed, each with a key of their own.
 
-use super::Tx;
 use super::roster::one_line;
-use crate::db::{Row, args};
+use super::{ReadTx, Tx};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{Timestamp, WitnessId};
@@ -31,46 +31,7 @@ impl std::fmt::Debug for Witness {
     }
 }
 
-impl Tx<'_> {
-    /// Registers a witness. They cannot sign until they have a key: [`Self::set_witness_key`].
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NotOneLine`] if the name contains a control character.
-    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
-    pub fn add_witness(&self, name: &str) -> Result<WitnessId, TxError> {
-        one_line(&[name])?;
-        let id = WitnessId::random(&mut **self.rng.borrow_mut());
-        let sealed = self.seal_master(&seal_context(&id), &Writer::new().text(name).finish())?;
-        self.exec(
-            "INSERT INTO witnesses (id, sealed, registered_ms) VALUES ($1, $2, $3)",
-            args![id, sealed, self.now],
-        )?;
-        Ok(id)
-    }
-
-    /// Makes a pair of keys for a witness who has none. The private one opens with their passphrase alone.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoWitness`] if there is none with this id.
-    /// - [`TxError::WitnessHasKey`] if they have a pair: what they signed is checked with it.
-    /// - [`TxError::NoMemoryForKey`] if the machine has not the memory that a passphrase takes.
-    /// - As [`Self::witnesses`].
-    pub fn set_witness_key(&self, witness: WitnessId, passphrase: &[u8]) -> Result<(), TxError> {
-        let (name, key) = self.witness(witness)?;
-        if key.is_some() {
-            return Err(TxError::WitnessHasKey { witness });
-        }
-        let made = WitnessKey::new(witness, passphrase, &mut **self.rng.borrow_mut());
-        let made = made.ok_or(TxError::NoMemoryForKey)?;
-        let sealed = self.seal_master(&seal_context(&witness), &made.write(Writer::new().text(&name)).finish())?;
-        self.exec("UPDATE witnesses SET sealed = $1 WHERE id = $2", args![sealed, witness])?;
-        // Everybody can see which key it was, and that no other took its place.
-        let public = Writer::new().bytes(witness.as_bytes()).bytes(&made.public()).finish();
-        self.append_leaf(EventKind::WitnessKey, &public, &[]).map(drop)
-    }
-
+impl ReadTx<'_> {
     /// All witnesses, by name.
     ///
     /// # Errors
@@ -105,6 +66,47 @@ impl Tx<'_> {
         let mut fields = Reader::new(&plain);
         let name = fields.text().ok_or_else(damaged)?.to_owned();
         Ok((name, WitnessKey::read(&mut fields).ok_or_else(damaged)?))
+    }
+}
+
+impl Tx<'_> {
+    /// Registers a witness. They cannot sign until they have a key: [`Self::set_witness_key`].
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NotOneLine`] if the name contains a control character.
+    /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
+    pub fn add_witness(&self, name: &str) -> Result<WitnessId, TxError> {
+        one_line(&[name])?;
+        let id = WitnessId::random(&mut **self.rng());
+        let sealed = self.seal_master(&seal_context(&id), &Writer::new().text(name).finish())?;
+        self.exec(
+            "INSERT INTO witnesses (id, sealed, registered_ms) VALUES ($1, $2, $3)",
+            args![id, sealed, self.now],
+        )?;
+        Ok(id)
+    }
+
+    /// Makes a pair of keys for a witness who has none. The private one opens with their passphrase alone.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoWitness`] if there is none with this id.
+    /// - [`TxError::WitnessHasKey`] if they have a pair: what they signed is checked with it.
+    /// - [`TxError::NoMemoryForKey`] if the machine has not the memory that a passphrase takes.
+    /// - As [`Self::witnesses`].
+    pub fn set_witness_key(&self, witness: WitnessId, passphrase: &[u8]) -> Result<(), TxError> {
+        let (name, key) = self.witness(witness)?;
+        if key.is_some() {
+            return Err(TxError::WitnessHasKey { witness });
+        }
+        let made = WitnessKey::new(witness, passphrase, &mut **self.rng());
+        let made = made.ok_or(TxError::NoMemoryForKey)?;
+        let sealed = self.seal_master(&seal_context(&witness), &made.write(Writer::new().text(&name)).finish())?;
+        self.exec("UPDATE witnesses SET sealed = $1 WHERE id = $2", args![sealed, witness])?;
+        // Everybody can see which key it was, and that no other took its place.
+        let public = Writer::new().bytes(witness.as_bytes()).bytes(&made.public()).finish();
+        self.append_leaf(EventKind::WitnessKey, &public, &[]).map(drop)
     }
 }
 

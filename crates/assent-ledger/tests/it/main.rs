@@ -1,7 +1,6 @@
 //! The ledger from outside, on SQLite always and on PostgreSQL where `ASSENT_TEST_POSTGRES` names one
 //! (`scripts/with-postgres cargo test -p assent-ledger`).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-#![expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 
 mod backup;
 mod clock;
@@ -12,6 +11,7 @@ mod custody;
 mod damage;
 mod erasure;
 mod fixture;
+mod hands;
 mod held;
 mod histories;
 mod log;

@@ -1,5 +1,6 @@
 //! Many templates, opened by several threads.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -27,7 +28,7 @@ fn several_threads_open_what_one_opens() {
         w.tx(T0, |tx| tx.withdraw(tx.active_grant(ended)?)).unwrap();
         let open = |threads: usize| {
             let found = Mutex::new(BTreeMap::new());
-            let mut read = 0;
+            let read = Cell::new(0);
             let unopened = w.tx(T0, |tx| {
                 let what = tx.searchable(w.collection, &find, MODEL)?;
                 assert_eq!((what.grants.len(), tx.searchable_count(&what)?), (2, TEMPLATES));
@@ -37,9 +38,9 @@ fn several_threads_open_what_one_opens() {
                     found.lock().unwrap().extend(open.iter().map(one));
                     open.iter().map(|open| open.plain != 7_u64.to_le_bytes()).collect()
                 };
-                tx.open_templates(&what, threads, &take, &mut |records| read += records)
+                tx.open_templates(&what, threads, &take, &mut |records| read.set(read.get() + records))
             });
-            assert_eq!(read, TEMPLATES);
+            assert_eq!(read.get(), TEMPLATES);
             (found.into_inner().unwrap(), unopened.unwrap())
         };
         let (alone, unused) = open(1);

@@ -1,6 +1,7 @@
 //! R38: an order to stop stops everything in its scope, and nothing that people may ask for.
 
 use assent_ledger::*;
+use std::cell::RefCell;
 
 use crate::support::*;
 
@@ -45,14 +46,14 @@ fn r38_an_order_stops_all_in_its_scope_and_the_rights_go_on() {
         ];
         // Each is tried and taken back.
         let tried = |at: Timestamp, act: &Act<'_>| -> Result<(), TxError> {
-            let mut outcome = Ok(());
+            let outcome = RefCell::new(Ok(()));
             w.ledger
                 .run_tx("try", at, |tx| {
-                    outcome = act.1(tx);
+                    drop(outcome.replace(act.1(tx)));
                     Err::<(), _>(TxError::NoSubject)
                 })
                 .unwrap_err();
-            outcome
+            outcome.into_inner()
         };
         let other = w.tx(T0, |tx| {
             tx.add_collection(&NewCollection { name: "Other", directory: "/o", others: BystanderBasis::ClosedGroup })
@@ -94,9 +95,16 @@ fn r38_an_order_for_a_jurisdiction_stops_its_people_alone() {
     on_every_database(|backend| {
         let w = World::new(backend);
         let add = |handle, code: &str| {
-            let jurisdiction = code.parse().unwrap();
-            w.tx(T0, |tx| tx.add_subject(&NewSubject { handle, name: "N", jurisdiction, ..NewSubject::default() }))
-                .unwrap()
+            let jurisdiction: Jurisdiction = code.parse().unwrap();
+            w.tx(T0, |tx| {
+                tx.add_subject(&NewSubject {
+                    handle,
+                    name: "N",
+                    jurisdiction: jurisdiction.clone(),
+                    ..NewSubject::default()
+                })
+            })
+            .unwrap()
         };
         let (ada, bob) = (add("ada", "UK"), add("bob", "FR"));
         let (ga, gb) = (w.grant(ada, 9), w.grant(bob, 9));

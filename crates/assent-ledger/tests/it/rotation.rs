@@ -171,7 +171,7 @@ fn i5_a_copy_from_before_a_rotation_opens_to_nothing_with_the_present_key_ring()
     let (w, ada, _) = full(Backend::Sqlite, "ada");
     let old = VaultPlace { folder: w.home.dir.path().join("copy"), ..w.home.place.clone() };
     fs::create_dir(&old.folder).unwrap();
-    fs::copy(w.home.place.folder.join("assent.db"), old.folder.join("assent.db")).unwrap();
+    w.home.copy_database(&old.folder);
     w.ledger.rotate(ada, T0).unwrap();
     let refused = w.home.open_at(&old);
     assert!(matches!(refused, Err(OpenError::OtherKeys { people: 1, .. })), "{refused:?}");

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use assent_ledger::*;
 use rand_core::{Infallible, TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
-use sqlx::{AnyConnection, Connection, Row};
 use tempfile::TempDir;
 
 pub(crate) const MODEL: [u8; 32] = [0x4d; 32];
@@ -131,7 +130,7 @@ impl Home {
                 let base = postgres().unwrap();
                 Raw::connect(&base).exec(format!("CREATE SCHEMA t_{schema}"));
                 let joint = if base.contains('?') { '&' } else { '?' };
-                Database::Postgres { url: format!("{base}{joint}options[search_path]=t_{schema}") }
+                Database::Postgres { url: format!("{base}{joint}options=-csearch_path%3Dt_{schema}") }
             }
         };
         let place = VaultPlace { folder: dir.path().join("my vault"), ring: dir.path().join("keys/ring"), database };
@@ -174,6 +173,12 @@ impl Home {
         Ledger::open(place, self.tools(no_hook()), T0)
     }
 
+    /// Copies SQLite's file, as it is now, into another folder.
+    pub(crate) fn copy_database(&self, to: &Path) {
+        let to = to.join("assent.db").to_str().unwrap().to_owned();
+        self.raw().exec(format!("VACUUM INTO '{to}'"));
+    }
+
     /// Writes PostgreSQL's own backup of the tables.
     pub(crate) fn dump(&self, to: &Path) {
         let schema = format!("--schema={}", self.schema());
@@ -189,7 +194,7 @@ impl Home {
 
     fn schema(&self) -> &str {
         match &self.place.database {
-            Database::Postgres { url } => url.split_once("search_path]=").unwrap().1,
+            Database::Postgres { url } => url.split_once("search_path%3D").unwrap().1,
             Database::Sqlite => panic!("SQLite has no schema"),
         }
     }
@@ -259,29 +264,36 @@ fn fresh() -> u64 {
 }
 
 pub(crate) fn raw_sqlite(folder: &Path) -> Raw {
-    let path = folder.join("assent.db").to_str().unwrap().replace(' ', "%20");
-    let mut raw = Raw::connect(&format!("sqlite://{path}"));
-    raw.exec("PRAGMA foreign_keys = OFF");
-    raw
+    Raw::sqlite(&folder.join("assent.db"))
 }
 
 /// A database client with no rules of its own.
-pub(crate) struct Raw {
-    runtime: tokio::runtime::Runtime,
-    connection: AnyConnection,
+pub(crate) enum Raw {
+    Sqlite(rusqlite::Connection),
+    Postgres { runtime: tokio::runtime::Runtime, client: tokio_postgres::Client },
 }
 
 impl Raw {
+    fn sqlite(file: &Path) -> Self {
+        let connection = rusqlite::Connection::open(file).unwrap();
+        connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA busy_timeout = 10000;").unwrap();
+        Self::Sqlite(connection)
+    }
+
     pub(crate) fn connect(url: &str) -> Self {
-        sqlx::any::install_default_drivers();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let connection = runtime.block_on(AnyConnection::connect(url)).unwrap();
-        Self { runtime, connection }
+        let (client, connection) = runtime.block_on(tokio_postgres::connect(url, tokio_postgres::NoTls)).unwrap();
+        runtime.spawn(connection);
+        Self::Postgres { runtime, client }
     }
 
     pub(crate) fn try_exec(&mut self, sql: impl Into<String>) -> Result<(), String> {
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql.into()));
-        self.runtime.block_on(query.execute(&mut self.connection)).map(drop).map_err(|e| e.to_string())
+        match self {
+            Self::Sqlite(connection) => connection.execute_batch(&sql.into()).map_err(|e| e.to_string()),
+            Self::Postgres { runtime, client } => runtime
+                .block_on(client.batch_execute(&sql.into()))
+                .map_err(|e| e.as_db_error().map_or_else(|| e.to_string(), |e| e.message().to_owned())),
+        }
     }
 
     pub(crate) fn exec(&mut self, sql: impl Into<String>) {
@@ -290,18 +302,40 @@ impl Raw {
 
     /// Runs a statement with byte strings as `$1`, `$2`, ...
     pub(crate) fn exec_with(&mut self, sql: &'static str, blobs: &[&[u8]]) {
-        let query = blobs.iter().fold(sqlx::query(sql), |q, b| q.bind(b.to_vec()));
-        self.runtime.block_on(query.execute(&mut self.connection)).unwrap();
+        match self {
+            Self::Sqlite(connection) => {
+                let mut statement = connection.prepare(sql).unwrap();
+                for (number, blob) in (1..).zip(blobs) {
+                    let index = statement.parameter_index(&format!("${number}")).unwrap().unwrap();
+                    statement.raw_bind_parameter(index, blob).unwrap();
+                }
+                statement.raw_execute().unwrap();
+            }
+            Self::Postgres { runtime, client } => {
+                runtime.block_on(client.execute_raw(sql, blobs.iter().copied())).unwrap();
+            }
+        }
     }
 
     pub(crate) fn count(&mut self, sql: &'static str) -> i64 {
-        self.runtime.block_on(sqlx::query(sql).fetch_one(&mut self.connection)).unwrap().get(0)
+        match self {
+            Self::Sqlite(connection) => connection.query_row(sql, [], |row| row.get(0)).unwrap(),
+            Self::Postgres { runtime, client } => runtime.block_on(client.query_one(sql, &[])).unwrap().get(0),
+        }
     }
 
     pub(crate) fn blobs(&mut self, sql: impl Into<String>) -> Vec<Vec<u8>> {
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql.into()));
-        let rows = self.runtime.block_on(query.fetch_all(&mut self.connection)).unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
+        let sql = sql.into();
+        match self {
+            Self::Sqlite(connection) => {
+                let mut statement = connection.prepare(&sql).unwrap();
+                statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            Self::Postgres { runtime, client } => {
+                let rows = runtime.block_on(client.query(&sql, &[])).unwrap();
+                rows.iter().map(|row| row.get(0)).collect()
+            }
+        }
     }
 }
 
@@ -339,7 +373,7 @@ impl World {
     pub(crate) fn tx<T>(
         &self,
         now: Timestamp,
-        body: impl for<'tx> FnOnce(&Tx<'tx>) -> Result<T, TxError>,
+        body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<T, TxError> {
         self.ledger.run_tx("test", now, body).map(Committed::into_inner)
     }

@@ -121,8 +121,8 @@ impl Child {
     }
 
     fn enrol(&self, subject: SubjectId, handle: &str, collection: CollectionId) {
-        let known = self.ledger.run_tx("look", T0, |tx| Ok((tx.grants_of(subject)?, tx.witnesses()?))).unwrap();
-        let (grants, witnesses) = known.into_inner();
+        let known = self.ledger.read_tx(T0, |tx| Ok((tx.grants_of(subject)?, tx.witnesses()?))).unwrap();
+        let (grants, witnesses) = known;
         if !grants.is_empty() {
             return;
         }
@@ -175,7 +175,7 @@ impl Child {
     /// As the engine's, photo by photo, with faces and answers that are made up: each photo shows everybody.
     fn scan_fixed(&self, collection: CollectionId, people: &[SubjectId]) -> usize {
         let folder = Folder::open(self.home.join("photos").to_str().unwrap()).unwrap();
-        let known = self.ledger.run_tx("begin scan", T0, |tx| tx.known_photos(collection)).unwrap().into_inner();
+        let known = self.ledger.read_tx(T0, |tx| tx.known_photos(collection)).unwrap();
         let mut looked_at = 0;
         for file in folder.list().unwrap().files {
             if known.iter().any(|k| k.path == file.path) {

@@ -13,7 +13,10 @@ fn bands(w: &World, subject: SubjectId) -> Vec<Band> {
 
 fn open(w: &World) -> OpenGallery {
     let options = &mut OpenOptions { threads: 2, available_bytes: None, progress: &mut |_, _| {} };
-    let opened = w.tx(|tx| OpenGallery::open(tx, models(), w.collection, DeclaredRates::default(), options)).unwrap();
+    let opened = w
+        .ledger
+        .read_tx(T0, |tx| OpenGallery::open(tx, models(), w.collection, DeclaredRates::default(), options))
+        .unwrap();
     opened.unwrap()
 }
 

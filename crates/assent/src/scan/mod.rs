@@ -33,11 +33,15 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::vector::VectorError;
 use assent_ledger::{
-    Absences, Collection, CollectionId, Ledger, Objections, RequestId, RequestOutcome, TemplateId, Timestamp, TxError,
+    Absences, Collection, CollectionId, Lease, LeaseName, Ledger, Objections, RequestId, RequestOutcome, TemplateId,
+    Timestamp, TxError,
 };
 use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
@@ -57,6 +61,9 @@ use store::{Batch, Store};
 
 /// More templates than this take so long to open that it is shown.
 const OPENING_SHOWN: u64 = 10_000;
+
+/// How often a scan looks whether an order to stop was given.
+const ORDERS_EVERY: Duration = Duration::from_millis(250);
 
 /// Photos in one transaction at most.
 const BATCH_PHOTOS: usize = 64;
@@ -272,9 +279,58 @@ pub fn scan(
     options: ScanOptions,
     watch: &mut ScanWatch<'_>,
 ) -> Result<ScanSummary, ScanError> {
-    let model = models.pack().model_sha256;
     let began = (watch.now)();
-    let begin = ledger.run_tx("begin scan", began, |tx| {
+    let lease = ledger.lease(LeaseName::Scan(collection), began)?;
+    let stop = watch.stop;
+    let done = until_stopped(ledger, collection, began, stop, || {
+        scan_leased(ledger, models, collection, options, (began, &lease), watch)
+    });
+    // Where it cannot be given back it ends by itself.
+    drop(ledger.release(lease, (watch.now)()));
+    done
+}
+
+/// Does the work of a scan, and stops it when an order to stop is given.
+fn until_stopped(
+    ledger: &Ledger,
+    collection: CollectionId,
+    began: Timestamp,
+    stop: &AtomicBool,
+    work: impl FnOnce() -> Result<ScanSummary, ScanError>,
+) -> Result<ScanSummary, ScanError> {
+    let (finished, finish) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let watched = scope.spawn(move || {
+            while finish.recv_timeout(ORDERS_EVERY) == Err(RecvTimeoutError::Timeout) {
+                // An order is in the log, so that the transaction's time is not before it.
+                if let Err(order @ TxError::Stopped { .. }) = ledger.read_tx(began, |tx| tx.check_orders(collection)) {
+                    stop.store(true, Ordering::Relaxed);
+                    return Some(order);
+                }
+            }
+            None
+        });
+        let done = work();
+        drop(finished);
+        match watched.join() {
+            Ok(Some(order)) => Err(order.into()),
+            Ok(None) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn scan_leased(
+    ledger: &Ledger,
+    models: &Models,
+    collection: CollectionId,
+    options: ScanOptions,
+    (began, lease): (Timestamp, &Lease),
+    watch: &mut ScanWatch<'_>,
+) -> Result<ScanSummary, ScanError> {
+    let model = models.pack().model_sha256;
+    let begin = ledger.read_tx(began, |tx| {
+        tx.check_orders(collection)?;
         let about = tx.collection(collection)?;
         let mut opening = OpenOptions {
             threads: options.threads,
@@ -306,7 +362,7 @@ pub fn scan(
         let of_others: u64 = models.iter().filter(|(of, _)| *of != model).map(|(_, people)| people).sum();
         Ok((about, gallery, (known, extents, tx.objections(collection)?), (album, of_others), locked))
     })?;
-    let (about, gallery, (mut known, extents, apart), (album, of_others), locked) = begin.into_inner();
+    let (about, gallery, (mut known, extents, apart), (album, of_others), locked) = begin;
     let gallery = gallery.transpose()?;
     let folder = Folder::open(&about.directory)?;
     let listing = folder.list()?;
@@ -333,6 +389,7 @@ pub fn scan(
         apart_faces: &apart_faces,
         absent: plan.absent.clone(),
         passed_over_new: plan.passes_over_new,
+        lease,
     };
     if plan.without_faces > 0 {
         store.pass(plan.without_faces, now)?;
@@ -394,13 +451,19 @@ fn note_absent(
 ) -> Result<(), TxError> {
     let (ledger, collection, absent) = (store.ledger, store.about.id, &store.absent);
     if absent.len() < plan.absent.len() {
-        let note = ledger.run_tx("note missing photos", now, |tx| tx.note_listing(collection, absent, &plan.unlisted));
+        let note = ledger.run_tx("note missing photos", now, |tx| {
+            tx.renew_lease(store.lease)?;
+            tx.note_listing(collection, absent, &plan.unlisted)
+        });
         summary.absent(note?.into_inner());
     }
     if absent.is_empty() || summary.stopped || store.passed_over_new {
         return Ok(());
     }
-    let forget = ledger.run_tx("forget missing photos", now, |tx| tx.forget_absent(collection, absent, listed));
+    let forget = ledger.run_tx("forget missing photos", now, |tx| {
+        tx.renew_lease(store.lease)?;
+        tx.forget_absent(collection, absent, listed)
+    });
     summary.removed = forget?.into_inner() as usize;
     summary.missing -= summary.removed;
     Ok(())

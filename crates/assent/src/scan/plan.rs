@@ -231,7 +231,7 @@ pub(crate) fn moved_photos<'f>(
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
-    let found = ledger.run_tx("look for moved photos", now, |tx| {
+    let found = ledger.read_tx(now, |tx| {
         let free: BTreeSet<PhotoId> = missing.iter().map(|k| k.id).collect();
         let hashes = candidates.iter().map(|(_, hash)| *hash);
         let photos = match_by_content(hashes, &free, |hash| tx.photos_with_content(about.id, hash))?;
@@ -239,7 +239,7 @@ pub(crate) fn moved_photos<'f>(
             candidates.iter().zip(photos).filter_map(|((file, _), photo)| Some((*file, photo?))).collect();
         Ok(moved)
     })?;
-    Ok(found.into_inner())
+    Ok(found)
 }
 
 /// Which of the `free` photos each file is by its content, each photo once. Each content is asked for once, however many

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assent_ledger::{Committed, FaceId, PhotoId, Tx, TxError};
+use assent_ledger::{FaceId, PhotoId, ReadTx, TxError};
 
 use super::plan::{Task, Work};
 use super::process::PhotoProcessor;
@@ -65,8 +65,8 @@ impl<'a> Prefetcher<'a> {
         let photos = together(&self.todo[first..]);
         let PhotoProcessor { ledger, about, models, now, .. } = *self.processor;
         let model = models.pack().model_sha256;
-        let open = |tx: &Tx<'_>| photos.map(|photo| Ok((photo, tx.crops_of(about.id, photo, model)?))).collect();
-        self.opened = ledger.run_tx("open crops", now, open).map(Committed::into_inner)?;
+        let open = |tx: &ReadTx<'_>| photos.map(|photo| Ok((photo, tx.crops_of(about.id, photo, model)?))).collect();
+        self.opened = ledger.read_tx(now, open)?;
         Ok(())
     }
 }

@@ -330,14 +330,14 @@ impl PhotoProcessor<'_> {
         (photo, taken): (PhotoId, PhotoTime),
     ) -> Result<PhotoOutcome, ScanError> {
         let sha256 = sha256(bytes);
-        let known = self.ledger.run_tx("read boxes", self.now, |tx| {
+        let known = self.ledger.read_tx(self.now, |tx| {
             let same = tx.is_content_of(self.about.id, photo, sha256)?;
             let apart = tx.objected_faces(photo)?;
             let mut known = tx.faces_of(photo)?;
             known.retain(|(face, _)| !apart.contains(face));
             Ok(same.then_some(known))
         })?;
-        if let Some(known) = known.into_inner()
+        if let Some(known) = known
             && let Some(redetected) = worker.redetect(bytes, known.iter().map(|(_, at)| at))?
         {
             let face_crops = worker.crop_faces(&redetected);

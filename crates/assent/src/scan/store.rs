@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Collection, EventKind, FaceBox, FaceId, GalleryReference, Ledger, Matching, NewPhoto, NewSighting, Outcome,
+    Collection, EventKind, FaceBox, FaceId, GalleryReference, Lease, Ledger, Matching, NewPhoto, NewSighting, Outcome,
     PhotoId, ScanEntry, SubjectId, Timestamp, Tx, TxError,
 };
 
@@ -35,6 +35,8 @@ pub(super) struct Store<'a> {
     pub(super) absent: BTreeSet<PhotoId>,
     /// Whether there are new files that were not looked at: one may be a photo that is absent.
     pub(super) passed_over_new: bool,
+    /// Nothing is stored but under it.
+    pub(super) lease: &'a Lease,
 }
 
 /// What one transaction stored.
@@ -117,6 +119,7 @@ impl Store<'_> {
         let Some(gallery) = self.gallery.filter(|_| !self.alone) else { return Ok(()) };
         let nobody = gallery.is_empty();
         self.ledger.run_tx("scan", now, |tx| {
+            tx.renew_lease(self.lease)?;
             tx.set_matched_without_faces(self.about.id, self.model, gallery.epoch(), nobody)?;
             self.leaf(tx, photos, &BTreeMap::new())
         })?;
@@ -124,6 +127,7 @@ impl Store<'_> {
     }
 
     fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
+        tx.renew_lease(self.lease)?;
         let mut stored = Stored::default();
         let gallery = match self.gallery {
             Some(gallery) => Some((gallery, tx.matching_by(self.about.id, self.model)?)),

@@ -3,104 +3,20 @@
 //! Messages name files, ids in short form and numbers; never a person, a key or a template. They are deliberately not
 //! `#[non_exhaustive]`: whoever turns them into exit codes or statuses matches them all.
 
+mod open;
+
 use std::error::Error;
-use std::io;
 use std::path::PathBuf;
 
 use crate::db::DbError;
 use crate::id::{CollectionId, FaceId, GrantId, OrderId, PendingId, PhotoId, RequestId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
+use crate::leases::LeaseName;
 use crate::names::NameError;
 use crate::rules::RuleError;
 use crate::seal::SealError;
 
-/// Why a vault could not be created or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The folder holds no vault.
-    #[error("there is no vault at {}. If it lies elsewhere, name its whole path with --vault; a new one is made with: assent init", folder.display())]
-    NoVault {
-        /// The path of the folder.
-        folder: PathBuf,
-    },
-    /// A vault is to be created where there is one.
-    #[error("there is a vault at {} already: `assent doctor` says what it needs. For a second one, name another folder with --vault", folder.display())]
-    VaultExists {
-        /// The path of the folder.
-        folder: PathBuf,
-    },
-    /// Another process has it open.
-    #[error("another assent is working on the vault at {}; wait until it is done, then try again", folder.display())]
-    Busy {
-        /// The path of the folder.
-        folder: PathBuf,
-    },
-    /// A restore was interrupted here.
-    #[error(
-        "a vault was being restored at {}, and that was interrupted: run the same `assent restore` again, or remove the folder",
-        folder.display()
-    )]
-    HalfRestored {
-        /// The path of the folder.
-        folder: PathBuf,
-    },
-    /// The database was written by a later version.
-    #[error("the vault at {} has format {format}, which this assent cannot read; use a newer assent", folder.display())]
-    Newer {
-        /// The path of the folder.
-        folder: PathBuf,
-        /// The number of the format or of the migration that is unknown here.
-        format: i64,
-    },
-    /// The key ring lies where every copy of the vault would take it along.
-    #[error("the key ring {} lies inside the vault's folder; keep it outside, so that no backup of the vault holds it", ring.display())]
-    RingInside {
-        /// The path of the key ring.
-        ring: PathBuf,
-    },
-    /// The key ring refused.
-    #[error(transparent)]
-    KeyRing(#[from] KeyRingError),
-    /// The operating system refused.
-    #[error("cannot {op} {}", path.display())]
-    Io {
-        /// What was tried, as a bare verb.
-        op: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The database refused.
-    #[error("cannot open the database of the vault at {}", folder.display())]
-    Database {
-        /// The path of the folder.
-        folder: PathBuf,
-        /// The error of the database.
-        source: DbError,
-    },
-    /// The database, or the key ring, is from before people's keys were rotated.
-    #[error(
-        "the key ring has no key for the records of {people} people in the vault at {}, because it or the database is a copy \
-         from before a rotation of keys; use a backup of the data and one of the key ring from the same time: \
-         assent restore --from DIR --key-ring-from FILE",
-        folder.display()
-    )]
-    OtherKeys {
-        /// The path of the folder.
-        folder: PathBuf,
-        /// How many people.
-        people: usize,
-    },
-    /// What an interrupted run left could not be finished.
-    #[error("cannot finish what an interrupted run left in the vault at {}", folder.display())]
-    Resume {
-        /// The path of the folder.
-        folder: PathBuf,
-        /// The error of the ledger.
-        source: Box<TxError>,
-    },
-}
+pub use open::OpenError;
 
 /// Why something in a transaction was refused. Nothing of the transaction was kept, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -154,9 +70,36 @@ pub enum TxError {
     /// A transaction was begun inside another.
     #[error("a transaction was begun inside another one; end the outer one first")]
     Nested,
-    /// An earlier call unwound in the middle of a write.
-    #[error("an earlier call was interrupted in the middle of a write; open the vault again")]
-    Interrupted,
+    /// The tables are of another format than this program's.
+    #[error(
+        "another version of the program brought the vault up to date meanwhile; start this one again, or a newer one"
+    )]
+    OtherFormat,
+    /// Another process does what only one does at a time.
+    #[error("another program is {name}; wait until it is done, or stop it, and try again")]
+    Leased {
+        /// What it does.
+        name: LeaseName,
+    },
+    /// Another process took over what this one did.
+    #[error("another program took over {name}, because this one was not heard of for too long; what was kept stays")]
+    LeaseLost {
+        /// What it does now.
+        name: LeaseName,
+    },
+    /// The file that stands for a lease.
+    #[error("cannot lock a file in {}", folder.display())]
+    LeaseFile {
+        /// Where.
+        folder: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Others have the vault open.
+    #[error(
+        "other programs have this vault open, and its keys are locked anew only while none has; try again when they are done"
+    )]
+    InUse,
     /// The caller's own reason, for code that runs inside a transaction.
     #[error(transparent)]
     Caller(Box<dyn Error + Send + Sync>),

@@ -1,0 +1,121 @@
+//! Bringing the tables up to date.
+
+use super::{Columns, Connection, DbError, Value};
+
+/// The steps that make the tables, each for SQLite and for PostgreSQL. The number of a step is the format of the vault that
+/// it makes.
+macro_rules! steps {
+    ($($name:literal),+ $(,)?) => {
+        [$((
+            include_str!(concat!("../../migrations/sqlite/", $name, ".sql")),
+            include_str!(concat!("../../migrations/postgres/", $name, ".sql")),
+        )),+]
+    };
+}
+
+const STEPS: [(&str, &str); 8] = steps![
+    "0001_first",
+    "0002_crops",
+    "0003_calibrations",
+    "0004_tiles_and_orders",
+    "0005_rights",
+    "0006_field",
+    "0007_calibrations",
+    "0008_hands",
+];
+
+/// Any number: two processes that bring one database up to date wait for each other by it.
+const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(4716310582)";
+
+/// How bringing the tables up to date failed.
+#[derive(Debug)]
+pub(crate) enum SetUpError {
+    /// A later version wrote the tables; its number.
+    Newer(i64),
+    Other(DbError),
+}
+
+impl From<DbError> for SetUpError {
+    fn from(cause: DbError) -> Self {
+        Self::Other(cause)
+    }
+}
+
+/// Makes or completes the tables, in one transaction. Where nothing is to be done, nothing is written.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), SetUpError> {
+    if is_current(connection)? {
+        return Ok(());
+    }
+    connection.batch(match connection {
+        Connection::Sqlite(_) => "BEGIN IMMEDIATE",
+        Connection::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+    })?;
+    let done = complete(connection);
+    match &done {
+        Ok(()) => connection.batch("COMMIT")?,
+        Err(_) => connection.batch("ROLLBACK")?,
+    }
+    done
+}
+
+fn is_current(connection: &mut Connection) -> Result<bool, SetUpError> {
+    if !has_table(connection, "schema_version")? {
+        return Ok(false);
+    }
+    match version(connection)? {
+        Some(version) if version > STEPS.len() as i64 => Err(SetUpError::Newer(version)),
+        version => Ok(version == Some(STEPS.len() as i64)),
+    }
+}
+
+fn complete(connection: &mut Connection) -> Result<(), SetUpError> {
+    if matches!(connection, Connection::Postgres(_)) {
+        connection.batch(ADVISORY_LOCK)?;
+    }
+    connection.batch(
+        "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL)",
+    )?;
+    let mut at = if let Some(version) = version(connection)? {
+        version
+    } else {
+        let earlier = earlier_version(connection)?;
+        connection.exec("INSERT INTO schema_version (one, version) VALUES (1, $1)", &[Value::Int(earlier)])?;
+        earlier
+    };
+    if at > STEPS.len() as i64 {
+        return Err(SetUpError::Newer(at));
+    }
+    for (sqlite, postgres) in &STEPS[at.max(0) as usize..] {
+        connection.batch(match connection {
+            Connection::Sqlite(_) => sqlite,
+            Connection::Postgres(_) => postgres,
+        })?;
+        at += 1;
+    }
+    connection.exec("UPDATE schema_version SET version = $1 WHERE one = 1", &[Value::Int(at)])?;
+    Ok(connection.batch("DROP TABLE IF EXISTS _sqlx_migrations")?)
+}
+
+fn version(connection: &mut Connection) -> Result<Option<i64>, DbError> {
+    let rows = connection.rows("SELECT version FROM schema_version WHERE one = 1", &[])?;
+    rows.first().map(|row| row.int(0)).transpose()
+}
+
+/// Which steps a program of before format 8 took; it kept them in a table of sqlx's.
+fn earlier_version(connection: &mut Connection) -> Result<i64, DbError> {
+    if !has_table(connection, "_sqlx_migrations")? {
+        return Ok(0);
+    }
+    let rows = connection.rows("SELECT MAX(version) FROM _sqlx_migrations", &[])?;
+    Ok(rows.first().map(|row| row.opt_int(0)).transpose()?.flatten().unwrap_or(0))
+}
+
+fn has_table(connection: &mut Connection, name: &str) -> Result<bool, DbError> {
+    let sql = match connection {
+        Connection::Sqlite(_) => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1",
+        // Of the schemas that are searched for it.
+        Connection::Postgres(_) => "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass($1)",
+    };
+    let rows = connection.rows(sql, &[Value::Text(name.to_owned())])?;
+    Ok(rows.first().map(|row| row.int(0)).transpose()? == Some(1))
+}

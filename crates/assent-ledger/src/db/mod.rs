@@ -1,0 +1,156 @@
+//! The database: the same query texts for SQLite and PostgreSQL, by one driver for each, with blocking calls.
+//!
+//! # Transactions
+//!
+//! One that reads is a snapshot: it holds no lock, and any number run side by side, with each other and with one that writes.
+//! One that writes begins by taking the whole ledger: `BEGIN IMMEDIATE` in SQLite, a row lock on the log's head in
+//! PostgreSQL. Transactions that write therefore never interleave, in however many processes and on however many machines,
+//! and what one of them read is still so when it commits. Other clients are held by the constraints and triggers of the
+//! migrations.
+
+mod error;
+mod migrate;
+mod pool;
+mod postgres;
+mod sqlite;
+mod value;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+pub use error::DbError;
+pub(crate) use migrate::SetUpError;
+pub(crate) use pool::{BeginError, CommitError, Pool, Writing};
+pub(crate) use sqlite::beside;
+pub(crate) use value::{Columns, Row, Value, args};
+
+/// Where a vault's tables are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// The file `assent.db` in the vault's folder.
+    Sqlite,
+    /// A PostgreSQL database, when several machines share the work.
+    Postgres {
+        /// `postgres://user@host:port/name`; it may hold a password and is never printed. Beyond this machine the server has
+        /// to prove its name by TLS: with a certificate from those of `sslrootcert=FILE`, or from a public authority.
+        url: String,
+    },
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "Sqlite",
+            Self::Postgres { .. } => "Postgres { .. }",
+        })
+    }
+}
+
+/// A connection to either.
+enum Connection {
+    Sqlite(rusqlite::Connection),
+    Postgres(postgres::Connection),
+}
+
+impl Connection {
+    /// Statements without values and answers.
+    fn batch(&mut self, sql: &str) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
+            Self::Postgres(connection) => connection.batch(sql),
+        }
+    }
+
+    fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, DbError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::exec(connection, sql, args),
+            Self::Postgres(connection) => connection.exec(sql, args),
+        }
+    }
+
+    fn rows(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, DbError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::rows(connection, sql, args),
+            Self::Postgres(connection) => connection.rows(sql, args),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(connection) => connection.is_closed(),
+        }
+    }
+}
+
+/// A transaction.
+pub(crate) struct Db<'c> {
+    connection: &'c RefCell<Connection>,
+    /// A failed statement may have undone those before it; this remembers the failure where the caller went on.
+    failed: Cell<bool>,
+}
+
+impl<'c> Db<'c> {
+    fn new(connection: &'c RefCell<Connection>) -> Self {
+        Self { connection, failed: Cell::new(false) }
+    }
+
+    /// Runs a statement. Returns how many rows it changed.
+    pub(crate) fn exec(&self, sql: &'static str, args: &[Value]) -> Result<u64, DbError> {
+        let done = self.connection.borrow_mut().exec(sql, args);
+        self.remember(done)
+    }
+
+    pub(crate) fn rows(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, DbError> {
+        let rows = self.connection.borrow_mut().rows(sql, args);
+        self.remember(rows)
+    }
+
+    /// Calls `each` for the rows of an answer where they lie, until it returns `false`. It may not ask the database.
+    pub(crate) fn each(
+        &self,
+        sql: &'static str,
+        args: &[Value],
+        each: &mut dyn FnMut(&Answer<'_>) -> Result<bool, DbError>,
+    ) -> Result<(), DbError> {
+        let done = match &mut *self.connection.borrow_mut() {
+            Connection::Sqlite(connection) => {
+                sqlite::each(connection, sql, args, &mut |row| each(&Answer::Sqlite(row)))
+            }
+            Connection::Postgres(connection) => connection.each(sql, args, &mut |row| each(&Answer::Postgres(row))),
+        };
+        self.remember(done)
+    }
+
+    pub(crate) fn row(&self, sql: &'static str, args: &[Value]) -> Result<Option<Row>, DbError> {
+        Ok(self.rows(sql, args)?.into_iter().next())
+    }
+
+    /// The first column of the only row.
+    pub(crate) fn count(&self, sql: &'static str, args: &[Value]) -> Result<i64, DbError> {
+        self.row(sql, args)?.map_or(Ok(0), |row| row.int(0))
+    }
+
+    fn remember<T>(&self, result: Result<T, DbError>) -> Result<T, DbError> {
+        result.inspect_err(|_| self.failed.set(true))
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.get()
+    }
+}
+
+/// A row while it is looked at.
+pub(crate) enum Answer<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+}
+
+impl Columns for Answer<'_> {
+    fn column(&self, column: usize) -> Result<value::Column<'_>, DbError> {
+        match self {
+            Self::Sqlite(row) => row.column(column),
+            Self::Postgres(row) => row.column(column),
+        }
+    }
+}

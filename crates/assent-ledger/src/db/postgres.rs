@@ -1,0 +1,203 @@
+//! PostgreSQL: a connection, driven by the thread that waits for it.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Runtime;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
+use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::value::{Column, Columns, Value};
+use super::{DbError, Row};
+
+/// A connection, and the runtime that moves it while somebody waits for an answer.
+pub(super) struct Connection {
+    runtime: Runtime,
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+}
+
+/// Where the server is and how it proves that it is the right one.
+pub(super) struct Server {
+    config: Config,
+    /// Certificates that its certificate has to come from; `None` means those that are known to everybody.
+    root: Option<String>,
+}
+
+impl Server {
+    /// Reads an address. TLS with the server's name checked is asked for everywhere but on this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`DbError`] if it is no address of PostgreSQL's, or asks for less than that.
+    pub(super) fn parse(url: &str) -> Result<Self, DbError> {
+        let (mut url, mut mode, mut root) = (url.to_owned(), None, None);
+        if let Some((before, query)) = url.clone().split_once('?') {
+            let mut left = Vec::new();
+            for part in query.split('&') {
+                match part.split_once('=') {
+                    Some(("sslmode", value)) => mode = Some(value.to_owned()),
+                    Some(("sslrootcert", value)) => root = Some(value.to_owned()),
+                    _ => left.push(part),
+                }
+            }
+            url = if left.is_empty() { before.to_owned() } else { format!("{before}?{}", left.join("&")) };
+        }
+        let mut config: Config = url.parse()?;
+        let loopback = config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+            Host::Unix(_) => true,
+        });
+        config.ssl_mode(match mode.as_deref() {
+            None | Some("disable") if loopback => SslMode::Disable,
+            None | Some("verify-full") => SslMode::Require,
+            Some(_) => return Err(DbError::said("sslmode has to be verify-full, or disable on this machine")),
+        });
+        config.application_name("assent");
+        Ok(Self { config, root })
+    }
+
+    /// # Errors
+    ///
+    /// [`DbError`] if nobody answers, the server's certificate is not right, or it refuses.
+    pub(super) fn connect(&self) -> Result<Connection, DbError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let client = if self.config.get_ssl_mode() == SslMode::Disable {
+            let (client, connection) = runtime.block_on(self.config.connect(NoTls))?;
+            runtime.spawn(connection);
+            client
+        } else {
+            let (client, connection) = runtime.block_on(self.config.connect(self.tls()?))?;
+            runtime.spawn(connection);
+            client
+        };
+        Ok(Connection { runtime, client, statements: HashMap::new() })
+    }
+
+    fn tls(&self) -> Result<MakeRustlsConnect, DbError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(file) = &self.root {
+            roots = RootCertStore::empty();
+            let pem = fs::read(file)?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                roots.add(certificate.map_err(DbError::other)?).map_err(DbError::other)?;
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.map_err(DbError::other)?.with_root_certificates(roots).with_no_client_auth();
+        Ok(MakeRustlsConnect::new(config))
+    }
+}
+
+impl Connection {
+    /// Whether the server has gone, as far as is known without asking it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Statements without values and answers.
+    pub(super) fn batch(&self, sql: &str) -> Result<(), DbError> {
+        Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
+    }
+
+    fn prepared(&mut self, sql: &'static str) -> Result<Statement, DbError> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.runtime.block_on(self.client.prepare(sql))?;
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    pub(super) fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, DbError> {
+        let statement = self.prepared(sql)?;
+        Ok(self.runtime.block_on(self.client.execute_raw(&statement, args))?)
+    }
+
+    pub(super) fn rows(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, DbError> {
+        let statement = self.prepared(sql)?;
+        let rows = self
+            .runtime
+            .block_on(async { self.client.query_raw(&statement, args).await?.try_collect::<Vec<_>>().await })?;
+        rows.iter().map(owned).collect()
+    }
+
+    /// Calls `each` for the rows of an answer as they arrive, until it has enough.
+    pub(super) fn each(
+        &mut self,
+        sql: &'static str,
+        args: &[Value],
+        each: &mut dyn FnMut(&tokio_postgres::Row) -> Result<bool, DbError>,
+    ) -> Result<(), DbError> {
+        let statement = self.prepared(sql)?;
+        let mut rows = std::pin::pin!(self.runtime.block_on(self.client.query_raw(&statement, args))?);
+        while let Some(row) = self.runtime.block_on(rows.try_next())? {
+            if !each(&row)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn owned(row: &tokio_postgres::Row) -> Result<Row, DbError> {
+    let values = (0..row.len()).map(|column| row.column(column).map(Value::from)).collect::<Result<_, _>>()?;
+    Ok(Row::new(values))
+}
+
+impl Columns for tokio_postgres::Row {
+    fn column(&self, column: usize) -> Result<Column<'_>, DbError> {
+        let any: Option<AnyColumn<'_>> = self.try_get(column)?;
+        Ok(any.map_or(Column::Null, |any| any.0))
+    }
+}
+
+/// A column of any of the types that the tables have.
+struct AnyColumn<'r>(Column<'r>);
+
+impl<'r> FromSql<'r> for AnyColumn<'r> {
+    fn from_sql(kind: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(match *kind {
+            Type::INT8 => Column::Int(FromSql::from_sql(kind, raw)?),
+            Type::INT4 => Column::Int(i32::from_sql(kind, raw)?.into()),
+            Type::BOOL => Column::Int(bool::from_sql(kind, raw)?.into()),
+            Type::FLOAT8 => Column::Float(FromSql::from_sql(kind, raw)?),
+            Type::BYTEA => Column::Bytes(FromSql::from_sql(kind, raw)?),
+            _ => Column::Text(FromSql::from_sql(kind, raw)?),
+        }))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::INT4, Type::BOOL, Type::FLOAT8, Type::BYTEA].contains(kind)
+            || <&str as FromSql<'_>>::accepts(kind)
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(v) if *kind == Type::INT4 => i32::try_from(*v)?.to_sql_checked(kind, out),
+            Self::Int(v) if *kind == Type::BOOL => (*v != 0).to_sql_checked(kind, out),
+            Self::Int(v) => v.to_sql_checked(kind, out),
+            Self::Float(v) => v.to_sql_checked(kind, out),
+            Self::Text(v) => v.to_sql_checked(kind, out),
+            Self::Bytes(v) => v.as_slice().to_sql_checked(kind, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}

@@ -1,0 +1,96 @@
+//! Why a vault was not made or opened.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::TxError;
+use crate::db::DbError;
+use crate::keyring::KeyRingError;
+
+/// Why a vault could not be created or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder holds no vault.
+    #[error("there is no vault at {}. If it lies elsewhere, name its whole path with --vault; a new one is made with: assent init", folder.display())]
+    NoVault {
+        /// The path of the folder.
+        folder: PathBuf,
+    },
+    /// A vault is to be created where there is one.
+    #[error("there is a vault at {} already: `assent doctor` says what it needs. For a second one, name another folder with --vault", folder.display())]
+    VaultExists {
+        /// The path of the folder.
+        folder: PathBuf,
+    },
+    /// Another process has it open.
+    #[error("another assent is working on the vault at {}; wait until it is done, then try again", folder.display())]
+    Busy {
+        /// The path of the folder.
+        folder: PathBuf,
+    },
+    /// A restore was interrupted here.
+    #[error(
+        "a vault was being restored at {}, and that was interrupted: run the same `assent restore` again, or remove the folder",
+        folder.display()
+    )]
+    HalfRestored {
+        /// The path of the folder.
+        folder: PathBuf,
+    },
+    /// The database was written by a later version.
+    #[error("the vault at {} has format {format}, which this assent cannot read; use a newer assent", folder.display())]
+    Newer {
+        /// The path of the folder.
+        folder: PathBuf,
+        /// The number of the format or of the migration that is unknown here.
+        format: i64,
+    },
+    /// The key ring lies where every copy of the vault would take it along.
+    #[error("the key ring {} lies inside the vault's folder; keep it outside, so that no backup of the vault holds it", ring.display())]
+    RingInside {
+        /// The path of the key ring.
+        ring: PathBuf,
+    },
+    /// The key ring refused.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+    /// The operating system refused.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// What was tried, as a bare verb.
+        op: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The database refused.
+    #[error("cannot open the database of the vault at {}", folder.display())]
+    Database {
+        /// The path of the folder.
+        folder: PathBuf,
+        /// The error of the database.
+        source: DbError,
+    },
+    /// The database, or the key ring, is from before people's keys were rotated.
+    #[error(
+        "the key ring has no key for the records of {people} people in the vault at {}, because it or the database is a copy \
+         from before a rotation of keys; use a backup of the data and one of the key ring from the same time: \
+         assent restore --from DIR --key-ring-from FILE",
+        folder.display()
+    )]
+    OtherKeys {
+        /// The path of the folder.
+        folder: PathBuf,
+        /// How many people.
+        people: usize,
+    },
+    /// What an interrupted run left could not be finished.
+    #[error("cannot finish what an interrupted run left in the vault at {}", folder.display())]
+    Resume {
+        /// The path of the folder.
+        folder: PathBuf,
+        /// The error of the ledger.
+        source: Box<TxError>,
+    },
+}

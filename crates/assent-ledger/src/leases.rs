@@ -1,0 +1,154 @@
+//! Leases: what one process does at a time, of all that work on a vault.
+//!
+//! A lease is a row, and on its own machine a locked file as well: when a process is killed, the system lets go of the file, and
+//! the next one there takes the lease at once. Elsewhere it is free when its time is over. Whoever takes it gets a higher token,
+//! and a transaction that renews it under an old one is refused, so that nothing is stored by a process that was thought dead.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::db::{Columns, args};
+use crate::durable;
+use crate::error::TxError;
+use crate::id::{CollectionId, Timestamp};
+use crate::ledger::Ledger;
+use crate::tx::Tx;
+
+/// A lease is free this long after it was renewed last, ms.
+const LEASE_MS: i64 = 60_000;
+
+/// In the vault's folder: the files that are locked.
+const FOLDER: &str = "leases";
+
+/// Among them: which of the folders of a vault this is.
+const NODE_FILE: &str = "node";
+
+/// What is done by one process at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseName {
+    /// Scanning a collection.
+    Scan(CollectionId),
+    /// Rewriting the database without what was deleted.
+    Scrub,
+}
+
+impl LeaseName {
+    /// As it stands in the table, and the name of the file.
+    fn text(self) -> String {
+        match self {
+            Self::Scan(collection) => format!("scan-{collection}"),
+            Self::Scrub => "scrub".to_owned(),
+        }
+    }
+}
+
+/// What its holder does, in words.
+impl std::fmt::Display for LeaseName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Scan(_) => "scanning this collection",
+            Self::Scrub => "cleaning up the database of this vault",
+        })
+    }
+}
+
+/// A lease that this process has, until it is dropped or another one takes it.
+#[derive(Debug)]
+pub struct Lease {
+    name: LeaseName,
+    token: i64,
+    _file: File,
+}
+
+impl Ledger {
+    /// Takes a lease, for as long as it is renewed by [`Tx::renew_lease`] every minute.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Leased`] if another process has it.
+    /// - [`TxError::LeaseFile`] if its file cannot be made or locked.
+    /// - As [`Self::run_tx`].
+    pub fn lease(&self, name: LeaseName, now: Timestamp) -> Result<Lease, TxError> {
+        let folder = self.folder().join(FOLDER);
+        let (file, node) = self.lock_lease(&folder, name).map_err(|source| TxError::LeaseFile { folder, source })?;
+        let file = file.ok_or(TxError::Leased { name })?;
+        let token = self.run_tx("take a lease", now, |tx| tx.take_lease(name, node))?.into_inner();
+        Ok(Lease { name, token, _file: file })
+    }
+
+    /// Gives a lease back, so that nobody has to wait for its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`]: it is free when its time is over.
+    pub fn release(&self, lease: Lease, now: Timestamp) -> Result<(), TxError> {
+        let sql = "UPDATE leases SET until_ms = 0 WHERE name = $1 AND token = $2";
+        self.run_tx("release a lease", now, |tx| tx.exec(sql, args![lease.name.text(), lease.token]))?;
+        drop(lease);
+        Ok(())
+    }
+
+    /// The lease's file, locked; `None` if another process has it. And which folder of the vault this is.
+    fn lock_lease(&self, folder: &Path, name: LeaseName) -> io::Result<(Option<File>, [u8; 16])> {
+        durable::make_private_folder(folder)?;
+        let open = |name: &str| {
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(folder.join(name))
+        };
+        let file = open(&name.text())?;
+        let file = match file.try_lock() {
+            Ok(()) => Some(file),
+            Err(fs::TryLockError::WouldBlock) => None,
+            Err(fs::TryLockError::Error(source)) => return Err(source),
+        };
+        let mut node = open(NODE_FILE)?;
+        // Whoever comes first says which it is.
+        node.lock()?;
+        let mut bytes = Vec::new();
+        node.read_to_end(&mut bytes)?;
+        if let Ok(known) = bytes.try_into() {
+            return Ok((file, known));
+        }
+        let mut fresh = [0; 16];
+        self.rng().fill_bytes(&mut fresh);
+        node.set_len(0)?;
+        node.rewind()?;
+        node.write_all(&fresh)?;
+        node.sync_all()?;
+        Ok((file, fresh))
+    }
+}
+
+impl Tx<'_> {
+    /// The caller has the lease's file.
+    fn take_lease(&self, name: LeaseName, node: [u8; 16]) -> Result<i64, TxError> {
+        let row = self.row("SELECT holder, token, until_ms FROM leases WHERE name = $1", args![name.text()])?;
+        let before = row.map(|row| Ok::<_, TxError>((row.array::<16>(0)?, row.int(1)?, row.int(2)?))).transpose()?;
+        if before.is_some_and(|(holder, _, until)| holder != node && until > self.now.0) {
+            return Err(TxError::Leased { name });
+        }
+        let token = before.map_or(1, |(_, token, _)| token + 1);
+        self.exec(
+            "INSERT INTO leases (name, holder, token, until_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE \
+             SET holder = excluded.holder, token = excluded.token, until_ms = excluded.until_ms",
+            args![name.text(), node, token, self.now.0.saturating_add(LEASE_MS)],
+        )?;
+        Ok(token)
+    }
+
+    /// Says that the holder of a lease is alive, and that this transaction is theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::LeaseLost`] if another process has taken it, or it was given back; [`TxError::Database`] if the database
+    /// refuses.
+    pub fn renew_lease(&self, lease: &Lease) -> Result<(), TxError> {
+        let until = self.now.0.saturating_add(LEASE_MS);
+        let sql = "UPDATE leases SET until_ms = $1 WHERE name = $2 AND token = $3";
+        match self.exec(sql, args![until, lease.name.text(), lease.token])? {
+            1 => Ok(()),
+            _ => Err(TxError::LeaseLost { name: lease.name }),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! How a vault's transactions run: [`Ledger::run_tx`] and [`Ledger::read_tx`].
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use crate::db::{BeginError, Columns, CommitError, Db, DbError, Row, Writing, args};
+use crate::durable::{WriteKind, with_hook};
+use crate::error::TxError;
+use crate::id::Timestamp;
+use crate::keyring::KeyRing;
+use crate::ledger::{FORMAT_VERSION, Ledger};
+use crate::log::Leaf;
+use crate::tx::{ReadTx, Tx};
+use crate::vault::About;
+
+/// So often a transaction is run again that another one was in the way of, or whose connection was lost.
+const ATTEMPTS: usize = 5;
+
+/// A result whose transaction is durable. Only the ledger makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed<T>(T);
+
+impl<T> Committed<T> {
+    /// The result.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> std::ops::Deref for Committed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// How a transaction tells the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    /// What the clock says.
+    pub(crate) now: Timestamp,
+    /// A person says that it is right, wherever the newest entry of the log stands.
+    pub(crate) confirmed: bool,
+}
+
+impl Ledger {
+    /// Runs `body` in one transaction that may write: all of it is durable when this returns `Ok`, and nothing of it after an
+    /// `Err` (but see [`TxError::CommitUnknown`]). No other transaction writes meanwhile, in whatever process. `name` says in
+    /// errors and to the hook which one it was; `now` is the time of everything in it.
+    ///
+    /// `body` is run again if the database lost the connection, or let another transaction go first; so it does nothing that
+    /// is not the transaction's.
+    ///
+    /// # Errors
+    ///
+    /// - Whatever `body` returns.
+    /// - [`TxError::Nested`] if this thread is in a transaction of this ledger that writes.
+    /// - [`TxError::OtherFormat`] if a newer program brought the tables up to date meanwhile.
+    /// - [`TxError::Database`] if the transaction cannot begin, or a step of it failed although `body` went on.
+    /// - [`TxError::CommitUnknown`] if the database stopped answering at the commit.
+    pub fn run_tx<T>(
+        &self,
+        name: &'static str,
+        now: Timestamp,
+        body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
+    ) -> Result<Committed<T>, TxError> {
+        self.run_at(name, Clock { now, confirmed: false }, body)
+    }
+
+    pub(crate) fn run_at<T>(
+        &self,
+        name: &'static str,
+        clock: Clock,
+        body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
+    ) -> Result<Committed<T>, TxError> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(name, clock, &body) {
+                Err(TxError::Database(cause)) if cause.retryable() && attempt < ATTEMPTS => attempt += 1,
+                done => return done.map(Committed),
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        name: &'static str,
+        clock: Clock,
+        body: &impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
+    ) -> Result<T, TxError> {
+        let writing = self.pool.begin().map_err(|cause| match cause {
+            BeginError::Nested => TxError::Nested,
+            BeginError::Database(source) => TxError::Database(source),
+        })?;
+        let (value, traces) = self.in_writing(&writing, clock, body)?;
+        with_hook(&self.hook, WriteKind::Commit(name), || writing.commit()).map_err(|cause| match cause {
+            CommitError::Undone(source) => TxError::Database(source),
+            CommitError::Unknown(source) => TxError::CommitUnknown { transaction: name, source },
+        })?;
+        if traces {
+            self.pool.overwrite_deleted();
+        }
+        Ok(value)
+    }
+
+    fn in_writing<T>(
+        &self,
+        writing: &Writing<'_>,
+        clock: Clock,
+        body: &impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
+    ) -> Result<(T, bool), TxError> {
+        let tx = Tx::new(self.snapshot(writing.db()?, clock)?, &self.rng);
+        tx.complete_rotations()?;
+        if self.replayed.load(Ordering::Relaxed) {
+            tx.replay_uncommitted()?;
+        }
+        let value = body(&tx)?;
+        if tx.db.failed() {
+            return Err(TxError::Database(DbError::earlier_step()));
+        }
+        // Before the commit: if that fails now, the person's word holds all the same from the next transaction on.
+        tx.write_ring_notes()?;
+        Ok((value, tx.traces.get()))
+    }
+
+    /// Runs `body` over a snapshot of the vault: what was committed when it began, whatever others write meanwhile. It waits
+    /// for nobody, and nobody for it. `now` is the time of everything in it.
+    ///
+    /// A person may have withdrawn before the answer is used: whoever names people by their faces uses [`Self::run_tx`].
+    ///
+    /// # Errors
+    ///
+    /// - Whatever `body` returns.
+    /// - [`TxError::OtherFormat`] if a newer program brought the tables up to date meanwhile.
+    /// - [`TxError::Database`] if the database cannot be read.
+    pub fn read_tx<T>(
+        &self,
+        now: Timestamp,
+        body: impl for<'tx> FnOnce(&ReadTx<'tx>) -> Result<T, TxError>,
+    ) -> Result<T, TxError> {
+        self.pool.read(|db| body(&self.snapshot(db, Clock { now, confirmed: false })?))
+    }
+
+    /// What every transaction has to know before anything else.
+    fn snapshot<'l>(&'l self, db: Db<'l>, clock: Clock) -> Result<ReadTx<'l>, TxError> {
+        let sql = "SELECT v.format_version, v.kind, v.sealed, h.newest_ms FROM log_head h LEFT JOIN vault v ON v.one = 1 \
+                   WHERE h.one = 1";
+        let row = db.row(sql, args![])?.ok_or(TxError::Damaged { table: "log_head" })?;
+        let format = row.opt_int(0)?;
+        if format.is_some_and(|format| format != FORMAT_VERSION) {
+            return Err(TxError::OtherFormat);
+        }
+        self.ring().refresh()?;
+        let about = match format {
+            Some(_) => self.about_as(&row)?,
+            // It is being created.
+            None => self.about(),
+        };
+        let newest = if clock.confirmed { None } else { newest(&db, &row)? };
+        Ok(ReadTx::new(db, &self.ring, about, &self.rules, (clock.now, newest)))
+    }
+
+    /// What is known of the vault, read anew if another process changed it.
+    fn about_as(&self, row: &Row) -> Result<Arc<About>, TxError> {
+        let (known, sealed) = (self.about(), row.bytes(2)?);
+        if known.sealed == sealed {
+            return Ok(known);
+        }
+        let about = Arc::new(About::open(&self.ring(), self.id(), &row.text(1)?, sealed)?);
+        *self.about.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&about);
+        Ok(about)
+    }
+
+    pub(crate) fn about(&self) -> Arc<About> {
+        Arc::clone(&self.about.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn ring(&self) -> MutexGuard<'_, KeyRing> {
+        // Its view of the file is compared with the file at each use.
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The newest time that a vault took for right: the mark in the log's head, or in a vault of an older format the time of the
+/// newest entry. `None` if the log is empty.
+fn newest(db: &Db<'_>, row: &Row) -> Result<Option<Timestamp>, TxError> {
+    if let Some(at) = row.opt_int(3)? {
+        return Ok(Some(Timestamp(at)));
+    }
+    let leaf = db.row("SELECT bytes FROM log_leaves ORDER BY seq DESC LIMIT 1", args![])?;
+    // One that was changed says nothing of the time; that it was changed, an audit says.
+    let bytes = leaf.map(|row| row.bytes(0)).transpose()?;
+    Ok(bytes.and_then(|bytes| Leaf::from_bytes(&bytes)).map(|leaf| leaf.time))
+}

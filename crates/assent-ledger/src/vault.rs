@@ -1,0 +1,121 @@
+//! The vault's own row: which vault it is, of which format, and who answers for it.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::db::{Columns, DbError, Pool, args};
+use crate::error::{OpenError, TxError};
+use crate::id::{Timestamp, VaultId};
+use crate::keyring::KeyRing;
+use crate::ledger::{FORMAT_VERSION, Ledger, VaultPlace, resume};
+use crate::log::EventKind;
+use crate::seal::{self, SealContext};
+use crate::settings::Settings;
+use crate::tx::Tx;
+use crate::vocabulary::VaultKind;
+
+const VAULT: &str = "vault";
+
+/// What is known of a vault.
+pub(crate) struct About {
+    pub(crate) kind: VaultKind,
+    pub(crate) settings: Arc<Settings>,
+    /// The settings as they stand in the table.
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl About {
+    /// # Errors
+    ///
+    /// [`TxError::Seal`], [`TxError::Damaged`] if the row is not as this vault's ring and format make it.
+    pub(crate) fn open(ring: &KeyRing, id: VaultId, kind: &str, sealed: Vec<u8>) -> Result<Self, TxError> {
+        let damaged = || TxError::Damaged { table: VAULT };
+        let kind = kind.parse().map_err(|_| damaged())?;
+        let plain = seal::open(ring.master(), &vault_context(&id), &sealed)?;
+        let settings = Arc::new(Settings::decode(&plain).ok_or_else(damaged)?);
+        Ok(Self { kind, settings, sealed })
+    }
+}
+
+/// The vault's row, before its settings are opened.
+pub(crate) struct StoredVault {
+    pub(crate) id: VaultId,
+    pub(crate) kind: String,
+    pub(crate) ring_check: [u8; 32],
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// Reads the vault's row; `None` if creation never got so far.
+pub(crate) fn read_vault(place: &VaultPlace, pool: &Pool) -> Result<Option<StoredVault>, OpenError> {
+    let folder = || place.folder.clone();
+    let sql = "SELECT format_version, id, kind, ring_check, sealed FROM vault WHERE one = 1";
+    let row = pool.read(|db| db.row(sql, args![]));
+    let stored = row.and_then(|row| {
+        let Some(row) = row else { return Ok(None) };
+        let vault = StoredVault {
+            id: VaultId::from_bytes(row.array(1)?),
+            kind: row.text(2)?,
+            ring_check: row.array(3)?,
+            sealed: row.bytes(4)?,
+        };
+        Ok::<_, DbError>(Some((row.int(0)?, vault)))
+    });
+    match stored.map_err(|source| OpenError::Database { folder: folder(), source })? {
+        Some((format, _)) if format > FORMAT_VERSION => Err(OpenError::Newer { folder: folder(), format }),
+        stored => Ok(stored.map(|(_, vault)| vault)),
+    }
+}
+
+/// Shows that a ring holds the vault's master key, and nothing of the key.
+pub(crate) fn ring_check(ring: &KeyRing) -> [u8; 32] {
+    ring.master().mac("assent ring check v1", ring.vault().as_bytes())
+}
+
+fn vault_context(id: &VaultId) -> SealContext<'_> {
+    SealContext { table: VAULT, row: Some(id.as_bytes()), ..SealContext::default() }
+}
+
+impl Ledger {
+    /// Writes the row and the first leaf of the log.
+    pub(crate) fn put_vault(&self, place: &VaultPlace, now: Timestamp) -> Result<(), OpenError> {
+        let sealed = self.run_tx("create vault", now, |tx| tx.put_vault(self.id(), self.kind(), &self.settings()));
+        let sealed = sealed.map_err(resume(place))?.into_inner();
+        self.set_about(self.settings(), sealed);
+        Ok(())
+    }
+
+    /// Writes down anew who answers for the vault.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_tx`].
+    pub fn change_settings(&self, settings: Settings, now: Timestamp) -> Result<(), TxError> {
+        let id = self.id();
+        let sealed = self.run_tx("change the controller", now, |tx| {
+            let sealed = tx.seal_master(&vault_context(&id), &settings.encode())?;
+            tx.exec("UPDATE vault SET sealed = $1 WHERE one = 1", args![sealed.clone()])?;
+            tx.append_leaf(EventKind::Controller, &[], &[])?;
+            Ok(sealed)
+        })?;
+        self.set_about(Arc::new(settings), sealed.into_inner());
+        Ok(())
+    }
+
+    fn set_about(&self, settings: Arc<Settings>, sealed: Vec<u8>) {
+        let about = Arc::new(About { kind: self.kind(), settings, sealed });
+        *self.about.write().unwrap_or_else(PoisonError::into_inner) = about;
+    }
+}
+
+impl Tx<'_> {
+    fn put_vault(&self, id: VaultId, kind: VaultKind, settings: &Settings) -> Result<Vec<u8>, TxError> {
+        let sealed = self.seal_master(&vault_context(&id), &settings.encode())?;
+        let check = ring_check(&self.ring());
+        self.exec(
+            "INSERT INTO vault (one, id, format_version, kind, ring_check, sealed, created_ms, ring_slots) \
+             VALUES (1, $1, $2, $3, $4, $5, $6, 0)",
+            args![id, FORMAT_VERSION, kind.as_str(), check, sealed.clone(), self.now],
+        )?;
+        self.append_leaf(EventKind::Created, id.as_bytes(), &[])?;
+        Ok(sealed)
+    }
+}

@@ -1,0 +1,306 @@
+//! Several threads and several processes on one vault: each opens it for itself, as here two ledgers of one process do.
+#![expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use assent_ledger::{
+    EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, Settings, TxError, VaultKind, VaultPlace, WriteHook,
+    WriteKind,
+};
+
+use crate::support::{Backend, Home, World, at, on_every_database, patient};
+use crate::support::{MODEL, T0};
+
+/// The same vault, opened once more.
+fn second(w: &World) -> Ledger {
+    patient(|| w.home.try_open()).unwrap()
+}
+
+#[test]
+fn who_reads_waits_for_nobody_who_writes_and_sees_what_was_committed() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let other = second(&w);
+        let (inside, go_on) = (mpsc::channel(), mpsc::channel::<()>());
+        let go_on_when = Mutex::new(go_on.1);
+        thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                w.ledger.run_tx("write for long", T0, |tx| {
+                    tx.add_subject(&NewSubject { handle: "late", name: "L", ..NewSubject::default() })?;
+                    inside.0.send(()).unwrap();
+                    go_on_when.lock().unwrap().recv().unwrap();
+                    Ok(())
+                })
+            });
+            inside.1.recv().unwrap();
+            for ledger in [&w.ledger, &other] {
+                assert_eq!(ledger.read_tx(T0, |tx| Ok(tx.subjects()?.len())).unwrap(), 0, "{backend:?}");
+            }
+            go_on.0.send(()).unwrap();
+            writing.join().unwrap().unwrap();
+        });
+        assert_eq!(other.read_tx(T0, |tx| Ok(tx.subjects()?.len())).unwrap(), 1, "{backend:?}");
+    });
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was_while_others_write() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let other = second(&w);
+        w.ledger
+            .read_tx(T0, |tx| {
+                let before = tx.log_head()?;
+                other.run_tx("write", T0, |tx| tx.append_leaf(EventKind::Search, b"", &[])).unwrap();
+                assert_eq!(tx.log_head()?, before, "{backend:?}");
+                Ok(())
+            })
+            .unwrap();
+    });
+}
+
+#[test]
+fn what_one_process_does_the_other_goes_by() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let other = second(&w);
+        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+        let grant = w.grant(ada, 9);
+        w.enrol(grant, b"a template of ada");
+        // Keys that were added.
+        let names = |ledger: &Ledger| ledger.read_tx(T0, |tx| Ok(tx.subjects()?.len())).unwrap();
+        assert_eq!(names(&other), 2, "{backend:?}");
+        // Rotated: the other one's view of the ring has the old slot.
+        w.ledger.rotate(ada, T0).unwrap();
+        let handle = |ledger: &Ledger| ledger.read_tx(T0, |tx| Ok(tx.subject(ada)?.handle)).unwrap();
+        assert_eq!((handle(&other), handle(&w.ledger)), ("ada".to_owned(), "ada".to_owned()), "{backend:?}");
+        other.run_tx("enrol", T0, |tx| tx.enrol(&tx.active_grant(grant)?, MODEL, &[b"another"]).map(drop)).unwrap();
+        // Who answers.
+        let club = Settings { controller: "The Other Club".into(), ..Settings::clone(&w.ledger.settings()) };
+        w.ledger.change_settings(club, T0).unwrap();
+        assert_eq!(names(&other), 2);
+        assert_eq!(other.settings().controller, "The Other Club", "{backend:?}");
+        // Withdrawn.
+        other.run_tx("withdraw", T0, |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
+        let refused = w.ledger.run_tx("find", T0, |tx| tx.active_grant(grant).map(drop));
+        assert!(matches!(refused, Err(TxError::NotActive { .. })), "{backend:?}");
+        // Erased: the key is gone for both.
+        other.erase(bob, T0, |_| {}).unwrap();
+        assert_eq!(names(&w.ledger), 1, "{backend:?}");
+        let gone = w.ledger.run_tx("seal", T0, |tx| tx.append_leaf(EventKind::Search, b"", &[(bob, b"")]));
+        assert!(matches!(gone, Err(TxError::KeyRing(_))), "{backend:?}");
+        assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None, "{backend:?}");
+    });
+}
+
+/// Unwinds before the commit of a transaction with this name.
+fn unwind_before(name: &'static str) -> WriteHook {
+    Arc::new(move |point| {
+        assert!(point.kind != WriteKind::Commit(name) || point.moment == Moment::After, "the process is killed");
+    })
+}
+
+#[test]
+fn a_word_that_a_killed_process_had_noted_is_kept_by_the_next_transaction_of_another() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let ada = w.subject("ada");
+        let grant = w.grant(ada, 9);
+        w.enrol(grant, b"a template of ada");
+        let killed = w.home.open_hooked(&unwind_before("withdraw")).unwrap();
+        let withdraw = || killed.run_tx("withdraw", T0, |tx| tx.withdraw(tx.active_grant(grant)?));
+        catch_unwind(AssertUnwindSafe(withdraw)).unwrap_err();
+        drop(killed);
+        let state = w.tx(T0, |tx| Ok(tx.grants_of(ada)?[0].state)).unwrap();
+        assert_eq!(state, GrantState::Withdrawn, "{backend:?}");
+        assert!(w.gallery(T0).templates.is_empty(), "{backend:?}");
+    });
+}
+
+#[test]
+fn many_threads_write_and_each_of_their_leaves_is_there_once() {
+    on_every_database(|backend| {
+        let (threads, each) = (8, 25);
+        let w = World::new(backend);
+        let failed = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for thread in 0..threads {
+                let (w, failed) = (&w, &failed);
+                scope.spawn(move || {
+                    for n in 0..each {
+                        // One in five takes itself back, whoever shares its commit.
+                        let refuse = (thread + n) % 5 == 0;
+                        let done = w.ledger.run_tx("append", T0, |tx| {
+                            let leaf = tx.append_leaf(EventKind::Search, &[thread as u8, n as u8], &[])?;
+                            if refuse { Err(TxError::NoReason) } else { Ok(leaf) }
+                        });
+                        assert_eq!(done.is_err(), refuse);
+                        failed.fetch_add(usize::from(refuse), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let leaves = w.ledger.read_tx(T0, |tx| tx.leaves(0, 10_000)).unwrap();
+        let searches: Vec<_> = leaves.iter().filter(|leaf| leaf.kind == EventKind::Search).collect();
+        let all: BTreeSet<_> = searches.iter().map(|leaf| leaf.public.clone()).collect();
+        let expected = threads * each - failed.load(Ordering::Relaxed);
+        assert_eq!((searches.len(), all.len()), (expected, expected), "{backend:?}");
+        assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None, "{backend:?}");
+    });
+}
+
+#[test]
+fn a_panic_in_a_shared_commit_takes_back_its_own_transaction_alone() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let before = w.ledger.read_tx(T0, |tx| tx.log_head()).unwrap().0;
+        thread::scope(|scope| {
+            for thread in 0..8_u8 {
+                let w = &w;
+                scope.spawn(move || {
+                    for _ in 0..10 {
+                        let run = || {
+                            w.ledger.run_tx("append", T0, |tx| {
+                                tx.append_leaf(EventKind::Search, &[thread], &[])?;
+                                assert!(thread % 4 != 0, "a bug");
+                                Ok(())
+                            })
+                        };
+                        assert_eq!(catch_unwind(AssertUnwindSafe(run)).is_err(), thread % 4 == 0);
+                    }
+                });
+            }
+        });
+        let after = w.ledger.read_tx(T0, |tx| tx.log_head()).unwrap().0;
+        assert_eq!(after - before, 60, "{backend:?}");
+        assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None, "{backend:?}");
+    });
+}
+
+/// Answers and withdrawals race, in two processes: no answer that names somebody stands behind their withdrawal.
+#[test]
+fn i4_no_answer_is_committed_after_the_withdrawal_that_it_had_to_wait_for() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let other = second(&w);
+        let people = 40;
+        let grants: Vec<_> = (0..people).map(|n| w.grant(w.subject(&format!("p{n}")), 9)).collect();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let answering = scope.spawn(|| {
+                let mut answers = 0;
+                while !over.load(Ordering::Relaxed) {
+                    for (n, grant) in grants.iter().enumerate() {
+                        let answer = other.run_tx("find", T0, |tx| {
+                            let proof = tx.active_grant(*grant)?;
+                            tx.append_leaf(EventKind::Search, &[n as u8], &[(proof.subject(), b"")])
+                        });
+                        match answer {
+                            Ok(_) => answers += 1,
+                            Err(TxError::NotActive { .. }) => {}
+                            Err(e) => panic!("{e}"),
+                        }
+                    }
+                }
+                answers
+            });
+            for (n, grant) in grants.iter().enumerate() {
+                w.tx(T0, |tx| {
+                    tx.withdraw(tx.active_grant(*grant)?)?;
+                    tx.append_leaf(EventKind::Export, &[n as u8], &[])
+                })
+                .unwrap();
+            }
+            over.store(true, Ordering::Relaxed);
+            answering.join().unwrap();
+        });
+        let leaves = w.ledger.read_tx(T0, |tx| tx.leaves(0, 1_000_000)).unwrap();
+        let mut withdrawn = BTreeSet::new();
+        for leaf in &leaves {
+            match leaf.kind {
+                EventKind::Export => drop(withdrawn.insert(leaf.public.clone())),
+                EventKind::Search => assert!(!withdrawn.contains(&leaf.public), "late: leaf {}", leaf.position),
+                _ => {}
+            }
+        }
+        assert_eq!(withdrawn.len(), people);
+    });
+}
+
+#[test]
+fn a_lease_is_one_process_s_until_it_is_given_back_or_its_time_is_over() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let name = LeaseName::Scan(w.collection);
+        let lease = w.ledger.lease(name, T0).unwrap();
+        let other = second(&w);
+        assert!(matches!(other.lease(name, T0), Err(TxError::Leased { .. })), "{backend:?}");
+        assert!(other.lease(LeaseName::Scrub, T0).is_ok(), "another thing");
+        w.tx(T0, |tx| tx.renew_lease(&lease)).unwrap();
+        w.ledger.release(lease, T0).unwrap();
+        let theirs = other.lease(name, T0).unwrap();
+        // A process of this machine that is gone needs no waiting for.
+        drop(theirs);
+        let again = patient_lease(&w.ledger, name);
+        let refused = other.run_tx("late", T0, |tx| tx.renew_lease(&again));
+        assert!(refused.is_ok(), "the one that was taken last counts");
+    });
+}
+
+fn patient_lease(ledger: &Ledger, name: LeaseName) -> assent_ledger::Lease {
+    loop {
+        match ledger.lease(name, T0) {
+            // A child of another test holds the file for a moment.
+            Err(TxError::Leased { .. }) => thread::yield_now(),
+            lease => return lease.unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_was_thought_dead_stores_nothing_any_more() {
+    // On SQLite the vault's folder is the machine, so that this is about PostgreSQL alone.
+    on_every_database(|backend| {
+        if backend == Backend::Sqlite {
+            return;
+        }
+        let w = World::new(backend);
+        let name = LeaseName::Scan(w.collection);
+        let lease = w.ledger.lease(name, T0).unwrap();
+        let folder = w.home.dir.path().join("another machine");
+        std::fs::create_dir(&folder).unwrap();
+        let elsewhere = w.home.open_at(&VaultPlace { folder, ..w.home.place.clone() }).unwrap();
+        assert!(matches!(elsewhere.lease(name, at(0)), Err(TxError::Leased { .. })));
+        let theirs = elsewhere.lease(name, at(1)).unwrap();
+        let late = w.tx(at(1), |tx| tx.renew_lease(&lease));
+        assert!(matches!(late, Err(TxError::LeaseLost { .. })), "{late:?}");
+        elsewhere.run_tx("batch", at(1), |tx| tx.renew_lease(&theirs)).unwrap();
+    });
+}
+
+#[test]
+fn i6_an_erasure_that_two_processes_finish_has_one_last_leaf() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let ada = w.subject("ada");
+        // Whoever opens the vault just then takes it for one that was interrupted, and finishes it.
+        w.ledger.erase(ada, T0, |_| drop(second(&w))).unwrap();
+        let leaves = w.ledger.read_tx(T0, |tx| tx.leaves(0, 1000)).unwrap();
+        assert_eq!(leaves.iter().filter(|leaf| leaf.kind == EventKind::ErasureDone).count(), 1, "{backend:?}");
+        assert_eq!(w.ledger.erasures(T0).unwrap().len(), 1, "{backend:?}");
+    });
+}
+
+#[test]
+fn a_program_of_another_format_writes_nothing() {
+    let home = Home::new(Backend::Sqlite);
+    let ledger = home.create(VaultKind::Organisation);
+    home.raw().exec("UPDATE vault SET format_version = 99");
+    let refused = ledger.run_tx("write", T0, |tx| tx.append_leaf(EventKind::Search, b"", &[]));
+    assert!(matches!(refused, Err(TxError::OtherFormat)), "{refused:?}");
+    assert!(matches!(ledger.read_tx(T0, |tx| tx.log_head()), Err(TxError::OtherFormat)));
+}
