@@ -20,8 +20,8 @@ use serde_json::json;
 
 use crate::error::CommandError;
 use crate::files::{read_bytes, read_text};
+use crate::lookup::{did_you_mean, folded, near};
 use crate::models_arg::ModelPlaces;
-use crate::near::{did_you_mean, folded, near};
 use crate::notice_cmd::name_of;
 use crate::output::{Output, ask, date, day, quoted, shown};
 use crate::pending_cmd::{self, Engine};
@@ -276,7 +276,7 @@ fn chosen(ledger: &Ledger, names: &[String]) -> Result<Vec<Collection>, CommandE
             Ok(all)
         };
     }
-    Ok(names.iter().map(|name| vault::collection(ledger, name)).collect::<Result<_, _>>()?)
+    names.iter().map(|name| vault::collection(ledger, name)).collect()
 }
 
 /// The names of these collections, each once, in the order of `all`.

@@ -76,6 +76,12 @@ pub(crate) enum CommandError {
     Backup(#[from] BackupError),
     #[error(transparent)]
     Secret(#[from] crate::passphrase::SecretError),
+    /// A name that nothing here has.
+    #[error("{says}")]
+    NotFound {
+        /// The sentence, with the command that shows the names.
+        says: String,
+    },
     /// A needed option was not given, and there is no terminal to ask at.
     #[error("{flag} is missing; name it, or run the command at a terminal, where it asks")]
     Missing {

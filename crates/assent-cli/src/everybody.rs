@@ -18,16 +18,6 @@ use crate::review_page::{self, Person};
 use crate::sheet;
 use crate::vault::{self, now};
 
-/// Everybody on the roster.
-///
-/// # Errors
-///
-/// As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-fn everybody(ledger: &Ledger) -> Result<Vec<Subject>, CommandError> {
-    Ok(ledger.read_tx(now(), |tx| tx.subjects())?)
-}
-
 /// Keeps those of one class or group, or all.
 ///
 /// # Errors
@@ -77,7 +67,7 @@ pub(crate) fn find_all(
         let path = folder.join(names.unique(&file_name_of(&format!("{} {}", subject.handle, subject.name))));
         Receiver { subject, path }
     };
-    let all = everybody(ledger)?.into_iter().map(receiver).collect();
+    let all = vault::people(ledger)?.into_iter().map(receiver).collect();
     let all = of_group(all, group, |one: &Receiver| &one.subject)?;
     // Every folder is looked at before anything is written.
     let open = |one: &Receiver| CopyFolder::open(&one.path, Mark::new(one.subject.id, Audience::Subject), &collections);
@@ -212,7 +202,7 @@ pub(crate) fn review_all(
     let mark = Mark::new(SubjectId::from_bytes(*ledger.id().as_bytes()), Audience::Reviewers);
     sheet.map_or(Ok(()), |file| check_sheet(file, mark, &vault::collections(ledger)?))?;
     let disclosure = if sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
-    let people = of_group(everybody(ledger)?, group, |subject| subject)?;
+    let people = of_group(vault::people(ledger)?, group, |subject| subject)?;
     let ids: Vec<SubjectId> = people.iter().map(|subject| subject.id).collect();
     let proposed = proposals_each(ledger, &ids, disclosure, now())?;
     let mut all: Vec<Open> =

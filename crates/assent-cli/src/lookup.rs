@@ -1,103 +1,49 @@
-//! What a person names: a collection, somebody, a request, an order. Whatever the case and the Unicode form, by the
-//! beginning of a number too; and what may have been meant where nothing has the name.
+//! What somebody types for a collection, a person, a request, an order; and the sentences where nothing has the name.
 
-use assent::ledger::{
-    Age, Collection, CollectionId, Ledger, OrderId, RequestId, Subject, SubjectId, TxError, VaultKind,
-};
-use thiserror::Error;
+use assent::ledger::{Age, Collection, Ledger, OrderId, RequestId, Subject, SubjectId, TxError};
+use assent::service::lookup::{self, LookupError, SHORT};
 
-use crate::near::{did_you_mean, folded, near};
+use crate::error::CommandError;
 use crate::output::shown;
 use crate::vault::now;
 
-/// The collection of this name.
-///
-/// # Errors
-///
-/// - [`TxError::Caller`] if there is none.
-/// - As the ledger.
-pub(crate) fn collection(ledger: &Ledger, name: &str) -> Result<Collection, TxError> {
-    let mut all = collections(ledger)?;
-    let exact = all.iter().position(|c| c.name == name);
-    let place = exact.or_else(|| {
-        let wanted = folded(name);
-        let mut alike = all.iter().enumerate().filter(|(_, c)| folded(&c.name) == wanted);
-        alike.next().filter(|_| alike.next().is_none()).map(|(at, _)| at)
-    });
-    if let Some(at) = place {
-        return Ok(all.swap_remove(at));
-    }
-    let near = near(name, all.iter().map(|c| c.name.as_str())).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let refused = NoSuchCollection { name: name.to_owned(), near: did_you_mean(&near) };
-    Err(TxError::Caller(Box::new(refused)))
-}
+pub(crate) use assent::service::lookup::{collection_name, folded, near};
 
-/// No collection has this name.
-#[derive(Debug, Error)]
-#[error("there is no collection named '{name}'.{near} `assent collection list` shows all")]
-struct NoSuchCollection {
-    name: String,
-    near: String,
-}
-
-/// Nobody has this name.
-#[derive(Debug, Error)]
-#[error("nobody here is called '{name}'.{near} `assent subject list` shows everybody")]
-struct NoSuchPerson {
-    name: String,
-    near: String,
-}
-
-/// The owner of a household vault asks for themselves, and is not on its list.
-#[derive(Debug, Error)]
-#[error("you are not enrolled here. Next: assent enrol --self --photo FILE, a picture of you alone")]
-struct NotYou;
-
-/// Several people have this name.
-#[derive(Debug, Error)]
-#[error("{} people here are called '{name}'; say which by the word in front:\n{people}", people.lines().count())]
-struct SeveralPeople {
-    name: String,
-    people: String,
-}
-
-/// Says who may have been meant, where a name fits nobody or several.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-fn explained(ledger: &Ledger, reference: &str, refused: TxError) -> TxError {
-    let everybody = || {
-        let all = ledger.read_tx(now(), |tx| tx.subjects());
-        all.unwrap_or_default()
-    };
-    let name = || reference.to_owned();
-    match refused {
-        TxError::NoSubject if ledger.kind() == VaultKind::Household && folded(reference) == "me" => {
-            TxError::Caller(Box::new(NotYou))
-        }
-        TxError::NoSubject => {
-            let all = everybody();
-            let by = |s: &Subject| format!("{} ({})", s.name, s.handle);
-            let names = near(reference, all.iter().flat_map(|s| [s.name.as_str(), s.handle.as_str()]));
-            let mut found: Vec<String> = Vec::new();
-            for who in names.iter().flat_map(|name| all.iter().filter(move |s| s.name == **name || s.handle == **name))
-            {
-                if !found.contains(&by(who)) {
-                    found.push(by(who));
-                }
+impl From<LookupError> for CommandError {
+    fn from(refused: LookupError) -> Self {
+        let says = match refused {
+            LookupError::Ledger(refused) => return refused.into(),
+            LookupError::NoCollection { ref near, .. } => {
+                format!("{refused}.{} `assent collection list` shows all", did_you_mean(near))
             }
-            found.truncate(5);
-            TxError::Caller(Box::new(NoSuchPerson { name: name(), near: did_you_mean(&found) }))
-        }
-        TxError::AmbiguousSubject { .. } => {
-            let wanted = folded(reference);
-            let people: Vec<String> =
-                everybody().iter().filter(|s| folded(&s.name) == wanted).map(disambiguated).collect();
-            if people.is_empty() {
-                return refused;
+            LookupError::NoPerson { ref near, .. } => {
+                let near: Vec<String> = near.iter().map(|s| format!("{} ({})", s.name, s.handle)).collect();
+                format!("{refused}.{} `assent subject list` shows everybody", did_you_mean(&near))
             }
-            TxError::Caller(Box::new(SeveralPeople { name: name(), people: people.join("\n") }))
-        }
-        other => other,
+            LookupError::OwnerNotEnrolled => {
+                "you are not enrolled here. Next: assent enrol --self --photo FILE, a picture of you alone".to_owned()
+            }
+            LookupError::SeveralPeople { ref people, .. } => {
+                let people: Vec<String> = people.iter().map(disambiguated).collect();
+                format!("{refused}; say which by the word in front:\n{}", people.join("\n"))
+            }
+            LookupError::NoRequest { text } => no_number(&text, "assent request list --all"),
+            LookupError::NoOrder { text } => no_number(&text, "assent freeze list"),
+            LookupError::NobodyErased { .. } => {
+                format!("{refused}; it is the one that `assent erase` told, or the name of their certificate's file")
+            }
+        };
+        Self::NotFound { says }
     }
+}
+
+fn no_number(text: &str, list: &str) -> String {
+    format!("'{text}' is the number of none, or not enough of one; `{list}` shows the numbers")
+}
+
+/// `Did you mean anna, or arno?`, with a space before it; nothing where nothing is near.
+pub(crate) fn did_you_mean(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!(" Did you mean {}?", near.join(", or ")) }
 }
 
 /// Somebody for people: `Anna Novak (anna)`; a name alone where it says the same.
@@ -119,120 +65,81 @@ pub(crate) fn disambiguated(s: &Subject) -> String {
     all.into_iter().filter(|text| !text.is_empty()).map(shown).collect::<Vec<_>>().join("\t")
 }
 
-/// Somebody who was erased, by the id, or the beginning of one.
-///
-/// # Errors
-///
-/// - [`TxError::Caller`] if it means nobody who was erased here, or several.
-/// - As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn erased(ledger: &Ledger, text: &str) -> Result<SubjectId, TxError> {
-    let all = ledger.read_tx(now(), |tx| tx.erased())?;
-    by_beginning(all.into_iter(), text).ok_or_else(|| TxError::Caller(Box::new(NobodyErased { text: text.to_owned() })))
-}
-
-/// The request that an id, or the beginning of one, means.
-///
-/// # Errors
-///
-/// - [`TxError::Caller`] if it means none, or several.
-/// - As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn request(ledger: &Ledger, text: &str) -> Result<RequestId, TxError> {
-    let all = ledger.read_tx(now(), |tx| tx.requests())?;
-    by_beginning(all.iter().map(|r| r.id), text).ok_or_else(|| {
-        TxError::Caller(Box::new(NoSuchNumber { text: text.to_owned(), list: "assent request list --all" }))
-    })
-}
-
-/// The order that an id, or the beginning of one, means.
-///
-/// # Errors
-///
-/// - [`TxError::Caller`] if it means none, or several.
-/// - As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn order(ledger: &Ledger, text: &str) -> Result<OrderId, TxError> {
-    let all = ledger.read_tx(now(), |tx| tx.orders())?;
-    by_beginning(all.iter().map(|order| order.id), text)
-        .ok_or_else(|| TxError::Caller(Box::new(NoSuchNumber { text: text.to_owned(), list: "assent freeze list" })))
-}
-
-/// The one id that begins so.
-fn by_beginning<I: Copy + ToString>(mut ids: impl Iterator<Item = I>, text: &str) -> Option<I> {
-    let text = text.to_ascii_lowercase();
-    let mut fits = ids.by_ref().filter(|id| text.len() >= SHORT && id.to_string().starts_with(&text));
-    let first = fits.next()?;
-    fits.next().is_none().then_some(first)
-}
-
-/// So many digits of an id are shown, and are enough to name what it belongs to.
-const SHORT: usize = 8;
-
 /// An id as it is shown and typed.
 pub(crate) fn short(id: &impl ToString) -> String {
     id.to_string().chars().take(SHORT).collect()
 }
 
-/// No request or order has this number.
-#[derive(Debug, Error)]
-#[error("'{text}' is the number of none, or not enough of one; `{list}` shows the numbers")]
-struct NoSuchNumber {
-    text: String,
-    list: &'static str,
-}
-
-/// Nobody who was erased has this number.
-#[derive(Debug, Error)]
-#[error(
-    "nobody who was erased here has the number '{text}'; it is the one that `assent erase` told, or the name of their \
-     certificate's file"
-)]
-struct NobodyErased {
-    text: String,
-}
-
-/// All collections of the vault.
-///
 /// # Errors
 ///
-/// As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+/// As [`lookup::collection`].
+pub(crate) fn collection(ledger: &Ledger, name: &str) -> Result<Collection, CommandError> {
+    Ok(lookup::collection(ledger, name, now())?)
+}
+
+/// # Errors
+///
+/// As [`lookup::collections`].
 pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
-    ledger.read_tx(now(), |tx| tx.collections())
+    lookup::collections(ledger, now())
 }
 
-/// The same with those that were removed: for the names of what is over.
-///
 /// # Errors
 ///
-/// As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+/// As [`lookup::collections_ever`].
 pub(crate) fn collections_ever(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
-    ledger.read_tx(now(), |tx| tx.collections_ever())
+    lookup::collections_ever(ledger, now())
 }
 
-/// The name of one of these collections.
-pub(crate) fn collection_name(all: &[Collection], id: CollectionId) -> &str {
-    all.iter().find(|c| c.id == id).map_or("?", |c| c.name.as_str())
-}
-
-/// The same, also for somebody whose key is damaged, so that their name cannot be read.
-///
 /// # Errors
 ///
-/// As [`assent::ledger::Tx::find_subject_id`].
-pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, TxError> {
-    let found = ledger.read_tx(now(), |tx| tx.find_subject_id(reference));
-    found.map_err(|refused| explained(ledger, reference, refused))
+/// As [`lookup::subject`].
+pub(crate) fn subject(ledger: &Ledger, reference: &str) -> Result<Subject, CommandError> {
+    Ok(lookup::subject(ledger, reference, now())?)
 }
 
-/// The subject that `reference` means: an id, the beginning of one, a handle or a unique name.
-///
 /// # Errors
 ///
-/// As [`assent::ledger::Tx::find_subject`].
-pub(crate) fn subject(ledger: &Ledger, reference: &str) -> Result<Subject, TxError> {
-    let found = ledger.read_tx(now(), |tx| tx.find_subject(reference));
-    found.map_err(|refused| explained(ledger, reference, refused))
+/// As [`lookup::subject_id`].
+pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, CommandError> {
+    Ok(lookup::subject_id(ledger, reference, now())?)
+}
+
+/// # Errors
+///
+/// As [`lookup::people`].
+pub(crate) fn people(ledger: &Ledger) -> Result<Vec<Subject>, TxError> {
+    lookup::people(ledger, now())
+}
+
+/// # Errors
+///
+/// As [`lookup::erased`].
+pub(crate) fn erased(ledger: &Ledger, text: &str) -> Result<SubjectId, CommandError> {
+    Ok(lookup::erased(ledger, text, now())?)
+}
+
+/// # Errors
+///
+/// As [`lookup::request`].
+pub(crate) fn request(ledger: &Ledger, text: &str) -> Result<RequestId, CommandError> {
+    Ok(lookup::request(ledger, text, now())?)
+}
+
+/// # Errors
+///
+/// As [`lookup::order`].
+pub(crate) fn order(ledger: &Ledger, text: &str) -> Result<OrderId, CommandError> {
+    Ok(lookup::order(ledger, text, now())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_meant_is_one_sentence() {
+        assert_eq!(did_you_mean(&[]), "");
+        assert_eq!(did_you_mean(&["a".into(), "b".into()]), " Did you mean a, or b?");
+    }
 }

@@ -36,7 +36,6 @@ mod keys_cmd;
 mod listing_text;
 mod lookup;
 mod models_arg;
-mod near;
 mod nothing;
 mod notice_cmd;
 mod output;

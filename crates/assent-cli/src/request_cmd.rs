@@ -197,12 +197,8 @@ pub(crate) fn run(
 struct People(BTreeMap<SubjectId, (String, String)>);
 
 impl People {
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's path has one lifetime, the closure all"
-    )]
     fn of(ledger: &Ledger) -> Result<Self, CommandError> {
-        let all = ledger.read_tx(now(), |tx| tx.subjects())?;
+        let all = vault::people(ledger)?;
         Ok(Self(all.into_iter().map(|s| (s.id, (s.handle, s.name))).collect()))
     }
 

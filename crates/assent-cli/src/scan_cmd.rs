@@ -132,12 +132,11 @@ pub(crate) fn run(
 }
 
 /// What to do with what a scan found; `None` where it found nobody, or somebody has to confirm first.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 fn next(ledger: &Ledger, s: &ScanSummary) -> Result<Option<String>, CommandError> {
     if s.matches == 0 || s.reviews > 0 {
         return Ok(None);
     }
-    let people = ledger.read_tx(now(), |tx| tx.subjects())?;
+    let people = vault::people(ledger)?;
     let who = if let [only] = people.as_slice() { quoted(&only.handle) } else { "NAME".to_owned() };
     Ok(Some(format!("assent find {who} --sheet found.html")))
 }
@@ -309,7 +308,7 @@ fn scanned(s: &ScanSummary, collection: &str) -> String {
 /// The collection that was named, or the only one.
 fn chosen(ledger: &Ledger, name: Option<&str>) -> Result<Collection, CommandError> {
     if let Some(name) = name {
-        return Ok(vault::collection(ledger, name)?);
+        return vault::collection(ledger, name);
     }
     let mut all = vault::collections(ledger)?;
     match all.len() {

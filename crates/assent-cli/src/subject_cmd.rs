@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::near::folded;
+use crate::lookup::folded;
 use crate::output::{Output, date, shown};
 use crate::vault::{self, VaultFlags, now};
 

@@ -27,8 +27,8 @@ const RING_NAME_FILE: &str = "key-ring-name";
 const DATABASE_FILE: &str = "assent.db";
 
 pub(crate) use crate::lookup::{
-    collection, collection_name, collections, collections_ever, disambiguated, erased, order, person, request, short,
-    subject, subject_id,
+    collection, collection_name, collections, collections_ever, disambiguated, erased, order, people, person, request,
+    short, subject, subject_id,
 };
 
 /// `--vault`, `--key-ring`, and what opens the key ring.

@@ -9,6 +9,7 @@
 //! | [`export`] | the copies become files that nothing else is overwritten by |
 //! | [`set_apart`] | a face that somebody points at is never compared, and always covered |
 //! | [`evaluate`] | labelled photos become counts |
+//! | [`service`] | what an organisation does: requests, orders, erasures, reports, status |
 //!
 //! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
 //! are arguments everywhere.
@@ -94,6 +95,7 @@ pub mod release;
 pub mod roster;
 pub mod rulepacks;
 pub mod scan;
+pub mod service;
 pub mod set_apart;
 pub mod source;
 mod template;

@@ -5,7 +5,6 @@
 
 mod open;
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use crate::db::DbError;
@@ -100,9 +99,6 @@ pub enum TxError {
         "other programs have this vault open, and its keys are locked anew only while none has; try again when they are done"
     )]
     InUse,
-    /// The caller's own reason, for code that runs inside a transaction.
-    #[error(transparent)]
-    Caller(Box<dyn Error + Send + Sync>),
     /// No such collection.
     #[error("there is no such collection; list them with: assent collection list")]
     NoCollection {

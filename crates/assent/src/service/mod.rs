@@ -1,0 +1,4 @@
+//! What an organisation does, for whoever asks: a person at a terminal today, a page tomorrow. Each function opens the
+//! transaction that it needs, takes typed input and the time, and returns a typed answer; it names no command, and formats nothing.
+
+pub mod lookup;
