@@ -2,12 +2,10 @@
 
 mod end;
 
-use assent::collection::overlapping_collections;
 use assent::ledger::{
-    Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, NewCollection, RequiredDocument, RuleError, TxError,
-    VaultKind,
+    Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, RequiredDocument, RuleError, TxError,
 };
-use assent::source::Folder;
+use assent::service::collections::{self, CollectionError, NewFolder, Standing};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -123,7 +121,8 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
     let ledger = vault::open(flags)?;
     match &args.command {
         CollectionCommand::Add { name, dir, others, keep_crops } => {
-            add(&ledger, (name, dir), others.clone(), *keep_crops, out)?;
+            let new = NewFolder { name, directory: dir, others: others.clone(), keep_crops: *keep_crops };
+            add(&ledger, &new, out)?;
         }
         CollectionCommand::Basis(args) => basis(args, &ledger, out)?,
         CollectionCommand::Move { name, folder, anyway } => {
@@ -139,8 +138,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
         CollectionCommand::List => list(&ledger, out)?,
         CollectionCommand::Show { name } => {
             let c = vault::collection(&ledger, name)?;
-            let n = ledger.read_tx(now(), |tx| tx.counts(c.id))?;
-            let missing = ledger.read_tx(now(), |tx| tx.missing_prerequisites(c.id))?;
+            let Standing { counts: n, missing } = collections::standing(&ledger, c.id, now())?;
             let mut object = describe(&c);
             let missing: Vec<String> = missing.iter().map(|lock| describe_prerequisite(lock, name)).collect();
             object["locks"] = json!(missing);
@@ -188,35 +186,17 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
 /// # Errors
 ///
 /// [`CommandError`], as the folder and the ledger say.
-fn add(
-    ledger: &Ledger,
-    (name, dir): (&str, &str),
-    others: Option<BystanderBasis>,
-    keep_crops: bool,
-    out: &mut Output<'_>,
-) -> Result<(), CommandError> {
-    let folder = Folder::open(dir)?;
-    let others = match (others, ledger.kind()) {
-        (Some(others), _) => others,
-        (None, VaultKind::Household) => BystanderBasis::Household,
-        (None, VaultKind::Organisation) => return Err(CommandError::Missing { flag: "--others" }),
-    };
-    let listing = folder.list()?;
+fn add(ledger: &Ledger, new: &NewFolder<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let &NewFolder { name, directory: dir, keep_crops, .. } = new;
+    let added = collections::add(ledger, new, now()).map_err(|refused| match refused {
+        CollectionError::NoBystanderBasis => CommandError::Missing { flag: "--others" },
+        other => other.into(),
+    })?;
+    let (listing, around) = (&added.listing, &added.overlapping);
     let photos = listing.files.len();
-    let all = vault::collections(ledger)?;
-    let around: Vec<&str> = overlapping_collections(&all, &folder)?.into_iter().map(|c| c.name.as_str()).collect();
-    let new = NewCollection { name, directory: folder.text(), others };
-    let added = ledger.run_tx("add a collection", now(), |tx| {
-        let id = tx.add_collection(&new)?;
-        if keep_crops {
-            tx.keep_crops(id)?;
-        }
-        Ok((id, tx.missing_prerequisites(id)?))
-    });
-    let (id, missing) = added?.into_inner();
-    let asked = missing.iter().any(|lock| matches!(lock, TxError::Rule(_)));
+    let asked = added.missing.iter().any(|lock| matches!(lock, TxError::Rule(_)));
     let object = json!({
-        "collection": id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
+        "collection": added.id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
         "not_listed": listing_text::problems(&listing.problems), "left_out": listing_text::left_out(&listing.left_out),
         "overlaps": around,
     });
@@ -235,7 +215,7 @@ fn add(
         for line in listing_text::lines(&listing.problems, &listing.left_out) {
             writeln!(out, "{line}")?;
         }
-        for other in &around {
+        for other in around {
             let (name, other) = (shown(name), shown(other));
             writeln!(
                 out,
@@ -247,7 +227,7 @@ fn add(
             writeln!(out, "What the law asks for before faces are compared: assent collection basis {}", quoted(name))?;
         }
         let scan = format!("assent scan {}", quoted(name));
-        match new.others {
+        match added.others {
             BystanderBasis::Household => writeln!(out, "Next: assent enrol --self --photo FILE, a picture of you alone; then: {scan}"),
             BystanderBasis::OnRequest(_) => writeln!(
                 out,
@@ -292,25 +272,20 @@ fn describe(c: &Collection) -> serde_json::Value {
 fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     let collection = vault::collection(ledger, &args.name)?;
     let name = collection.name.as_str();
-    let then = collection.basis.clone();
     let given = |text: &Option<String>| text.as_deref().map(day).transpose();
     let dpia = match (&args.dpia, given(&args.dpia_date)?, given(&args.dpia_review)?) {
         (Some(reference), Some(made), Some(review)) => Some(Dpia { reference: reference.clone(), made, review }),
-        _ => then.dpia,
+        _ => None,
     };
-    let basis = Basis {
-        jurisdiction: args.jurisdiction.clone().or(then.jurisdiction),
-        purpose_ends: given(&args.purpose_ends)?.or(then.purpose_ends),
+    let change = Basis {
+        jurisdiction: args.jurisdiction.clone(),
+        purpose_ends: given(&args.purpose_ends)?,
         dpia,
-        necessity: args.necessity.clone().or(then.necessity),
-        alternative: args.alternative.clone().or(then.alternative),
-        notice_public: given(&args.notice_public)?.or(then.notice_public),
+        necessity: args.necessity.clone(),
+        alternative: args.alternative.clone(),
+        notice_public: given(&args.notice_public)?,
     };
-    let missing = ledger.run_tx("state the basis", now(), |tx| {
-        tx.set_basis(collection.id, &basis)?;
-        tx.missing_prerequisites(collection.id)
-    })?;
-    let missing = missing.into_inner();
+    let missing = collections::state_basis(ledger, collection.id, &change, now())?;
     let requirements = requirements(&missing);
     let (chosen, open): (Vec<&TxError>, Vec<&TxError>) = missing.iter().partition(|lock| is_chosen(lock));
     let says = |missing: &[&TxError]| missing.iter().map(|lock| describe_prerequisite(lock, name)).collect::<Vec<_>>();

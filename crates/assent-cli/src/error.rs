@@ -12,6 +12,8 @@ use assent::ledger::{
 use assent::pending::CompleteError;
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
+use assent::service::collections::CollectionError;
+use assent::service::requests::RequestError;
 use assent::set_apart::SetApartError;
 use assent::source::SourceError;
 use thiserror::Error;
@@ -41,7 +43,9 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
-    Collection(#[from] assent::collection::CollectionError),
+    Collection(#[from] CollectionError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
@@ -162,14 +166,6 @@ pub(crate) enum CommandError {
     /// There is no consent that could be renewed.
     #[error("this person has no such consent in force; a new one is recorded by: assent enrol")]
     NothingToRenew,
-    /// No photo is in the album that was named.
-    #[error("no photo of {collection} has a path that begins with {album}; nothing was recorded")]
-    NoAlbum {
-        /// How the paths begin.
-        album: String,
-        /// The name of the collection that it concerns.
-        collection: String,
-    },
     /// The folder of a collection is not there.
     #[error(
         "nothing was scanned: is the disk there? If the photos lie elsewhere now: assent collection move {collection} FOLDER"
@@ -354,6 +350,8 @@ impl CommandError {
         match self {
             Self::Ledger(refused)
             | Self::Vault(VaultError::Due(refused))
+            | Self::Collection(CollectionError::Ledger(refused))
+            | Self::Request(RequestError::Ledger(refused))
             | Self::Enrol(EnrolError::Ledger(refused))
             | Self::Complete(CompleteError::Enrol(EnrolError::Ledger(refused)))
             | Self::Scan(ScanError::Ledger(refused)) => refused.requirement(),

@@ -1,6 +1,7 @@
 //! `assent freeze`: an order to stop, at once, also for what is running.
 
 use assent::ledger::{Collection, Jurisdiction, Order, Scope};
+use assent::service::orders;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -41,12 +42,11 @@ enum FreezeCommand {
 /// # Errors
 ///
 /// [`CommandError`], as the ledger says.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     match &args.command {
         Some(FreezeCommand::List) => {
             let ledger = vault::open(flags)?;
-            let orders = ledger.read_tx(now(), |tx| tx.orders())?;
+            let orders = orders::all(&ledger, now())?;
             let collections = vault::collections_ever(&ledger)?;
             let objects: Vec<Value> = orders.iter().map(|order| describe(order, &collections)).collect();
             Ok(out.answer(&json!({ "orders": objects }), |out| {
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         Some(FreezeCommand::Lift { order }) => {
             let ledger = vault::open(flags)?;
             let order = vault::order(&ledger, order)?;
-            ledger.run_tx("lift an order", now(), |tx| tx.lift_order(order))?;
+            orders::lift(&ledger, order, now())?;
             vault::warn_of_unwritten_notes(&ledger);
             Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
         }
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
                 (None, Some(code)) => Scope::Jurisdiction(code.clone()),
                 (None, None) => Scope::Vault,
             };
-            let order = ledger.run_tx("stop", now(), |tx| tx.order_stop(&scope, &reason, until))?.into_inner();
+            let order = orders::stop(&ledger, &scope, &reason, until, now())?;
             vault::warn_of_unwritten_notes(&ledger);
             let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));
             let what = args.collection.as_deref().or(place.as_deref()).unwrap_or("the whole vault");

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use assent::SearchOptions;
-use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestKind, RequestOutcome, SubjectId};
+use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestKind, RequestOutcome, Subject, SubjectId};
+use assent::service::requests::{self, Register};
 use assent::set_apart::{Pointed, SetApartError, set_apart, set_apart_in_exports};
-use assent::source::Folder;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -110,7 +110,6 @@ enum RequestCommand {
 /// # Errors
 ///
 /// [`CommandError`], as the ledger says.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn run(
     args: &RequestArgs,
     flags: &VaultFlags,
@@ -118,11 +117,10 @@ pub(crate) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let collections = vault::collections_ever(&ledger)?;
-    let who = People::of(&ledger)?;
+    let Register { requests: known, collections, people } = requests::register(&ledger, now())?;
+    let who = People::of(people);
     let request = match &args.command {
         RequestCommand::List { all } => {
-            let known = ledger.read_tx(now(), |tx| tx.requests())?;
             let listed: Vec<&Request> = known.iter().filter(|r| *all || r.answered.is_none()).collect();
             let objects: Vec<Value> = listed.iter().map(|r| describe(r, &collections)).collect();
             return Ok(out.answer(&json!({ "requests": objects }), |out| {
@@ -141,46 +139,25 @@ pub(crate) fn run(
         RequestCommand::Open { kind, subject, collection, words, received, due, album, from, until } => {
             let subject = subject.as_deref().map(|s| vault::subject_id(&ledger, s)).transpose()?;
             let collection = collection.as_deref().map(|c| vault::collection(&ledger, c)).transpose()?;
-            if let (Some(c), false) = (&collection, album.is_empty())
-                && !Folder::open(&c.directory)?
-                    .list()?
-                    .files
-                    .iter()
-                    .any(|photo| photo.path.as_bytes().starts_with(album.as_bytes()))
-            {
-                return Err(CommandError::NoAlbum { album: album.clone(), collection: c.name.clone() });
-            }
-            let collection = collection.map(|c| c.id);
             let received = received.as_deref().map_or(Ok(now()), day)?;
             let due = due.as_deref().map(day).transpose()?;
             let (from, until) = (from.as_deref().map(day).transpose()?, until.as_deref().map(day).transpose()?);
             let album = Album { prefix: album.clone(), from, until };
-            let new = NewRequest { kind: *kind, subject, collection, words, received, due, album };
-            ledger.run_tx("open a request", now(), |tx| tx.open_request(&new))?
+            let about = collection.as_ref().map(|c| c.id);
+            let new = NewRequest { kind: *kind, subject, collection: about, words, received, due, album };
+            requests::open(&ledger, &new, collection.as_ref(), now())?
         }
-        RequestCommand::Show { request } => {
-            let id = vault::request(&ledger, request)?;
-            ledger.run_tx("show a request", now(), |tx| tx.request(id))?
-        }
+        RequestCommand::Show { request } => requests::request(&ledger, vault::request(&ledger, request)?, now())?,
         RequestCommand::Extend { request, reasons } => {
-            let id = vault::request(&ledger, request)?;
-            ledger.run_tx("extend a request", now(), |tx| tx.extend_request(id, reasons))?
+            requests::extend(&ledger, vault::request(&ledger, request)?, reasons, now())?
         }
-        RequestCommand::Pause { request } => {
-            let id = vault::request(&ledger, request)?;
-            ledger.run_tx("pause a request", now(), |tx| tx.pause_request(id))?
-        }
-        RequestCommand::Resume { request } => {
-            let id = vault::request(&ledger, request)?;
-            ledger.run_tx("resume a request", now(), |tx| tx.resume_request(id))?
-        }
+        RequestCommand::Pause { request } => requests::pause(&ledger, vault::request(&ledger, request)?, now())?,
+        RequestCommand::Resume { request } => requests::resume(&ledger, vault::request(&ledger, request)?, now())?,
         RequestCommand::Answer { request, outcome } => {
-            let id = vault::request(&ledger, request)?;
-            ledger.run_tx("answer a request", now(), |tx| tx.answer_request(id, *outcome))?
+            requests::answer(&ledger, vault::request(&ledger, request)?, *outcome, now())?
         }
     };
     vault::warn_of_unwritten_notes(&ledger);
-    let request = request.into_inner();
     let object = describe(&request, &collections);
     Ok(out.answer(&object, |out| {
         let state = object["state"].as_str().unwrap_or("?");
@@ -197,9 +174,8 @@ pub(crate) fn run(
 struct People(BTreeMap<SubjectId, (String, String)>);
 
 impl People {
-    fn of(ledger: &Ledger) -> Result<Self, CommandError> {
-        let all = vault::people(ledger)?;
-        Ok(Self(all.into_iter().map(|s| (s.id, (s.handle, s.name))).collect()))
+    fn of(all: Vec<Subject>) -> Self {
+        Self(all.into_iter().map(|s| (s.id, (s.handle, s.name))).collect())
     }
 
     /// For a list.

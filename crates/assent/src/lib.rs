@@ -76,7 +76,6 @@
 pub mod budget;
 pub mod calibrate;
 pub mod change_models;
-pub mod collection;
 mod copies;
 pub mod enrol;
 pub mod evaluate;

@@ -1,7 +1,7 @@
 //! What is done with a collection as a whole: moved, its missing photos forgotten, removed.
 
-use assent::collection;
 use assent::ledger::{Collection, CollectionCounts, Ledger};
+use assent::service::collections;
 use serde_json::json;
 
 use super::DestroyArgs;
@@ -14,15 +14,15 @@ const NAMED_MAX: usize = 20;
 
 /// # Errors
 ///
-/// As [`collection::place`] and [`collection::move_to`].
+/// As [`collections::place`] and [`collections::move_to`].
 pub(super) fn move_to(
     ledger: &Ledger,
     about: &Collection,
     (folder, anyway): (&str, bool),
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let place = collection::place(ledger, about.id, folder, now())?;
-    collection::move_to(ledger, &place, anyway, now())?;
+    let place = collections::place(ledger, about.id, folder, now())?;
+    collections::move_to(ledger, &place, anyway, now())?;
     let object = json!({ "collection": about.name, "folder": folder, "known": place.known, "there": place.there });
     Ok(out.answer(&object, |out| {
         let known = count(place.known, "known photo");
@@ -34,14 +34,14 @@ pub(super) fn move_to(
 
 /// # Errors
 ///
-/// As [`collection::missing`]; [`CommandError::NotConfirmed`] if nobody said yes.
+/// As [`collections::missing`]; [`CommandError::NotConfirmed`] if nobody said yes.
 pub(super) fn forget_missing(
     ledger: &Ledger,
     about: &Collection,
     how: DestroyArgs,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let missing = collection::missing(ledger, about.id, now())?;
+    let missing = collections::missing(ledger, about.id, now())?;
     let held = missing.held;
     let says = format!(
         "Missing: {} of the {} in {}, with {}{}",
@@ -54,7 +54,7 @@ pub(super) fn forget_missing(
     let mut forgotten = 0;
     if !how.dry_run && !missing.paths.is_empty() {
         sure(how, &format!("{says}. All of this is forgotten for good."), about)?;
-        forgotten = collection::forget_missing(ledger, &missing, now())?;
+        forgotten = collections::forget_missing(ledger, &missing, now())?;
     }
     let object = json!({
         "collection": about.name, "dry_run": how.dry_run, "known": missing.known, "missing": missing.paths,
@@ -80,17 +80,17 @@ pub(super) fn forget_missing(
 
 /// # Errors
 ///
-/// As [`collection::remove`]; [`CommandError::NotConfirmed`] if nobody said yes.
+/// As [`collections::remove`]; [`CommandError::NotConfirmed`] if nobody said yes.
 pub(super) fn remove(
     ledger: &Ledger,
     about: &Collection,
     how: DestroyArgs,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let held = ledger.read_tx(now(), |tx| tx.counts(about.id))?;
+    let held = collections::standing(ledger, about.id, now())?.counts;
     if !how.dry_run {
         sure(how, &sentence(about, &held), about)?;
-        collection::remove(ledger, about.id, now())?;
+        collections::remove(ledger, about.id, now())?;
     }
     let object = json!({
         "collection": about.name, "removed": !how.dry_run, "dry_run": how.dry_run, "photos": held.photos,

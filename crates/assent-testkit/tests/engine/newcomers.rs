@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use assent::collection::{forget_missing, missing};
 use assent::ledger::{BystanderBasis, FaceBox, NewPhoto, Outcome, Purpose, TxError, VaultKind, Verdict};
 use assent::packs::sha256;
 use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, scan};
+use assent::service::collections::{forget_missing, missing};
 use assent::source::Folder;
 use assent::{DeclaredRates, SearchOptions};
 use assent_testkit::{SEARCH, T0, World, crew, models, portrait_names, scan_with};

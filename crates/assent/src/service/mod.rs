@@ -1,4 +1,7 @@
 //! What an organisation does, for whoever asks: a person at a terminal today, a page tomorrow. Each function opens the
 //! transaction that it needs, takes typed input and the time, and returns a typed answer; it names no command, and formats nothing.
 
+pub mod collections;
 pub mod lookup;
+pub mod orders;
+pub mod requests;

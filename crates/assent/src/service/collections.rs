@@ -1,16 +1,18 @@
-//! What is done with a collection as a whole: photos that are gone for good are forgotten, its folder lies elsewhere, and
-//! it ends.
+//! What is done with a collection as a whole: it is added, and why its people may be looked at is stated; photos that are
+//! gone for good are forgotten, its folder lies elsewhere, and it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use assent_ledger::{
-    Collection, CollectionCounts, CollectionId, Forgotten, Ledger, PhotoId, PhotoPath, Timestamp, TxError,
+    Basis, BystanderBasis, Collection, CollectionCounts, CollectionId, Forgotten, Ledger, NewCollection, PhotoId,
+    PhotoPath, Timestamp, TxError, VaultKind,
 };
 use thiserror::Error;
 
+use super::lookup;
 use crate::scan::moved_photos;
-use crate::source::{Folder, SourceError};
+use crate::source::{Folder, Listing, SourceError};
 
 /// A folder where fewer than one in so many known photos lie is taken for the wrong one.
 const THERE_AT_LEAST: usize = 2;
@@ -24,6 +26,9 @@ pub enum CollectionError {
     /// The ledger refused.
     #[error(transparent)]
     Ledger(#[from] TxError),
+    /// An organisation has to say why the other people in its photos may be looked at.
+    #[error("it is not said why the other people in these photos may be looked at")]
+    NoBystanderBasis,
     /// Not one known photo is there, so that the disk is away rather than they.
     #[error(
         "not one of the {known} known photos is in {folder}, so nothing was changed; is the disk there? If the photos \
@@ -85,6 +90,112 @@ pub fn overlapping_collections<'c>(
         other.starts_with(path) || path.starts_with(other)
     };
     Ok(all.iter().filter(overlaps).collect())
+}
+
+/// A folder that is to become a collection.
+#[derive(Debug, Clone)]
+pub struct NewFolder<'a> {
+    /// The name of the collection.
+    pub name: &'a str,
+    /// The path of the folder.
+    pub directory: &'a str,
+    /// Why the other people in it may be looked at; a household need not say.
+    pub others: Option<BystanderBasis>,
+    /// Whether the faces of people who agreed are cut out and kept.
+    pub keep_crops: bool,
+}
+
+/// A collection that was added.
+#[derive(Debug)]
+pub struct Added {
+    /// Its id.
+    pub id: CollectionId,
+    /// Why the other people in it may be looked at.
+    pub others: BystanderBasis,
+    /// What is in the folder.
+    pub listing: Listing,
+    /// The names of collections that share photos with it, because their folders lie in each other.
+    pub overlapping: Vec<String>,
+    /// What keeps its faces from being compared.
+    pub missing: Vec<TxError>,
+}
+
+/// Adds a folder of photos as a collection.
+///
+/// # Errors
+///
+/// - [`CollectionError::Source`] if it is no folder, or cannot be listed.
+/// - [`CollectionError::NoBystanderBasis`] if an organisation does not say why others may be looked at.
+/// - [`CollectionError::SameFolder`] if it is the folder of another collection.
+/// - [`CollectionError::Ledger`] as [`assent_ledger::Tx::add_collection`] and [`assent_ledger::Tx::keep_crops`].
+pub fn add(ledger: &Ledger, new: &NewFolder<'_>, now: Timestamp) -> Result<Added, CollectionError> {
+    let folder = Folder::open(new.directory)?;
+    let others = match (&new.others, ledger.kind()) {
+        (Some(others), _) => others.clone(),
+        (None, VaultKind::Household) => BystanderBasis::Household,
+        (None, VaultKind::Organisation) => return Err(CollectionError::NoBystanderBasis),
+    };
+    let listing = folder.list()?;
+    let all = lookup::collections(ledger, now)?;
+    let overlapping = overlapping_collections(&all, &folder)?.into_iter().map(|c| c.name.clone()).collect();
+    let collection = NewCollection { name: new.name, directory: folder.text(), others: others.clone() };
+    let added = ledger.run_tx("add a collection", now, |tx| {
+        let id = tx.add_collection(&collection)?;
+        if new.keep_crops {
+            tx.keep_crops(id)?;
+        }
+        Ok((id, tx.missing_prerequisites(id)?))
+    });
+    let (id, missing) = added?.into_inner();
+    Ok(Added { id, others, listing, overlapping, missing })
+}
+
+/// What a collection holds, and what keeps its faces from being compared.
+#[derive(Debug)]
+pub struct Standing {
+    /// The rows of it.
+    pub counts: CollectionCounts,
+    /// What keeps its faces from being compared.
+    pub missing: Vec<TxError>,
+}
+
+/// How a collection stands.
+///
+/// # Errors
+///
+/// [`TxError`] if there is no such collection, or the ledger cannot be read.
+pub fn standing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<Standing, TxError> {
+    ledger.read_tx(now, |tx| {
+        Ok(Standing { counts: tx.counts(collection)?, missing: tx.missing_prerequisites(collection)? })
+    })
+}
+
+/// States why the people of a collection may be looked at; what `change` does not say stays. Returns what still keeps its
+/// faces from being compared.
+///
+/// # Errors
+///
+/// As [`assent_ledger::Tx::set_basis`].
+pub fn state_basis(
+    ledger: &Ledger,
+    collection: CollectionId,
+    change: &Basis,
+    now: Timestamp,
+) -> Result<Vec<TxError>, TxError> {
+    let missing = ledger.run_tx("state the basis", now, |tx| {
+        let (then, change) = (tx.collection(collection)?.basis, change.clone());
+        let basis = Basis {
+            jurisdiction: change.jurisdiction.or(then.jurisdiction),
+            purpose_ends: change.purpose_ends.or(then.purpose_ends),
+            dpia: change.dpia.or(then.dpia),
+            necessity: change.necessity.or(then.necessity),
+            alternative: change.alternative.or(then.alternative),
+            notice_public: change.notice_public.or(then.notice_public),
+        };
+        tx.set_basis(collection, &basis)?;
+        tx.missing_prerequisites(collection)
+    });
+    Ok(missing?.into_inner())
 }
 
 /// Known photos of a collection whose files are not in its folder, neither under their path nor under another.
