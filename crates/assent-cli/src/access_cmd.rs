@@ -8,6 +8,7 @@ use assent::ledger::{
     AccessEvent, Band, Collection, Evidence, Grant, Ledger, PendingConsent, Signer, SubjectAccessData, Witness,
 };
 use assent::packs::hex;
+use assent::service::rights::{self, Access};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -65,11 +66,7 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     let subject = vault::subject(&ledger, &args.subject)?.id;
     // Before the log says that they were answered.
     refuse_other(&args.to, PAGE_NAME)?;
-    let (held, collections, witnesses) = ledger
-        .run_tx("answer access", now(), |tx| {
-            Ok((tx.subject_access(subject)?, tx.collections_ever()?, tx.witnesses()?))
-        })?
-        .into_inner();
+    let Access { held, collections, witnesses } = rights::access(&ledger, subject, now())?;
     let names = Names { collections: &collections, witnesses: &witnesses };
     let key = ledger.log_key().to_string();
     // A consent of before notices were kept has no record; what is held of it stands among the consents.

@@ -1,18 +1,14 @@
 //! `assent audit show`: the entries of the log, filtered.
 
-use std::collections::VecDeque;
-
 use assent::ledger::{Collection, EventKind, Leaf, Purpose, ScanEntry, SearchEntry, Timestamp};
 use assent::packs::hex;
+use assent::service::log::{self, Filter};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, date, parse_date};
 use crate::vault::{self, VaultFlags, collection_name, now};
-
-/// Entries read at a time.
-const PAGE: u64 = 4096;
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
@@ -58,28 +54,8 @@ pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let collections = vault::collections_ever(&ledger)?;
     let only = args.collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
     let subject = args.subject.as_deref().map(|who| vault::subject(&ledger, who)).transpose()?.map(|s| s.id);
-    let found = ledger.read_tx(now(), |tx| {
-        let concerning = subject.map(|id| tx.leaves_about(id)).transpose()?;
-        let wanted = |leaf: &Leaf| {
-            args.kind.is_none_or(|kind| leaf.kind == kind)
-                && args.since.is_none_or(|since| leaf.time >= since)
-                && args.until.is_none_or(|until| leaf.time < until)
-                && only.is_none_or(|id| leaf.about().0 == Some(id))
-                && concerning.as_ref().is_none_or(|all| all.binary_search(&leaf.position).is_ok())
-        };
-        let mut found = VecDeque::new();
-        let (mut end, _) = tx.log_head()?;
-        while end > 0 && found.len() < args.limit {
-            let first = end.saturating_sub(PAGE);
-            for leaf in tx.leaves(first, (end - first) as usize)?.into_iter().rev().filter(wanted) {
-                if found.len() < args.limit {
-                    found.push_front(leaf);
-                }
-            }
-            end = first;
-        }
-        Ok(found)
-    })?;
+    let ShowArgs { kind, since, until, limit, .. } = *args;
+    let found = log::entries(&ledger, &Filter { kind, since, until, collection: only, subject, limit }, now())?;
     let objects: Vec<Value> = found.iter().map(|leaf| describe(leaf, &collections)).collect();
     Ok(out.answer(&json!({ "entries": objects }), |out| {
         for object in &objects {

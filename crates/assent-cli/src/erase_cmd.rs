@@ -1,10 +1,11 @@
 //! `assent erase`: one person, or everybody of a jurisdiction, of a collection, or of an order's list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use assent::ledger::{Erasures, Jurisdiction, Ledger, SubjectId};
+use assent::service::erasures::{self, Selected, Whom};
 use clap::Args;
 use serde_json::json;
 
@@ -67,7 +68,7 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     // A damaged key keeps a name unread, and nobody from being erased.
     let who = vault::subject(ledger, word).map_or_else(|_| vault::short(&subject), |s| vault::person(&s));
     if args.dry_run {
-        let grants = ledger.read_tx(now(), |tx| tx.consents_of(subject))?.len();
+        let grants = erasures::consents(ledger, subject, now())?;
         let object = json!({ "subject": subject.to_string(), "consents": grants, "dry_run": true });
         return Ok(out.answer(&object, |out| {
             writeln!(
@@ -219,53 +220,25 @@ fn selected_subjects(args: &EraseArgs, ledger: &Ledger) -> Result<(Vec<SelectedS
         let text = read_text(path)?;
         let text = text.trim_start_matches('\u{feff}');
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let named = ledger.run_tx("find whom to erase", now(), |tx| tx.named_in_order(&lines))?.into_inner();
-        let mut selected_subjects: Vec<SelectedSubject> = Vec::new();
-        let mut nobody = Vec::new();
-        for (line, named) in lines.iter().zip(named) {
-            match named {
-                Ok(id) if selected_subjects.iter().any(|meant| meant.id == id) => {}
-                Ok(id) => selected_subjects.push(SelectedSubject { id, name: shown(line) }),
-                Err(why) => nobody.push(format!("{line}: {why}")),
-            }
+        let named = erasures::named_in_order(ledger, &lines, now())?;
+        if !named.nobody.is_empty() {
+            let lines: Vec<String> = named.nobody.iter().map(|(line, why)| format!("{line}: {why}")).collect();
+            return Err(CommandError::OrderNames { lines: lines.join("\n") });
         }
-        let lines = nobody.join("\n");
-        return if nobody.is_empty() {
-            Ok((selected_subjects, Vec::new()))
-        } else {
-            Err(CommandError::OrderNames { lines })
-        };
+        let people = named.people.into_iter().map(|(id, line)| SelectedSubject { id, name: shown(line) });
+        return Ok((people.collect(), Vec::new()));
     }
-    let only = args.collection.as_deref().map(|name| vault::collection(ledger, name)).transpose()?;
-    let found = ledger.read_tx(now(), |tx| {
-        let (mut found, mut unreadable) = (BTreeMap::new(), Vec::new());
-        for subject in tx.subjects()? {
-            let meant = match (&args.jurisdiction, &only) {
-                (Some(place), _) => ledger.rules().is_in(&subject.jurisdiction, place),
-                (None, Some(collection)) => {
-                    let grants = tx.grants_of(subject.id)?;
-                    !grants.is_empty() && grants.iter().all(|g| g.collection == collection.id)
-                }
-                (None, None) => false,
-            };
-            if meant {
-                found.insert(subject.id, vault::person(&subject));
-            }
-        }
-        for who in tx.unreadable()? {
-            match &only {
-                // Where they consented stands in the open.
-                Some(collection) if who.consents.iter().all(|c| c.collection == collection.id) => {
-                    if !who.consents.is_empty() {
-                        found.insert(who.subject, who.number);
-                    }
-                }
-                Some(_) => {}
-                None => unreadable.push(who.number),
-            }
-        }
-        Ok((found, unreadable))
-    })?;
-    let (found, unreadable) = found;
-    Ok((found.into_iter().map(|(id, name)| SelectedSubject { id, name }).collect(), unreadable))
+    let whom = match (&args.jurisdiction, &args.collection) {
+        (Some(place), _) => Whom::Jurisdiction(place.clone()),
+        (None, name) => Whom::Collection(vault::collection(ledger, name.as_deref().unwrap_or_default())?.id),
+    };
+    let found = erasures::select(ledger, &whom, now())?;
+    let people = found.people.iter().map(|who| {
+        let name = match who {
+            Selected::Person(subject) => vault::person(subject),
+            Selected::Unreadable(who) => who.number.clone(),
+        };
+        SelectedSubject { id: who.id(), name }
+    });
+    Ok((people.collect(), found.unreadable.into_iter().map(|who| who.number).collect()))
 }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark};
 use assent::find::{Disclosure, Found, FoundPhoto, find_each, portraits, proposals_each};
-use assent::ledger::{CollectionId, FaceId, Ledger, Subject, SubjectId, UniqueFileNames, Verdict, file_name_of};
+use assent::ledger::{CollectionId, Ledger, Subject, SubjectId, UniqueFileNames, Verdict, file_name_of};
+use assent::service::review::{self, Decision};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::find_cmd::{Failed, all_done, check_sheet, copies, decide, describe, left_over, reasons};
+use crate::find_cmd::{Failed, all_done, check_sheet, copies, describe, left_over, reasons};
 use crate::nothing;
 use crate::output::{self, Output, count, shown};
 use crate::progress;
@@ -209,9 +210,7 @@ pub(crate) fn review_all(
         people.into_iter().zip(proposed).map(|(subject, photos)| Open { subject, photos }).collect();
     // All numbers are looked up before the first decision is recorded.
     let said = [decisions(&all, confirm, Verdict::Confirmed)?, decisions(&all, refuse, Verdict::Refused)?].concat();
-    for (subject, face, verdict) in &said {
-        decide(ledger, subject, *face, *verdict)?;
-    }
+    review::decide(ledger, &said, now())?;
     let decided = said.len();
     for open in &mut all {
         open.photos.retain(|f| !confirm.contains(&f.face.0) && !refuse.contains(&f.face.0));
@@ -267,16 +266,12 @@ pub(crate) fn review_all(
 }
 
 /// Whose proposals these numbers are.
-fn decisions<'a>(
-    all: &'a [Open],
-    numbers: &[i64],
-    verdict: Verdict,
-) -> Result<Vec<(&'a Subject, FaceId, Verdict)>, CommandError> {
+fn decisions(all: &[Open], numbers: &[i64], verdict: Verdict) -> Result<Vec<Decision>, CommandError> {
     let whose = |number: &i64| {
-        let mut proposals = all.iter().flat_map(|open| open.photos.iter().map(move |f| (&open.subject, f.face)));
+        let mut proposals = all.iter().flat_map(|open| open.photos.iter().map(move |f| (open.subject.id, f.face)));
         let found = proposals.find(|(_, face)| face.0 == *number);
         let (subject, face) = found.ok_or(CommandError::NotProposed { number: *number })?;
-        Ok((subject, face, verdict))
+        Ok(Decision { subject, face, verdict })
     };
     numbers.iter().map(whose).collect()
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
 use assent::find::{Disclosure, Found, FoundPhoto, PictureError, find, picture, portraits, proposals};
-use assent::ledger::{Collection, FaceId, Ledger, Purpose, Subject, TxError, VaultKind, Verdict};
+use assent::ledger::{Collection, FaceId, VaultKind, Verdict};
+use assent::service::review::{self, Decision};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -231,12 +232,12 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
     if let Some(file) = &args.sheet {
         check_sheet(file, mark, &vault::collections(&ledger)?)?;
     }
-    let decided = args.confirm.len() + args.refuse.len();
-    for (numbers, verdict) in [(&args.confirm, Verdict::Confirmed), (&args.refuse, Verdict::Refused)] {
-        for number in numbers {
-            decide(&ledger, &subject, FaceId(*number), verdict)?;
-        }
-    }
+    let said = [(&args.confirm, Verdict::Confirmed), (&args.refuse, Verdict::Refused)];
+    let decision = |number: &i64, verdict| Decision { subject: subject.id, face: FaceId(*number), verdict };
+    let said = said.into_iter().flat_map(|(all, verdict)| all.iter().map(move |number| decision(number, verdict)));
+    let said: Vec<Decision> = said.collect();
+    let decided = said.len();
+    review::decide(&ledger, &said, now())?;
     let disclosure = if args.sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
     let open = proposals(&ledger, subject.id, disclosure, now())?;
     let (mut failed, mut page) = (Failed::new(), false);
@@ -281,23 +282,6 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
         writeln!(out, "Next: assent review {} --confirm NUMBER or --refuse NUMBER{see}", quoted(asked))
     })?;
     all_done(&failed)
-}
-
-/// Records what was said of a proposal, in whichever collection it is.
-pub(crate) fn decide(ledger: &Ledger, subject: &Subject, face: FaceId, verdict: Verdict) -> Result<(), TxError> {
-    ledger.run_tx("decide", now(), |tx| {
-        let mut refused = Err(TxError::NotProposed { face });
-        for collection in tx.collections()? {
-            if let Some(proof) = tx.active_grant_for(subject.id, collection.id, &Purpose::find_my_photos())? {
-                match tx.record_decision(&proof, face, verdict) {
-                    Err(TxError::NotProposed { .. }) => {}
-                    other => refused = other,
-                }
-            }
-        }
-        refused
-    })?;
-    Ok(())
 }
 
 /// That a photo's file is missing, if it is: since a scan, or as it turns out now.

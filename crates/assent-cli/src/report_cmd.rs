@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use assent::ledger::{EntryName, EventKind, EvidenceError, Ledger, UniqueFileNames, file_name_of};
 use assent::packs::{hex, sha256};
 use assent::rulepacks;
+use assent::service::evidence::{self, Processing, Records, Register};
+use assent::service::log::Occurrences;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zip::ZipWriter;
@@ -49,12 +51,12 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     let ledger = vault::open(flags)?;
     match &args.command {
         ReportCommand::Register => {
-            let object = register(&ledger)?;
+            let object = describe_register(&ledger, &evidence::register(&ledger, now())?)?;
             Ok(out.answer(&object, |out| writeln!(out, "{object:#}"))?)
         }
         ReportCommand::Evidence { to, with } => {
             refuse_other(to, LIST)?;
-            let files = evidence(&ledger, with)?;
+            let files = files(&ledger, with)?;
             let bytes: u64 = files.values().map(|bytes| bytes.len() as u64).sum();
             if bytes > BYTES_MAX {
                 return Err(CommandError::EvidenceTooLarge { path: to.clone() });
@@ -75,33 +77,25 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
 }
 
 /// What article 30 (1) asks for, collection by collection. It names nobody on the roster.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-fn register(ledger: &Ledger) -> Result<Value, CommandError> {
+fn describe_register(ledger: &Ledger, register: &Register) -> Result<Value, CommandError> {
     let s = ledger.settings();
-    let collections = vault::collections(ledger)?;
-    let people = ledger.read_tx(now(), |tx| tx.count_by_jurisdiction())?;
-    let people: BTreeMap<String, usize> = people.into_iter().map(|(code, n)| (code.to_string(), n)).collect();
-    let mut processing = Vec::new();
-    for c in &collections {
-        let (grants, missing) =
-            ledger.read_tx(now(), |tx| Ok((tx.grants_in(c.id)?, tx.missing_prerequisites(c.id)?)))?;
-        let mut purposes: BTreeMap<String, usize> = BTreeMap::new();
-        for g in &grants {
-            *purposes.entry(g.purpose.to_string()).or_insert(0) += 1;
-        }
-        let last = grants.iter().map(|g| g.valid_until).max();
+    let people: BTreeMap<String, usize> = register.people.iter().map(|(code, n)| (code.to_string(), *n)).collect();
+    let processing = register.processing.iter().map(|one| {
+        let Processing { collection: c, purposes, erased_by, missing } = one;
+        let purposes: BTreeMap<String, usize> = purposes.iter().map(|(purpose, n)| (purpose.to_string(), *n)).collect();
         let basis = &c.basis;
-        processing.push(json!({
+        json!({
             "collection": c.name, "purposes": purposes, "others": c.others.to_string(),
             "data_subjects": "people who consented; everybody else in the photos is found and covered",
             "categories_of_data": ["portraits", "templates of faces (special category)", "photos", "names and contacts"],
             "basis": ["GDPR article 6 (1) (a)", "GDPR article 9 (2) (a)"], "recipients": "the person themselves",
-            "transfers": "none", "erased_by": last.map(date), "purpose_ends": basis.purpose_ends.map(date),
+            "transfers": "none", "erased_by": erased_by.map(date), "purpose_ends": basis.purpose_ends.map(date),
             "dpia": basis.dpia.as_ref().map(|d| json!({ "reference": d.reference, "date": date(d.made), "review": date(d.review) })),
             "necessity": basis.necessity, "alternative": basis.alternative, "notice_public": basis.notice_public.map(date),
             "open": missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        }));
-    }
+        })
+    });
+    let processing: Vec<Value> = processing.collect();
     let laws: Vec<Value> = rulepacks::described()
         .map_err(vault::VaultError::from)?
         .iter()
@@ -132,11 +126,11 @@ fn zipped<'a>(entries: impl Iterator<Item = (&'a str, &'a Vec<u8>)>) -> Result<V
 }
 
 /// The files of the evidence, by their names.
-fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec<u8>>, CommandError> {
+fn files(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec<u8>>, CommandError> {
     let text = |value: &Value| format!("{value:#}\n").into_bytes();
-    let mut files = vec![("register.json".to_owned(), text(&register(ledger)?))];
-    let collections = vault::collections_ever(ledger)?;
-    let (notices, requests, orders) = ledger.read_tx(now(), |tx| Ok((tx.notices()?, tx.requests()?, tx.orders()?)))?;
+    let records = evidence::records(ledger, now())?;
+    let Records { register, notices, requests, orders, collections, events, certificates } = records;
+    let mut files = vec![("register.json".to_owned(), text(&describe_register(ledger, &register)?))];
     for n in notices {
         files.push((format!("notices/{}.txt", hex(&n.sha256)), n.text.into_bytes()));
     }
@@ -164,14 +158,16 @@ fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec
         })
         .collect();
     files.push(("orders.json".to_owned(), text(&json!({ "orders": orders }))));
-    for erasure in ledger.erasures(now())? {
-        let certificate = ledger.certificate(erasure.subject, now())?;
-        files.push((format!("certificates/{}.txt", erasure.subject), certificate.into_bytes()));
+    for (erased, certificate) in certificates {
+        files.push((format!("certificates/{erased}.txt"), certificate.into_bytes()));
     }
     let folder = tempfile::tempdir()?;
     ledger.export_log(folder.path(), now(), &mut |_, _| {})?;
     below(folder.path(), folder.path(), &mut files)?;
-    files.push(("events.json".to_owned(), text(&events(ledger)?)));
+    let event = |(kind, seen): (EventKind, Occurrences)| {
+        (kind.as_str().to_owned(), json!({ "times": seen.times, "last": date(seen.last) }))
+    };
+    files.push(("events.json".to_owned(), text(&Value::Object(events.into_iter().map(event).collect()))));
     let mut given = UniqueFileNames::default();
     for path in with {
         let name = file_name_of(&path.file_name().unwrap_or_default().to_string_lossy());
@@ -182,28 +178,6 @@ fn evidence(ledger: &Ledger, with: &[PathBuf]) -> Result<BTreeMap<EntryName, Vec
         Err(source) => Err(EvidenceError::Name { name, source }.into()),
     };
     files.into_iter().map(entry).collect()
-}
-
-/// How often what happened, and when the last time: consents given, refused, renewed, withdrawn, expired and the rest.
-fn events(ledger: &Ledger) -> Result<Value, CommandError> {
-    const PAGE: usize = 4096;
-    let mut counts: BTreeMap<EventKind, (u64, i64)> = BTreeMap::new();
-    let mut from = 0;
-    loop {
-        let page = ledger.read_tx(now(), |tx| tx.leaves(from, PAGE))?;
-        for leaf in &page {
-            let seen = counts.entry(leaf.kind).or_insert((0, 0));
-            *seen = (seen.0 + 1, leaf.time.0);
-        }
-        from += page.len() as u64;
-        if page.len() < PAGE {
-            break;
-        }
-    }
-    let of = |(kind, (n, last)): (EventKind, (u64, i64))| {
-        (kind.as_str().to_owned(), json!({ "times": n, "last": date(assent::ledger::Timestamp(last)) }))
-    };
-    Ok(Value::Object(counts.into_iter().map(of).collect()))
 }
 
 /// All files below a folder, named from the log's place in the evidence.

@@ -2,6 +2,11 @@
 //! transaction that it needs, takes typed input and the time, and returns a typed answer; it names no command, and formats nothing.
 
 pub mod collections;
+pub mod erasures;
+pub mod evidence;
+pub mod log;
 pub mod lookup;
 pub mod orders;
 pub mod requests;
+pub mod review;
+pub mod rights;
