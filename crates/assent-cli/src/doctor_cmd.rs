@@ -1,7 +1,8 @@
 //! `assent doctor`: what is missing, each with the next command.
 
-use assent::ledger::{Collection, Ledger, Purpose, TxError};
+use assent::ledger::{Collection, Ledger, TxError, Witness};
 use assent::models::Models;
+use assent::service::status::{self, CollectionState, CollectionStatus, Status};
 use serde_json::json;
 
 use crate::audit_cmd::entries;
@@ -35,74 +36,13 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
         Ok(ledger) => {
             let whose = if ledger.kind().as_str() == "household" { "a household" } else { "an organisation" };
             findings.push(Finding { what: "vault", good: true, says: format!("a vault of {whose}") });
-            let audit = ledger.audit_verify(None, now())?;
-            let says = match audit.fault {
-                None => format!("whole, {}", entries(audit.size)),
-                Some((position, _)) => format!("not whole from entry {position}: assent audit verify"),
-            };
-            findings.push(Finding { what: "log", good: audit.fault.is_none(), says });
-            findings.extend(other_models(&ledger)?);
-            let collections = vault::collections(&ledger)?;
-            findings.extend(of_the_vault(&ledger, &collections)?);
-            if collections.is_empty() {
+            let status = status::examine(&ledger, model, all_threads(), now())?;
+            findings.extend(of_the_vault(&ledger, &status));
+            if status.collections.is_empty() {
                 let says = "none yet: assent collection add NAME FOLDER".to_owned();
                 findings.push(Finding { what: "collections", good: false, says });
             }
-            for c in &collections {
-                let folder = assent::source::Folder::open(&c.directory);
-                let missing = ledger.read_tx(now(), |tx| tx.missing_prerequisites(c.id))?;
-                let n = ledger.read_tx(now(), |tx| tx.counts(c.id))?;
-                let unopened = match model {
-                    Some(model) if missing.is_empty() && !c.frozen => {
-                        let find = Purpose::find_my_photos();
-                        let opened = ledger.read_tx(now(), |tx| {
-                            let what = tx.searchable(c.id, &find, model)?;
-                            tx.open_templates(&what, all_threads(), &|open| vec![true; open.len()], &mut |_| {})
-                        });
-                        match opened {
-                            Ok(unopened) => unopened.len(),
-                            // An order to stop, or a request that is overdue: no reason to say nothing of the rest.
-                            Err(refused) => {
-                                let says = format!("{}: {}", c.name, chain(&refused));
-                                findings.push(Finding { what: "search", good: false, says });
-                                0
-                            }
-                        }
-                    }
-                    _ => 0,
-                };
-                findings.extend(missing.iter().map(|lock| basis(lock, c)));
-                let over = describe_past_end(&ledger, c, n.templates == 0)?;
-                let (good, says) = match folder {
-                    Err(e) => (false, format!("{}: {}", c.name, chain(&e))),
-                    Ok(_) if unopened > 0 => (
-                        false,
-                        format!(
-                            "{}: {} did not open; is this the vault's key ring?",
-                            c.name,
-                            count(unopened, "template")
-                        ),
-                    ),
-                    Ok(_) if over.is_some() => over.unwrap_or_default(),
-                    Ok(_) if n.templates == 0 => (
-                        true,
-                        format!("{}: nobody asks to be found; faces are not compared (assent enrol --help)", c.name),
-                    ),
-                    Ok(_) if n.photos == 0 => {
-                        (false, format!("{}: not scanned yet: assent scan {}", shown(&c.name), quoted(&c.name)))
-                    }
-                    Ok(_) => (
-                        true,
-                        format!(
-                            "{}: {}, {} to find people by",
-                            shown(&c.name),
-                            photos(n.photos, n.missing),
-                            count(n.templates as usize, "picture")
-                        ),
-                    ),
-                };
-                findings.push(Finding { what: "collection", good, says });
-            }
+            findings.extend(status.collections.iter().flat_map(of_collection));
         }
         Err(e) => findings.push(Finding { what: "vault", good: false, says: chain(&e) }),
     }
@@ -153,18 +93,57 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// What there is to say of the vault as a whole.
-fn of_the_vault(ledger: &Ledger, collections: &[Collection]) -> Result<Vec<Finding>, TxError> {
-    let mut findings = undone(ledger)?;
-    findings.extend(left_behind(ledger)?);
-    findings.extend(clock(ledger)?);
-    findings.extend(keys(ledger, collections)?);
-    Ok(findings)
+fn of_the_vault(ledger: &Ledger, status: &Status) -> Vec<Finding> {
+    let says = match status.audit.fault {
+        None => format!("whole, {}", entries(status.audit.size)),
+        Some((position, _)) => format!("not whole from entry {position}: assent audit verify"),
+    };
+    let mut findings = vec![Finding { what: "log", good: status.audit.fault.is_none(), says }];
+    findings.extend(other_models(status.people_of_other_models));
+    findings.extend(undone(status));
+    findings.extend(left_behind(ledger, status));
+    findings.extend(status.clock.as_ref().map(|doubt| Finding { what: "clock", good: false, says: doubt.to_string() }));
+    findings.extend(keys(status));
+    findings
+}
+
+/// What there is to say of one collection.
+fn of_collection(about: &CollectionStatus) -> Vec<Finding> {
+    let (c, n) = (&about.collection, &about.counts);
+    let mut findings = Vec::new();
+    if let Some(refused) = &about.refused {
+        // No reason to say nothing of the rest.
+        findings.push(Finding { what: "search", good: false, says: format!("{}: {}", c.name, chain(refused)) });
+    }
+    findings.extend(about.missing.iter().map(|lock| basis(lock, c)));
+    let state = about.state();
+    let says = match &state {
+        CollectionState::FolderAway(away) => format!("{}: {}", c.name, chain(*away)),
+        CollectionState::Unopened(unopened) => {
+            format!("{}: {} did not open; is this the vault's key ring?", c.name, count(*unopened, "template"))
+        }
+        CollectionState::PastEnd(over) => doctor_keys::describe_past_end(over, &c.name),
+        CollectionState::NobodyAsks => {
+            format!("{}: nobody asks to be found; faces are not compared (assent enrol --help)", c.name)
+        }
+        CollectionState::NotScanned => {
+            format!("{}: not scanned yet: assent scan {}", shown(&c.name), quoted(&c.name))
+        }
+        CollectionState::Ready => format!(
+            "{}: {}, {} to find people by",
+            shown(&c.name),
+            photos(n.photos, n.missing),
+            count(n.templates as usize, "picture")
+        ),
+    };
+    findings.push(Finding { what: "collection", good: state.is_good(), says });
+    findings
 }
 
 /// What an interruption, or a full disk, left to do.
-fn left_behind(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
+fn left_behind(ledger: &Ledger, status: &Status) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if ledger.scrub_is_due(now())? {
+    if status.scrub_is_due {
         let says =
             "traces of deleted rows are left in the vault's file, because there was no room to write it anew; make as \
                     much room as the vault takes, then run any command"
@@ -174,79 +153,56 @@ fn left_behind(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
     if let Some(says) = vault::older_ring(ledger) {
         findings.push(Finding { what: "key ring", good: false, says });
     }
-    if ledger.notes_due(now())? > 0 {
+    if status.notes_due > 0 {
         let says =
             "what was withdrawn, ordered or asked for lately is not noted in it, so that an old backup of the vault \
                     would not know it; make room on its disk, then run any command"
                 .to_owned();
         findings.push(Finding { what: "key ring", good: false, says });
     }
-    let unfinished = ledger.unfinished_erasures(now())?;
-    if unfinished > 0 {
+    if status.unfinished_erasures > 0 {
         let says = format!(
             "{} began and could not be finished; make room on the disks of the vault and of the key ring, then run any command",
-            count(unfinished, "erasure")
+            count(status.unfinished_erasures, "erasure")
         );
         findings.push(Finding { what: "erasures", good: false, says });
     }
-    Ok(findings)
-}
-
-/// Whether all is well with the consents of a collection that are over by their date, and what there is to say of them.
-fn describe_past_end(ledger: &Ledger, c: &Collection, nobody_left: bool) -> Result<Option<(bool, String)>, TxError> {
-    let over = ledger.read_tx(now(), |tx| tx.past_end_date(c.id))?;
-    Ok(over.and_then(|over| Some((over.waiting == 0, doctor_keys::describe_past_end(&over, &c.name, nobody_left)?))))
-}
-
-/// What is wrong with the clock.
-fn clock(ledger: &Ledger) -> Result<Option<Finding>, TxError> {
-    let doubt = ledger.clock(now())?;
-    Ok(doubt.map(|doubt| Finding { what: "clock", good: false, says: doubt.to_string() }))
+    findings
 }
 
 /// Whose key is damaged, and how many slots are that concern nobody who can be named.
-fn keys(ledger: &Ledger, collections: &[Collection]) -> Result<Vec<Finding>, TxError> {
-    let check = ledger.check_keys(now())?;
+fn keys(status: &Status) -> Vec<Finding> {
+    let check = &status.keys;
+    let collections: Vec<Collection> = status.collections.iter().map(|about| about.collection.clone()).collect();
     let finding = |says| Finding { what: "keys", good: false, says };
     let mut findings: Vec<Finding> =
-        check.people.iter().map(|who| finding(doctor_keys::describe(who, collections))).collect();
+        check.people.iter().map(|who| finding(doctor_keys::describe(who, &collections))).collect();
     if findings.is_empty() && !check.damaged.is_empty() {
         let places = count(check.damaged.len(), "place");
         findings.push(finding(format!("{places} in the key ring damaged; everybody has their key: assent keys check")));
     }
-    Ok(findings)
+    findings
 }
 
 /// What people wait for.
-fn undone(ledger: &Ledger) -> Result<Vec<Finding>, TxError> {
-    let now = now();
-    let found = ledger.read_tx(now, |tx| {
-        let overdue = tx.requests()?.iter().filter(|request| request.days_overdue(now) > 0).count();
-        Ok((tx.all_pending()?, tx.witnesses()?, overdue))
-    })?;
-    let (waiting, witnesses, overdue) = found;
-    let mut findings = Vec::new();
-    let mut wait = |n: usize, command: String| {
-        let says = format!("{} for witnesses: {command}", enrolments_wait(n));
-        findings.push(Finding { what: "enrolments", good: false, says });
+fn undone(status: &Status) -> Vec<Finding> {
+    let wait = |n: usize, then: String| {
+        let says = format!("{} {then}", enrolments_wait(n));
+        Finding { what: "enrolments", good: false, says }
     };
-    for witness in witnesses {
-        let n = waiting.iter().filter(|p| p.missing().contains(&witness.id)).count();
-        if n > 0 {
-            wait(n, format!("assent witness sign \"{}\"", witness.name));
-        }
-    }
-    let signed = waiting.iter().filter(|p| p.missing().is_empty()).count();
+    let sign =
+        |(witness, n): &(Witness, usize)| wait(*n, format!("for witnesses: assent witness sign \"{}\"", witness.name));
+    let mut findings: Vec<Finding> = status.waiting.witnesses.iter().map(sign).collect();
+    let signed = status.waiting.signed;
     if signed > 0 {
-        let says = format!("{} although both witnesses have signed: assent enrol --complete", enrolments_wait(signed));
-        findings.push(Finding { what: "enrolments", good: false, says });
+        findings.push(wait(signed, "although both witnesses have signed: assent enrol --complete".to_owned()));
     }
-    if overdue > 0 {
-        let number = count(overdue, "request");
+    if status.overdue_requests > 0 {
+        let number = count(status.overdue_requests, "request");
         let says = format!("{number} overdue, and nothing new is done until then: assent request list");
         findings.push(Finding { what: "requests", good: false, says });
     }
-    Ok(findings)
+    findings
 }
 
 /// Whether there are models, and what runs them.
@@ -262,13 +218,11 @@ fn models_found(loaded: &Result<Models, LoadModelsError>) -> Finding {
 }
 
 /// People who are enrolled with other models than most are.
-fn other_models(ledger: &Ledger) -> Result<Option<Finding>, CommandError> {
-    let in_use = ledger.read_tx(now(), |tx| tx.template_models(None))?;
-    let people: u64 = in_use.iter().skip(1).map(|(_, people)| people).sum();
+fn other_models(people: u64) -> Option<Finding> {
     let says = format!(
         "{} enrolled with other models than most people here, and looked for only by a scan with their pack (--pack); \
          to have one for all: assent gallery move",
         are(people as usize, "person", "people")
     );
-    Ok((people > 0).then_some(Finding { what: "models", good: false, says }))
+    (people > 0).then_some(Finding { what: "models", good: false, says })
 }

@@ -26,19 +26,16 @@ pub(crate) fn describe(who: &Unreadable, collections: &[Collection]) -> String {
     )
 }
 
-/// Consents that are over by their date, for people, if somebody has to know: some were not ended yet, or nobody asks to be
-/// found any more.
-pub(crate) fn describe_past_end(over: &PastEndDate, collection: &str, nobody_left: bool) -> Option<String> {
+/// Consents that are over by their date, for people: some were not ended yet, or nobody asks to be found any more.
+pub(crate) fn describe_past_end(over: &PastEndDate, collection: &str) -> String {
     let last = long_date(over.last);
     if over.waiting > 0 {
         let (permissions, are) = (count(over.waiting, "permission"), if over.waiting == 1 { "is" } else { "are" });
-        return Some(format!(
+        return format!(
             "{collection}: {permissions} {are} over by the date, the last on {last}; nobody is found by that any more. \
              `assent tick` deletes everything stored under it; whoever agrees again is enrolled again"
-        ));
+        );
     }
-    nobody_left.then(|| {
-        let permissions = count(over.all, "permission");
-        format!("{collection}: nobody asks to be found any more; {permissions} ended by the date, the last on {last}")
-    })
+    let permissions = count(over.all, "permission");
+    format!("{collection}: nobody asks to be found any more; {permissions} ended by the date, the last on {last}")
 }

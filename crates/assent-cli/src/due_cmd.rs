@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use assent::ledger::{Alarm, Collection, Deadline, Due, Request, RequestId, SubjectId, Timestamp};
+use assent::service::status::{self, Deadlines};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -34,10 +35,8 @@ pub(crate) struct TickArgs {
 pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let now = now();
-    let (deadlines, people, requests) =
-        ledger.read_tx(now, |tx| Ok((tx.deadlines()?, tx.subjects()?, tx.requests()?)))?;
+    let Deadlines { deadlines, people, requests, collections } = status::deadlines(&ledger, now)?;
     let handles: BTreeMap<SubjectId, String> = people.iter().map(|s| (s.id, vault::person(s))).collect();
-    let collections = vault::collections_ever(&ledger)?;
     let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
     let names = Names { handles: &handles, collections: &collections, requests: &requests };
     let mut objects: Vec<Value> = shown.map(|deadline| describe(deadline, &names, now)).collect();
@@ -110,9 +109,7 @@ pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
     let (ledger, expired) = vault::open_and_expire(flags)?;
     ledger.scrub_if_due(now());
     let exported = args.export.as_ref().map(|folder| ledger.export_log(folder, now(), &mut |_, _| {})).transpose()?;
-    let near = ledger.read_tx(now(), |tx| {
-        Ok(tx.deadlines()?.iter().filter(|deadline| deadline.alarm(now()) >= Alarm::Soon).count())
-    })?;
+    let near = status::near_end(&ledger, now())?;
     let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
     let object = json!({ "expired": ended, "near": near, "log_entries": exported.as_ref().map(|here| here.size) });
     Ok(out.answer(&object, |out| {

@@ -13,6 +13,7 @@ use assent::pending::CompleteError;
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
 use assent::service::collections::CollectionError;
+use assent::service::gallery::GalleryError;
 use assent::service::requests::RequestError;
 use assent::set_apart::SetApartError;
 use assent::source::SourceError;
@@ -49,7 +50,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
-    NotEnoughMemory(#[from] assent::open_gallery::NotEnoughMemory),
+    Gallery(#[from] GalleryError),
     #[error(transparent)]
     Picture(#[from] PictureError),
     #[error(transparent)]
@@ -352,6 +353,7 @@ impl CommandError {
             | Self::Vault(VaultError::Due(refused))
             | Self::Collection(CollectionError::Ledger(refused))
             | Self::Request(RequestError::Ledger(refused))
+            | Self::Gallery(GalleryError::Ledger(refused))
             | Self::Enrol(EnrolError::Ledger(refused))
             | Self::Complete(CompleteError::Enrol(EnrolError::Ledger(refused)))
             | Self::Scan(ScanError::Ledger(refused)) => refused.requirement(),

@@ -2,9 +2,10 @@
 //! people are for the models, and how they move to others.
 
 use assent::calibrate::{Calibrated, Expected, Measured};
-use assent::ledger::{CollectionId, Ledger, ReadTx, SubjectId, TxError};
+use assent::ledger::{CollectionId, Ledger};
 use assent::models::Models;
-use assent::open_gallery::{NotEnoughMemory, OpenGallery, OpenOptions};
+use assent::open_gallery::{OpenGallery, OpenOptions};
+use assent::service::gallery::{self, GalleryStatus};
 use assent::{Calibration, DeclaredRates};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -83,40 +84,25 @@ struct Opened<'a> {
     models: Models,
 }
 
-/// Opens what may be searched in a collection, under a progress bar.
-fn open(
-    tx: &ReadTx<'_>,
-    about: &Opened<'_>,
-    rates: DeclaredRates,
-) -> Result<Result<OpenGallery, NotEnoughMemory>, TxError> {
+/// Does something with the options to open a gallery, under a progress bar.
+fn with_options<T>(open: impl FnOnce(&mut OpenOptions<'_>) -> T) -> T {
     let bar = progress::bar(0, "templates opened");
-    let mut options = OpenOptions {
+    let opened = open(&mut OpenOptions {
         threads: all_threads(),
         available_bytes: free_memory_bytes(),
         progress: &mut |done, of| {
             bar.set_length(of);
             bar.set_position(done);
         },
-    };
-    let opened = OpenGallery::open(tx, &about.models, about.id, rates, &mut options);
+    });
     bar.finish_and_clear();
     opened
 }
 
 fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let opened = about.ledger.read_tx(now(), |tx| {
-        let gallery = match open(tx, about, rates)? {
-            Ok(gallery) => gallery,
-            Err(not_enough_memory) => return Ok(Err(not_enough_memory)),
-        };
-        let handle = |id: SubjectId| Ok::<_, TxError>(tx.subject(id)?.handle);
-        let pairs = gallery.look_alikes().into_iter().map(|(a, b)| Ok([handle(a)?, handle(b)?]));
-        let pairs = pairs.collect::<Result<Vec<_>, TxError>>()?;
-        let models = tx.template_models(Some(about.id))?;
-        let others = models.iter().filter(|(model, _)| *model != about.models.pack().model_sha256);
-        Ok(Ok((gallery, pairs, others.map(|(_, people)| people).sum())))
-    })?;
-    let (gallery, look_alikes, people_of_other_models) = opened?;
+    let Opened { ledger, models, id, .. } = about;
+    let opened = with_options(|options| gallery::status(ledger, models, (*id, rates), options, now()));
+    let GalleryStatus { gallery, look_alikes, people_of_other_models } = opened?;
     let status = Status {
         name: about.name,
         gallery: &gallery,
@@ -135,9 +121,9 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
 }
 
 fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let Opened { ledger, name, models, .. } = about;
-    let opened = ledger.read_tx(now(), |tx| open(tx, about, DeclaredRates::default()))?;
-    let gallery = opened?;
+    let Opened { ledger, name, models, id } = about;
+    let rates = DeclaredRates::default();
+    let gallery = with_options(|options| gallery::open(ledger, models, (*id, rates), options, now()))?;
     let calibrated = gallery.calibrated().filter(|c| c.pairs > 0).ok_or(CommandError::NothingToCalibrate)?;
     let rows = calibrated_rows(calibrated, models);
     let object = |row: &CalibratedRow| {

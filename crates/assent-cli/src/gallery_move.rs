@@ -1,8 +1,9 @@
 //! `assent gallery move`: everybody who is enrolled moves to other models, without new forms.
 
 use assent::change_models::{Behind, behind, move_people};
-use assent::ledger::{CollectionId, Ledger, SubjectId, TxError};
+use assent::ledger::{Ledger, SubjectId};
 use assent::models::Models;
+use assent::service::gallery::{MoveNames, move_names};
 use serde_json::json;
 
 use crate::enrol_cmd::PORTRAIT_SEARCH;
@@ -29,7 +30,7 @@ pub(crate) fn run(
     if !dry_run {
         move_all(&ledger, &models, &mut behind)?;
     }
-    let names = Names::of(&ledger, &behind)?;
+    let names = move_names(&ledger, &behind, now())?;
     let pack = models.pack().card.name.as_str();
     let ids = |people: &[SubjectId]| people.iter().map(ToString::to_string).collect::<Vec<_>>();
     let moved: Vec<SubjectId> = behind.movable.iter().map(|(subject, _)| *subject).collect();
@@ -58,31 +59,7 @@ fn move_all(ledger: &Ledger, models: &Models, behind: &mut Behind) -> Result<(),
     Ok(())
 }
 
-/// What the answer calls people and collections.
-struct Names {
-    /// Who needs a picture, as commands take it.
-    need_picture: Vec<String>,
-    locked: Vec<String>,
-    /// The collections that can be scanned.
-    collections: Vec<String>,
-}
-
-impl Names {
-    fn of(ledger: &Ledger, behind: &Behind) -> Result<Names, CommandError> {
-        let read = ledger.read_tx(now(), |tx| {
-            let handle = |subject: &SubjectId| Ok(tx.subject(*subject)?.handle);
-            let mut need_picture = behind.need_picture.iter().map(handle).collect::<Result<Vec<String>, TxError>>()?;
-            need_picture.sort();
-            let name = |id: &CollectionId| Ok(tx.collection(*id)?.name);
-            let locked = behind.locked.iter().map(name).collect::<Result<Vec<String>, TxError>>()?;
-            let collections = tx.collections()?.into_iter().map(|c| c.name).filter(|c| !locked.contains(c)).collect();
-            Ok(Names { need_picture, locked, collections })
-        })?;
-        Ok(read)
-    }
-}
-
-fn lines(behind: &Behind, names: &Names, (pack, dry_run): (&str, bool)) -> Vec<String> {
+fn lines(behind: &Behind, names: &MoveNames, (pack, dry_run): (&str, bool)) -> Vec<String> {
     let mut lines = Vec::new();
     let models = shown(pack);
     let (moved, nobody) = (people(behind.movable.len()), behind.movable.is_empty());

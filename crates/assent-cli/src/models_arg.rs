@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use assent::ledger::{Ledger, TxError};
 use assent::models::{Models, ModelsError};
 use assent::packs::{AcceptedLicences, FindPacksError, FoundPack, ModelCard, PackKind, find_packs};
+use assent::service::status::models_in_use;
 use thiserror::Error;
 
 use crate::places::{self, PlacesError};
@@ -96,7 +97,7 @@ impl ModelPlaces {
         if self.pack.is_some() {
             return self.load();
         }
-        let in_use = ledger.read_tx(now(), |tx| tx.template_models(None))?;
+        let in_use = models_in_use(ledger, now())?;
         match in_use.first() {
             Some((model, _)) => self.load_of(*model),
             None => self.load(),

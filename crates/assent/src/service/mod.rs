@@ -4,9 +4,11 @@
 pub mod collections;
 pub mod erasures;
 pub mod evidence;
+pub mod gallery;
 pub mod log;
 pub mod lookup;
 pub mod orders;
 pub mod requests;
 pub mod review;
 pub mod rights;
+pub mod status;
