@@ -9,6 +9,7 @@
 //! | `incremental` | how long the next scan of a large collection takes |
 //! | `gallery`, `sealed`, `synthetic` | how fast a large gallery is searched, and how fast it forgets |
 //! | `rights` | how long it takes to check the log, to tell a person everything, and to erase them |
+//! | `hands` | how long people wait beside a scan, and the scan for them |
 //! | `faces` | which faces a smaller picture loses |
 //! | `peers` | the Python programs that are measured against |
 //! | `python` | a Python for them |
@@ -21,6 +22,7 @@
 mod faces;
 mod figures;
 mod gallery;
+mod hands;
 mod incremental;
 mod memory;
 mod newcomer;
@@ -66,6 +68,8 @@ enum Command {
     Gallery(gallery::GalleryArgs),
     /// A long log checked, a person told everything, people erased from a large vault
     Rights(rights::RightsArgs),
+    /// People who withdraw and are looked for while a scan works on the vault, and the scan beside them
+    Hands(hands::HandsArgs),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
         Command::Incremental(args) => incremental::run(&args),
         Command::Gallery(args) => gallery::run(&args),
         Command::Rights(args) => rights::run(&args),
+        Command::Hands(args) => hands::run(&args),
     };
     match done {
         Ok(figures) => {

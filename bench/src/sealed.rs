@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use assent::DeclaredRates;
-use assent::open_gallery::{OpenOptions, OpenGallery};
+use assent::open_gallery::{OpenGallery, OpenOptions};
 use assent_testkit::models;
 use half::f16;
 use serde_json::{Value, json};

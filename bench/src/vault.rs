@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assent::ledger::{NewGrant, NewSubject, BystanderBasis, Purpose, SubjectId, Timestamp, VaultKind};
+use assent::ledger::{BystanderBasis, NewGrant, NewSubject, Purpose, SubjectId, Timestamp, VaultKind};
 use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan as scan_collection};
 use assent::{DeclaredRates, SearchOptions};
@@ -37,9 +37,10 @@ pub(crate) fn enrol(
         let first = all.len();
         eprintln!("enrolling {first} of {people} people");
         let papers: Vec<_> = (first..people.min(first + TOGETHER)).map(|_| world.paper()).collect();
+        let plain: Vec<_> = papers.iter().map(|_| templates()).collect();
         all.extend(world.tx(|tx| {
             let mut added = Vec::with_capacity(papers.len());
-            for (i, evidence) in papers.iter().enumerate() {
+            for (i, (evidence, plain)) in papers.iter().zip(&plain).enumerate() {
                 let handle = format!("person-{}", first + i);
                 let subject = tx.add_subject(&NewSubject { handle: &handle, ..NewSubject::default() })?;
                 let grant = tx.open_grant(&NewGrant {
@@ -51,7 +52,6 @@ pub(crate) fn enrol(
                     valid_until: at(30),
                     notice_sha256: sha256(NOTICE.as_bytes()),
                 })?;
-                let plain = templates();
                 let plain: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();
                 tx.enrol(&tx.active_grant(grant)?, model_sha256, &plain)?;
                 added.push(subject);
