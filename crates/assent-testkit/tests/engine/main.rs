@@ -19,6 +19,7 @@ mod on_request;
 mod rescan;
 mod searched_again;
 mod secrecy;
+mod service;
 mod verifying;
 mod what_it_shows;
 

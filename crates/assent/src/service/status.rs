@@ -213,3 +213,55 @@ pub fn near_end(ledger: &Ledger, now: Timestamp) -> Result<usize, TxError> {
         .read_tx(now, |tx| tx.deadlines().map(|all| all.into_iter().map(|d| d.alarm(now)).collect::<Vec<_>>()))?;
     Ok(all.into_iter().filter(|alarm| *alarm >= Alarm::Soon).count())
 }
+
+#[cfg(test)]
+mod tests {
+    use assent_ledger::{Basis, BystanderBasis, CollectionId};
+
+    use super::*;
+
+    fn standing(templates: u64, photos: u64, (over, waiting): (usize, usize)) -> CollectionStatus {
+        let collection = Collection {
+            id: CollectionId::from_bytes([1; 16]),
+            name: "photos".into(),
+            directory: "/photos".into(),
+            others: BystanderBasis::ClosedGroup,
+            frozen: false,
+            keep_crops: false,
+            template_epoch: 0,
+            face_epoch: 0,
+            basis: Basis::default(),
+            created: Timestamp(0),
+            removed: None,
+        };
+        CollectionStatus {
+            collection,
+            folder: None,
+            counts: CollectionCounts { photos, templates, ..CollectionCounts::default() },
+            missing: Vec::new(),
+            unopened: 0,
+            refused: None,
+            past_end: (over > 0).then_some(PastEndDate { all: over, waiting, last: Timestamp(0) }),
+        }
+    }
+
+    #[test]
+    fn what_is_worst_is_said_first_of_a_collection() {
+        let check = |what: &str, about: &CollectionStatus, expected: &str, good: bool| {
+            let state = about.state();
+            let name = format!("{state:?}");
+            let name = name.split(['(', ' ']).next().unwrap_or_default();
+            assert_eq!((name, state.is_good()), (expected, good), "{what}");
+        };
+        check("all is well", &standing(2, 5, (0, 0)), "Ready", true);
+        check("not scanned", &standing(2, 0, (0, 0)), "NotScanned", false);
+        check("nobody asks, and not scanned", &standing(0, 0, (0, 0)), "NobodyAsks", true);
+        check("one is over, and others are there", &standing(2, 5, (1, 0)), "Ready", true);
+        check("one is over, and nobody is left", &standing(0, 5, (1, 0)), "PastEnd", true);
+        check("one is over and was not ended", &standing(2, 5, (1, 1)), "PastEnd", false);
+        let unopened = CollectionStatus { unopened: 1, ..standing(2, 5, (1, 1)) };
+        check("keys do not fit, and one is over", &unopened, "Unopened", false);
+        let away = Folder::open("/no such folder").err();
+        check("the disk is away, too", &CollectionStatus { folder: away, ..unopened }, "FolderAway", false);
+    }
+}

@@ -1,0 +1,91 @@
+//! What an organisation does, through `assent::service`.
+
+use std::collections::BTreeSet;
+
+use assent::ledger::{Basis, BystanderBasis, FaceId, Jurisdiction, NewCollection, NewGrant, Purpose, TxError, Verdict};
+use assent::packs::sha256;
+use assent::service::collections::state_basis;
+use assent::service::erasures::{Selected, Whom, select};
+use assent::service::lookup::{self, LookupError};
+use assent::service::review::{Decision, decide};
+use assent_testkit::{NOTICE, T0, World, at};
+
+use crate::WALZ;
+
+#[test]
+fn decisions_are_recorded_together_or_not_at_all() {
+    let w = World::new(&[WALZ]);
+    let (walz, _) = w.enrol("walz", "carl-walz");
+    w.scan();
+    let face = w.find(walz)[0].face;
+    let said = |face| Decision { subject: walz, face, verdict: Verdict::Confirmed };
+    let wrong = FaceId(face.0 + 1000);
+    let refused = decide(&w.ledger, &[said(face), said(wrong)], T0).unwrap_err();
+    assert!(matches!(refused, TxError::NotProposed { face } if face == wrong), "{refused}");
+    assert_eq!(w.find(walz)[0].verdict, None, "nothing of it was recorded");
+    decide(&w.ledger, &[said(face)], T0).unwrap();
+    assert_eq!(w.find(walz)[0].verdict, Some(Verdict::Confirmed));
+}
+
+#[test]
+fn what_is_not_said_of_a_basis_stays() {
+    let w = World::new(&[]);
+    let necessity = Basis { necessity: Some("there are too many photos to look through".into()), ..Basis::default() };
+    state_basis(&w.ledger, w.collection, &necessity, T0).unwrap();
+    let before = w.tx(|tx| tx.collection(w.collection)).unwrap().basis;
+    let law: Jurisdiction = "FR".parse().unwrap();
+    let change = Basis { jurisdiction: Some(law.clone()), ..Basis::default() };
+    state_basis(&w.ledger, w.collection, &change, T0).unwrap();
+    let basis = w.tx(|tx| tx.collection(w.collection)).unwrap().basis;
+    assert_eq!(basis, Basis { jurisdiction: Some(law), ..before });
+    assert_eq!(basis.necessity, necessity.necessity);
+}
+
+#[test]
+fn whoever_consented_elsewhere_too_is_not_erased_with_a_collection() {
+    let w = World::new(&[]);
+    let (walz, _) = w.enrol("walz", "carl-walz");
+    let nobody = w.subject("without-consent");
+    let meant = |w: &World| {
+        let found = select(&w.ledger, &Whom::Collection(w.collection), T0).unwrap();
+        found.people.iter().map(Selected::id).collect::<Vec<_>>()
+    };
+    assert_eq!(meant(&w), [walz]);
+    let trip = NewCollection { name: "Trip", directory: "/trip", others: BystanderBasis::ClosedGroup };
+    let trip = w.tx(|tx| tx.add_collection(&trip)).unwrap();
+    let purpose = Purpose::find_my_photos();
+    let evidence = w.paper();
+    let new = NewGrant {
+        subject: walz,
+        collection: trip,
+        purpose: &purpose,
+        evidence: &evidence,
+        valid_from: T0,
+        valid_until: at(30),
+        notice_sha256: sha256(NOTICE.as_bytes()),
+    };
+    w.tx(|tx| tx.open_grant(&new).map(drop)).unwrap();
+    assert_eq!(meant(&w), []);
+    let under = |law: &str| {
+        let found = select(&w.ledger, &Whom::Jurisdiction(law.parse().unwrap()), T0).unwrap();
+        found.people.iter().map(Selected::id).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(under("FR"), BTreeSet::from([walz, nobody]));
+    assert_eq!(under("US-IL"), BTreeSet::new());
+}
+
+#[test]
+fn a_name_that_nobody_has_is_refused_with_those_that_are_near() {
+    let w = World::new(&[]);
+    let walz = w.subject("walz");
+    assert_eq!(lookup::subject_id(&w.ledger, "WALZ", T0).unwrap(), walz);
+    match lookup::subject(&w.ledger, "wlaz", T0).unwrap_err() {
+        LookupError::NoPerson { name, near } => {
+            assert_eq!((name.as_str(), near.iter().map(|s| s.id).collect::<Vec<_>>()), ("wlaz", vec![walz]));
+        }
+        other => panic!("{other}"),
+    }
+    let refused = lookup::collection(&w.ledger, "nothing like it", T0).unwrap_err();
+    assert!(matches!(&refused, LookupError::NoCollection { near, .. } if near.is_empty()), "{refused}");
+    assert!(!refused.to_string().contains("assent "), "no command is named here: {refused}");
+}
