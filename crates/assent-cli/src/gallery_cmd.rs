@@ -1,12 +1,12 @@
 //! `assent gallery status|calibrate|move`: who can be found in a collection, what the thresholds promise, how harsh these
 //! people are for the models, and how they move to others.
 
-use assent::calibrate::{Calibrated, Expected, Measured};
+use assent::DeclaredRates;
+use assent::calibrate::{Calibrated, Expected};
 use assent::ledger::{CollectionId, Ledger};
 use assent::models::Models;
-use assent::open_gallery::{OpenGallery, OpenOptions};
-use assent::service::gallery::{self, GalleryStatus};
-use assent::{Calibration, DeclaredRates};
+use assent::open_gallery::OpenOptions;
+use assent::service::gallery::{self, CalibratedRow, GalleryStatus, Harshness, calibrated_rows, harshness};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -20,9 +20,6 @@ use crate::progress;
 use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
-
-/// The sizes of galleries for which `status` says what is to be expected, templates.
-const SIZES: [usize; 4] = [100, 1_000, 5_000, 10_000];
 
 #[derive(Debug, Args)]
 pub(crate) struct GalleryArgs {
@@ -102,15 +99,7 @@ fn with_options<T>(open: impl FnOnce(&mut OpenOptions<'_>) -> T) -> T {
 fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Opened { ledger, models, id, .. } = about;
     let opened = with_options(|options| gallery::status(ledger, models, (*id, rates), options, now()));
-    let GalleryStatus { gallery, look_alikes, people_of_other_models } = opened?;
-    let status = Status {
-        name: about.name,
-        gallery: &gallery,
-        models: &about.models,
-        look_alikes: &look_alikes,
-        people_of_other_models,
-        rates,
-    };
+    let status = Status { name: about.name, read: &opened?, models, rates };
     out.answer(&status.object(), |out| {
         for line in status.lines() {
             writeln!(out, "{line}")?;
@@ -150,51 +139,25 @@ fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandErro
     Ok(())
 }
 
-/// One score of the table, or beyond its end.
-struct CalibratedRow {
-    here: Measured,
-    /// The models' rate.
-    own: Option<f64>,
-    /// That of the harshest group.
-    harshest: Option<f64>,
-    /// The rate that holds.
-    now: Option<f64>,
-}
-
-fn calibrated_rows(calibrated: &Calibrated, models: &Models) -> Vec<CalibratedRow> {
-    let own = models.pack().calibration().map_or(&[][..], Calibration::rows);
-    let harshest = models.pack().harshest();
-    let harshest = harshest.as_ref().map_or(&[][..], Calibration::rows);
-    let rate_at = |rows: &[(f32, f64)], score: f32| rows.iter().find(|(s, _)| *s == score).map(|(_, rate)| *rate);
-    let row = |here: &Measured| CalibratedRow {
-        here: *here,
-        own: rate_at(own, here.score),
-        harshest: rate_at(harshest, here.score),
-        now: rate_at(calibrated.table.rows(), here.score),
-    };
-    calibrated.measured.iter().map(row).collect()
-}
-
 /// What the people of a collection changed about the models' table.
 fn how_harsh(calibrated: &Calibrated, models: &Models) -> &'static str {
-    let pack = models.pack();
-    let (Some(own), Some(harshest)) = (pack.calibration(), pack.harshest()) else { return "" };
-    let part = |of: &Calibration| {
-        let rows = calibrated.table.rows().iter().zip(of.rows());
-        rows.map(|((_, now), (_, fmr))| now / fmr).fold(f64::NEG_INFINITY, f64::max)
-    };
-    if !calibrated.enough && pack.card.groups.is_empty() {
-        "Too few people are enrolled to tell how alike they are; the models do not say for whom they are worse."
-    } else if !calibrated.enough {
-        "Too few people are enrolled to tell how alike they are, so the strictest rule holds: that for the people whom \
-         these models confuse most."
-    } else if part(&harshest) > 1.0 + 1e-6 {
-        "The people here look alike more often than any group on which these models were measured: the rule is stricter \
-         for them."
-    } else if part(own) > 1.0 + 1e-6 {
-        "The people here look alike more often than people do on average, and the rule is stricter for them."
-    } else {
-        "The people here look alike no more often than people do on average."
+    match harshness(calibrated, models) {
+        None => "",
+        Some(Harshness::UnknownWithoutGroups) => {
+            "Too few people are enrolled to tell how alike they are; the models do not say for whom they are worse."
+        }
+        Some(Harshness::Unknown) => {
+            "Too few people are enrolled to tell how alike they are, so the strictest rule holds: that for the people whom \
+             these models confuse most."
+        }
+        Some(Harshness::AboveEveryGroup) => {
+            "The people here look alike more often than any group on which these models were measured: the rule is \
+             stricter for them."
+        }
+        Some(Harshness::AboveAverage) => {
+            "The people here look alike more often than people do on average, and the rule is stricter for them."
+        }
+        Some(Harshness::Average) => "The people here look alike no more often than people do on average.",
     }
 }
 
@@ -205,78 +168,52 @@ fn rate(rate: f64) -> String {
 
 struct Status<'a> {
     name: &'a str,
-    gallery: &'a OpenGallery,
+    read: &'a GalleryStatus,
     models: &'a Models,
-    /// Pairs of handles.
-    look_alikes: &'a [[String; 2]],
-    /// People who can be found here, by other models alone.
-    people_of_other_models: u64,
     rates: DeclaredRates,
 }
 
 impl Status<'_> {
-    /// The rates that the thresholds promise by the models' table: of `match`, and of both bands together.
-    fn expected(&self) -> Option<(Option<f64>, f64)> {
-        Some(self.gallery.table()?.promised(self.gallery.thresholds(), self.gallery.templates()))
-    }
-
-    /// What is to be expected of galleries of some sizes: by what is known of these people now, and of average people.
-    fn by_size(&self) -> Vec<(Expected, Expected)> {
-        let pack = self.models.pack();
-        let (Some(here), Some(average)) = (self.gallery.table(), pack.calibration()) else { return Vec::new() };
-        let of = |table: &Calibration, templates| Expected::of(table, pack, self.rates, templates);
-        SIZES.iter().map(|&templates| (of(here, templates), of(average, templates))).collect()
-    }
-
-    /// What is to be expected of the gallery as it is.
-    fn now(&self) -> Option<Expected> {
-        Some(Expected::of(self.gallery.table()?, self.models.pack(), self.rates, self.gallery.templates()))
-    }
-
-    fn supported(&self) -> Option<usize> {
-        self.gallery.table().map(|table| table.templates_supported(self.rates))
-    }
-
     fn object(&self) -> Value {
-        let (thresholds, protection) = (self.gallery.thresholds(), self.gallery.protection());
+        let (thresholds, protection) = (self.read.gallery.thresholds(), self.read.gallery.protection());
         let score = |score: f32| round(f64::from(score), 4);
-        let expected = self.expected();
+        let expected = self.read.promised;
         let missed = |part: Option<f64>| part.map(|p| round(p, 4));
-        let size = |at: Expected| {
+        let size = |at: &Expected| {
             json!({ "match_from": at.thresholds.certain.map(score), "review_from": score(at.thresholds.review),
                     "fnir": missed(at.fnir), "fnir_review": missed(at.fnir_review) })
         };
-        let by_size = self.by_size().into_iter().map(|(here, average)| {
+        let by_size = self.read.by_size.iter().map(|(here, average)| {
             json!({ "templates": here.templates, "here": size(here), "average_people": size(average) })
         });
         json!({
             "collection": self.name,
-            "people": self.gallery.people(),
-            "templates": self.gallery.templates(),
-            "unopened_templates": ids(self.gallery.unopened()),
+            "people": self.read.gallery.people(),
+            "templates": self.read.gallery.templates(),
+            "unopened_templates": ids(self.read.gallery.unopened()),
             "match_from": thresholds.certain.map(score),
             "review_from": score(thresholds.review),
             "declared_fpir": self.rates.fpir,
             "declared_fpir_review": self.rates.fpir_review,
             "expected_fpir": expected.and_then(|(named, _)| named).map(|p| round(p, 6)),
             "expected_fpir_review": expected.map(|(_, both)| round(both, 6)),
-            "expected_fnir": self.now().and_then(|now| missed(now.fnir)),
-            "expected_fnir_review": self.now().and_then(|now| missed(now.fnir_review)),
-            "match_up_to_templates": self.supported(),
+            "expected_fnir": self.read.expected.and_then(|now| missed(now.fnir)),
+            "expected_fnir_review": self.read.expected.and_then(|now| missed(now.fnir_review)),
+            "match_up_to_templates": self.read.supported,
             "by_size": by_size.collect::<Vec<_>>(),
-            "look_alikes": self.look_alikes,
-            "people_of_other_models": self.people_of_other_models,
+            "look_alikes": self.read.look_alikes,
+            "people_of_other_models": self.read.people_of_other_models,
             "locked_in_memory": protection.locked,
             "kept_out_of_dumps": protection.kept_out_of_dumps,
         })
     }
 
     fn lines(&self) -> Vec<String> {
-        let (templates, thresholds) = (self.gallery.templates(), self.gallery.thresholds());
+        let (templates, thresholds) = (self.read.gallery.templates(), self.read.gallery.thresholds());
         let mut lines = vec![format!(
             "{}: {} can be found, by {}.",
             shown(self.name),
-            people(self.gallery.people()),
+            people(self.read.gallery.people()),
             count(templates, "picture")
         )];
         if templates == 0 {
@@ -293,21 +230,21 @@ impl Status<'_> {
                 ),
             });
             lines.push(self.promise());
-            lines.extend(self.gallery.calibrated().map(|c| how_harsh(c, self.models).to_owned()));
+            lines.extend(self.read.gallery.calibrated().map(|c| how_harsh(c, self.models).to_owned()));
             lines.extend(self.missed());
         }
-        if self.people_of_other_models > 0 {
+        if self.read.people_of_other_models > 0 {
             lines.push(format!(
                 "{} enrolled with other models, and not counted here. To have one for all: assent gallery move",
-                are(self.people_of_other_models as usize, "person", "people")
+                are(self.read.people_of_other_models as usize, "person", "people")
             ));
         }
-        for [a, b] in self.look_alikes {
+        for [a, b] in &self.read.look_alikes {
             let (a, b) = (shown(a), shown(b));
             lines.push(format!("{a} and {b} look so alike that somebody has to confirm each photo of them."));
         }
-        lines.extend(left_out(self.gallery.unopened()));
-        if self.gallery.protection().is_exposed() {
+        lines.extend(left_out(self.read.gallery.unopened()));
+        if self.read.gallery.protection().is_exposed() {
             lines.push(EXPOSED.to_owned());
         }
         lines
@@ -320,9 +257,9 @@ impl Status<'_> {
             (Some(_), Some(fnir)) => format!("{:.0} %", fnir * 100.0),
             (Some(_), None) => "not measured".to_owned(),
         };
-        let Some(now) = self.now().filter(|now| now.fnir_review.is_some()) else { return Vec::new() };
+        let Some(now) = self.read.expected.filter(|now| now.fnir_review.is_some()) else { return Vec::new() };
         let mut lines = vec![format!("Faces of enrolled people that get no sure answer: {}.", percent(&now))];
-        lines.extend(self.by_size().iter().filter(|(here, _)| here.templates > now.templates).map(
+        lines.extend(self.read.by_size.iter().filter(|(here, _)| here.templates > now.templates).map(
             |(here, average)| {
                 let (size, here, average) = (count(here.templates, "picture"), percent(here), percent(average));
                 format!("  with {size}: {here}; {average} if people are alike as they are on average")
@@ -333,7 +270,7 @@ impl Status<'_> {
 
     /// What the thresholds mean, and whether the gallery has outgrown the models' table.
     fn promise(&self) -> String {
-        let (Some((named, both)), Some(supported)) = (self.expected(), self.supported()) else {
+        let (Some((named, both)), Some(supported)) = (self.read.promised, self.read.supported) else {
             return "How often strangers are suggested is not known: these models come without a table of it."
                 .to_owned();
         };
