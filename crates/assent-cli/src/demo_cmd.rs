@@ -10,14 +10,15 @@ use assent::enrol::{Consent, Enrolment};
 use assent::export::{Audience, Mark, check_page};
 use assent::find::{Disclosure, FoundPhoto, find};
 use assent::ledger::{
-    Age, Basis, BystanderBasis, Certificate, CollectionId, Database, Dpia, Evidence, Ledger, NewCollection, NewSubject,
-    Purpose, Settings, Signer, SubjectId, Timestamp, VaultKind, VaultPlace,
+    Age, Basis, Certificate, Database, Dpia, Evidence, Ledger, NewSubject, Purpose, Settings, Signer, SubjectId,
+    Timestamp, VaultKind, VaultPlace,
 };
 use assent::models::Models;
 use assent::packs::{PhotoPack, sha256};
 use assent::pending::{complete, record};
 use assent::release::open_release;
 use assent::scan::{Progress, ScanOptions, ScanWatch, scan};
+use assent::service::demonstration::{self, Prepared, Sample};
 use assent::{CoverStyle, DeclaredRates, Frame};
 use clap::Args;
 use serde_json::{Value, json};
@@ -117,18 +118,18 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     };
     let ledger = vault::create_at(&place, VaultKind::Organisation, &settings())?;
     let photos = pack.photos_dir.display().to_string();
-    let collection = ledger
-        .run_tx("add a collection", vault::now(), |tx| {
-            let new = NewCollection { name: "missions", directory: &photos, others: BystanderBasis::ClosedGroup };
-            let id = tx.add_collection(&new)?;
-            tx.set_basis(id, &basis(tx.now()))?;
-            tx.add_notice("demonstration", "en", NOTICE)?;
-            Ok(id)
-        })?
-        .into_inner();
+    let sample = Sample {
+        name: "missions",
+        photos: &photos,
+        basis: &basis(vault::now()),
+        notice: NOTICE,
+        witnesses: ["First witness", "Second witness"],
+    };
+    let prepared = demonstration::prepare(&ledger, &sample, PASSPHRASE, vault::now())?;
+    let collection = prepared.collection;
     printer.step("Made a vault in a temporary folder, its keys apart from it.")?;
 
-    let (people, person) = enrol_everybody(&ledger, &models, &verified.portraits, collection)?;
+    let (people, person) = enrol_everybody(&ledger, &models, &verified.portraits, &prepared)?;
     printer.step(&format!(
         "Enrolled {people} people from one portrait each, when two witnesses had signed all of it with one signature each. \
          (The demonstration stands in for the releases and for the witnesses.)"
@@ -168,10 +169,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         count(covered, "face")
     ))?;
 
-    ledger.run_tx("withdraw", vault::now(), |tx| {
-        let proof = tx.active_grant_for(person, collection, &Purpose::find_my_photos())?;
-        proof.map_or(Ok(()), |proof| tx.withdraw(proof))
-    })?;
+    demonstration::withdraw(&ledger, person, collection, vault::now())?;
     if !find(&ledger, person, None, Disclosure::Search, vault::now())?.photos.is_empty() {
         return Err(CommandError::Demo { what: "a person who withdrew was found" });
     }
@@ -248,24 +246,17 @@ fn enrol_everybody(
     ledger: &Ledger,
     models: &Models,
     portraits: &[PathBuf],
-    collection: CollectionId,
+    Prepared { collection, witnesses }: &Prepared,
 ) -> Result<(usize, SubjectId), CommandError> {
-    let witnesses = ledger
-        .run_tx("add witnesses", vault::now(), |tx| {
-            let both = vec![tx.add_witness("First witness")?, tx.add_witness("Second witness")?];
-            both.iter().try_for_each(|witness| tx.set_witness_key(*witness, PASSPHRASE))?;
-            Ok(both)
-        })?
-        .into_inner();
     let mut worker = models.worker(PORTRAIT_SEARCH)?;
-    let consents = [Consent { collection, purpose: Purpose::find_my_photos() }];
+    let consents = [Consent { collection: *collection, purpose: Purpose::find_my_photos() }];
     let bar = progress::bar(portraits.len() as u64, "people");
     let (mut person, mut waiting) = (None, Vec::new());
     for (i, path) in portraits.iter().enumerate() {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let jurisdiction = "EU".parse()?;
         let new = NewSubject { handle: &name, name: &name, age: Age::Adult, jurisdiction, ..NewSubject::default() };
-        let subject = ledger.run_tx("add a subject", vault::now(), |tx| tx.add_subject(&new))?.into_inner();
+        let subject = demonstration::add_person(ledger, &new, vault::now())?;
         if name == PERSON {
             person = Some(subject);
         }
@@ -288,11 +279,7 @@ fn enrol_everybody(
         // No photo was scanned yet that a portrait could be compared with.
         waiting.push(record(ledger, None, &enrolment, &mut |_, _| {}, vault::now())?);
     }
-    let signed = ledger.run_tx("sign", vault::now(), |tx| {
-        witnesses.iter().try_for_each(|witness| tx.sign_roster(*witness, &waiting, PASSPHRASE).map(drop))?;
-        waiting.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()
-    })?;
-    for pending in signed.into_inner() {
+    for pending in demonstration::sign(ledger, witnesses, &waiting, PASSPHRASE, vault::now())? {
         complete(ledger, Some((models, &mut worker)), &pending, &mut |_, _| {}, vault::now())?;
         bar.inc(1);
     }

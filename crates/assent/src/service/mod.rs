@@ -2,6 +2,7 @@
 //! transaction that it needs, takes typed input and the time, and returns a typed answer; it names no command, and formats nothing.
 
 pub mod collections;
+pub mod demonstration;
 pub mod erasures;
 pub mod evidence;
 pub mod gallery;

@@ -1,0 +1,90 @@
+//! The vault of a demonstration: made ready in one step, its witnesses signing with one passphrase.
+
+use assent_ledger::{
+    Basis, BystanderBasis, CollectionId, Ledger, NewCollection, NewSubject, Pending, PendingId, Purpose, SubjectId,
+    Timestamp, TxError, WitnessId,
+};
+
+/// What a demonstration is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// The name of the collection.
+    pub name: &'a str,
+    /// The folder of its photos.
+    pub photos: &'a str,
+    /// Why its people may be looked at.
+    pub basis: &'a Basis,
+    /// The notice that everybody is given, in English.
+    pub notice: &'a str,
+    /// The names of the witnesses.
+    pub witnesses: [&'a str; 2],
+}
+
+/// A vault that is ready for enrolments.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The collection.
+    pub collection: CollectionId,
+    /// The witnesses.
+    pub witnesses: Vec<WitnessId>,
+}
+
+/// Makes a vault ready for enrolments.
+///
+/// # Errors
+///
+/// [`TxError`] if the ledger refuses a part of it; then nothing of it is done.
+pub fn prepare(ledger: &Ledger, sample: &Sample<'_>, passphrase: &[u8], now: Timestamp) -> Result<Prepared, TxError> {
+    let others = BystanderBasis::ClosedGroup;
+    let new = NewCollection { name: sample.name, directory: sample.photos, others };
+    let prepared = ledger.run_tx("prepare a demonstration", now, |tx| {
+        let collection = tx.add_collection(&new)?;
+        tx.set_basis(collection, sample.basis)?;
+        tx.add_notice("demonstration", "en", sample.notice)?;
+        let witnesses = sample.witnesses.iter().map(|name| tx.add_witness(name)).collect::<Result<Vec<_>, _>>()?;
+        witnesses.iter().try_for_each(|witness| tx.set_witness_key(*witness, passphrase))?;
+        Ok(Prepared { collection, witnesses })
+    });
+    Ok(prepared?.into_inner())
+}
+
+/// Puts somebody on the roster.
+///
+/// # Errors
+///
+/// As [`assent_ledger::Tx::add_subject`].
+pub fn add_person(ledger: &Ledger, new: &NewSubject<'_>, now: Timestamp) -> Result<SubjectId, TxError> {
+    Ok(ledger.run_tx("add a subject", now, |tx| tx.add_subject(new))?.into_inner())
+}
+
+/// Each witness signs all enrolments that wait, with one signature. Returns the enrolments.
+///
+/// # Errors
+///
+/// As [`assent_ledger::Tx::sign_roster`].
+pub fn sign(
+    ledger: &Ledger,
+    witnesses: &[WitnessId],
+    waiting: &[PendingId],
+    passphrase: &[u8],
+    now: Timestamp,
+) -> Result<Vec<Pending>, TxError> {
+    let signed = ledger.run_tx("sign", now, |tx| {
+        witnesses.iter().try_for_each(|witness| tx.sign_roster(*witness, waiting, passphrase).map(drop))?;
+        waiting.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()
+    });
+    Ok(signed?.into_inner())
+}
+
+/// Ends the consent of somebody to be found, if it is in force.
+///
+/// # Errors
+///
+/// As [`assent_ledger::Tx::withdraw`].
+pub fn withdraw(ledger: &Ledger, person: SubjectId, collection: CollectionId, now: Timestamp) -> Result<(), TxError> {
+    ledger.run_tx("withdraw", now, |tx| {
+        let proof = tx.active_grant_for(person, collection, &Purpose::find_my_photos())?;
+        proof.map_or(Ok(()), |proof| tx.withdraw(proof))
+    })?;
+    Ok(())
+}
