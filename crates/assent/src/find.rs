@@ -223,12 +223,14 @@ fn ask<T: AsMut<[Found]>>(
     let answered = ledger.run_tx("find", now, |tx| {
         let mut asked = Asked::new(tx, question, ledger.kind())?;
         let answers = each(&mut asked)?;
-        Ok((answers, asked.into_unsure()?))
+        Ok((answers, asked.into_unsure()))
     })?;
     let (mut answers, to_list) = answered.into_inner();
     let found = answers.as_mut();
-    // Nobody is named any more: what lies in the folders is looked at outside of the transaction.
-    for (about, known) in to_list {
+    // Nobody is named any more: what lies in the folders is looked at while others write.
+    for about in to_list {
+        let known = ledger.read_tx(now, |tx| tx.known_photos(about.id))?;
+        let known: BTreeSet<PhotoPath> = known.into_iter().map(|photo| photo.path).collect();
         let photos = no_result::not_scanned(&about, &known);
         let nothing = found.iter_mut().flat_map(|found| &mut found.nothing);
         for nothing in nothing.filter(|n| photos > 0 && n.collection == about.name && n.why.is_of_scanned_photos()) {
@@ -374,15 +376,10 @@ impl<'a, 'tx> Asked<'a, 'tx> {
         Ok(shown.as_ref())
     }
 
-    /// The collections whose folders are to be looked at for photos that are not scanned yet, each with the paths that are
-    /// known.
-    fn into_unsure(self) -> Result<Vec<(Collection, BTreeSet<PhotoPath>)>, TxError> {
-        let unsure = self.meant.into_iter().filter(|about| self.unsure.contains(&about.id));
-        let known = |about: Collection| {
-            let photos = self.tx.known_photos(about.id)?;
-            Ok((about, photos.into_iter().map(|photo| photo.path).collect()))
-        };
-        unsure.map(known).collect()
+    /// The collections whose folders are to be looked at for photos that are not scanned yet.
+    fn into_unsure(self) -> Vec<Collection> {
+        let Self { meant, unsure, .. } = self;
+        meant.into_iter().filter(|about| unsure.contains(&about.id)).collect()
     }
 }
 
