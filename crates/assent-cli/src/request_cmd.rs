@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assent::SearchOptions;
 use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestKind, RequestOutcome, Subject, SubjectId};
-use assent::service::requests::{self, Register};
+use assent::service::requests::{self, NextStep, Register, next_step};
 use assent::set_apart::{Pointed, SetApartError, set_apart, set_apart_in_exports};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -200,20 +200,18 @@ impl People {
 fn next(request: &Request, people: &People, collections: &[Collection]) -> String {
     let (who, id) = (people.word(request), short(&request.id));
     let place = request.collection.map_or_else(|| "COLLECTION".to_owned(), |c| quoted(collection_name(collections, c)));
-    let act = match (request.kind, request.subject) {
-        (RequestKind::Object, None) => format!("assent request blur {place} PHOTO --at X,Y"),
-        (RequestKind::Complaint | RequestKind::Authority, _) => "answer it in writing".to_owned(),
-        (_, None) => {
+    let act = match next_step(request.kind, request.subject.is_some()) {
+        NextStep::SetApart => format!("assent request blur {place} PHOTO --at X,Y"),
+        NextStep::Reply => "answer it in writing".to_owned(),
+        NextStep::NothingHeld => {
             return format!("tell them that nothing is held about them, then: assent request answer {id} nothing-held");
         }
-        (RequestKind::Search, _) => {
-            return format!("assent scan {place} --request {id}, which answers it");
-        }
-        (RequestKind::Access | RequestKind::Port, _) => format!("assent access {who} --to FILE.zip"),
-        (RequestKind::Rectify, _) => format!("assent subject set {who}"),
-        (RequestKind::Erase, _) => return format!("assent erase {who} --certificate FILE, which answers it"),
-        (RequestKind::Restrict, _) => format!("assent subject restrict {who}"),
-        (RequestKind::Object, _) => format!("assent consent withdraw {who}"),
+        NextStep::Search => return format!("assent scan {place} --request {id}, which answers it"),
+        NextStep::Access => format!("assent access {who} --to FILE.zip"),
+        NextStep::Rectify => format!("assent subject set {who}"),
+        NextStep::Erase => return format!("assent erase {who} --certificate FILE, which answers it"),
+        NextStep::Restrict => format!("assent subject restrict {who}"),
+        NextStep::Withdraw => format!("assent consent withdraw {who}"),
     };
     format!("{act}, then: assent request answer {id} granted")
 }

@@ -1,6 +1,8 @@
 //! The register of what people and authorities ask for.
 
-use assent_ledger::{Collection, Ledger, NewRequest, Request, RequestId, RequestOutcome, Subject, Timestamp, TxError};
+use assent_ledger::{
+    Collection, Ledger, NewRequest, Request, RequestId, RequestKind, RequestOutcome, Subject, Timestamp, TxError,
+};
 use thiserror::Error;
 
 use crate::source::{Folder, SourceError};
@@ -112,4 +114,61 @@ pub fn resume(ledger: &Ledger, id: RequestId, now: Timestamp) -> Result<Request,
 /// As [`assent_ledger::Tx::answer_request`].
 pub fn answer(ledger: &Ledger, id: RequestId, outcome: RequestOutcome, now: Timestamp) -> Result<Request, TxError> {
     Ok(ledger.run_tx("answer a request", now, |tx| tx.answer_request(id, outcome))?.into_inner())
+}
+
+/// What answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// Set the face apart that somebody points at, who is not enrolled.
+    SetApart,
+    /// A reply in writing.
+    Reply,
+    /// Tell them that nothing is held about them.
+    NothingHeld,
+    /// A scan on this request, which answers it.
+    Search,
+    /// Hand over everything that is held about them.
+    Access,
+    /// Correct what is held.
+    Rectify,
+    /// Erase them, which answers it.
+    Erase,
+    /// Restrict the use of what is held.
+    Restrict,
+    /// End their consents.
+    Withdraw,
+}
+
+/// What answers a request of this kind, by somebody who is on the roster or is not.
+#[must_use]
+pub fn next_step(kind: RequestKind, on_roster: bool) -> NextStep {
+    match (kind, on_roster) {
+        (RequestKind::Object, false) => NextStep::SetApart,
+        (RequestKind::Complaint | RequestKind::Authority, _) => NextStep::Reply,
+        (_, false) => NextStep::NothingHeld,
+        (RequestKind::Search, true) => NextStep::Search,
+        (RequestKind::Access | RequestKind::Port, true) => NextStep::Access,
+        (RequestKind::Rectify, true) => NextStep::Rectify,
+        (RequestKind::Erase, true) => NextStep::Erase,
+        (RequestKind::Restrict, true) => NextStep::Restrict,
+        (RequestKind::Object, true) => NextStep::Withdraw,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_somebody_who_is_not_enrolled_nothing_is_held_but_a_face_can_be_set_apart() {
+        let check = |kind, expected: [NextStep; 2]| {
+            assert_eq!([true, false].map(|on_roster| next_step(kind, on_roster)), expected, "{kind}");
+        };
+        check(RequestKind::Object, [NextStep::Withdraw, NextStep::SetApart]);
+        check(RequestKind::Erase, [NextStep::Erase, NextStep::NothingHeld]);
+        check(RequestKind::Port, [NextStep::Access, NextStep::NothingHeld]);
+        check(RequestKind::Search, [NextStep::Search, NextStep::NothingHeld]);
+        check(RequestKind::Authority, [NextStep::Reply, NextStep::Reply]);
+        check(RequestKind::Complaint, [NextStep::Reply, NextStep::Reply]);
+    }
 }
