@@ -66,7 +66,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Self::subjects`].
+    /// As [`crate::ReadTx::subjects`].
     pub fn named_in_order(&self, lines: &[&str]) -> Result<Vec<Result<SubjectId, TxError>>, TxError> {
         let tag = self.master_mac("assent order v1", lines.join("\n").as_bytes());
         let sql = "SELECT subject_id FROM erasure_orders WHERE tag = $1 ORDER BY line";

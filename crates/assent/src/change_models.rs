@@ -53,7 +53,7 @@ pub enum MoveError {
 ///
 /// # Errors
 ///
-/// As [`Tx::people_without_model`].
+/// As [`assent_ledger::ReadTx::people_without_model`].
 pub fn behind(ledger: &Ledger, models: &Models, now: Timestamp) -> Result<Behind, TxError> {
     let read = ledger.run_tx("list who is to move", now, |tx| {
         let without = tx.people_without_model(models.pack().model_sha256)?;
@@ -147,7 +147,7 @@ pub struct OneBehind {
 ///
 /// # Errors
 ///
-/// As [`Tx::people_without_model`] and [`Tx::own_templates`].
+/// As [`assent_ledger::ReadTx::people_without_model`] and [`Tx::own_templates`].
 pub fn is_behind(
     ledger: &Ledger,
     models: &Models,

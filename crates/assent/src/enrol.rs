@@ -126,7 +126,7 @@ pub(crate) fn release_is_no_portrait<'a>(
 ///
 /// # Errors
 ///
-/// As [`Tx::grants_of`].
+/// As [`assent_ledger::ReadTx::grants_of`].
 pub fn not_given_yet(
     ledger: &Ledger,
     subject: SubjectId,

@@ -13,7 +13,7 @@ const OWNER: &str = "me";
 /// - [`TxError::SelfStatement`] if the vault is an organisation's.
 /// - [`TxError::HandleTaken`] if the owner was erased and somebody else is called `me` by now.
 /// - [`TxError::KeyRing`] if the owner's key is damaged.
-/// - As [`assent_ledger::Tx::subjects`] and [`assent_ledger::Tx::add_subject`].
+/// - As [`assent_ledger::ReadTx::subjects`] and [`assent_ledger::Tx::add_subject`].
 pub fn owner(ledger: &Ledger, now: Timestamp) -> Result<Subject, TxError> {
     if ledger.kind() != VaultKind::Household {
         return Err(TxError::SelfStatement);

@@ -112,7 +112,7 @@ pub type Checked = Vec<Result<Standing, Refused>>;
 ///
 /// # Errors
 ///
-/// As [`Tx::subjects`], if the roster cannot be read. What is wrong with an entry is in the answer.
+/// As [`assent_ledger::ReadTx::subjects`], if the roster cannot be read. What is wrong with an entry is in the answer.
 pub fn check(ledger: &Ledger, entries: &[Entry], now: Timestamp) -> Result<Checked, TxError> {
     let checked = ledger.run_tx("check a table of people", now, |tx| {
         let known: BTreeMap<String, Subject> = tx.subjects()?.into_iter().map(|s| (s.handle.clone(), s)).collect();

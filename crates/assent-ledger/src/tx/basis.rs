@@ -44,7 +44,7 @@ pub struct Basis {
     pub notice_public: Option<Timestamp>,
 }
 
-/// Proof that faces of a collection may be compared with somebody's. [`Tx::matching`] makes it, and it is of no use in
+/// Proof that faces of a collection may be compared with somebody's. [`crate::ReadTx::matching`] makes it, and it is of no use in
 /// another transaction.
 #[derive(Clone, Debug)]
 pub struct Matching<'tx> {
@@ -213,7 +213,7 @@ impl<'tx> Tx<'tx> {
     ///
     /// # Errors
     ///
-    /// As [`Self::matching`], and [`TxError::KeyRing`] if the key ring cannot be read.
+    /// As [`crate::ReadTx::matching`], and [`TxError::KeyRing`] if the key ring cannot be read.
     pub fn matching_by(&self, id: CollectionId, model_sha256: [u8; 32]) -> Result<Matching<'tx>, TxError> {
         Ok(Matching { not_compared: self.of_other_models(id, model_sha256)?, ..self.matching(id)? })
     }

@@ -332,7 +332,7 @@ impl ReadTx<'_> {
     }
 
     /// All grants in a collection that were not ended, by id, but those of people whose key is damaged or missing
-    /// ([`Self::unreadable`]). Whether one is in force, only [`Self::active_grant`] says.
+    /// ([`Self::unreadable`]). Whether one is in force, only [`crate::Tx::active_grant`] says.
     ///
     /// # Errors
     ///

@@ -123,7 +123,7 @@ impl ReadTx<'_> {
     }
 
     /// Everybody on the roster whose key is damaged or missing: they are found nowhere until it is mended
-    /// ([`crate::Ledger::repair_keys`]). They can withdraw ([`Self::withdraw_consent`]) and be erased.
+    /// ([`crate::Ledger::repair_keys`]). They can withdraw ([`crate::Tx::withdraw_consent`]) and be erased.
     ///
     /// # Errors
     ///

@@ -190,7 +190,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::NoOrder`] if there is none with this id, or it is not in force any more.
-    /// - As [`Self::orders`].
+    /// - As [`crate::ReadTx::orders`].
     pub fn lift_order(&self, order: OrderId) -> Result<(), TxError> {
         let found = self.orders()?.into_iter().find(|o| o.id == order && o.in_force(self.now));
         let found = found.ok_or(TxError::NoOrder { order })?;

@@ -347,7 +347,7 @@ impl Tx<'_> {
     /// - [`TxError::SignedTwice`] if the witness signed one of them before, or it is named twice.
     /// - [`TxError::NoWitness`], [`TxError::NoWitnessKey`] if there is nobody or nothing to sign with.
     /// - [`TxError::WitnessPassphrase`] if the passphrase does not open their key.
-    /// - As [`Self::pending`].
+    /// - As [`crate::ReadTx::pending`].
     pub fn sign_roster(&self, witness: WitnessId, these: &[PendingId], passphrase: &[u8]) -> Result<Roster, TxError> {
         let mut all: Vec<Pending> = these.iter().map(|id| self.pending(*id)).collect::<Result<_, _>>()?;
         let mut seen = BTreeSet::new();
@@ -419,7 +419,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`TxError::NoPending`] if it does not wait; as [`Self::pending`].
+    /// [`TxError::NoPending`] if it does not wait; as [`crate::ReadTx::pending`].
     pub fn discard_pending(&self, id: PendingId) -> Result<(), TxError> {
         let row = self.row("SELECT subject_id FROM pending_enrolments WHERE id = $1", args![id])?;
         let subject = SubjectId::from_bytes(row.ok_or(TxError::NoPending { pending: id })?.array(0)?);

@@ -52,7 +52,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Self::check_portraits`].
+    /// As [`crate::ReadTx::check_portraits`].
     pub fn note_portraits<'a>(
         &self,
         subject: SubjectId,

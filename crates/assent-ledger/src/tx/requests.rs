@@ -281,7 +281,7 @@ impl Tx<'_> {
     ///
     /// - [`TxError::NoRequest`] if there is none, [`TxError::RequestStep`] if it was answered, put off before, or is due.
     /// - [`TxError::NoExtension`] if the law knows none.
-    /// - As [`Self::requests`].
+    /// - As [`crate::ReadTx::requests`].
     pub fn extend_request(&self, id: RequestId, reasons: &str) -> Result<Request, TxError> {
         let now = self.unanswered(id)?;
         if reasons.trim().is_empty() {
@@ -301,7 +301,7 @@ impl Tx<'_> {
     ///
     /// - [`TxError::NoRequest`] if there is none, [`TxError::RequestStep`] if it was answered, is paused, or is due.
     /// - [`TxError::NoPause`] if the law does not let the time stand still.
-    /// - As [`Self::requests`].
+    /// - As [`crate::ReadTx::requests`].
     pub fn pause_request(&self, id: RequestId) -> Result<Request, TxError> {
         let now = self.unanswered(id)?;
         if now.paused.is_some() || now.due <= self.now {
@@ -317,7 +317,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`TxError::NoRequest`] if there is none, [`TxError::RequestStep`] if it is not paused; as [`Self::requests`].
+    /// [`TxError::NoRequest`] if there is none, [`TxError::RequestStep`] if it is not paused; as [`crate::ReadTx::requests`].
     pub fn resume_request(&self, id: RequestId) -> Result<Request, TxError> {
         let now = self.unanswered(id)?;
         let since = now.paused.ok_or(TxError::RequestStep { request: id })?;
@@ -330,7 +330,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`TxError::NoRequest`] if there is none, [`TxError::RequestStep`] if it was answered; as [`Self::requests`].
+    /// [`TxError::NoRequest`] if there is none, [`TxError::RequestStep`] if it was answered; as [`crate::ReadTx::requests`].
     pub fn answer_request(&self, id: RequestId, outcome: RequestOutcome) -> Result<Request, TxError> {
         let now = self.unanswered(id)?;
         let sql = "UPDATE requests SET answered_ms = $2, outcome = $3, paused_ms = NULL WHERE id = $1";

@@ -394,7 +394,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::NoCollection`] if there is none, [`TxError::Frozen`] if it is frozen already.
-    /// - As [`Self::collections`].
+    /// - As [`crate::ReadTx::collections`].
     pub fn freeze_collection(&self, id: CollectionId) -> Result<(), TxError> {
         self.open_collection(id)?;
         self.exec("UPDATE collections SET state = 'frozen' WHERE id = $1", args![id])?;
@@ -411,7 +411,7 @@ impl Tx<'_> {
     /// - [`TxError::HouseholdFull`] in a household with 25 subjects.
     /// - [`TxError::Owner`] if `owner` is set in an organisation's vault, or a household has an owner.
     /// - [`TxError::KeyRing`] if the key cannot be written.
-    /// - As [`Self::collections`].
+    /// - As [`crate::ReadTx::collections`].
     pub fn add_subject(&self, new: &NewSubject<'_>) -> Result<SubjectId, TxError> {
         self.check_handle(new.handle)?;
         one_line(&[new.name, new.contact, new.group])?;
@@ -450,7 +450,7 @@ impl Tx<'_> {
     ///
     /// - [`TxError::NoSubject`] if nobody has this id.
     /// - [`TxError::NotOneLine`] if a name or a contact contains a control character.
-    /// - As [`Self::subjects`].
+    /// - As [`crate::ReadTx::subjects`].
     pub fn rectify(&self, id: SubjectId, right: &Correction) -> Result<(), TxError> {
         let now = self.subject(id)?;
         let name = right.name.as_deref().unwrap_or(&now.name);
@@ -470,7 +470,7 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// - [`TxError::NoSubject`] if nobody has this id.
-    /// - As [`Self::subjects`].
+    /// - As [`crate::ReadTx::subjects`].
     pub fn restrict(&self, id: SubjectId, restricted: bool) -> Result<(), TxError> {
         if !self.on_roster(id)? {
             return Err(TxError::NoSubject);

@@ -146,7 +146,7 @@ impl ReadTx<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Self::subject_access`].
+    /// As [`crate::Tx::subject_access`].
     pub fn consent_events(&self, subject: SubjectId) -> Result<Vec<ConsentEvent>, TxError> {
         use EventKind::{Expiry, Grant, GrantEnded, Renewal, Withdrawal};
         let key = self.key(subject)?;

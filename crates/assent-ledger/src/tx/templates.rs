@@ -46,11 +46,11 @@ pub struct Gallery {
 
 impl ReadTx<'_> {
     /// Everything that may be searched in a collection now, for a purpose, made by a model, all at once. A record that
-    /// does not open is reported and left out. For very many, see [`Tx::open_templates`].
+    /// does not open is reported and left out. For very many, see [`crate::ReadTx::open_templates`].
     ///
     /// # Errors
     ///
-    /// As [`Tx::searchable`] and [`Tx::open_templates`].
+    /// As [`crate::ReadTx::searchable`] and [`crate::ReadTx::open_templates`].
     pub fn searchable_templates(
         &self,
         collection: CollectionId,
@@ -107,7 +107,7 @@ impl<'tx> Tx<'tx> {
     /// # Errors
     ///
     /// - [`TxError::NotActive`] if the grant was withdrawn in this transaction.
-    /// - [`TxError::Frozen`] if the collection is, or the first of [`Self::missing_prerequisites`] if it forbids matching.
+    /// - [`TxError::Frozen`] if the collection is, or the first of [`crate::ReadTx::missing_prerequisites`] if it forbids matching.
     /// - [`TxError::Database`], [`TxError::Seal`], [`TxError::KeyRing`] as everywhere.
     pub fn enrol(
         &self,

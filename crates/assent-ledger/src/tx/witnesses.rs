@@ -94,7 +94,7 @@ impl Tx<'_> {
     /// - [`TxError::NoWitness`] if there is none with this id.
     /// - [`TxError::WitnessHasKey`] if they have a pair: what they signed is checked with it.
     /// - [`TxError::NoMemoryForKey`] if the machine has not the memory that a passphrase takes.
-    /// - As [`Self::witnesses`].
+    /// - As [`crate::ReadTx::witnesses`].
     pub fn set_witness_key(&self, witness: WitnessId, passphrase: &[u8]) -> Result<(), TxError> {
         let (name, key) = self.witness(witness)?;
         if key.is_some() {
