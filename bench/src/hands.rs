@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::find::{Disclosure, find};
 use assent::ledger::{
-    Band, BystanderBasis, EventKind, FaceBox, Ledger, NewCollection, NewGrant, NewPhoto, NewSighting, Outcome, Purpose,
-    SubjectId, Timestamp, no_hook,
+    BystanderBasis, EventKind, Ledger, NewCollection, NewGrant, Purpose, SubjectId, Timestamp, no_hook,
 };
 use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanWatch, scan};
@@ -23,7 +22,7 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::figures::{median, p99, round};
 use crate::setup::cpu;
-use crate::vault::{TOGETHER, empty_world, enrol};
+use crate::vault::{empty_world, enrol, put_photos};
 
 /// Photos in which each of those who are looked for was seen.
 const SEEN: usize = 50;
@@ -58,9 +57,9 @@ pub(crate) fn run(args: &HandsArgs) -> Result<Value, Error> {
     let people = enrol(&world, args.people.get(), [1; 32], &mut || vec![vec![7; 256]])?;
     let (wanted, leaving) = people.split_at(WANTED.min(people.len()));
     let few = args.photos.get() / 10;
-    put_photos(&world, wanted, 0..few)?;
+    put_photos(&world, 0..few, 2, |n| wanted.get(n / SEEN).copied())?;
     let find_few = finds(&world.ledger, &world, wanted, 200)?;
-    put_photos(&world, &[], few..args.photos.get())?;
+    put_photos(&world, few..args.photos.get(), 2, |_| None)?;
     let find_all = finds(&world.ledger, &world, wanted, 200)?;
 
     let scans = Scans { world: &world, made: AtomicUsize::new(0), sought: sought(&world)? };
@@ -243,53 +242,4 @@ fn leaves_beside(scans: &Scans<'_>, world: &World) -> Result<f64, Error> {
         }
         scanned.map(|_| rate)
     })
-}
-
-/// Photos with two faces each; the first of them show the people who are looked for.
-fn put_photos(world: &World, seen: &[SubjectId], photos: std::ops::Range<usize>) -> Result<(), Error> {
-    let face = |x: f32| FaceBox {
-        x,
-        y: 10.0,
-        w: 80.0,
-        h: 100.0,
-        quarter_turn: 0,
-        score: 0.9,
-        size_px: 80.0,
-        sharpness: 1.0,
-        luminance: 0.5,
-    };
-    let outcome = Outcome::Faces(vec![face(10.0), face(200.0)]);
-    let first = photos.start;
-    for begin in photos.clone().step_by(TOGETHER) {
-        eprintln!("photo {begin} of {}", photos.end);
-        world.tx(|tx| {
-            let matching = tx.matching(world.collection)?;
-            for n in begin..(begin + TOGETHER).min(photos.end) {
-                let path = format!("2027/album-{}/picture-{n:06}.jpg", n / 500);
-                let mut content = [0; 32];
-                content[..8].copy_from_slice(&n.to_le_bytes());
-                let stored = tx.put_photo(&NewPhoto {
-                    collection: world.collection,
-                    path: &path.as_str().into(),
-                    sha256: content,
-                    bytes: 1,
-                    mtime: T0,
-                    changed: None,
-                    picture: None,
-                    width: 4000,
-                    height: 3000,
-                    outcome: &outcome,
-                    scanned_with: [2; 32],
-                    matched_epoch: None,
-                })?;
-                let Some(of) = seen.get((n - first) / SEEN) else { continue };
-                let proof = tx.active_grant_for(*of, world.collection, &Purpose::find_my_photos())?;
-                let Some(proof) = proof else { continue };
-                let new = NewSighting { grant: &proof, face: stored.faces[0], band: Band::Match };
-                tx.replace_sightings(&matching, stored.id, &[new])?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
 }

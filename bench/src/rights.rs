@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use assent::ledger::{Band, EventKind, FaceBox, NewPhoto, NewSighting, Outcome, Purpose, SubjectId};
+use assent::ledger::{EventKind, SubjectId};
 use assent_testkit::{T0, World};
 use clap::Args;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::figures::{median, p99, round};
 use crate::setup::cpu;
-use crate::vault::{TOGETHER, empty_world, enrol};
+use crate::vault::{TOGETHER, empty_world, enrol, put_photos};
 
 #[derive(Debug, Args)]
 pub(crate) struct RightsArgs {
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &RightsArgs) -> Result<Value, Error> {
     let world = empty_world();
     let people = enrol(&world, args.subjects, [1; 32], &mut || vec![vec![7; 512]])?;
     let seen = *people.first().ok_or("--subjects is 0")?;
-    see(&world, seen, args.sightings)?;
+    put_photos(&world, 0..args.sightings, 1, |_| Some(seen))?;
     fill_log(&world, &people, args.entries)?;
 
     let mut verify = Vec::new();
@@ -77,53 +77,6 @@ pub(crate) fn run(args: &RightsArgs) -> Result<Value, Error> {
         "erase_p99_ms": round(p99(&erased), 2),
         "erasures": erased.len(),
     }))
-}
-
-/// One face of this person in each of so many photos.
-fn see(world: &World, subject: SubjectId, photos: usize) -> Result<(), Error> {
-    let b = FaceBox {
-        x: 10.0,
-        y: 10.0,
-        w: 80.0,
-        h: 100.0,
-        quarter_turn: 0,
-        score: 0.9,
-        size_px: 80.0,
-        sharpness: 1.0,
-        luminance: 0.5,
-    };
-    let outcome = Outcome::Faces(vec![b]);
-    for first in (0..photos).step_by(TOGETHER) {
-        eprintln!("photo {first} of {photos}");
-        world.tx(|tx| {
-            let find = Purpose::find_my_photos();
-            let Some(proof) = tx.active_grant_for(subject, world.collection, &find)? else { return Ok(()) };
-            let matching = tx.matching(world.collection)?;
-            for n in first..(first + TOGETHER).min(photos) {
-                let path = format!("2027/album-{}/picture-{n:06}.jpg", n / 500);
-                let mut content = [0; 32];
-                content[..8].copy_from_slice(&n.to_le_bytes());
-                let stored = tx.put_photo(&NewPhoto {
-                    collection: world.collection,
-                    path: &path.as_str().into(),
-                    sha256: content,
-                    bytes: 1,
-                    mtime: T0,
-                    changed: None,
-                    picture: None,
-                    width: 4000,
-                    height: 3000,
-                    outcome: &outcome,
-                    scanned_with: [2; 32],
-                    matched_epoch: None,
-                })?;
-                let new = NewSighting { grant: &proof, face: stored.faces[0], band: Band::Match };
-                tx.replace_sightings(&matching, stored.id, &[new])?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
 }
 
 /// Searches, each about one of the people, until the log is long enough.

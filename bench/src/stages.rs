@@ -81,7 +81,7 @@ struct Photo {
 /// A face's surface, pixels, and its embedding.
 type EmbeddingOfFace = (f32, Embedding);
 
-/// Measures.
+/// Measures each stage on the sample photos.
 ///
 /// # Errors
 ///
