@@ -34,7 +34,7 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     /// Its size, bytes.
     pub(crate) bytes: u64,
-    /// Its SHA-256.
+    /// The SHA-256 of the whole file.
     pub(crate) sha256: [u8; 32],
 }
 

@@ -70,65 +70,83 @@ pub(crate) fn short(id: &impl ToString) -> String {
     id.to_string().chars().take(SHORT).collect()
 }
 
+/// The collection that was named.
+///
 /// # Errors
 ///
-/// As [`lookup::collection`].
+/// The conditions of [`lookup::collection`].
 pub(crate) fn collection(ledger: &Ledger, name: &str) -> Result<Collection, CommandError> {
     Ok(lookup::collection(ledger, name, now())?)
 }
 
+/// All collections of the vault.
+///
 /// # Errors
 ///
-/// As [`lookup::collections`].
+/// The conditions of [`lookup::collections`].
 pub(crate) fn collections(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
     lookup::collections(ledger, now())
 }
 
+/// All collections, those that were removed too.
+///
 /// # Errors
 ///
-/// As [`lookup::collections_ever`].
+/// The conditions of [`lookup::collections_ever`].
 pub(crate) fn collections_ever(ledger: &Ledger) -> Result<Vec<Collection>, TxError> {
     lookup::collections_ever(ledger, now())
 }
 
+/// Whoever was named, if their record can be read.
+///
 /// # Errors
 ///
-/// As [`lookup::subject`].
+/// The conditions of [`lookup::subject`].
 pub(crate) fn subject(ledger: &Ledger, reference: &str) -> Result<Subject, CommandError> {
     Ok(lookup::subject(ledger, reference, now())?)
 }
 
+/// Whoever was named, also with a damaged key.
+///
 /// # Errors
 ///
-/// As [`lookup::subject_id`].
+/// The conditions of [`lookup::subject_id`].
 pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, CommandError> {
     Ok(lookup::subject_id(ledger, reference, now())?)
 }
 
+/// Everybody on the roster whose name can be read.
+///
 /// # Errors
 ///
-/// As [`lookup::people`].
+/// The conditions of [`lookup::people`].
 pub(crate) fn people(ledger: &Ledger) -> Result<Vec<Subject>, TxError> {
     lookup::people(ledger, now())
 }
 
+/// Somebody who was erased, by their number.
+///
 /// # Errors
 ///
-/// As [`lookup::erased`].
+/// The conditions of [`lookup::erased`].
 pub(crate) fn erased(ledger: &Ledger, text: &str) -> Result<SubjectId, CommandError> {
     Ok(lookup::erased(ledger, text, now())?)
 }
 
+/// The request that was named, by its number.
+///
 /// # Errors
 ///
-/// As [`lookup::request`].
+/// The conditions of [`lookup::request`].
 pub(crate) fn request(ledger: &Ledger, text: &str) -> Result<RequestId, CommandError> {
     Ok(lookup::request(ledger, text, now())?)
 }
 
+/// The order to stop that was named, by its number.
+///
 /// # Errors
 ///
-/// As [`lookup::order`].
+/// The conditions of [`lookup::order`].
 pub(crate) fn order(ledger: &Ledger, text: &str) -> Result<OrderId, CommandError> {
     Ok(lookup::order(ledger, text, now())?)
 }

@@ -30,8 +30,6 @@ const NODE_FILE: &str = "node";
 pub enum LeaseName {
     /// Scanning a collection.
     Scan(CollectionId),
-    /// Rewriting the database without what was deleted.
-    Scrub,
 }
 
 impl LeaseName {
@@ -39,7 +37,6 @@ impl LeaseName {
     fn text(self) -> String {
         match self {
             Self::Scan(collection) => format!("scan-{collection}"),
-            Self::Scrub => "scrub".to_owned(),
         }
     }
 }
@@ -49,7 +46,6 @@ impl std::fmt::Display for LeaseName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Scan(_) => "scanning this collection",
-            Self::Scrub => "cleaning up the database of this vault",
         })
     }
 }

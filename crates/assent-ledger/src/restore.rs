@@ -150,7 +150,7 @@ impl Ledger {
         // Of a restore that was interrupted.
         let clear = || {
             durable::remove_if_there(&staged)?;
-            db::beside(&staged).iter().try_for_each(|beside| durable::remove_if_there(beside))
+            db::companion_files(&staged).iter().try_for_each(|companion| durable::remove_if_there(companion))
         };
         clear().map_err(io("remove", &staged))?;
         let hook = tools.hook.clone();

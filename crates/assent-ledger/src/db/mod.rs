@@ -21,7 +21,7 @@ use std::fmt;
 pub use error::DbError;
 pub(crate) use migrate::SetUpError;
 pub(crate) use pool::{BeginError, CommitError, Pool, Writing};
-pub(crate) use sqlite::beside;
+pub(crate) use sqlite::companion_files;
 pub(crate) use value::{Columns, Row, Value, args};
 
 /// Where a vault's tables are.

@@ -191,12 +191,12 @@ impl Pool {
         // With the last connection the write-ahead log goes into the file.
         self.readers.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).connection = None;
-        let [log, ..] = sqlite::beside(file);
+        let [log, ..] = sqlite::companion_files(file);
         if std::fs::metadata(&log).is_ok_and(|about| about.len() > 0) {
             return Err(std::io::Error::other("another process works on the database"));
         }
-        for beside in sqlite::beside(file) {
-            durable::remove_if_there(&beside)?;
+        for companion in sqlite::companion_files(file) {
+            durable::remove_if_there(&companion)?;
         }
         std::fs::rename(&*file, to)?;
         durable::sync_folder_of(to)?;

@@ -5,13 +5,14 @@ use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use futures_util::TryStreamExt;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -128,7 +129,7 @@ impl Connection {
         let rows = self
             .runtime
             .block_on(async { self.client.query_raw(&statement, args).await?.try_collect::<Vec<_>>().await })?;
-        rows.iter().map(owned).collect()
+        rows.iter().map(|row| Row::of(row, row.len())).collect()
     }
 
     /// Calls `each` for the rows of an answer as they arrive, until it has enough.
@@ -147,11 +148,6 @@ impl Connection {
         }
         Ok(())
     }
-}
-
-fn owned(row: &tokio_postgres::Row) -> Result<Row, DbError> {
-    let values = (0..row.len()).map(|column| row.column(column).map(Value::from)).collect::<Result<_, _>>()?;
-    Ok(Row::new(values))
 }
 
 impl Columns for tokio_postgres::Row {

@@ -68,7 +68,7 @@ fn connect_with_log(file: &Path, writes: bool) -> Result<Connection, rusqlite::E
 ///
 /// [`DbError`] if the file cannot be read, or holds commits in its write-ahead log: they cannot be read then.
 fn connect_without_log(file: &Path) -> Result<Connection, DbError> {
-    let [log, ..] = beside(file);
+    let [log, ..] = companion_files(file);
     if fs::metadata(log).is_ok_and(|about| about.len() > 0) {
         return Err(DbError::said("there is no room for what is kept beside the database while it is read"));
     }
@@ -148,14 +148,11 @@ pub(super) fn each(
 }
 
 pub(super) fn rows(connection: &Connection, sql: &str, args: &[Value]) -> Result<Vec<Row>, DbError> {
-    let mut statement = bound(connection, sql, args)?;
-    let columns = statement.column_count();
-    let mut rows = statement.raw_query();
     let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        let values = (0..columns).map(|column| row.column(column).map(Value::from)).collect::<Result<_, _>>()?;
-        all.push(Row::new(values));
-    }
+    each(connection, sql, args, &mut |row| {
+        all.push(Row::of(row, row.as_ref().column_count())?);
+        Ok(true)
+    })?;
     Ok(all)
 }
 
@@ -199,7 +196,7 @@ pub(super) fn copy_into(connection: &Connection, to: &Path) -> Result<(), DbErro
 }
 
 /// What SQLite keeps beside its file: the write-ahead log, the index of it, and the journal of earlier formats.
-pub(crate) fn beside(file: &Path) -> [PathBuf; 3] {
+pub(crate) fn companion_files(file: &Path) -> [PathBuf; 3] {
     ["-wal", "-shm", "-journal"].map(|ending| {
         let mut name = file.as_os_str().to_owned();
         name.push(ending);

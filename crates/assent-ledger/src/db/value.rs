@@ -158,8 +158,9 @@ fn wrong_type(column: usize, wanted: &str, found: Column<'_>) -> DbError {
 pub(crate) struct Row(Vec<Value>);
 
 impl Row {
-    pub(super) fn new(values: Vec<Value>) -> Self {
-        Self(values)
+    /// A copy of a row of so many columns.
+    pub(super) fn of(row: &impl Columns, columns: usize) -> Result<Self, DbError> {
+        (0..columns).map(|column| row.column(column).map(Value::from)).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -63,6 +63,23 @@ impl ReadTx<'_> {
         Ok((all > 0).then_some(PastEndDate { all: all as usize, waiting: waiting as usize, last: Timestamp(last) }))
     }
 
+    /// The grants that the ring notes as withdrawn and this database has in force, by id, and the enrolments that would make
+    /// such a grant.
+    pub(super) fn noted_as_withdrawn(&self) -> Result<(Vec<GrantId>, Vec<PendingId>), TxError> {
+        let noted: BTreeSet<GrantId> = self.ring().withdrawn().collect();
+        if noted.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let mut grants = Vec::new();
+        self.db.each("SELECT id FROM grants WHERE state = 'active' ORDER BY id", args![], &mut |row| {
+            grants.extend(Some(GrantId::from_bytes(row.array(0)?)).filter(|grant| noted.contains(grant)));
+            Ok(true)
+        })?;
+        let mut waiting = self.all_pending()?;
+        waiting.retain(|pending| pending.signed.consents.iter().any(|consent| noted.contains(&consent.grant)));
+        Ok((grants, waiting.iter().map(|pending| pending.id).collect()))
+    }
+
     /// A grant with those that it renews: in an old backup one of them is in force.
     pub(super) fn chain(&self, grant: GrantId) -> Result<BTreeSet<GrantId>, TxError> {
         let (mut chain, mut next) = (BTreeSet::new(), Some(grant));
@@ -141,18 +158,9 @@ impl Tx<'_> {
     /// Ends what the ring notes as withdrawn and this database has in force, whatever the position in the log: no id of a
     /// grant is ever used again. Enrolments that wait for their witnesses are given up. Returns how many ended.
     pub(crate) fn withdraw_again(&self) -> Result<usize, TxError> {
-        let noted: BTreeSet<GrantId> = self.ring().withdrawn().collect();
-        if noted.is_empty() {
-            return Ok(0);
-        }
-        let mut ended = self.discard_again(&noted)?;
-        for row in self.rows("SELECT id FROM grants WHERE state = 'active' ORDER BY id", args![])? {
-            let grant = GrantId::from_bytes(row.array(0)?);
-            if noted.contains(&grant) {
-                self.withdraw_consent(grant)?;
-                ended += 1;
-            }
-        }
-        Ok(ended)
+        let (grants, waiting) = self.noted_as_withdrawn()?;
+        waiting.iter().try_for_each(|pending| self.discard_pending(*pending))?;
+        grants.iter().try_for_each(|grant| self.withdraw_consent(*grant))?;
+        Ok(grants.len() + waiting.len())
     }
 }

@@ -73,30 +73,36 @@ impl ReadTx<'_> {
     /// Whether the ring and this database have anything to tell each other: what was noted and is not known here, or is known
     /// here and not noted.
     pub(crate) fn replay_is_due(&self) -> Result<bool, TxError> {
-        let taken = self.ring_slots()?;
-        let (noted, new, slots) = {
-            let ring = self.ring();
-            let noted: BTreeSet<GrantId> = ring.withdrawn().collect();
-            (noted, !ring.notes_from(taken.unwrap_or(0)).is_empty(), ring.slots())
-        };
-        if new
-            || taken.is_none_or(|taken| taken > slots)
-            || self.count("SELECT COUNT(*) FROM ring_notes_due", args![])? > 0
-        {
+        let new = self.ring_slots()?.unwrap_or(0);
+        if self.ring_may_know_less()? || !self.ring().notes_from(new).is_empty() || !self.missing_notes()?.is_empty() {
             return Ok(true);
         }
-        let mut due = false;
-        let all = "SELECT id, state FROM grants WHERE state IN ('active', 'withdrawn')";
-        self.db.each(all, args![], &mut |row| {
-            let withdrawn = row.text(1)? == "withdrawn";
-            due = noted.contains(&GrantId::from_bytes(row.array(0)?)) != withdrawn;
-            Ok(!due)
-        })?;
-        if due || noted.is_empty() {
-            return Ok(due);
+        let (grants, waiting) = self.noted_as_withdrawn()?;
+        Ok(!grants.is_empty() || !waiting.is_empty())
+    }
+
+    /// What the ring has to note still, and what it should know and does not: all of it if it is older than the database, or
+    /// if the database comes from before there were such notes.
+    fn missing_notes(&self) -> Result<BTreeSet<RingNote>, TxError> {
+        let sql = "SELECT DISTINCT kind, id FROM ring_notes_due";
+        let mut due = self.rows(sql, args![])?.iter().map(RingNote::read).collect::<Result<BTreeSet<_>, _>>()?;
+        let known: BTreeSet<GrantId> = self.ring().withdrawn().collect();
+        for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
+            let grant = GrantId::from_bytes(row.array(0)?);
+            if !known.contains(&grant) {
+                due.extend(self.chain(grant)?.into_iter().map(RingNote::Withdrawal));
+            }
         }
-        let waiting = self.all_pending()?;
-        Ok(waiting.iter().any(|pending| pending.signed.consents.iter().any(|consent| noted.contains(&consent.grant))))
+        if self.ring_may_know_less()? {
+            due.extend(self.all_ring_notes()?);
+        }
+        Ok(due)
+    }
+
+    /// Whether the ring is older than this database, or the database comes from before it was written down how far it took the
+    /// ring up.
+    fn ring_may_know_less(&self) -> Result<bool, TxError> {
+        Ok(self.ring_slots()?.is_none_or(|taken| taken > self.ring().slots()))
     }
 
     /// How many slots of the ring this database took up; `None` if it comes from before that was written down.
@@ -216,22 +222,9 @@ impl Tx<'_> {
         self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![ring.slots() as i64]).map(drop)
     }
 
-    /// What the ring has to note still, and what it should know and does not: all of it if it is older than the database, or
-    /// if the database comes from before there were such notes.
+    /// Writes to the ring what it has to note still ([`ReadTx::missing_notes`]).
     pub(crate) fn write_missing_notes(&self) -> Result<(), TxError> {
-        let sql = "SELECT DISTINCT kind, id FROM ring_notes_due";
-        let mut due = self.rows(sql, args![])?.iter().map(RingNote::read).collect::<Result<BTreeSet<_>, _>>()?;
-        let known: BTreeSet<GrantId> = self.ring().withdrawn().collect();
-        for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
-            let grant = GrantId::from_bytes(row.array(0)?);
-            if !known.contains(&grant) {
-                due.extend(self.chain(grant)?.into_iter().map(RingNote::Withdrawal));
-            }
-        }
-        let taken = self.ring_slots()?;
-        if taken.is_none_or(|taken| taken > self.ring().slots()) {
-            due.extend(self.all_ring_notes()?);
-        }
+        let due = self.missing_notes()?;
         if due.is_empty() {
             return Ok(());
         }

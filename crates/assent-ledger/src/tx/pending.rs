@@ -444,18 +444,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives up what would become one of these consents. Returns how many.
-    pub(super) fn discard_again(&self, grants: &BTreeSet<GrantId>) -> Result<usize, TxError> {
-        let mut given_up = 0;
-        for pending in self.all_pending()? {
-            if pending.signed.consents.iter().any(|consent| grants.contains(&consent.grant)) {
-                self.discard_pending(pending.id)?;
-                given_up += 1;
-            }
-        }
-        Ok(given_up)
-    }
-
     fn seal_pending(&self, key: &Key, pending: &Pending) -> Result<Vec<u8>, TxError> {
         let start = Writer::new().bytes(&pending.evidence().encode()).bytes(&pending.notice_sha256);
         let plain = pending.pictures.iter().fold(start, |w, picture| w.text(&picture.path)).finish();
