@@ -23,7 +23,7 @@ use crate::vault_lock::VaultLock;
 use crate::vocabulary::VaultKind;
 
 /// The form of the vault that this version writes.
-pub const FORMAT_VERSION: i64 = 8;
+pub const FORMAT_VERSION: i64 = 9;
 
 pub(crate) const DATABASE_FILE: &str = "assent.db";
 /// The database while a restore works on it: only a whole one gets the name of a vault's.
@@ -179,6 +179,7 @@ impl Ledger {
         if people > 0 {
             return Err(OpenError::OtherKeys { folder: place.folder.clone(), people });
         }
+        ledger.upgrade(now).map_err(resume(place))?;
         ledger.recovered = ledger.replay(now).map_err(resume(place))?;
         ledger.replayed.store(true, Ordering::Relaxed);
         ledger.finish_erasures(now).map_err(resume(place))?;

@@ -147,6 +147,7 @@ mod secret;
 mod settings;
 mod transactions;
 mod tx;
+mod upgrade;
 mod vault;
 mod vault_lock;
 mod vocabulary;

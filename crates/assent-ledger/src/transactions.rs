@@ -148,7 +148,7 @@ impl Ledger {
                    WHERE h.one = 1";
         let row = db.row(sql, args![])?.ok_or(TxError::Damaged { table: "log_head" })?;
         let format = row.opt_int(0)?;
-        if format.is_some_and(|format| format != FORMAT_VERSION) {
+        if format.is_some_and(|format| format > FORMAT_VERSION) {
             return Err(TxError::OtherFormat);
         }
         self.ring().refresh()?;

@@ -13,7 +13,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 8] = steps![
+const STEPS: [(&str, &str); 9] = steps![
     "0001_first",
     "0002_crops",
     "0003_calibrations",
@@ -22,6 +22,7 @@ const STEPS: [(&str, &str); 8] = steps![
     "0006_field",
     "0007_calibrations",
     "0008_hands",
+    "0009_keys",
 ];
 
 /// Any number: two processes that bring one database up to date wait for each other by it.

@@ -1,0 +1,38 @@
+//! Bringing records of an earlier format up to date, where that takes keys. The tables were brought up to date before.
+
+use crate::db::{Columns, args};
+use crate::error::TxError;
+use crate::id::Timestamp;
+use crate::ledger::{FORMAT_VERSION, Ledger};
+use crate::tx::{ReadTx, Tx};
+
+impl Ledger {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path has one lifetime, the closure all"
+    )]
+    /// Brings the records up to date, in one transaction, and writes down the format that they have then. Where several
+    /// processes come at once, the first one does it.
+    pub(crate) fn upgrade(&self, now: Timestamp) -> Result<(), TxError> {
+        if self.read_tx(now, |tx| tx.format())? == FORMAT_VERSION {
+            return Ok(());
+        }
+        self.run_tx("bring the vault up to date", now, |tx| {
+            if tx.format()? == FORMAT_VERSION { Ok(()) } else { tx.upgrade() }
+        })
+        .map(drop)
+    }
+}
+
+impl ReadTx<'_> {
+    fn format(&self) -> Result<i64, TxError> {
+        let row = self.row("SELECT format_version FROM vault WHERE one = 1", args![])?;
+        Ok(row.ok_or(TxError::Damaged { table: "vault" })?.int(0)?)
+    }
+}
+
+impl Tx<'_> {
+    fn upgrade(&self) -> Result<(), TxError> {
+        self.exec("UPDATE vault SET format_version = $1 WHERE one = 1", args![FORMAT_VERSION]).map(drop)
+    }
+}
