@@ -6,6 +6,7 @@ use assent::ledger::ReplayedNotes;
 use clap::Args;
 use serde_json::json;
 
+use crate::database::DatabaseArgs;
 use crate::error::CommandError;
 use crate::files::read_text;
 use crate::output::Output;
@@ -32,6 +33,8 @@ pub(crate) struct RestoreArgs {
     /// The newest checkpoint that was kept elsewhere: an older key ring is refused
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// # Errors
@@ -57,7 +60,8 @@ pub(crate) fn backup(args: &BackupArgs, flags: &VaultFlags, out: &mut Output<'_>
 /// [`CommandError`], as the ledger says.
 pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let newest = args.checkpoint.as_deref().map(read_text).transpose()?;
-    let (ledger, place) = vault::restore(flags, &args.from, args.key_ring_from.as_deref(), newest.as_deref())?;
+    let (ledger, place) =
+        vault::restore(flags, &args.database, &args.from, args.key_ring_from.as_deref(), newest.as_deref())?;
     ledger.scrub_if_due(now());
     let found = ledger.recovered();
     let ReplayedNotes { restrictions, orders, requests, objections } = found.replayed;

@@ -1,6 +1,6 @@
 //! `assent doctor`: what is missing, each with the next command.
 
-use assent::ledger::{Collection, Ledger, TxError, Witness};
+use assent::ledger::{Collection, DatabaseStatus, Ledger, TxError, Witness};
 use assent::models::Models;
 use assent::service::status::{self, CollectionState, CollectionStatus, Status};
 use serde_json::json;
@@ -16,6 +16,9 @@ use crate::places;
 use crate::refused::GET_HEIF_PROGRAM;
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
+
+/// So many minutes the clocks of this machine and of the database's server may differ.
+const CLOCKS_DIFFER_MIN: i64 = 5;
 
 /// One line of the examination.
 struct Finding {
@@ -99,12 +102,38 @@ fn of_the_vault(ledger: &Ledger, status: &Status) -> Vec<Finding> {
         Some((position, _)) => format!("not whole from entry {position}: assent audit verify"),
     };
     let mut findings = vec![Finding { what: "log", good: status.audit.fault.is_none(), says }];
+    findings.extend(status.database.as_ref().map(database));
     findings.extend(other_models(status.people_of_other_models));
     findings.extend(undone(status));
     findings.extend(left_behind(ledger, status));
     findings.extend(status.clock.as_ref().map(|doubt| Finding { what: "clock", good: false, says: doubt.to_string() }));
     findings.extend(keys(status));
     findings
+}
+
+/// How the database is reached, where it is PostgreSQL.
+fn database(about: &DatabaseStatus) -> Finding {
+    let way =
+        about.tls.as_ref().map_or("nothing is encrypted on the way, which stays on this machine".to_owned(), |tls| {
+            format!("the way there is encrypted ({tls}), and the server proved its name")
+        });
+    let DatabaseStatus { server, schema, read_only, .. } = about;
+    let says = format!("PostgreSQL {server}, schema {}; {way}", shown(schema));
+    if *read_only {
+        let says =
+            format!("{says}; it can only be read: it is a standby, or was set so, and nothing can be changed in it");
+        return Finding { what: "database", good: false, says };
+    }
+    let ahead_min = now().0.saturating_sub(about.clock.0) / 60_000;
+    if ahead_min.abs() > CLOCKS_DIFFER_MIN {
+        let side = if ahead_min > 0 { "ahead of" } else { "behind" };
+        let minutes = ahead_min.abs();
+        let says = format!(
+            "{says}; this machine's clock is {minutes} minutes {side} the server's, which counts: set it right"
+        );
+        return Finding { what: "database", good: false, says };
+    }
+    Finding { what: "database", good: true, says }
 }
 
 /// What there is to say of one collection.

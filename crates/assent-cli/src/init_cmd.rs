@@ -1,11 +1,12 @@
 //! `assent init`: make a vault, and for an organisation the drafts of what it needs on paper.
 
 use assent::household;
-use assent::ledger::{Jurisdiction, Settings, VaultKind};
+use assent::ledger::{Database, Jurisdiction, Settings, VaultKind};
 use clap::Args;
 use serde_json::json;
 
 use crate::controller_cmd::named;
+use crate::database::DatabaseArgs;
 use crate::drafts;
 use crate::error::CommandError;
 use crate::output::{Output, ask, quoted};
@@ -28,6 +29,8 @@ pub(crate) struct InitArgs {
     /// Where the controller is established, such as FR, UK, CH, US-IL: its law applies to everything here
     #[arg(long, conflicts_with = "household")]
     jurisdiction: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// # Errors
@@ -60,14 +63,19 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
         };
         (VaultKind::Organisation, settings)
     };
-    let (ledger, place) = vault::create(flags, kind, &settings)?;
+    let (ledger, place) = vault::create(flags, &args.database, kind, &settings)?;
     if kind == VaultKind::Household {
         household::owner(&ledger, now())?;
     }
     let (folder, ring) = (place.folder.display().to_string(), place.ring.display().to_string());
+    let database = match &place.database {
+        Database::Sqlite => None,
+        Database::Postgres(database) => Some(database.address.to_string()),
+    };
     let drafts = drafts::write(&place.folder, &ledger)?;
     let object = json!({
-        "vault": folder, "key_ring": ring, "kind": kind.as_str(), "id": ledger.id().to_string(), "drafts": drafts,
+        "vault": folder, "database": database, "key_ring": ring, "kind": kind.as_str(), "id": ledger.id().to_string(),
+        "drafts": drafts,
     });
     out.answer(&object, |out| {
         writeln!(
@@ -75,6 +83,9 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             "Made a vault for {} in {folder}",
             if args.household { "a household" } else { "an organisation" }
         )?;
+        if let Some(database) = &database {
+            writeln!(out, "Its tables are in the database {database}.")?;
+        }
         writeln!(out, "Its keys are in {ring}: keep that file apart from every copy of the vault.")?;
         if args.household {
             let form = drafts.join(drafts::RELEASE);

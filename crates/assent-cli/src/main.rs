@@ -9,6 +9,7 @@ mod backup_cmd;
 mod collection_cmd;
 mod consent_cmd;
 mod controller_cmd;
+mod database;
 mod demo_cmd;
 mod det_plot;
 mod doctor_cmd;

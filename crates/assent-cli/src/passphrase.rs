@@ -227,7 +227,11 @@ fn from_file(file: &Path) -> Result<RingSecret, SecretError> {
 }
 
 /// The file's first line, which is all that may be in it.
-fn read_line(file: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+///
+/// # Errors
+///
+/// [`SecretError`] if it cannot be read, is empty or too long.
+pub(crate) fn read_line(file: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let from = || file.to_owned();
     let opened = File::open(file).map_err(|source| SecretError::Read { from: from(), source })?;
     // Never more than that, whatever is named: a disk image, a device that has no end.

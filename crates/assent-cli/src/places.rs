@@ -8,6 +8,7 @@
 //! - `ASSENT_KEY_RING`: the key ring's file.
 //! - `ASSENT_PASSPHRASE_FILE`: the file with the key ring's passphrase.
 //! - `ASSENT_KEY_COMMAND`: the command that unwraps the key ring's data key.
+//! - `ASSENT_DATABASE_PASSWORD`, `ASSENT_DATABASE_PASSWORD_FILE`: the password of the PostgreSQL database, or the file with it.
 //! - `PATH`: where the system's program for HEIC and AVIF is.
 //! - `XDG_DATA_HOME`, `XDG_CACHE_HOME`, `HOME`: where the user's data and cache folders are.
 
@@ -17,6 +18,10 @@ use std::path::{Path, PathBuf};
 
 use assent::heif::{HeifProgram, PhotoDecoder};
 use thiserror::Error;
+use zeroize::Zeroizing;
+
+const DATABASE_PASSWORD: &str = "ASSENT_DATABASE_PASSWORD";
+const DATABASE_PASSWORD_FILE: &str = "ASSENT_DATABASE_PASSWORD_FILE";
 
 /// Why no folder could be named.
 #[derive(Debug, Error)]
@@ -85,6 +90,21 @@ pub(crate) fn passphrase_file(flag: Option<&Path>) -> Option<PathBuf> {
 /// The command that unwraps the key ring's data key, if one is named.
 pub(crate) fn key_command(flag: Option<&str>) -> Option<OsString> {
     flag.map(OsString::from).or_else(|| variable("ASSENT_KEY_COMMAND"))
+}
+
+/// The password of the database, if the environment has it.
+pub(crate) fn database_password() -> Option<Zeroizing<Vec<u8>>> {
+    variable(DATABASE_PASSWORD).map(|password| Zeroizing::new(password.into_encoded_bytes()))
+}
+
+/// The file with the password of the database, if one is named.
+pub(crate) fn database_password_file() -> Option<PathBuf> {
+    variable(DATABASE_PASSWORD_FILE).map(PathBuf::from)
+}
+
+/// Where the password of the database was taken from, in words.
+pub(crate) fn database_password_source() -> &'static str {
+    if database_password().is_some() { DATABASE_PASSWORD } else { "the file that ASSENT_DATABASE_PASSWORD_FILE names" }
 }
 
 /// The folder of key rings, apart from every vault, so that no copy of a vault holds its keys.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, Database, Expired, Ledger, OpenError, Recovered, ReplayedNotes, RestoreError, RingSecret, Settings,
-    Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Backup, ClockSource, Database, DbProblem, Expired, Ledger, OpenError, Recovered, ReplayedNotes, RestoreError,
+    RingSecret, Settings, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -16,6 +16,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
 
+use crate::database::{self, DatabaseArgs, DatabaseError};
 use crate::output::{ask, count};
 use crate::passphrase::{SecretError, SecretProvider};
 use crate::places::{self, PlacesError};
@@ -83,6 +84,21 @@ pub(crate) enum VaultError {
         /// Where there is one.
         elsewhere: PathBuf,
     },
+    /// The database that the folder names holds no vault.
+    #[error(
+        "the database {database} holds no vault, although {} says that its tables are there; is it the right database? If it \
+         was lost: assent restore",
+        folder.display()
+    )]
+    EmptyDatabase {
+        /// The path of the folder.
+        folder: PathBuf,
+        /// The database, for people.
+        database: String,
+    },
+    /// Where the tables are.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The vault is another user's.
     #[error(
         "this user may not use the vault at {}: run assent as the user who made it, or name your own with --vault",
@@ -120,9 +136,9 @@ pub(crate) fn now() -> Timestamp {
 /// [`VaultError`], as the ledger says.
 pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
-    let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
+    let place = VaultPlace { ring: ring(flags, &folder)?, database: database::of(&folder)?, folder };
     let opened = Ledger::open(&place, tools(flags.secret_provider.secrets(&[&place.ring])?)?, now());
-    let ledger = opened.map_err(|refused| explain_open_error(refused, &place.folder))?;
+    let ledger = opened.map_err(|refused| explain_open_error(refused, &place))?;
     if let Some(said) = older_ring(&ledger) {
         warn(&said);
     }
@@ -137,13 +153,22 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
 }
 
 /// What a person can do about a vault that does not open.
-fn explain_open_error(refused: OpenError, folder: &Path) -> VaultError {
-    match refused {
-        OpenError::NoVault { folder } => no_vault(folder),
-        OpenError::Io { source, .. } if not_yours(&source) => {
-            VaultError::NotYours { folder: folder.to_owned(), source }
+fn explain_open_error(refused: OpenError, place: &VaultPlace) -> VaultError {
+    match (refused, &place.database) {
+        (OpenError::NoVault { folder }, Database::Sqlite) => no_vault(folder),
+        (OpenError::NoVault { folder }, Database::Postgres(database)) => {
+            VaultError::EmptyDatabase { folder, database: database.address.to_string() }
         }
-        other => other.into(),
+        (OpenError::Io { source, .. }, _) if not_yours(&source) => {
+            VaultError::NotYours { folder: place.folder.clone(), source }
+        }
+        (OpenError::Database { source, .. }, Database::Postgres(database))
+            if source.problem() == DbProblem::NotLetIn =>
+        {
+            let given = database.password.is_some();
+            DatabaseError::Login { database: database.address.to_string(), given, source }.into()
+        }
+        (other, _) => other.into(),
     }
 }
 
@@ -153,7 +178,7 @@ fn not_yours(source: &io::Error) -> bool {
 
 /// Whether a folder holds a vault.
 fn holds_vault(folder: &Path) -> bool {
-    folder.join(DATABASE_FILE).exists()
+    folder.join(DATABASE_FILE).exists() || database::is_recorded(folder)
 }
 
 /// There is no vault in a folder; one of the same name may lie beside a folder above it.
@@ -174,7 +199,8 @@ fn no_vault(folder: PathBuf) -> VaultError {
 /// [`OpenError::VaultExists`] inside.
 pub(crate) fn refuse_existing(flags: &VaultFlags) -> Result<(), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
-    if holds_vault(&folder) { Err(OpenError::VaultExists { folder }.into()) } else { Ok(()) }
+    // Where the tables are elsewhere, whether there are any is known when somebody asks there.
+    if folder.join(DATABASE_FILE).exists() { Err(OpenError::VaultExists { folder }.into()) } else { Ok(()) }
 }
 
 /// Opens the vault for what compares faces or ends what is due, and ends the consents whose date has come. Returns which.
@@ -252,9 +278,15 @@ fn warn(said: &str) {
 
 /// Asks at the terminal; without one, nobody says so.
 fn confirm_clock_right(doubt: &TxError) -> Result<bool, VaultError> {
-    let (TxError::ClockAhead { now, latest } | TxError::ClockSetBack { now, latest }) = doubt else { return Ok(false) };
+    let (TxError::ClockAhead { clock, now, latest } | TxError::ClockSetBack { clock, now, latest }) = doubt else {
+        return Ok(false);
+    };
+    let whose = match clock {
+        ClockSource::Caller => "This machine's clock",
+        ClockSource::Database => "The clock of the database's server",
+    };
     let question = format!(
-        "This machine's clock says {now}, and the newest entry of this vault is of {latest}.\nIs the date right: {now}? [y/N]"
+        "{whose} says {now}, and the newest entry of this vault is of {latest}.\nIs the date right: {now}? [y/N]"
     );
     let io = |source| VaultError::Io { op: "ask at", path: PathBuf::from("the terminal"), source };
     let answer = ask(&question).map_err(io)?.unwrap_or_default();
@@ -268,16 +300,26 @@ fn confirm_clock_right(doubt: &TxError) -> Result<bool, VaultError> {
 /// [`VaultError`], as the ledger says.
 pub(crate) fn create(
     flags: &VaultFlags,
+    args: &DatabaseArgs,
     kind: VaultKind,
     settings: &Settings,
 ) -> Result<(Ledger, VaultPlace), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
     let name_file = folder.join(RING_NAME_FILE);
-    if flags.key_ring.is_none() && !name_file.exists() {
-        put_ring_name(&folder, &fresh_ring_name(&folder))?;
-    }
-    let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
-    Ok((create_at(&place, kind, settings)?, place))
+    let known = database::is_recorded(&folder);
+    database::choose(args, &folder, |database| {
+        if flags.key_ring.is_none() && !name_file.exists() {
+            put_ring_name(&folder, &fresh_ring_name(&folder))?;
+        }
+        let place = VaultPlace { ring: ring(flags, &folder)?, folder: folder.clone(), database };
+        match Ledger::create(&place, kind, settings, tools(Vec::new())?, now()) {
+            // It is this folder's.
+            Err(OpenError::DatabaseTaken { .. }) if known => {
+                Err(OpenError::VaultExists { folder: folder.clone() }.into())
+            }
+            made => Ok((made.map_err(|refused| explain_open_error(refused, &place))?, place)),
+        }
+    })
 }
 
 /// Makes the vault from a backup.
@@ -287,6 +329,7 @@ pub(crate) fn create(
 /// [`VaultError`], as the ledger says.
 pub(crate) fn restore(
     flags: &VaultFlags,
+    args: &DatabaseArgs,
     data: &Path,
     ring_copy: Option<&Path>,
     newest: Option<&str>,
@@ -296,11 +339,18 @@ pub(crate) fn restore(
         // Before anything else, so that whatever interrupts this, the next try finds the same key ring.
         adopt_ring_name(&folder, data, ring_copy)?;
     }
-    let place = VaultPlace { ring: ring(flags, &folder)?, folder, database: Database::Sqlite };
-    let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
-    let tools = tools(flags.secret_provider.secrets(&rings)?)?;
-    let ledger = Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now())?;
-    Ok((ledger, place))
+    database::choose(args, &folder, |database| {
+        if database != Database::Sqlite && folder.join(DATABASE_FILE).exists() {
+            return Err(OpenError::VaultExists { folder: folder.clone() }.into());
+        }
+        let place = VaultPlace { ring: ring(flags, &folder)?, folder: folder.clone(), database };
+        let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
+        let tools = tools(flags.secret_provider.secrets(&rings)?)?;
+        match Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now()) {
+            Err(RestoreError::Open(refused)) => Err(explain_open_error(refused, &place)),
+            made => Ok((made?, place)),
+        }
+    })
 }
 
 /// The name of the vault's key ring: the one that it has, if that is there still, or else the backup's.
@@ -352,7 +402,11 @@ fn put_ring_name(folder: &Path, name: &str) -> Result<(), VaultError> {
 }
 
 /// A folder for its owner alone; one that is there and empty becomes that.
-fn make_private_folder(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// [`io::Error`] if it cannot be made.
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if fs::read_dir(folder)?.next().is_none() {
         fs::set_permissions(folder, Permissions::from_mode(0o700))?;

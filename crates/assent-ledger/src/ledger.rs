@@ -89,7 +89,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// - [`OpenError::VaultExists`] if the place holds a vault.
+    /// - [`OpenError::VaultExists`] if the place holds a vault, [`OpenError::DatabaseTaken`] if the database does.
     /// - [`OpenError::Busy`] if another process works on it.
     /// - [`OpenError::RingInside`] if the key ring would lie inside the folder.
     /// - [`OpenError::KeyRing`] if there is a key ring with keys in it, or none can be made.
@@ -116,7 +116,7 @@ impl Ledger {
         }
         let pool = set_up(place, &database)?;
         if read_vault(place, &pool)?.is_some() {
-            return Err(OpenError::VaultExists { folder: place.folder.clone() });
+            return Err(taken(place));
         }
         let fresh = (VaultId::random(&mut *tools.rng), Key::random(&mut *tools.rng));
         let ring = KeyRing::create(&place.ring, fresh.0, &fresh.1, &tools.secrets, &tools.hook)?;
@@ -148,7 +148,7 @@ impl Ledger {
         let file = place.folder.join(DATABASE_FILE);
         let present = match place.database {
             Database::Sqlite => file.is_file(),
-            Database::Postgres { .. } => place.folder.is_dir(),
+            Database::Postgres(_) => place.folder.is_dir(),
         };
         if !present {
             let half = place.folder.join(RESTORED_FILE).exists();
@@ -277,11 +277,19 @@ pub(crate) fn resume(place: &VaultPlace) -> impl FnOnce(TxError) -> OpenError {
     move |source| OpenError::Resume { folder, source: Box::new(source) }
 }
 
+/// Where a vault is to be made, there is one.
+pub(crate) fn taken(place: &VaultPlace) -> OpenError {
+    match &place.database {
+        Database::Sqlite => OpenError::VaultExists { folder: place.folder.clone() },
+        Database::Postgres(database) => OpenError::DatabaseTaken { database: database.address.to_string() },
+    }
+}
+
 fn set_up(place: &VaultPlace, file: &Path) -> Result<Pool, OpenError> {
     let folder = || place.folder.clone();
     let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(file.file_name().unwrap_or_default());
     let database = |source| OpenError::Database { folder: folder(), source };
-    let pool = Pool::new(&place.database, &file).map_err(database)?;
+    let pool = Pool::new(&place.database, &file);
     pool.set_up().map_err(|cause| match cause {
         SetUpError::Newer(format) => OpenError::Newer { folder: folder(), format },
         SetUpError::Other(source) => database(source),

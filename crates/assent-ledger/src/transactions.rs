@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crate::db::{BeginError, Columns, CommitError, Db, DbError, Row, Writing, args};
+use crate::db::{BeginError, ClockSource, Columns, CommitError, Db, DbError, Row, Writing, args};
 use crate::durable::{WriteKind, with_hook};
 use crate::error::TxError;
 use crate::id::Timestamp;
@@ -38,7 +38,7 @@ impl<T> std::ops::Deref for Committed<T> {
 /// How a transaction tells the time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    /// What the clock says.
+    /// What the caller's clock says; where that of the database counts ([`ClockSource`]), it is asked instead.
     pub(crate) now: Timestamp,
     /// A person says that it is right, wherever the newest entry of the log stands.
     pub(crate) confirmed: bool,
@@ -47,7 +47,8 @@ pub(crate) struct Clock {
 impl Ledger {
     /// Runs `body` in one transaction that may write: all of it is durable when this returns `Ok`, and nothing of it after an
     /// `Err` (but see [`TxError::CommitUnknown`]). No other transaction writes meanwhile, in whatever process. `name` says in
-    /// errors and to the hook which one it was; `now` is the time of everything in it.
+    /// errors and to the hook which one it was; `now` is the time of everything in it, unless the database's clock counts
+    /// ([`ClockSource`]).
     ///
     /// `body` is run again if the database lost the connection, or let another transaction go first; so it does nothing that
     /// is not the transaction's.
@@ -144,8 +145,19 @@ impl Ledger {
 
     /// What every transaction has to know before anything else.
     fn snapshot<'l>(&'l self, db: Db<'l>, clock: Clock) -> Result<ReadTx<'l>, TxError> {
-        let sql = "SELECT v.format_version, v.kind, v.sealed, h.newest_ms FROM log_head h LEFT JOIN vault v ON v.one = 1 \
-                   WHERE h.one = 1";
+        let source = self.pool.clock_source();
+        let sql = match source {
+            ClockSource::Caller => {
+                "SELECT v.format_version, v.kind, v.sealed, h.newest_ms FROM log_head h LEFT JOIN vault v ON v.one = 1 \
+                 WHERE h.one = 1"
+            }
+            // Now, and not when the transaction began: it may be one of many that share a commit.
+            ClockSource::Database => {
+                "SELECT v.format_version, v.kind, v.sealed, h.newest_ms, \
+                 floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::BIGINT \
+                 FROM log_head h LEFT JOIN vault v ON v.one = 1 WHERE h.one = 1"
+            }
+        };
         let row = db.row(sql, args![])?.ok_or(TxError::Damaged { table: "log_head" })?;
         let format = row.opt_int(0)?;
         if format.is_some_and(|format| format > FORMAT_VERSION) {
@@ -158,7 +170,11 @@ impl Ledger {
             None => self.about(),
         };
         let newest = if clock.confirmed { None } else { newest(&db, &row)? };
-        Ok(ReadTx::new(db, &self.ring, about, &self.rules, (clock.now, newest)))
+        let now = match source {
+            ClockSource::Caller => clock.now,
+            ClockSource::Database => Timestamp(row.int(4)?),
+        };
+        Ok(ReadTx::new(db, &self.ring, about, &self.rules, (now, source, newest)))
     }
 
     /// What is known of the vault, read anew if another process changed it.

@@ -6,7 +6,7 @@ use crate::db::{Columns, DbError, Pool, args};
 use crate::error::{OpenError, TxError};
 use crate::id::{Timestamp, VaultId};
 use crate::keyring::KeyRing;
-use crate::ledger::{FORMAT_VERSION, Ledger, VaultPlace, resume};
+use crate::ledger::{FORMAT_VERSION, Ledger, VaultPlace, resume, taken};
 use crate::log::EventKind;
 use crate::seal::{self, SealContext};
 use crate::settings::Settings;
@@ -78,7 +78,12 @@ impl Ledger {
     /// Writes the row and the first leaf of the log.
     pub(crate) fn put_vault(&self, place: &VaultPlace, now: Timestamp) -> Result<(), OpenError> {
         let sealed = self.run_tx("create vault", now, |tx| tx.put_vault(self.id(), self.kind(), &self.settings()));
-        let sealed = sealed.map_err(resume(place))?.into_inner();
+        let sealed = sealed.map_err(|cause| match read_vault(place, &self.pool) {
+            // Another process was first.
+            Ok(Some(other)) if other.id != self.id() => taken(place),
+            _ => resume(place)(cause),
+        })?;
+        let sealed = sealed.into_inner();
         self.set_about(self.settings(), sealed);
         Ok(())
     }

@@ -6,6 +6,7 @@ mod clock;
 mod collection;
 mod consent;
 mod damage;
+mod database;
 mod disk;
 mod evaluate;
 mod everybody;

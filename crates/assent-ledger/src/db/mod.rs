@@ -8,6 +8,7 @@
 //! and what one of them read is still so when it commits. Other clients are held by the constraints and triggers of the
 //! migrations.
 
+mod address;
 mod error;
 mod migrate;
 mod pool;
@@ -16,34 +17,21 @@ mod sqlite;
 mod value;
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 
-pub use error::DbError;
+pub use address::{AddressError, ClockSource, Postgres, PostgresAddress};
+pub use error::{DbError, DbProblem};
 pub(crate) use migrate::SetUpError;
 pub(crate) use pool::{BeginError, CommitError, Pool, Writing};
 pub(crate) use sqlite::companion_files;
 pub(crate) use value::{Columns, Row, Value, args};
 
 /// Where a vault's tables are.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     /// The file `assent.db` in the vault's folder.
     Sqlite,
     /// A PostgreSQL database, when several machines share the work.
-    Postgres {
-        /// `postgres://user@host:port/name`; it may hold a password and is never printed. Beyond this machine the server has
-        /// to prove its name by TLS: with a certificate from those of `sslrootcert=FILE`, or from a public authority.
-        url: String,
-    },
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sqlite => "Sqlite",
-            Self::Postgres { .. } => "Postgres { .. }",
-        })
-    }
+    Postgres(Box<Postgres>),
 }
 
 /// A connection to either.

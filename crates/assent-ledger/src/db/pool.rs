@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::migrate::{SetUpError, migrate};
-use super::{Connection, Database, Db, DbError, postgres, sqlite};
+use super::{ClockSource, Connection, Database, Db, DbError, postgres, sqlite};
 use crate::durable;
 
 /// So many connections that read are kept for the next who needs one.
@@ -83,13 +83,13 @@ impl From<DbError> for BeginError {
 
 impl Pool {
     /// Nothing is connected yet. `file` is SQLite's, and not used otherwise.
-    pub(crate) fn new(database: &Database, file: &Path) -> Result<Self, DbError> {
+    pub(crate) fn new(database: &Database, file: &Path) -> Self {
         let source = match database {
             Database::Sqlite => Source::Sqlite(file.to_owned()),
-            Database::Postgres { url } => Source::Postgres(Box::new(postgres::Server::parse(url)?)),
+            Database::Postgres(place) => Source::Postgres(Box::new(postgres::Server::new(place))),
         };
         let (readers, writer) = (Mutex::default(), Mutex::default());
-        Ok(Self { source, readers, writer, turn: Condvar::new(), decided: Condvar::new() })
+        Self { source, readers, writer, turn: Condvar::new(), decided: Condvar::new() }
     }
 
     /// Makes or completes the tables.
@@ -103,11 +103,12 @@ impl Pool {
     /// Runs `body` over a snapshot that nobody changes. Nothing can be written.
     pub(crate) fn read<T, E: From<DbError>>(&self, body: impl FnOnce(Db<'_>) -> Result<T, E>) -> Result<T, E> {
         let idle = self.readers().pop().filter(|connection| !connection.is_closed());
-        let mut connection = idle.map_or_else(|| self.source.connect(false), Ok)?;
-        connection.batch(match &connection {
-            Connection::Sqlite(_) => "BEGIN",
-            Connection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        })?;
+        let connection = match idle.map(begin_reading) {
+            Some(Ok(connection)) => connection,
+            // The server let go of one that nobody used, which is seen only now.
+            Some(Err(cause)) if !cause.retryable() => return Err(cause.into()),
+            _ => begin_reading(self.source.connect(false)?)?,
+        };
         let connection = RefCell::new(connection);
         let answer = body(Db::new(&connection));
         let mut connection = connection.into_inner();
@@ -146,6 +147,14 @@ impl Pool {
         match turn.begin() {
             Ok(()) => Ok(Writing { turn, ended: false }),
             Err(cause) => Err(turn.fail(cause).into()),
+        }
+    }
+
+    /// Whose clock counts.
+    pub(crate) fn clock_source(&self) -> ClockSource {
+        match &self.source {
+            Source::Sqlite(_) => ClockSource::Caller,
+            Source::Postgres(server) => server.clock(),
         }
     }
 
@@ -212,6 +221,15 @@ impl Pool {
     fn readers(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Begins a snapshot.
+fn begin_reading(mut connection: Connection) -> Result<Connection, DbError> {
+    connection.batch(match &connection {
+        Connection::Sqlite(_) => "BEGIN",
+        Connection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    })?;
+    Ok(connection)
 }
 
 /// The connection that writes, while a thread has it.

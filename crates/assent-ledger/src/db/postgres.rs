@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::TryStreamExt;
@@ -11,13 +13,23 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::value::{Column, Columns, Value};
-use super::{DbError, Row};
+use super::{ClockSource, DbError, Postgres, Row};
+
+/// How long an address is tried.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a server, with all its addresses, may take until it says who it is and lets in.
+const CONNECT_AND_GREET: Duration = Duration::from_secs(40);
+
+/// How long a connection is quiet before it is looked whether the other end is there, and how long that end may not confirm
+/// what was sent to it.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A connection, and the runtime that moves it while somebody waits for an answer.
 pub(super) struct Connection {
@@ -30,40 +42,32 @@ pub(super) struct Connection {
 pub(super) struct Server {
     config: Config,
     /// Certificates that its certificate has to come from; `None` means those that are known to everybody.
-    root: Option<String>,
+    certificates: Option<PathBuf>,
+    clock: ClockSource,
 }
 
 impl Server {
-    /// Reads an address. TLS with the server's name checked is asked for everywhere but on this machine.
-    ///
-    /// # Errors
-    ///
-    /// [`DbError`] if it is no address of PostgreSQL's, or asks for less than that.
-    pub(super) fn parse(url: &str) -> Result<Self, DbError> {
-        let (mut url, mut mode, mut root) = (url.to_owned(), None, None);
-        if let Some((before, query)) = url.clone().split_once('?') {
-            let mut left = Vec::new();
-            for part in query.split('&') {
-                match part.split_once('=') {
-                    Some(("sslmode", value)) => mode = Some(value.to_owned()),
-                    Some(("sslrootcert", value)) => root = Some(value.to_owned()),
-                    _ => left.push(part),
-                }
-            }
-            url = if left.is_empty() { before.to_owned() } else { format!("{before}?{}", left.join("&")) };
+    pub(super) fn new(place: &Postgres) -> Self {
+        let mut config = place.address.config().clone();
+        if let Some(password) = &place.password {
+            config.password(password.as_slice());
         }
-        let mut config: Config = url.parse()?;
-        let loopback = config.get_hosts().iter().all(|host| match host {
-            Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
-            Host::Unix(_) => true,
-        });
-        config.ssl_mode(match mode.as_deref() {
-            None | Some("disable") if loopback => SslMode::Disable,
-            None | Some("verify-full") => SslMode::Require,
-            Some(_) => return Err(DbError::said("sslmode has to be verify-full, or disable on this machine")),
-        });
-        config.application_name("assent");
-        Ok(Self { config, root })
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("assent");
+        }
+        config.keepalives_idle(SILENCE);
+        Self { config, certificates: place.certificates.clone(), clock: place.clock }
+    }
+
+    /// Whose clock counts.
+    pub(super) fn clock(&self) -> ClockSource {
+        self.clock
     }
 
     /// # Errors
@@ -72,11 +76,11 @@ impl Server {
     pub(super) fn connect(&self) -> Result<Connection, DbError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let client = if self.config.get_ssl_mode() == SslMode::Disable {
-            let (client, connection) = runtime.block_on(self.config.connect(NoTls))?;
+            let (client, connection) = in_time(&runtime, self.config.connect(NoTls))?;
             runtime.spawn(connection);
             client
         } else {
-            let (client, connection) = runtime.block_on(self.config.connect(self.tls()?))?;
+            let (client, connection) = in_time(&runtime, self.config.connect(self.tls()?))?;
             runtime.spawn(connection);
             client
         };
@@ -85,11 +89,15 @@ impl Server {
 
     fn tls(&self) -> Result<MakeRustlsConnect, DbError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(file) = &self.root {
+        if let Some(file) = &self.certificates {
             roots = RootCertStore::empty();
-            let pem = fs::read(file)?;
+            let pem = fs::read(file).map_err(DbError::certificates)?;
             for certificate in CertificateDer::pem_slice_iter(&pem) {
-                roots.add(certificate.map_err(DbError::other)?).map_err(DbError::other)?;
+                let certificate = certificate.map_err(DbError::certificates)?;
+                roots.add(certificate).map_err(DbError::certificates)?;
+            }
+            if roots.is_empty() {
+                return Err(DbError::certificates(std::io::Error::other("there is no certificate in it")));
             }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -97,6 +105,15 @@ impl Server {
         let config = config.map_err(DbError::other)?.with_root_certificates(roots).with_no_client_auth();
         Ok(MakeRustlsConnect::new(config))
     }
+}
+
+/// Waits for a connection, but not for ever: a server may take it and say nothing.
+fn in_time<T>(
+    runtime: &Runtime,
+    connecting: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, DbError> {
+    let done = runtime.block_on(async { tokio::time::timeout(CONNECT_AND_GREET, connecting).await });
+    done.map_err(|_| DbError::silent())?.map_err(DbError::while_connecting)
 }
 
 impl Connection {

@@ -7,7 +7,7 @@ mod open;
 
 use std::path::PathBuf;
 
-use crate::db::DbError;
+use crate::db::{ClockSource, DbError, DbProblem};
 use crate::id::{CollectionId, FaceId, GrantId, OrderId, PendingId, PhotoId, RequestId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
 use crate::leases::LeaseName;
@@ -262,11 +262,14 @@ pub enum TxError {
     },
     /// The clock is far ahead of the newest entry of the log.
     #[error(
-        "this machine's clock says {now}, and the newest entry of this vault is of {latest}; nothing was ended, deleted or \
+        "{} says {now}, and the newest entry of this vault is of {latest}; nothing was ended, deleted or \
          compared, so that a wrong clock does no harm. If the date is right, run the command again with --clock-is-right; if \
-         not, set the clock right first"
+         not, set the clock right first",
+        clock_of(*clock)
     )]
     ClockAhead {
+        /// Which clock.
+        clock: ClockSource,
         /// The day that the clock says.
         now: String,
         /// The day of the newest entry.
@@ -274,11 +277,14 @@ pub enum TxError {
     },
     /// The clock was set back.
     #[error(
-        "this machine's clock says {now}, and the newest entry of this vault is of {latest}, which is later; nothing was ended, \
+        "{} says {now}, and the newest entry of this vault is of {latest}, which is later; nothing was ended, \
          deleted or compared, so that a wrong clock dodges no date. If the date is right, run the command again with \
-         --clock-is-right; if not, set the clock right first"
+         --clock-is-right; if not, set the clock right first",
+        clock_of(*clock)
     )]
     ClockSetBack {
+        /// Which clock.
+        clock: ClockSource,
         /// The day that the clock says.
         now: String,
         /// The day of the newest entry.
@@ -503,11 +509,18 @@ fn short(id: &impl std::fmt::Display) -> String {
 }
 
 /// What to do about what the database said.
-fn refusal(cause: &DbError) -> &'static str {
-    if cause.no_space() {
-        "the disk that the vault is on is full; make room, then try again"
-    } else {
-        "the database refused a step, and nothing of that step was kept; try again"
+fn refusal(cause: &DbError) -> String {
+    match cause.problem() {
+        DbProblem::NoSpace => DbProblem::NoSpace.to_string(),
+        DbProblem::Other => "the database refused a step, and nothing of that step was kept; try again".to_owned(),
+        problem => format!("{problem}. Nothing of this step was kept"),
+    }
+}
+
+fn clock_of(clock: ClockSource) -> &'static str {
+    match clock {
+        ClockSource::Caller => "this machine's clock",
+        ClockSource::Database => "the clock of the database's server",
     }
 }
 

@@ -1,10 +1,10 @@
 //! Why a vault was not made or opened.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::TxError;
-use crate::db::DbError;
+use crate::db::{DbError, DbProblem};
 use crate::keyring::KeyRingError;
 
 /// Why a vault could not be created or opened.
@@ -21,6 +21,14 @@ pub enum OpenError {
     VaultExists {
         /// The path of the folder.
         folder: PathBuf,
+    },
+    /// A vault is to be created in a database that holds one.
+    #[error(
+        "the database {database} holds a vault already; name another database, or another schema in it, for a second one"
+    )]
+    DatabaseTaken {
+        /// Which database, at which server.
+        database: String,
     },
     /// Another process has it open.
     #[error("another assent is working on the vault at {}; wait until it is done, then try again", folder.display())]
@@ -65,7 +73,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The database refused.
-    #[error("cannot open the database of the vault at {}", folder.display())]
+    #[error("{}", unopened(folder, source))]
     Database {
         /// The path of the folder.
         folder: PathBuf,
@@ -93,4 +101,12 @@ pub enum OpenError {
         /// The error of the ledger.
         source: Box<TxError>,
     },
+}
+
+fn unopened(folder: &Path, source: &DbError) -> String {
+    let folder = folder.display();
+    match source.problem() {
+        DbProblem::Other => format!("cannot open the database of the vault at {folder}"),
+        problem => format!("cannot open the vault at {folder}: {problem}"),
+    }
 }

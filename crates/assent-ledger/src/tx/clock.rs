@@ -4,6 +4,9 @@
 //! is due. Time does not run backwards behind it. A clock that is behind it by more than clocks are corrected by, or ahead of
 //! it by more than a month, ends, deletes and compares nothing until a person says that it is right. What people ask for,
 //! withdrawal, erasure, an order to stop, a request, is done all the same, and moves that newest time by no leap.
+//!
+//! Which clock that is: with SQLite the caller's, with PostgreSQL the server's ([`crate::ClockSource`]), so that a consent is over
+//! at one moment for all machines.
 
 use super::{ReadTx, Tx};
 use crate::db::args;
@@ -57,10 +60,10 @@ impl ReadTx<'_> {
     pub fn check_clock(&self) -> Result<(), TxError> {
         let Some(newest) = self.newest else { return Ok(()) };
         let ahead = self.clock.0.saturating_sub(newest.0);
-        let (now, latest) = (self.clock, newest);
+        let (now, latest, clock) = (long_day(self.clock), long_day(newest), self.clock_source);
         match () {
-            () if ahead > LEAP_MS => Err(TxError::ClockAhead { now: long_day(now), latest: long_day(latest) }),
-            () if ahead < -CORRECTED_MS => Err(TxError::ClockSetBack { now: long_day(now), latest: long_day(latest) }),
+            () if ahead > LEAP_MS => Err(TxError::ClockAhead { clock, now, latest }),
+            () if ahead < -CORRECTED_MS => Err(TxError::ClockSetBack { clock, now, latest }),
             () => Ok(()),
         }
     }

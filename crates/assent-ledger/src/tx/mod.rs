@@ -52,7 +52,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::db::{Db, Row, Value};
+use crate::db::{ClockSource, Db, Row, Value};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRing;
@@ -112,6 +112,8 @@ pub struct ReadTx<'tx> {
     pub(crate) now: Timestamp,
     /// What the clock says.
     pub(crate) clock: Timestamp,
+    /// Whose clock that is.
+    pub(crate) clock_source: ClockSource,
     /// The newest time that was taken for right, before this transaction.
     pub(crate) newest: Option<Timestamp>,
     brand: Brand<'tx>,
@@ -256,10 +258,10 @@ impl<'tx> ReadTx<'tx> {
         ring: &'tx Mutex<KeyRing>,
         about: Arc<About>,
         rules: &'tx Rulebook,
-        (clock, newest): (Timestamp, Option<Timestamp>),
+        (clock, clock_source, newest): (Timestamp, ClockSource, Option<Timestamp>),
     ) -> Self {
         let now = newest.map_or(clock, |newest| newest.max(clock));
-        Self { db, ring, about, rules, now, clock, newest, brand: PhantomData }
+        Self { db, ring, about, rules, now, clock, clock_source, newest, brand: PhantomData }
     }
 
     /// The time of everything that happens in this transaction.

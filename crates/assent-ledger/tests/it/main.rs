@@ -25,6 +25,7 @@ mod rights;
 mod roster;
 mod rotation;
 mod sentences;
+mod server;
 mod sightings;
 mod support;
 mod witnesses;

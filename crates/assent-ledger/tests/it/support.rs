@@ -60,7 +60,14 @@ pub(crate) enum Backend {
     Postgres,
 }
 
-fn postgres() -> Option<String> {
+/// A database of PostgreSQL's, on which tests say what time it is.
+pub(crate) fn postgres_at(address: &str) -> Database {
+    let address = address.parse().unwrap();
+    Database::Postgres(Box::new(Postgres { address, password: None, certificates: None, clock: ClockSource::Caller }))
+}
+
+/// The address of the server that tests use, if there is one.
+pub(crate) fn postgres() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
     std::env::var("ASSENT_TEST_POSTGRES").ok()
 }
@@ -130,7 +137,8 @@ impl Home {
                 let base = postgres().unwrap();
                 Raw::connect(&base).exec(format!("CREATE SCHEMA t_{schema}"));
                 let joint = if base.contains('?') { '&' } else { '?' };
-                Database::Postgres { url: format!("{base}{joint}options=-csearch_path%3Dt_{schema}") }
+                let address = format!("{base}{joint}options=-csearch_path%3Dt_{schema}");
+                postgres_at(&address)
             }
         };
         let place = VaultPlace { folder: dir.path().join("my vault"), ring: dir.path().join("keys/ring"), database };
@@ -194,7 +202,7 @@ impl Home {
 
     fn schema(&self) -> &str {
         match &self.place.database {
-            Database::Postgres { url } => url.split_once("search_path%3D").unwrap().1,
+            Database::Postgres(database) => database.address.as_str().split_once("search_path%3D").unwrap().1,
             Database::Sqlite => panic!("SQLite has no schema"),
         }
     }
@@ -202,7 +210,7 @@ impl Home {
     /// A client that has left foreign keys off.
     pub(crate) fn raw(&self) -> Raw {
         match &self.place.database {
-            Database::Postgres { url } => Raw::connect(url),
+            Database::Postgres(database) => Raw::connect(database.address.as_str()),
             Database::Sqlite => raw_sqlite(&self.place.folder),
         }
     }

@@ -1,8 +1,8 @@
 //! How the vault stands: what is missing or waits, and what ends when.
 
 use assent_ledger::{
-    Alarm, Audit, Collection, CollectionCounts, Deadline, KeyCheck, Ledger, PastEndDate, Purpose, ReadTx, Request,
-    Subject, Timestamp, TxError, Witness,
+    Alarm, Audit, Collection, CollectionCounts, DatabaseStatus, Deadline, KeyCheck, Ledger, PastEndDate, Purpose,
+    ReadTx, Request, Subject, Timestamp, TxError, Witness,
 };
 
 use crate::source::{Folder, SourceError};
@@ -12,6 +12,8 @@ use crate::source::{Folder, SourceError};
 pub struct Status {
     /// What verifying the log found.
     pub audit: Audit,
+    /// How the database is reached, where it is not a file of the vault's.
+    pub database: Option<DatabaseStatus>,
     /// People who are enrolled with other models than most are.
     pub people_of_other_models: u64,
     /// Whose signature is waited for.
@@ -113,12 +115,13 @@ impl CollectionStatus {
 pub fn examine(ledger: &Ledger, model: Option<[u8; 32]>, threads: usize, now: Timestamp) -> Result<Status, TxError> {
     let in_use = models_in_use(ledger, now)?;
     let (waiting, overdue_requests, collections) = ledger.read_tx(now, |tx| {
-        let overdue = tx.requests()?.iter().filter(|request| request.days_overdue(now) > 0).count();
+        let overdue = tx.requests()?.iter().filter(|request| request.days_overdue(tx.now()) > 0).count();
         let collections = tx.collections()?.into_iter().map(|about| of_collection(tx, about, model, threads));
         Ok((waiting(tx)?, overdue, collections.collect::<Result<Vec<_>, _>>()?))
     })?;
     Ok(Status {
         audit: ledger.audit_verify(None, now)?,
+        database: ledger.database(now)?,
         people_of_other_models: in_use.iter().skip(1).map(|(_, people)| people).sum(),
         waiting,
         overdue_requests,

@@ -1,0 +1,274 @@
+//! A vault whose tables are in PostgreSQL, as whoever runs the program meets it. Without a server for the tests nothing is
+//! looked at.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use super::{plain, stderr, stdout};
+
+/// A password that must not be seen.
+const PASSWORD: &str = "three-herons-by-the-lock";
+
+/// The address of the server that is there for the tests.
+pub(super) fn server() -> Option<String> {
+    variable("ASSENT_TEST_POSTGRES")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Runs statements as the owner of everything.
+pub(super) fn psql(sql: &str) {
+    let output = Command::new("psql")
+        .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", &server().unwrap(), "--command", sql])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+/// The address of a schema that nobody else uses. The name of the folder is drawn at random.
+pub(super) fn fresh_schema(folder: &Path) -> String {
+    let name: String =
+        folder.to_str().unwrap().bytes().flat_map(|b| [b >> 4, b & 15]).map(|n| (b'a' + n) as char).collect();
+    // No name is longer than 63 letters.
+    let name = format!("c_{}", &name[name.len().saturating_sub(60)..]);
+    psql(&format!("CREATE SCHEMA {name}"));
+    format!("{}?options=-csearch_path%3D{name}", server().unwrap())
+}
+
+/// Somebody who makes a vault on a server.
+struct Owner {
+    home: TempDir,
+    address: String,
+    password: Option<&'static str>,
+}
+
+impl Owner {
+    fn new() -> Option<Self> {
+        server()?;
+        let home = tempfile::tempdir().unwrap();
+        let address = fresh_schema(home.path());
+        Some(Self { home, address, password: None })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn vault(&self, vault: &str, args: &[&str]) -> Output {
+        let folder = self.path(vault);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assent"));
+        command.args(["--vault", folder.to_str().unwrap()]).args(args).env("XDG_DATA_HOME", self.home.path());
+        for name in ["ASSENT_PACKS", "ASSENT_RUNTIME", "ASSENT_DATABASE_PASSWORD", "ASSENT_DATABASE_PASSWORD_FILE"] {
+            command.env_remove(name);
+        }
+        if let Some(password) = self.password {
+            command.env("ASSENT_DATABASE_PASSWORD", password);
+        }
+        let output = command.output().unwrap();
+        let (out, err) = (stdout(&output), stderr(&output));
+        plain::check(args, &out, &err);
+        assert!(!out.contains(PASSWORD) && !err.contains(PASSWORD), "{args:?}: {out}{err}");
+        output
+    }
+
+    fn says(&self, args: &[&str]) -> String {
+        let output = self.vault("vault", args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    }
+
+    fn refused(&self, args: &[&str]) -> String {
+        self.refused_in("vault", args)
+    }
+
+    fn refused_in(&self, vault: &str, args: &[&str]) -> String {
+        let output = self.vault(vault, args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stdout(&output));
+        stderr(&output)
+    }
+
+    fn init(address: &str) -> Vec<String> {
+        ["init", "--household", "--name", "Ann", "--database", address].map(str::to_owned).to_vec()
+    }
+
+    fn record(&self) -> PathBuf {
+        self.path("vault/database")
+    }
+
+    /// The database is somewhere else now, the folder says.
+    fn moved(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.record()).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(self.record(), text.replacen(from, to, 1)).unwrap();
+    }
+}
+
+fn words(line: &[String]) -> Vec<&str> {
+    line.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_vault_on_a_server_is_found_there_by_every_command_and_is_the_only_one_there() {
+    let Some(owner) = Owner::new() else { return };
+    let init = Owner::init(&owner.address);
+    let said = owner.says(&words(&init));
+    assert!(said.contains("Its tables are in the database postgres at 127.0.0.1:"), "{said}");
+    let record = fs::read_to_string(owner.record()).unwrap();
+    assert_eq!(record, format!("assent database v1\naddress {}\n", owner.address));
+    assert!(!owner.path("vault/assent.db").exists());
+    owner.says(&["subject", "add", "mo", "--name", "Mo"]);
+    assert!(owner.says(&["subject", "list"]).contains("mo\tMo"));
+    let doctor = stdout(&owner.vault("vault", &["doctor"]));
+    assert!(doctor.contains("good\tdatabase: PostgreSQL 1") && doctor.contains("nothing is encrypted"), "{doctor}");
+
+    assert!(owner.refused(&words(&init)).contains("there is a vault at"), "the same again");
+    let second = owner.refused_in("other", &words(&init));
+    assert!(second.contains("holds a vault already; name another database, or another schema"), "{second}");
+    assert!(!owner.path("other/database").exists(), "nothing leads to somebody else's vault");
+    let other = owner.refused(&words(&Owner::init("postgres://ann@localhost/another")));
+    assert!(other.contains("says that the vault's tables are in") && other.contains("leave --database out"), "{other}");
+    assert!(owner.says(&["subject", "list"]).contains("mo\tMo"), "and nothing happened to the first one");
+}
+
+#[test]
+fn a_password_is_never_in_an_address_and_never_shown() {
+    let Some(mut owner) = Owner::new() else { return };
+    let cases = [
+        owner.address.replacen('@', &format!(":{PASSWORD}@"), 1),
+        format!("{}&password={PASSWORD}", owner.address),
+        owner.address.replacen('@', &format!(":{PASSWORD}@@"), 1),
+    ];
+    for address in &cases {
+        for json in [false, true] {
+            let mut args = Owner::init(address);
+            args.extend(json.then(|| "--json".to_owned()));
+            let said = owner.refused(&words(&args));
+            assert!(said.contains("holds a password") && said.contains("ASSENT_DATABASE_PASSWORD_FILE"), "{said}");
+            assert!(!owner.record().exists());
+        }
+    }
+    // A role for whom the server wants a password; another test may make it, too.
+    psql(&format!(
+        "DO $$ BEGIN CREATE ROLE asked LOGIN SUPERUSER PASSWORD 'x'; EXCEPTION WHEN OTHERS THEN NULL; END $$; \
+         DO $$ BEGIN CREATE ROLE asked_too LOGIN SUPERUSER PASSWORD '{PASSWORD}'; EXCEPTION WHEN OTHERS THEN NULL; END $$"
+    ));
+    let user = owner.address.split_once('@').unwrap().0.to_owned();
+    let init = Owner::init(&owner.address.replacen(&user, "postgres://asked_too", 1));
+    let said = owner.refused(&words(&init));
+    assert!(
+        said.contains("without a password: put it into the environment variable ASSENT_DATABASE_PASSWORD"),
+        "{said}"
+    );
+    owner.password = Some("swans");
+    let said = owner.refused(&words(&init));
+    assert!(said.contains("is the password right? It was taken from ASSENT_DATABASE_PASSWORD"), "{said}");
+    assert!(!said.contains("swans") && !owner.record().exists(), "{said}");
+    owner.password = Some(PASSWORD);
+    owner.says(&words(&init));
+    owner.says(&["doctor", "--help"]);
+    for entry in fs::read_dir(owner.path("vault")).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(
+            path.is_dir() || !fs::read_to_string(&path).unwrap_or_default().contains(PASSWORD),
+            "{}",
+            path.display()
+        );
+    }
+    owner.password = None;
+    let said = owner.refused(&["subject", "list"]);
+    assert!(said.contains("without a password"), "{said}");
+    fs::write(owner.path("word"), format!("{PASSWORD}\n")).unwrap();
+    let by_file = |file: &str| {
+        Command::new(env!("CARGO_BIN_EXE_assent"))
+            .args(["--vault", owner.path("vault").to_str().unwrap(), "subject", "list"])
+            .env("XDG_DATA_HOME", owner.home.path())
+            .env("ASSENT_DATABASE_PASSWORD_FILE", owner.path(file))
+            .output()
+            .unwrap()
+    };
+    assert!(by_file("word").status.success(), "{}", stderr(&by_file("word")));
+    let said = stderr(&by_file("nowhere"));
+    assert!(said.contains("the password of the database cannot be read"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_the_server_is_one_sentence_and_the_next_command_goes_on() {
+    let Some(owner) = Owner::new() else { return };
+    owner.says(&words(&Owner::init(&owner.address)));
+    let before = fs::read_to_string(owner.record()).unwrap();
+    let port = owner.address.split_once("@127.0.0.1:").unwrap().1.split_once('/').unwrap().0.to_owned();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let cases = [
+        ("no server", port.as_str(), nobody.as_str(), "no database server answers there"),
+        ("no database", "/postgres?", "/nothing?", "the server has no database of this name"),
+        ("no schema", "search_path%3Dc_", "search_path%3Dx_", "the database has no such schema"),
+        ("another machine", "@127.0.0.1:", "@db.assent.test:", "no database server answers there"),
+        ("no TLS asked for", "options=", "hostaddr=192.0.2.1&sslmode=disable&options=", "proves its name by TLS"),
+        ("no address", "address postgres", "address x", "this is no address of a PostgreSQL database"),
+        ("a line of something", "address", "colour blue\naddress", "does not say where the database is"),
+        ("a newer file", "v1", "v2", "was written by a newer assent"),
+    ];
+    for (flaw, from, to, sentence) in cases {
+        owner.moved(from, to);
+        let said = owner.refused(&["subject", "list"]);
+        assert!(said.lines().next().unwrap().contains(sentence), "{flaw}: {said}");
+        let doctor = owner.vault("vault", &["doctor"]);
+        assert_eq!(doctor.status.code(), Some(1));
+        assert!(stdout(&doctor).contains("MISSING\tvault: "), "{flaw}: {}", stdout(&doctor));
+        assert!(stdout(&doctor).contains(sentence), "{flaw}: {}", stdout(&doctor));
+        fs::write(owner.record(), &before).unwrap();
+        owner.says(&["subject", "list"]);
+    }
+    // A schema with nothing in it.
+    let empty = fresh_schema(&owner.path("empty"));
+    owner.moved(&owner.address, &empty);
+    let said = owner.refused(&["subject", "list"]);
+    assert!(said.contains("holds no vault, although") && said.contains("is it the right database?"), "{said}");
+}
+
+#[test]
+fn a_standby_answers_and_refuses_what_writes() {
+    let Some(owner) = Owner::new() else { return };
+    owner.says(&words(&Owner::init(&owner.address)));
+    owner.says(&["subject", "add", "mo", "--name", "Mo"]);
+    owner.moved("search_path", "default_transaction_read_only%3Don%20-csearch_path");
+    assert!(owner.says(&["subject", "list"]).contains("mo\tMo"));
+    let said = owner.refused(&["subject", "add", "zoe", "--name", "Zoe"]);
+    assert!(said.contains("the database can only be read: it is a standby"), "{said}");
+    let doctor = stdout(&owner.vault("vault", &["doctor"]));
+    assert!(doctor.contains("MISSING\tdatabase: ") && doctor.contains("it can only be read"), "{doctor}");
+    owner.moved("default_transaction_read_only%3Don%20-csearch_path", "search_path");
+    assert!(!owner.says(&["subject", "list"]).contains("Zoe"));
+    owner.says(&["subject", "add", "zoe", "--name", "Zoe"]);
+}
+
+#[test]
+fn over_a_network_the_server_proves_its_name() {
+    let Some(owner) = Owner::new() else { return };
+    let folder = PathBuf::from(variable("ASSENT_TEST_CERTIFICATES").unwrap());
+    let far = owner.address.replacen("@127.0.0.1:", "@db.assent.test:", 1) + "&hostaddr=127.0.0.1";
+    let with = |authority: &str| {
+        let mut init = Owner::init(&far);
+        let file = folder.join(authority).to_str().unwrap().to_owned();
+        init.extend(["--database-ca".to_owned(), file]);
+        init
+    };
+    for init in [with("other.pem"), Owner::init(&far)] {
+        let said = owner.refused(&words(&init));
+        assert!(said.contains("did not prove that it is the right one"), "{said}");
+        assert!(!owner.record().exists(), "nothing half-done");
+    }
+    owner.says(&words(&with("ca.pem")));
+    let doctor = stdout(&owner.vault("vault", &["doctor"]));
+    assert!(doctor.contains("the way there is encrypted (TLSv1."), "{doctor}");
+    owner.moved("ca.pem", "other.pem");
+    let said = owner.refused(&["subject", "list"]);
+    assert!(said.contains("did not prove that it is the right one"), "{said}");
+}
