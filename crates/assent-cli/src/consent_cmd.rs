@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantId, GrantState, Ledger, NewGrant, NewPending, Pending, PendingId, Purpose,
-    Refusal, Signer, Subject, UniqueFileNames, file_name_of,
+    Collection, CollectionId, Grant, GrantState, Ledger, Purpose, Refusal, Signer, Subject, UniqueFileNames,
+    file_name_of,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
+use assent::service::consents::{self, Held, Meant, Renewal};
+use assent::service::enrolment::{Enrolled, WaitingForm};
+use assent::service::subjects::{self, Person};
 use clap::{Args, Subcommand};
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
@@ -20,7 +23,7 @@ use crate::error::CommandError;
 use crate::files::{make_folder, read_text, replace_text};
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, day, long_date, purpose_words, shown};
-use crate::pending_cmd::{Engine, Names, print_waiting};
+use crate::pending_cmd::{self, Engine, print_waiting};
 use crate::record::{Record, RecordError, receipt};
 use crate::roster::{self, Import};
 use crate::vault::{self, VaultFlags, collection_name, now};
@@ -135,36 +138,13 @@ pub(crate) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let collections = vault::collections_ever(&ledger)?;
     match &args.command {
-        ConsentCommand::List { subject } => {
-            let id = vault::subject(&ledger, subject)?.id;
-            let said = ledger.read_tx(now(), |tx| Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.pending_of(id)?)))?;
-            let (grants, refusals, pending) = said;
-            let objects: Vec<_> = grants.iter().map(|g| describe(g, &collections)).collect();
-            let said_no: Vec<_> = refusals.iter().map(|r| describe_no(r, &collections)).collect();
-            let names = Names::of(&ledger)?;
-            let waiting: Vec<_> = pending.iter().map(|p| names.describe(p)).collect();
-            let object = json!({ "consents": objects, "refusals": said_no, "waiting": waiting });
-            out.answer(&object, |out| {
-                for g in &grants {
-                    writeln!(out, "{}", line(g, &collections))?;
-                }
-                for p in &pending {
-                    writeln!(out, "waits for its witnesses: {}", names.line(p))?;
-                }
-                for r in &refusals {
-                    let name = collection_name(&collections, r.collection);
-                    writeln!(out, "refused\t{}\t{name}\ton {}", r.purpose, date(r.created))?;
-                }
-                if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
-            })?;
-        }
+        ConsentCommand::List { subject } => list(&ledger, subject, out)?,
         ConsentCommand::Renew(args) => renew(args, &ledger, models, out)?,
         ConsentCommand::Refuse(AskedArgs { subject, collection, purpose, notice }) => {
             let (id, of) = (vault::subject(&ledger, subject)?.id, vault::collection(&ledger, collection)?.id);
             let notice = sha256(read_text(notice)?.as_bytes());
-            ledger.run_tx("refuse", now(), |tx| tx.refuse(id, of, purpose, notice))?;
+            consents::refuse(&ledger, id, (of, purpose), notice, now())?;
             out.answer(&json!({ "subject": id.to_string(), "refused": purpose.as_str() }), |out| {
                 writeln!(out, "Recorded: no to {purpose} in {}. Nothing else changes for them.", shown(collection))
             })?;
@@ -179,55 +159,64 @@ pub(crate) fn run(
         ConsentCommand::Withdraw { subject, collection, purpose, dry_run } => {
             let id = vault::subject_id(&ledger, subject)?;
             let only = collection.as_deref().map(|name| vault::collection(&ledger, name)).transpose()?.map(|c| c.id);
-            let fits = |c: CollectionId, of: &Purpose| {
-                only.is_none_or(|only| only == c) && purpose.as_ref().is_none_or(|purpose| purpose == of)
-            };
-            let said = ledger.read_tx(now(), |tx| {
-                // What waits cannot be read with a damaged key. A form is given up as a whole, also if it covers more.
-                let waiting: Vec<PendingId> = if tx.is_readable(id)? {
-                    let meant = |p: &Pending| p.signed.consents.iter().any(|c| fits(c.collection, &c.purpose));
-                    tx.pending_of(id)?.iter().filter(|p| meant(p)).map(|p| p.id).collect()
-                } else {
-                    tx.pending_ids_of(id)?
-                };
-                Ok((tx.consents_of(id)?, waiting))
-            })?;
-            let (consents, given_up) = said;
-            let ending: Vec<GrantId> =
-                consents.iter().filter(|c| fits(c.collection, &c.purpose)).map(|c| c.grant).collect();
-            if ending.is_empty() && given_up.is_empty() {
-                return Err(CommandError::NothingToWithdraw);
-            }
-            if !dry_run {
-                ledger.run_tx("withdraw", now(), |tx| {
-                    given_up.iter().try_for_each(|pending| tx.discard_pending(*pending))?;
-                    ending.iter().try_for_each(|grant| tx.withdraw_consent(*grant))
-                })?;
-            }
-            let ids: Vec<String> = ending.iter().map(ToString::to_string).collect();
-            let waiting: Vec<String> = given_up.iter().map(ToString::to_string).collect();
-            let object = json!({ "withdrawn": ids, "given_up": waiting, "dry_run": dry_run });
-            out.answer(&object, |out| {
-                let verb = if *dry_run { "Would end" } else { "Ended" };
-                if !waiting.is_empty() {
-                    let verb = if *dry_run { "Would give up" } else { "Gave up" };
-                    writeln!(out, "{verb} {} that waited for witnesses.", count(waiting.len(), "enrolment"))?;
-                }
-                if ending.is_empty() && !waiting.is_empty() {
-                    return Ok(());
-                }
-                writeln!(
-                    out,
-                    "{verb} {}. What they are found by, and what was found, {} with it.",
-                    count(ending.len(), "consent"),
-                    deletion_verb(*dry_run)
-                )
-            })?;
-            // Whoever withdrew does not wait for that.
-            ledger.scrub_if_due(now());
-            vault::warn_of_unwritten_notes(&ledger);
+            let meant = Meant { subject: id, collection: only, purpose: purpose.clone() };
+            withdraw(&ledger, &meant, *dry_run, out)?;
         }
     }
+    Ok(())
+}
+
+/// The consents of one person, what of them waits, and what they said no to.
+fn list(ledger: &Ledger, subject: &str, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let id = vault::subject(ledger, subject)?.id;
+    let Person { subject: who, grants, pending, refusals, collections } = subjects::person(ledger, id, now())?;
+    let waiting: Vec<_> = pending.into_iter().map(|pending| WaitingForm { who: who.clone(), pending }).collect();
+    let object = json!({
+        "consents": grants.iter().map(|g| describe(g, &collections)).collect::<Vec<_>>(),
+        "refusals": refusals.iter().map(|r| describe_no(r, &collections)).collect::<Vec<_>>(),
+        "waiting": waiting.iter().map(|form| pending_cmd::describe(form, &collections)).collect::<Vec<_>>(),
+    });
+    Ok(out.answer(&object, |out| {
+        for g in &grants {
+            writeln!(out, "{}", line(g, &collections))?;
+        }
+        for form in &waiting {
+            writeln!(out, "waits for its witnesses: {}", pending_cmd::line(form, &collections))?;
+        }
+        for r in &refusals {
+            let name = collection_name(&collections, r.collection);
+            writeln!(out, "refused\t{}\t{name}\ton {}", r.purpose, date(r.created))?;
+        }
+        if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
+    })?)
+}
+
+/// Ends what is meant, or says what would end.
+fn withdraw(ledger: &Ledger, meant: &Meant, dry_run: bool, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ended = if dry_run {
+        consents::would_withdraw(ledger, meant, now())?
+    } else {
+        consents::withdraw(ledger, meant, now())?
+    };
+    let ids: Vec<String> = ended.consents.iter().map(ToString::to_string).collect();
+    let waiting: Vec<String> = ended.given_up.iter().map(ToString::to_string).collect();
+    let object = json!({ "withdrawn": ids, "given_up": waiting, "dry_run": dry_run });
+    out.answer(&object, |out| {
+        let verb = if dry_run { "Would end" } else { "Ended" };
+        if !waiting.is_empty() {
+            let verb = if dry_run { "Would give up" } else { "Gave up" };
+            writeln!(out, "{verb} {} that waited for witnesses.", count(waiting.len(), "enrolment"))?;
+        }
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let found = deletion_verb(dry_run);
+        let consents = count(ids.len(), "consent");
+        writeln!(out, "{verb} {consents}. What they are found by, and what was found, {found} with it.")
+    })?;
+    // Whoever withdrew does not wait for that.
+    ledger.scrub_if_due(now());
+    vault::warn_of_unwritten_notes(ledger);
     Ok(())
 }
 
@@ -242,33 +231,20 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
         return roster::import(ledger, &mut Engine::new(models, ledger), &import, out);
     }
     let name = |given: &Option<String>| given.clone().unwrap_or_default();
-    let person = vault::subject(ledger, &name(&args.subject))?;
-    let (subject, collection) = (person.id, vault::collection(ledger, &name(&args.collection))?.id);
+    let subject = vault::subject(ledger, &name(&args.subject))?.id;
+    let collection = vault::collection(ledger, &name(&args.collection))?.id;
     let (purpose, release) = (&args.purpose, args.release.clone().unwrap_or_default());
     let evidence = signed_form(ledger, &release, &args.witnesses, args.signed_by)?;
-    let asked = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
-    let rules = ledger.read_tx(now(), |tx| {
-        Ok((tx.consent_end(&person, &[collection], asked)?, tx.witnesses_sign(&person, &[collection])?))
-    })?;
-    let (valid_until, witnesses_sign) = rules;
-    if witnesses_sign {
-        let consents = [(collection, purpose.clone())];
-        let (evidence, pictures) = (&evidence, [].as_slice());
-        let new =
-            NewPending { subject, consents: &consents, evidence, notice_sha256, valid_until, pictures, renewal: true };
-        let id = ledger.run_tx("record a renewal", now(), |tx| tx.add_pending(&new))?.into_inner();
-        return print_waiting(ledger, id, out);
-    }
-    let renewed = ledger.run_tx("renew", now(), |tx| {
-        let Some(old) = tx.active_grant_for(subject, collection, purpose)? else { return Ok(None) };
-        let (evidence, valid_from) = (&evidence, tx.now());
-        let new = NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
-        tx.renew(old, &new).map(Some)
-    })?;
-    let grant = renewed.into_inner().ok_or(CommandError::NothingToRenew)?;
-    Ok(out.answer(&json!({ "consent": grant.to_string(), "until": date(valid_until) }), |out| {
-        writeln!(out, "Renewed until {}: they go on being found as before.", date(valid_until))
-    })?)
+    let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
+    let evidence = &evidence;
+    let renewal = Renewal { subject, collection, purpose, evidence, notice_sha256, valid_until };
+    let renewed = match consents::renew(ledger, &renewal, now())? {
+        Enrolled::Waiting(recorded) => return Ok(print_waiting(&recorded, out)?),
+        Enrolled::InForce(renewed) => renewed,
+    };
+    let (grants, until) = (renewed.grants.iter().map(ToString::to_string), date(renewed.until));
+    let object = json!({ "consent": grants.collect::<String>(), "until": until });
+    Ok(out.answer(&object, |out| writeln!(out, "Renewed until {until}: they go on being found as before."))?)
 }
 
 /// The record of each consent of a person, and of each refusal, which has no consent; or what one lacks.
@@ -280,11 +256,7 @@ type Records = Vec<(Option<Grant>, Result<Value, RecordError>)>;
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Records, CommandError> {
-    let held = ledger.read_tx(now(), |tx| {
-        let id = subject.id;
-        Ok((tx.grants_of(id)?, tx.refusals_of(id)?, tx.consent_events(id)?, tx.notices()?, tx.collections_ever()?))
-    })?;
-    let (grants, refusals, events, notices, collections) = held;
+    let Held { grants, refusals, events, notices, collections } = consents::held(ledger, subject.id, now())?;
     let settings = ledger.settings();
     let seat = settings.seat();
     let authorities = rulepacks::described().map_err(vault::VaultError::from)?;

@@ -15,10 +15,12 @@ use assent::ledger::{
 };
 use assent::models::Models;
 use assent::packs::{PhotoPack, sha256};
-use assent::pending::{complete, record};
 use assent::release::open_release;
 use assent::scan::{Progress, ScanOptions, ScanWatch, scan};
+use assent::service::consents::{self, Meant};
 use assent::service::demonstration::{self, Prepared, Sample};
+use assent::service::enrolment::{complete, record};
+use assent::service::subjects;
 use assent::{CoverStyle, DeclaredRates, Frame};
 use clap::Args;
 use serde_json::{Value, json};
@@ -169,7 +171,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         count(covered, "face")
     ))?;
 
-    demonstration::withdraw(&ledger, person, collection, vault::now())?;
+    consents::withdraw(&ledger, &Meant { subject: person, collection: Some(collection), purpose: None }, vault::now())?;
     if !find(&ledger, person, None, Disclosure::Search, vault::now())?.photos.is_empty() {
         return Err(CommandError::Demo { what: "a person who withdrew was found" });
     }
@@ -256,7 +258,7 @@ fn enrol_everybody(
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let jurisdiction = "EU".parse()?;
         let new = NewSubject { handle: &name, name: &name, age: Age::Adult, jurisdiction, ..NewSubject::default() };
-        let subject = demonstration::add_person(ledger, &new, vault::now())?;
+        let subject = subjects::add(ledger, &new, vault::now())?;
         if name == PERSON {
             person = Some(subject);
         }
@@ -277,7 +279,8 @@ fn enrol_everybody(
             pictures: &[(path.display().to_string(), bytes)],
         };
         // No photo was scanned yet that a portrait could be compared with.
-        waiting.push(record(ledger, None, &enrolment, &mut |_, _| {}, vault::now())?);
+        let recorded = record(ledger, None, &enrolment, &mut |_, _| {}, vault::now())?;
+        waiting.push(recorded.form.pending.id);
     }
     for pending in demonstration::sign(ledger, witnesses, &waiting, PASSPHRASE, vault::now())? {
         complete(ledger, Some((models, &mut worker)), &pending, &mut |_, _| {}, vault::now())?;

@@ -1,26 +1,23 @@
 //! `assent enrol`: the paper way, a household owner's own word, or a whole roster from a table.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use assent::change_models::{is_behind, renew_pictures};
-use assent::enrol::{Consent, EnrolError, Enrolment, enrol, not_given_yet};
+use assent::enrol::{Consent, EnrolError, Enrolment, not_given_yet};
 use assent::household;
-use assent::ledger::{
-    Collection, CollectionId, Evidence, Ledger, PendingId, Purpose, Signer, Subject, Timestamp, VaultKind, WitnessId,
-};
+use assent::ledger::{Collection, CollectionId, Evidence, Ledger, Purpose, Signer, Subject, Timestamp, VaultKind};
 use assent::packs::sha256;
-use assent::pending::record;
 use assent::release::open_release;
+use assent::service::enrolment::{self, Enrolled, is_signed_by_witnesses};
+use assent::service::notices;
 use assent::{Posture, SearchOptions, Thoroughness};
 use clap::Args;
 use serde_json::json;
 
 use crate::error::CommandError;
 use crate::files::{read_bytes, read_text};
-use crate::lookup::{did_you_mean, folded, near};
 use crate::models_arg::ModelPlaces;
 use crate::notice_cmd::name_of;
 use crate::output::{Output, ask, date, day, quoted, shown};
@@ -28,7 +25,6 @@ use crate::pending_cmd::{self, Engine};
 use crate::progress;
 use crate::roster::{self, Import};
 use crate::vault::{self, VaultFlags, now};
-use crate::witness_cmd::witnesses;
 
 /// What a household's owner types.
 pub(crate) const STATEMENT: &str = "I want to be found in these photos";
@@ -89,15 +85,6 @@ pub(crate) struct EnrolArgs {
     language: String,
 }
 
-/// One person to be enrolled, with everything read from files.
-struct Person {
-    subject: Subject,
-    consents: Vec<Consent>,
-    evidence: Evidence,
-    valid_until: Timestamp,
-    pictures: Vec<(String, Vec<u8>)>,
-}
-
 /// # Errors
 ///
 /// [`CommandError`], as the pictures, the release and the ledger say.
@@ -155,18 +142,21 @@ pub(crate) fn run(
     } else {
         prompt_self_statement(&added.join(", "))?
     };
-    let ids: Vec<CollectionId> = consents.iter().map(|c| c.collection).collect();
-    let until = ledger.read_tx(now(), |tx| tx.consent_end(&subject, &ids, until))?;
-    let person = Person { subject, consents, evidence, valid_until: until, pictures };
-    let enrolled = comparing(|compared| enrol_one(&ledger, &mut engine, &person, notice_sha256, compared));
-    if let Some(id) = enrolled? {
-        return pending_cmd::print_waiting(&ledger, id, out);
-    }
-    let object = json!({
-        "subject": person.subject.id.to_string(), "consents": person.consents.len(), "until": date(until),
-    });
+    let enrolment = Enrolment {
+        subject: subject.id,
+        consents: &consents,
+        evidence: &evidence,
+        notice_sha256,
+        valid_until: until,
+        pictures: &pictures,
+    };
+    let until = match comparing(|compared| enrol_one(&ledger, &mut engine, &enrolment, compared))? {
+        Enrolled::Waiting(recorded) => return Ok(pending_cmd::print_waiting(&recorded, out)?),
+        Enrolled::InForce(enrolled) => date(enrolled.until),
+    };
+    let object = json!({ "subject": subject.id.to_string(), "consents": consents.len(), "until": until });
     out.answer(&object, |out| {
-        writeln!(out, "Enrolled {} until {}, for: {}.", person.subject.handle, date(until), added.join(", "))?;
+        writeln!(out, "Enrolled {} until {until}, for: {}.", shown(&subject.handle), added.join(", "))?;
         if !before.is_empty() {
             writeln!(out, "They had agreed already for: {before}.")?;
         }
@@ -222,28 +212,18 @@ fn new_picture(
 fn enrol_one(
     ledger: &Ledger,
     engine: &mut Engine<'_>,
-    person: &Person,
-    notice_sha256: [u8; 32],
+    enrolment: &Enrolment<'_>,
     compared: &mut dyn FnMut(usize, usize),
-) -> Result<Option<PendingId>, CommandError> {
-    let enrolment = Enrolment {
-        subject: person.subject.id,
-        consents: &person.consents,
-        evidence: &person.evidence,
-        notice_sha256,
-        valid_until: person.valid_until,
-        pictures: &person.pictures,
-    };
-    let collections: Vec<CollectionId> = person.consents.iter().map(|c| c.collection).collect();
-    let waits = ledger.read_tx(now(), |tx| tx.witnesses_sign(&person.subject, &collections))?;
-    let on_paper = matches!(person.evidence, Evidence::Paper { .. });
-    if on_paper && waits {
+) -> Result<Enrolled, CommandError> {
+    let of = (enrolment.subject, enrolment.consents, enrolment.evidence);
+    let to_be_found = enrolment.consents.iter().any(|c| c.purpose.is_find());
+    let engine = if to_be_found && !is_signed_by_witnesses(ledger, of, now())? {
+        Some(engine.get()?)
+    } else {
         // Without models the pictures are looked at when the enrolment is completed.
-        return Ok(Some(record(ledger, engine.get().ok(), &enrolment, compared, now())?));
-    }
-    let (models, worker) = engine.get()?;
-    enrol(ledger, models, worker, &enrolment, compared, now())?;
-    Ok(None)
+        engine.get().ok()
+    };
+    Ok(enrolment::enrol(ledger, engine, enrolment, compared, now())?)
 }
 
 /// When a consent that is given now ends if nobody says otherwise.
@@ -258,12 +238,7 @@ pub(crate) fn a_year_from(now: Timestamp) -> Timestamp {
 /// [`CommandError`] if it is no text, or the ledger refuses it.
 pub(crate) fn notice_given(ledger: &Ledger, file: &Path, language: &str) -> Result<[u8; 32], CommandError> {
     let text = read_text(file)?;
-    let hash = sha256(text.as_bytes());
-    let added = ledger.run_tx("add a notice", now(), |tx| match tx.notice(hash)? {
-        Some(there) => Ok(there),
-        None => tx.add_notice(&name_of(file), language, &text),
-    })?;
-    Ok(added.sha256)
+    Ok(notices::given(ledger, &name_of(file), language, &text, now())?.sha256)
 }
 
 /// The collections of these names, or all.
@@ -320,37 +295,11 @@ pub(crate) fn signed_form(
 ) -> Result<Evidence, CommandError> {
     Ok(Evidence::Paper {
         release_sha256: open_release(&read_bytes(release)?)?,
-        witnesses: known_witnesses(ledger, witnesses)?,
+        witnesses: vault::witnesses(ledger, witnesses)?,
         signed_by,
         statement: String::new(),
         signed: None,
     })
-}
-
-/// The witnesses that these names or beginnings of ids mean.
-///
-/// # Errors
-///
-/// [`CommandError::NoWitness`] if there is none; as the ledger.
-pub(crate) fn known_witnesses(ledger: &Ledger, references: &[String]) -> Result<Vec<WitnessId>, CommandError> {
-    let all = witnesses(ledger)?;
-    let by_name: BTreeMap<String, WitnessId> = all.iter().map(|w| (folded(&w.name), w.id)).collect();
-    let find = |reference: &String| {
-        let by_id = || {
-            all.iter().find(|w| reference.len() >= 8 && w.id.to_string().starts_with(reference.as_str())).map(|w| w.id)
-        };
-        all.iter()
-            .find(|w| w.name == *reference)
-            .map(|w| w.id)
-            .or_else(|| by_name.get(&folded(reference)).copied())
-            .or_else(by_id)
-    };
-    let refused = |reference: &String| {
-        let near: Vec<String> =
-            near(reference, all.iter().map(|w| w.name.as_str())).into_iter().map(str::to_owned).collect();
-        CommandError::NoWitness { reference: reference.clone(), near: did_you_mean(&near) }
-    };
-    references.iter().map(|r| find(r).ok_or_else(|| refused(r))).collect()
 }
 
 /// A picture by its whole path: it may be read again later, from another folder.

@@ -9,10 +9,11 @@ use assent::ledger::{
     AgeForm, BackupError, CertificateError, ErasureListError, EvidenceError, ExportError, IdError, JurisdictionForm,
     NoteError, ProofError, ReceiptError, TxError, VocabularyError,
 };
-use assent::pending::CompleteError;
 use assent::release::ReleaseError;
 use assent::scan::ScanError;
 use assent::service::collections::CollectionError;
+use assent::service::consents::ConsentError;
+use assent::service::enrolment::CompleteError;
 use assent::service::gallery::GalleryError;
 use assent::service::requests::RequestError;
 use assent::set_apart::SetApartError;
@@ -99,16 +100,6 @@ pub(crate) enum CommandError {
         /// The option's name, with its dashes.
         flag: &'static str,
     },
-    /// Nobody is registered under this name or id.
-    #[error(
-        "no witness here is called '{reference}'.{near} `assent witness list` shows all, and `assent witness add NAME` registers one"
-    )]
-    NoWitness {
-        /// The name or id of the witness, as the caller gave it.
-        reference: String,
-        /// What may have been meant, as a sentence.
-        near: String,
-    },
     /// There is nobody to compare, or no table to compare with.
     #[error("nothing can be measured: it takes two people who are enrolled, and models with a score-to-FMR table")]
     NothingToCalibrate,
@@ -164,9 +155,6 @@ pub(crate) enum CommandError {
     /// A representative is not written as one.
     #[error("a representative is written as EU=NAME, ADDRESS (or UK=, CH=): the law, and who stands there for you")]
     Representative,
-    /// There is no consent that could be renewed.
-    #[error("this person has no such consent in force; a new one is recorded by: assent enrol")]
-    NothingToRenew,
     /// The folder of a collection is not there.
     #[error(
         "nothing was scanned: is the disk there? If the photos lie elsewhere now: assent collection move {collection} FOLDER"
@@ -359,6 +347,15 @@ impl CommandError {
             | Self::Scan(ScanError::Ledger(refused)) => refused.requirement(),
             Self::Complete(CompleteError::Changed { .. }) => Some("R4"),
             _ => None,
+        }
+    }
+}
+
+impl From<ConsentError> for CommandError {
+    fn from(refused: ConsentError) -> Self {
+        match refused {
+            ConsentError::NothingToWithdraw => Self::NothingToWithdraw,
+            ConsentError::Ledger(refused) => refused.into(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What somebody types for a collection, a person, a request, an order; and the sentences where nothing has the name.
 
-use assent::ledger::{Age, Collection, Ledger, OrderId, RequestId, Subject, SubjectId, TxError};
+use assent::ledger::{Age, Collection, Ledger, OrderId, RequestId, Subject, SubjectId, TxError, WitnessId};
 use assent::service::lookup::{self, LookupError, SHORT};
 
 use crate::error::CommandError;
 use crate::output::shown;
 use crate::vault::now;
 
-pub(crate) use assent::service::lookup::{collection_name, folded, near};
+pub(crate) use assent::service::lookup::{collection_name, folded};
 
 impl From<LookupError> for CommandError {
     fn from(refused: LookupError) -> Self {
@@ -27,6 +27,10 @@ impl From<LookupError> for CommandError {
                 let people: Vec<String> = people.iter().map(disambiguated).collect();
                 format!("{refused}; say which by the word in front:\n{}", people.join("\n"))
             }
+            LookupError::NoWitness { ref near, .. } => format!(
+                "{refused}.{} `assent witness list` shows all, and `assent witness add NAME` registers one",
+                did_you_mean(near)
+            ),
             LookupError::NoRequest { text } => no_number(&text, "assent request list --all"),
             LookupError::NoOrder { text } => no_number(&text, "assent freeze list"),
             LookupError::NobodyErased { .. } => {
@@ -122,6 +126,15 @@ pub(crate) fn subject_id(ledger: &Ledger, reference: &str) -> Result<SubjectId, 
 /// The conditions of [`lookup::people`].
 pub(crate) fn people(ledger: &Ledger) -> Result<Vec<Subject>, TxError> {
     lookup::people(ledger, now())
+}
+
+/// The witnesses that were named.
+///
+/// # Errors
+///
+/// The conditions of [`lookup::witnesses`].
+pub(crate) fn witnesses(ledger: &Ledger, references: &[String]) -> Result<Vec<WitnessId>, CommandError> {
+    Ok(lookup::witnesses(ledger, references, now())?)
 }
 
 /// Somebody who was erased, by their number.

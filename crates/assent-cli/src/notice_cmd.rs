@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use assent::ledger::Notice;
 use assent::packs::hex;
+use assent::service::notices;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -38,14 +39,13 @@ enum NoticeCommand {
 /// # Errors
 ///
 /// [`CommandError`], as the ledger says.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     match &args.command {
         NoticeCommand::Add { file, name, language } => {
             let text = read_text(file)?;
             let name = name.clone().unwrap_or_else(|| name_of(file));
-            let added = ledger.run_tx("add a notice", now(), |tx| tx.add_notice(&name, language, &text))?.into_inner();
+            let added = notices::add(&ledger, &name, language, &text, now())?;
             Ok(out.answer(&describe(&added), |out| {
                 writeln!(
                     out,
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             })?)
         }
         NoticeCommand::List => {
-            let all = ledger.read_tx(now(), |tx| tx.notices())?;
+            let all = notices::all(&ledger, now())?;
             let objects: Vec<Value> = all.iter().map(describe).collect();
             Ok(out.answer(&json!({ "notices": objects }), |out| {
                 for n in &all {

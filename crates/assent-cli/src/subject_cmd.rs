@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use assent::ledger::{Age, Correction, Jurisdiction, Ledger, NewSubject, Subject};
+use assent::service::subjects::{self, Everybody, Person};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -85,14 +86,13 @@ enum SubjectCommand {
 /// # Errors
 ///
 /// [`CommandError`], as the ledger says.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     match &args.command {
         SubjectCommand::Add { handle, name, contact, group, born, jurisdiction } => {
             let jurisdiction = jurisdiction.clone();
             let new = NewSubject { handle, name, contact, group, owner: false, age: *born, jurisdiction };
-            let id = ledger.run_tx("add a subject", now(), |tx| tx.add_subject(&new))?.into_inner();
+            let id = subjects::add(&ledger, &new, now())?;
             out.answer(&json!({ "subject": id.to_string(), "handle": handle }), |out| {
                 writeln!(
                     out,
@@ -111,16 +111,14 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 age: *born,
                 jurisdiction: jurisdiction.clone(),
             };
-            ledger.run_tx("rectify", now(), |tx| tx.rectify(s.id, &right))?;
+            let s = subjects::rectify(&ledger, s.id, &right, now())?;
             out.answer(&json!({ "subject": s.id.to_string() }), |out| {
-                let now = vault::subject(&ledger, &s.id.to_string());
-                let who = now.as_ref().map_or_else(|_| vault::person(&s), vault::person);
-                writeln!(out, "Changed what is held about {who}.")
+                writeln!(out, "Changed what is held about {}.", vault::person(&s))
             })?;
         }
         SubjectCommand::Restrict { subject, lift } => {
             let id = vault::subject_id(&ledger, subject)?;
-            ledger.run_tx("restrict", now(), |tx| tx.restrict(id, !lift))?;
+            subjects::restrict(&ledger, id, !lift, now())?;
             out.answer(&json!({ "subject": id.to_string(), "restricted": !lift }), |out| {
                 let says = if *lift { "is used again" } else { "is kept and not used: nobody finds them" };
                 writeln!(out, "What is held about {subject} {says}.")
@@ -128,7 +126,7 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             vault::warn_of_unwritten_notes(&ledger);
         }
         SubjectCommand::Count => {
-            let counted = ledger.read_tx(now(), |tx| tx.count_by_jurisdiction())?;
+            let counted = subjects::count_by_law(&ledger, now())?;
             let total: usize = counted.values().sum();
             let object: serde_json::Map<_, _> = counted.iter().map(|(j, n)| (j.to_string(), json!(n))).collect();
             out.answer(&json!({ "jurisdictions": object, "total": total }), |out| {
@@ -140,12 +138,8 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         }
         SubjectCommand::List { group } => list(&ledger, group.as_deref(), out)?,
         SubjectCommand::Show { subject } => {
-            let s = vault::subject(&ledger, subject)?;
-            let held =
-                ledger.read_tx(now(), |tx| Ok((tx.grants_of(s.id)?, tx.pending_of(s.id)?, tx.refusals_of(s.id)?)))?;
-            let (grants, pending, refusals) = held;
-            // A consent for a collection that was removed still has its name.
-            let collections = vault::collections_ever(&ledger)?;
+            let id = vault::subject(&ledger, subject)?.id;
+            let Person { subject: s, grants, pending, refusals, collections } = subjects::person(&ledger, id, now())?;
             let objects: Vec<_> = grants.iter().map(|g| crate::consent_cmd::describe(g, &collections)).collect();
             let object = json!({
                 "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "age": s.age.to_string(),
@@ -198,8 +192,7 @@ fn age_says(age: Age) -> String {
 
 /// Everybody on the roster, or everybody of one group; those whose name cannot be read may be of any.
 fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let listed = ledger.read_tx(now(), |tx| Ok((tx.subjects()?, tx.unreadable()?)))?;
-    let (mut all, unreadable) = listed;
+    let Everybody { people: mut all, unreadable } = subjects::everybody(ledger, now())?;
     all.retain(|s| group.is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
     let one = |s: &Subject| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "group": s.group, "owner": s.owner });
     let objects: Vec<_> = all.iter().map(one).collect();

@@ -29,7 +29,7 @@ const DATABASE_FILE: &str = "assent.db";
 
 pub(crate) use crate::lookup::{
     collection, collection_name, collections, collections_ever, disambiguated, erased, order, people, person, request,
-    short, subject, subject_id,
+    short, subject, subject_id, witnesses,
 };
 
 /// `--vault`, `--key-ring`, and what opens the key ring.

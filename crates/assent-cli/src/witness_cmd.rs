@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use assent::ledger::{Ledger, Pending, TxError, VaultKind, Witness, WitnessId};
+use assent::ledger::{Ledger, VaultKind};
 use assent::packs::hex;
+use assent::service::witnesses::{self, Signed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::enrol_cmd::known_witnesses;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, shown};
 use crate::passphrase;
-use crate::pending_cmd::{Engine, Names, complete_these, enrolments_wait};
+use crate::pending_cmd::{Engine, complete_these, describe, enrolments_wait, line, sorted};
 use crate::vault::{self, VaultFlags, now};
 
 /// How a script gives a witness's passphrase.
@@ -76,22 +76,14 @@ pub(crate) fn run(
 }
 
 fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let there = witnesses(ledger)?.into_iter().find(|w| w.name == name);
-    if let Some(Witness { id: witness, public_key: Some(_), .. }) = there {
-        return Err(TxError::WitnessHasKey { witness }.into());
-    }
+    witnesses::check_new(ledger, name, now())?;
     let asked = file.is_some() || ledger.kind() == VaultKind::Organisation;
     if asked && file.is_none() && !passphrase::at_terminal() {
         return Err(CommandError::Missing { flag: PASSPHRASE_FLAG });
     }
     let passphrase =
         if asked { Some(passphrase::new_words(file, &format!("New passphrase of {name}: "))?) } else { None };
-    let added = ledger.run_tx("add a witness", now(), |tx| {
-        let id = there.as_ref().map_or_else(|| tx.add_witness(name), |witness| Ok(witness.id))?;
-        passphrase.as_ref().map_or(Ok(()), |words| tx.set_witness_key(id, words))?;
-        Ok(id)
-    })?;
-    let id = added.into_inner();
+    let id = witnesses::add(ledger, name, passphrase.as_ref().map(|words| words.as_slice()), now())?;
     let object = json!({ "witness": id.to_string(), "name": name, "key": passphrase.is_some() });
     Ok(out.answer(&object, |out| {
         let key = if asked { " Only they should know this passphrase; they need it to sign." } else { "" };
@@ -113,34 +105,31 @@ fn sign(
     engine: &mut Engine<'_>,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let witness = known_witnesses(ledger, &[name.to_owned()])?[0];
-    let waiting = waiting_for(ledger, witness)?;
-    let names = Names::of(ledger)?;
-    let objects: Vec<_> = waiting.iter().map(|p| names.describe(p)).collect();
+    let Some(witness) = vault::witnesses(ledger, &[name.to_owned()])?.pop() else { return Ok(()) };
+    let waiting = witnesses::waiting_for(ledger, witness, now())?;
+    let (shown, collections) = (&waiting.forms, &waiting.collections);
+    let objects: Vec<_> = shown.iter().map(|form| describe(form, collections)).collect();
     if !out.json {
-        for pending in names.sorted(&waiting) {
-            writeln!(out.out, "{}", names.line(pending))?;
+        for form in sorted(shown) {
+            writeln!(out.out, "{}", line(form, collections))?;
         }
     }
     let Step::Sign(file) = step else {
         return Ok(out.answer(&json!({ "witness": witness.to_string(), "waits": objects }), |out| {
-            writeln!(out, "{} would be signed, nothing was.", count(waiting.len(), "enrolment"))
+            writeln!(out, "{} would be signed, nothing was.", count(shown.len(), "enrolment"))
         })?);
     };
-    let question = format!("Passphrase of {name}, to sign all {}: ", waiting.len());
+    let question = format!("Passphrase of {name}, to sign all {}: ", shown.len());
     let passphrase = passphrase::words(file, &question)?.ok_or(CommandError::Missing { flag: PASSPHRASE_FLAG })?;
-    let ids: Vec<_> = waiting.iter().map(|p| p.id).collect();
-    let roster = ledger.run_tx("sign", now(), |tx| tx.sign_roster(witness, &ids, &passphrase))?.into_inner();
-    let signed =
-        ledger.read_tx(now(), |tx| roster.complete.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>())?;
-    let completed = complete_these(ledger, engine, &signed)?;
+    let Signed { roster, complete } = witnesses::sign(ledger, witness, shown, &passphrase, now())?;
+    let completed = complete_these(ledger, engine, &complete);
     let mut object = json!({
         "witness": witness.to_string(), "signed": objects, "root": hex(&roster.root), "signature": STANDARD.encode(roster.signature),
     });
     completed.add_to(&mut object);
     Ok(out.answer(&object, |out| {
-        writeln!(out, "Signed {} with one signature.", count(ids.len(), "enrolment"))?;
-        match ids.len() - roster.complete.len() {
+        writeln!(out, "Signed {} with one signature.", count(shown.len(), "enrolment"))?;
+        match shown.len() - complete.len() {
             0 => {}
             n => writeln!(out, "{} for the other witness: assent witness sign NAME", enrolments_wait(n))?,
         }
@@ -148,22 +137,8 @@ fn sign(
     })?)
 }
 
-/// What waits for this witness; at least one.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-fn waiting_for(ledger: &Ledger, witness: WitnessId) -> Result<Vec<Pending>, CommandError> {
-    let all = ledger.read_tx(now(), |tx| tx.all_pending())?;
-    let theirs: Vec<Pending> = all.into_iter().filter(|p| p.witnesses.contains(&witness)).collect();
-    let signed_before = !theirs.is_empty();
-    let waiting: Vec<Pending> = theirs.into_iter().filter(|p| p.missing().contains(&witness)).collect();
-    match (waiting.is_empty(), signed_before) {
-        (true, true) => Err(TxError::SignedTwice { witness }.into()),
-        (true, false) => Err(TxError::NothingToSign { witness }.into()),
-        (false, _) => Ok(waiting),
-    }
-}
-
 fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let all = witnesses(ledger)?;
+    let all = witnesses::all(ledger, now())?;
     let objects: Vec<_> = all
         .iter()
         .map(|w| {
@@ -183,14 +158,4 @@ fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
         }
         if all.is_empty() { writeln!(out, "No witness yet. Next: assent witness add NAME") } else { Ok(()) }
     })?)
-}
-
-/// All registered witnesses.
-///
-/// # Errors
-///
-/// As the ledger.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
-pub(crate) fn witnesses(ledger: &Ledger) -> Result<Vec<Witness>, TxError> {
-    ledger.read_tx(now(), |tx| tx.witnesses())
 }

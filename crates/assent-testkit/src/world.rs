@@ -125,6 +125,7 @@ pub struct World {
     pub collection: CollectionId,
     /// The witnesses who sign the releases of this world.
     pub witnesses: Vec<WitnessId>,
+    rules: Rulebook,
 }
 
 impl World {
@@ -135,10 +136,21 @@ impl World {
 
     /// An organisation's vault over these sample photos, under a law that asks for the witnesses' signatures.
     pub fn signing(photos: &[&str]) -> World {
+        World::under(photos, &|pack| RulePack { witnesses_sign: true, ..pack })
+    }
+
+    /// An organisation's vault over these sample photos, under this law.
+    pub fn under(photos: &[&str], law: &dyn Fn(RulePack) -> RulePack) -> World {
         let home = Home::with(photos);
-        let packs = lenient().packs().map(|pack| RulePack { witnesses_sign: true, ..pack.clone() }).collect();
+        let packs = lenient().packs().cloned().map(law).collect();
         let tools = Tools { rules: Rulebook::new(packs).unwrap(), ..home.tools(no_hook()) };
         World::made(home, tools, VaultKind::Organisation, &BystanderBasis::ClosedGroup)
+    }
+
+    /// The vault, opened once more, as another process does.
+    pub fn open_again(&self) -> Ledger {
+        let tools = Tools { rules: self.rules.clone(), ..self.home.tools(no_hook()) };
+        Ledger::open(&self.home.place, tools, T0).unwrap()
     }
 
     /// A vault of this kind over these sample photos.
@@ -151,6 +163,7 @@ impl World {
     fn made(home: Home, tools: Tools, kind: VaultKind, others: &BystanderBasis) -> World {
         let settings =
             Settings { controller: "The Rowing Club".into(), jurisdiction: "FR".into(), ..Settings::default() };
+        let rules = tools.rules.clone();
         let ledger = Ledger::create(&home.place, kind, &settings, tools, T0).unwrap();
         let folder = Folder::open(home.photos.to_str().unwrap()).unwrap();
         let made = ledger.run_tx("furnish", T0, |tx| {
@@ -159,7 +172,7 @@ impl World {
             Ok((tx.add_collection(&new)?, vec![tx.add_witness("Wanda Witness")?, tx.add_witness("Wim Witness")?]))
         });
         let (collection, witnesses) = made.unwrap().into_inner();
-        World { ledger, home, collection, witnesses }
+        World { ledger, home, collection, witnesses, rules }
     }
 
     /// A transaction at [`T0`].
@@ -250,7 +263,7 @@ impl World {
             valid_until: at(30),
             pictures: &pictures,
         };
-        Ok(enrol(&self.ledger, models, worker, &enrolment, progress, T0)?[0])
+        Ok(enrol(&self.ledger, models, worker, &enrolment, progress, T0)?.grants[0])
     }
 
     /// Puts somebody on the roster and enrols them from a sample portrait.

@@ -1,10 +1,12 @@
 //! Enrolment: one or several pictures of a person, and the consent that lets them be found.
 
 use assent_ledger::{
-    CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, SubjectId, Timestamp, Tx, TxError,
+    CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, ReadTx, SubjectId, Timestamp, Tx,
+    TxError,
 };
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::copies::{CompareError, KnownPhotos};
 use crate::models::{Models, Worker};
@@ -32,15 +34,41 @@ pub struct Enrolment<'a> {
     pub evidence: &'a Evidence,
     /// SHA-256 of the notice that they were given.
     pub notice_sha256: [u8; 32],
-    /// When the consents end.
+    /// Until when the consents are asked for: what somebody else signed for a minor ends on the day on which they come of
+    /// age, if that is earlier.
     pub valid_until: Timestamp,
     /// Pictures of them alone: a name for messages and the file's bytes.
     pub pictures: &'a [(String, Vec<u8>)],
 }
 
-impl Enrolment<'_> {
-    /// Whether it is to be found by pictures, which then are there; refused if nothing was agreed to.
-    pub(crate) fn to_be_found(&self) -> Result<bool, EnrolError> {
+impl<'a> Enrolment<'a> {
+    /// What the person handed in.
+    pub(crate) fn form(&self) -> Form<'a> {
+        Form { consents: self.consents, evidence: self.evidence, pictures: self.pictures }
+    }
+
+    /// When its consents end, as the roster and the rules are in this transaction.
+    pub(crate) fn end(&self, tx: &ReadTx<'_>) -> Result<Timestamp, TxError> {
+        tx.consent_end(&tx.subject(self.subject)?, &collections(self.consents), self.valid_until)
+    }
+}
+
+/// The collections of consents, in their order.
+pub(crate) fn collections(consents: &[Consent]) -> Vec<CollectionId> {
+    consents.iter().map(|c| c.collection).collect()
+}
+
+/// What a person hands in to be enrolled, whether they are on the roster or not.
+#[derive(Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub(crate) consents: &'a [Consent],
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) pictures: &'a [(String, Vec<u8>)],
+}
+
+impl Form<'_> {
+    /// Whether somebody is to be found by pictures, which then are there; refused if nothing was agreed to.
+    pub(crate) fn to_be_found(self) -> Result<bool, EnrolError> {
         if self.consents.is_empty() {
             return Err(EnrolError::NoConsent);
         }
@@ -101,9 +129,23 @@ pub enum EnrolError {
         #[source]
         source: InferenceError,
     },
+    /// The networks are missing.
+    #[error("the pictures wait for the models")]
+    NoModels,
     /// The ledger refused.
     #[error(transparent)]
     Ledger(#[from] TxError),
+}
+
+/// An enrolment whose consents are in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// Who it is.
+    pub subject: SubjectId,
+    /// The consents, in the order in which they were given.
+    pub grants: Vec<GrantId>,
+    /// When they end.
+    pub until: Timestamp,
 }
 
 /// Refuses a signed form that is one of the pictures (name, SHA-256 of the file): a face is no signature.
@@ -155,63 +197,89 @@ pub fn enrol(
     enrolment: &Enrolment<'_>,
     progress: &mut dyn FnMut(usize, usize),
     now: Timestamp,
-) -> Result<Vec<GrantId>, EnrolError> {
-    enrol_as(ledger, (models, worker), enrolment, progress, now, &|tx| {
-        let open = |consent: &Consent| {
-            tx.open_grant(&NewGrant {
-                subject: enrolment.subject,
-                collection: consent.collection,
-                purpose: &consent.purpose,
-                evidence: enrolment.evidence,
-                // The ledger's time: it does not run back although this machine's clock did a little.
-                valid_from: tx.now(),
-                valid_until: enrolment.valid_until,
-                notice_sha256: enrolment.notice_sha256,
-            })
-        };
-        enrolment.consents.iter().map(open).collect()
-    })
+) -> Result<InForce, EnrolError> {
+    enrol_as(ledger, Some((models, worker)), enrolment.form(), progress, now, &|tx| open(tx, enrolment))
 }
 
-/// Enrols under the grants that `open` records, one for each consent, in their order.
+/// Records the consents of an enrolment, in their order.
+pub(crate) fn open(tx: &Tx<'_>, enrolment: &Enrolment<'_>) -> Result<InForce, TxError> {
+    let until = enrolment.end(tx)?;
+    let open = |consent: &Consent| {
+        tx.open_grant(&NewGrant {
+            subject: enrolment.subject,
+            collection: consent.collection,
+            purpose: &consent.purpose,
+            evidence: enrolment.evidence,
+            // The ledger's time: it does not run back although this machine's clock did a little.
+            valid_from: tx.now(),
+            valid_until: until,
+            notice_sha256: enrolment.notice_sha256,
+        })
+    };
+    let grants = enrolment.consents.iter().map(open).collect::<Result<_, _>>()?;
+    Ok(InForce { subject: enrolment.subject, grants, until })
+}
+
+/// Enrols under the grants that `open` records, one for each consent, in their order: all in one transaction. The models are
+/// needed where somebody is to be found.
 pub(crate) fn enrol_as(
     ledger: &Ledger,
-    (models, worker): (&Models, &mut Worker),
-    enrolment: &Enrolment<'_>,
+    engine: Option<(&Models, &mut Worker)>,
+    form: Form<'_>,
     progress: &mut dyn FnMut(usize, usize),
     now: Timestamp,
-    open: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<Vec<GrantId>, TxError>,
-) -> Result<Vec<GrantId>, EnrolError> {
-    let consents = enrolment.consents;
-    let to_be_found = enrolment.to_be_found()?;
-    let hashes: Vec<[u8; 32]> = enrolment.pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
-    release_is_no_portrait(enrolment.evidence, enrolment.pictures.iter().map(|(name, _)| name.as_str()).zip(&hashes))?;
-    let (mut templates, mut portrait) = (Vec::new(), None);
-    if to_be_found {
-        for (picture, bytes) in enrolment.pictures {
-            let known = KnownPhotos::off_limits(ledger, models.pack().model_sha256, now);
-            let face = fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
-            portrait = portrait.or_else(|| face.kept.png().ok());
-            let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
-            templates.push(template::encode(&embed_face(worker, face).map_err(unfit)?));
-        }
-    }
-    let plain: Vec<&[u8]> = templates.iter().map(|t| t.as_slice()).collect();
-    let grants = ledger.run_tx("enrol", now, |tx| {
-        let grants = open(tx)?;
-        tx.note_portraits(enrolment.subject, hashes.iter())?;
-        for (consent, grant) in consents.iter().zip(&grants) {
-            if consent.purpose.is_find() {
-                let proof = tx.active_grant(*grant)?;
-                tx.enrol(&proof, models.pack().model_sha256, &plain)?;
-                if let Some(picture) = &portrait {
-                    tx.keep_portrait(&proof, picture)?;
-                }
+    open: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<InForce, TxError>,
+) -> Result<InForce, EnrolError> {
+    let hashes: Vec<[u8; 32]> = form.pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
+    let to_be_found = form.to_be_found()?;
+    release_is_no_portrait(form.evidence, form.pictures.iter().map(|(name, _)| name.as_str()).zip(&hashes))?;
+    let made = match (to_be_found, engine) {
+        (false, _) => None,
+        (true, None) => return Err(EnrolError::NoModels),
+        (true, Some(engine)) => Some(templates(ledger, engine, form.pictures, progress, now)?),
+    };
+    let enrolled = ledger.run_tx("enrol", now, |tx| {
+        let opened = open(tx)?;
+        tx.note_portraits(opened.subject, hashes.iter())?;
+        let Some(made) = &made else { return Ok(opened) };
+        let plain: Vec<&[u8]> = made.templates.iter().map(|t| t.as_slice()).collect();
+        for (_, grant) in form.consents.iter().zip(&opened.grants).filter(|(consent, _)| consent.purpose.is_find()) {
+            let proof = tx.active_grant(*grant)?;
+            tx.enrol(&proof, made.model_sha256, &plain)?;
+            if let Some(picture) = &made.portrait {
+                tx.keep_portrait(&proof, picture)?;
             }
         }
-        Ok(grants)
+        Ok(opened)
     })?;
-    Ok(grants.into_inner())
+    Ok(enrolled.into_inner())
+}
+
+/// What somebody is found by.
+struct Made {
+    model_sha256: [u8; 32],
+    templates: Vec<Zeroizing<Vec<u8>>>,
+    /// The first face, as a picture.
+    portrait: Option<Vec<u8>>,
+}
+
+fn templates(
+    ledger: &Ledger,
+    (models, worker): (&Models, &mut Worker),
+    pictures: &[(String, Vec<u8>)],
+    progress: &mut dyn FnMut(usize, usize),
+    now: Timestamp,
+) -> Result<Made, EnrolError> {
+    let model_sha256 = models.pack().model_sha256;
+    let (mut templates, mut portrait) = (Vec::new(), None);
+    for (picture, bytes) in pictures {
+        let known = KnownPhotos::off_limits(ledger, model_sha256, now);
+        let face = fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
+        portrait = portrait.or_else(|| face.kept.png().ok());
+        let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
+        templates.push(template::encode(&embed_face(worker, face).map_err(unfit)?));
+    }
+    Ok(Made { model_sha256, templates, portrait })
 }
 
 /// The face in a picture that will do as a portrait and, where there are `known` photos, is a copy of none of them.

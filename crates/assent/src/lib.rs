@@ -3,13 +3,12 @@
 //! | module | the verb |
 //! |---|---|
 //! | [`enrol`] | a portrait and a consent become templates |
-//! | [`roster`] | a table of people is checked as a whole, and recorded |
 //! | [`scan`] | the photos of a collection become boxes and sightings |
 //! | [`find`] | a subject's sightings become a list, or copies with everybody else covered |
 //! | [`export`] | the copies become files that nothing else is overwritten by |
 //! | [`set_apart`] | a face that somebody points at is never compared, and always covered |
 //! | [`evaluate`] | labelled photos become counts |
-//! | [`service`] | what an organisation does: requests, orders, erasures, reports, status |
+//! | [`service`] | what an organisation does: enrolments, consents, tables of people, requests, orders, erasures, reports, status |
 //!
 //! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
 //! are arguments everywhere.
@@ -53,7 +52,7 @@
 //!     valid_until: Timestamp(now.0 + 365 * 24 * 60 * 60 * 1000),
 //!     pictures: &[("me.jpg".into(), std::fs::read("me.jpg")?)],
 //! };
-//! let grants = enrol(&ledger, &models, &mut models.worker(search)?, &enrolment, &mut |_, _| {}, now)?;
+//! let enrolled = enrol(&ledger, &models, &mut models.worker(search)?, &enrolment, &mut |_, _| {}, now)?;
 //!
 //! // Scan: photos become faces and sightings.
 //! let (threads, rates, memory_mb) = (2, DeclaredRates::default(), 2 * MEMORY_MB_PER_THREAD);
@@ -67,7 +66,7 @@
 //! let paths: Vec<PathBuf> = found.photos.into_iter().map(|photo| photo.file).collect();
 //!
 //! // Withdraw: from the commit on nobody finds them.
-//! ledger.run_tx("withdraw", now, |tx| tx.withdraw(tx.active_grant(grants[0])?))?;
+//! ledger.run_tx("withdraw", now, |tx| tx.withdraw(tx.active_grant(enrolled.grants[0])?))?;
 //! assert!(find(&ledger, owner.id, None, Disclosure::Search, now)?.photos.is_empty());
 //! # Ok(())
 //! # }
@@ -87,11 +86,9 @@ pub mod models;
 mod no_result;
 pub mod open_gallery;
 pub mod packs;
-pub mod pending;
 mod picture;
 pub mod portrait;
 pub mod release;
-pub mod roster;
 pub mod rulepacks;
 pub mod scan;
 pub mod service;

@@ -8,14 +8,12 @@ mod table;
 
 use std::path::Path;
 
-use assent::enrol::{Enrolment, enrol};
 use assent::ledger::Ledger;
-use assent::pending::check_pictures;
-use assent::roster::{Entry, Standing, check, put_on_roster, record, renew};
+use assent::service::enrolment::check_pictures;
+use assent::service::rosters::{Entry, Standing, check, enrol_at_once, record};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-
 use crate::output::{Output, count};
 use crate::pending_cmd::Engine;
 use crate::progress;
@@ -134,29 +132,15 @@ fn people_count(n: usize) -> String {
     if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
 }
 
-/// Enrols somebody whose witnesses do not sign with keys.
+/// Records somebody whose witnesses do not sign with keys.
 fn enrol_now(
     ledger: &Ledger,
     engine: &mut Engine<'_>,
     person: &Person,
     standing: &Standing,
 ) -> Result<(), CommandError> {
-    let Standing::New { subject, until, .. } = standing else { return Ok(()) };
     let entry = &person.entry;
-    if entry.renewal {
-        ledger.run_tx("renew", now(), |tx| renew(tx, *subject, entry, *until))?;
-        return Ok(());
-    }
-    let subject = ledger.run_tx("put on the roster", now(), |tx| put_on_roster(tx, *subject, entry))?.into_inner();
-    let enrolment = Enrolment {
-        subject,
-        consents: &entry.consents,
-        evidence: &entry.evidence,
-        notice_sha256: entry.notice_sha256,
-        valid_until: *until,
-        pictures: &person.pictures()?,
-    };
-    let (models, worker) = engine.get()?;
-    enrol(ledger, models, worker, &enrolment, &mut |_, _| {}, now())?;
-    Ok(())
+    let to_be_found = !entry.renewal && entry.consents.iter().any(|c| c.purpose.is_find());
+    let engine = if to_be_found { Some(engine.get()?) } else { None };
+    Ok(enrol_at_once(ledger, engine, (entry, standing), &person.pictures()?, now())?)
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use assent::enrol::{Consent, EnrolError};
 use assent::ledger::{
-    Collection, Evidence, Grant, GrantState, Jurisdiction, Ledger, Picture, Purpose, RuleError, Signer, SubjectId,
-    Timestamp, TxError, WitnessId,
+    Collection, Evidence, Jurisdiction, Ledger, Picture, Purpose, RuleError, Signer, SubjectId, Timestamp, TxError,
+    WitnessId,
 };
 use assent::packs::sha256;
 use assent::release::open_release;
-use assent::roster::{Entry, Refused};
+use assent::service::lookup::folded;
+use assent::service::rosters::{Entry, Known, Refused, known};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -23,8 +24,7 @@ use crate::enrol_cmd::a_year_from;
 use crate::error::CommandError;
 use crate::files::read_bytes;
 use crate::output::long_date;
-use crate::vault::{self, now};
-use crate::witness_cmd::witnesses;
+use crate::vault::now;
 
 /// A person of the table.
 pub(super) struct Person {
@@ -268,31 +268,16 @@ impl<'a> Reader<'a> {
         rows: &[(usize, Vec<String>)],
     ) -> Result<Reader<'a>, CommandError> {
         let now = now();
-        let roster = ledger.read_tx(now, |tx| {
-            let known: BTreeMap<String, SubjectId> = tx.subjects()?.into_iter().map(|s| (s.handle, s.id)).collect();
-            let mut in_force: BTreeMap<SubjectId, Vec<Consent>> = BTreeMap::new();
-            let mut ended = BTreeMap::new();
-            if import.renewal {
-                for subject in known.values() {
-                    let (active, over): (Vec<Grant>, Vec<Grant>) =
-                        tx.grants_of(*subject)?.into_iter().partition(|g| g.state == GrantState::Active);
-                    ended.extend(over.iter().map(|g| g.valid_until).max_by_key(|at| at.0).map(|at| (*subject, at)));
-                    let of = |g: Grant| Consent { collection: g.collection, purpose: g.purpose };
-                    in_force.insert(*subject, active.into_iter().map(of).collect());
-                }
-            }
-            Ok((known, in_force, ended))
-        })?;
-        let (known, in_force, ended) = roster;
+        let Known { people, in_force, ended, collections, witnesses } = known(ledger, import.renewal, now)?;
         let order = |field| cells::order(rows.iter().map(|(_, row)| columns.cell(row, field)));
         let year = jiff::Timestamp::from_millisecond(now.0).map_or(2000, |t| t.to_zoned(TimeZone::UTC).year());
         Ok(Reader {
             import,
             columns,
             folder: import.table.parent().unwrap_or(Path::new("")),
-            collections: vault::collections(ledger)?,
-            witnesses: witnesses(ledger)?.into_iter().map(|w| (plain(&w.name), w.id)).collect(),
-            known,
+            collections,
+            witnesses: witnesses.into_iter().map(|w| (folded(&w.name), w.id)).collect(),
+            known: people,
             in_force,
             ended,
             seat: ledger.settings().seat(),
@@ -396,7 +381,7 @@ impl<'a> Reader<'a> {
     }
 
     fn witnesses_of(&self, cells: &[String], say: &mut dyn FnMut(Field, String)) -> Vec<WitnessId> {
-        let find = |name: &str| self.witnesses.iter().find(|(known, _)| *known == plain(name)).map(|(_, id)| *id);
+        let find = |name: &str| self.witnesses.iter().find(|(known, _)| *known == folded(name)).map(|(_, id)| *id);
         let mut found = Vec::new();
         for name in self.values(cells, Field::Witnesses, &|cell| find(cell).is_some()) {
             if let Some(id) = find(name) {
@@ -413,7 +398,7 @@ impl<'a> Reader<'a> {
     }
 
     fn consents_of(&self, id: &str, cells: &[String], say: &mut dyn FnMut(Field, String)) -> Vec<Consent> {
-        let find = |name: &str| self.collections.iter().find(|c| plain(&c.name) == plain(name));
+        let find = |name: &str| self.collections.iter().find(|c| folded(&c.name) == folded(name));
         let names = self.values(cells, Field::Collections, &|cell| find(cell).is_some());
         let mut collections: Vec<&Collection> = Vec::new();
         for name in &names {
@@ -518,11 +503,6 @@ impl<'a> Reader<'a> {
         let bytes = read_bytes(&path).map_err(|e| crate::pending_cmd::whole(&e))?;
         Ok((path, bytes))
     }
-}
-
-/// A name without case and needless spaces.
-fn plain(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 fn not_understood(cell: Option<&str>, why: DateError, forms: &str) -> String {

@@ -4,9 +4,9 @@ use assent::Frame;
 use assent::enrol::{EnrolError, Enrolment, enrol};
 use assent::ledger::{Evidence, GrantState, Signer, SubjectId, TxError};
 use assent::packs::sha256;
-use assent::pending::{CompleteError, complete, record};
 use assent::portrait::PortraitError;
 use assent::release::{ReleaseError, open_release};
+use assent::service::enrolment::{CompleteError, complete, record};
 use assent_testkit::{
     NOTICE, T0, World, at, blurred, darkened, jpeg, mirrored, models, open, pdf, release, shrunk, side_by_side,
     with_worker,
@@ -150,7 +150,7 @@ fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_si
     };
     let unfit = refused(&w, subject, || record("bad.jpg", jpeg(&darkened(&walz(), 0.15))).map(drop));
     assert!(matches!(unfit, EnrolError::Portrait { .. }), "{unfit}");
-    let id = record(&file, portrait("carl-walz")).unwrap();
+    let id = record(&file, portrait("carl-walz")).unwrap().form.pending.id;
     let complete = || {
         let pending = w.tx(|tx| tx.pending(id)).unwrap();
         with_worker(|worker| complete(&w.ledger, Some((models(), worker)), &pending, &mut |_, _| {}, T0))

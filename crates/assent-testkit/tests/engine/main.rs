@@ -16,6 +16,7 @@ mod newcomers;
 mod odd_files;
 mod odd_pictures;
 mod on_request;
+mod people;
 mod rescan;
 mod searched_again;
 mod secrecy;

@@ -1,8 +1,7 @@
 //! The vault of a demonstration: made ready in one step, its witnesses signing with one passphrase.
 
 use assent_ledger::{
-    Basis, BystanderBasis, CollectionId, Ledger, NewCollection, NewSubject, Pending, PendingId, Purpose, SubjectId,
-    Timestamp, TxError, WitnessId,
+    Basis, BystanderBasis, CollectionId, Ledger, NewCollection, Pending, PendingId, Timestamp, TxError, WitnessId,
 };
 
 /// What a demonstration is made of.
@@ -48,15 +47,6 @@ pub fn prepare(ledger: &Ledger, sample: &Sample<'_>, passphrase: &[u8], now: Tim
     Ok(prepared?.into_inner())
 }
 
-/// Puts somebody on the roster.
-///
-/// # Errors
-///
-/// As [`assent_ledger::Tx::add_subject`].
-pub fn add_person(ledger: &Ledger, new: &NewSubject<'_>, now: Timestamp) -> Result<SubjectId, TxError> {
-    Ok(ledger.run_tx("add a subject", now, |tx| tx.add_subject(new))?.into_inner())
-}
-
 /// Each witness signs all enrolments that wait, with one signature. Returns the enrolments.
 ///
 /// # Errors
@@ -74,17 +64,4 @@ pub fn sign(
         waiting.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()
     });
     Ok(signed?.into_inner())
-}
-
-/// Ends the consent of somebody to be found, if it is in force.
-///
-/// # Errors
-///
-/// As [`assent_ledger::Tx::withdraw`].
-pub fn withdraw(ledger: &Ledger, person: SubjectId, collection: CollectionId, now: Timestamp) -> Result<(), TxError> {
-    ledger.run_tx("withdraw", now, |tx| {
-        let proof = tx.active_grant_for(person, collection, &Purpose::find_my_photos())?;
-        proof.map_or(Ok(()), |proof| tx.withdraw(proof))
-    })?;
-    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use assent_ledger::{
     Collection, CollectionId, Ledger, OrderId, ReadTx, RequestId, Subject, SubjectId, Timestamp, TxError, VaultKind,
+    WitnessId,
 };
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
@@ -51,6 +52,14 @@ pub enum LookupError {
         name: String,
         /// All of them.
         people: Vec<Subject>,
+    },
+    /// No witness has this name.
+    #[error("no witness here is called '{name}'")]
+    NoWitness {
+        /// The name as it was typed.
+        name: String,
+        /// The names of witnesses that may have been meant, the nearest first.
+        near: Vec<String>,
     },
     /// No request has this number, or several begin so.
     #[error("'{text}' is the number of no request, or not enough of one")]
@@ -193,6 +202,29 @@ fn near_people(reference: &str, all: &[Subject]) -> Vec<Subject> {
         }
     }
     found.into_iter().take(PEOPLE_OFFERED_MAX).cloned().collect()
+}
+
+/// The witnesses that are meant: by name, exactly or as the only one without regard to case and Unicode form, or by the
+/// beginning of an id.
+///
+/// # Errors
+///
+/// - [`LookupError::NoWitness`] for the first who is none.
+/// - [`LookupError::Ledger`] if the ledger cannot be read.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
+pub fn witnesses(ledger: &Ledger, references: &[String], now: Timestamp) -> Result<Vec<WitnessId>, LookupError> {
+    let all = ledger.read_tx(now, |tx| tx.witnesses())?;
+    let find = |reference: &String| {
+        let wanted = folded(reference);
+        let mut alike = all.iter().filter(|w| folded(&w.name) == wanted);
+        let exact = all.iter().find(|w| w.name == *reference);
+        let found = exact.or_else(|| alike.next().filter(|_| alike.next().is_none())).map(|w| w.id);
+        found.or_else(|| by_beginning(all.iter().map(|w| w.id), reference)).ok_or_else(|| LookupError::NoWitness {
+            name: reference.clone(),
+            near: near(reference, all.iter().map(|w| w.name.as_str())).into_iter().map(str::to_owned).collect(),
+        })
+    };
+    references.iter().map(find).collect()
 }
 
 /// Somebody who was erased, by the id, or the beginning of one.

@@ -2,14 +2,20 @@
 //! transaction that it needs, takes typed input and the time, and returns a typed answer; it names no command, and formats nothing.
 
 pub mod collections;
+pub mod consents;
 pub mod demonstration;
+pub mod enrolment;
 pub mod erasures;
 pub mod evidence;
 pub mod gallery;
 pub mod log;
 pub mod lookup;
+pub mod notices;
 pub mod orders;
 pub mod requests;
 pub mod review;
 pub mod rights;
+pub mod rosters;
 pub mod status;
+pub mod subjects;
+pub mod witnesses;

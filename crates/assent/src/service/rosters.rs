@@ -2,22 +2,58 @@
 //!
 //! ```text
 //! check    every row against the roster and the rules; nothing is written, and every problem of every row is told
-//! record   the rows that are new, many in one transaction; a table that was cut short is checked and recorded again,
-//!          and what is done is passed over
+//! record   the rows that are new: those whose witnesses sign, many in one transaction; each of the others in one of its
+//!          own. A table that was cut short is checked and recorded again, and what is done is passed over
 //! ```
 
 use std::collections::BTreeMap;
 
 use assent_ledger::{
-    Age, CollectionId, Correction, Evidence, GrantState, Jurisdiction, Ledger, NewGrant, NewPending, NewSubject,
-    Picture, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError,
+    Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewGrant, NewPending,
+    NewSubject, Picture, Purpose, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError, Witness,
 };
 use thiserror::Error;
 
-use crate::enrol::{Consent, EnrolError, release_is_no_portrait};
+use crate::enrol::{Consent, EnrolError, Enrolment, Form, collections, enrol_as, open, release_is_no_portrait};
+use crate::models::{Models, Worker};
 
 /// People in one transaction at most: a table that is cut short loses no more.
 const BATCH_PEOPLE: usize = 500;
+
+/// What a table is read against: one snapshot.
+#[derive(Debug)]
+pub struct Known {
+    /// Who is on the roster, by short name.
+    pub people: BTreeMap<String, SubjectId>,
+    /// What each of them agreed to and is in force; empty unless it was asked for.
+    pub in_force: BTreeMap<SubjectId, Vec<Consent>>,
+    /// When the last of their consents ended that are not in force any more; empty unless it was asked for.
+    pub ended: BTreeMap<SubjectId, Timestamp>,
+    /// All collections.
+    pub collections: Vec<Collection>,
+    /// All witnesses.
+    pub witnesses: Vec<Witness>,
+}
+
+/// What a table is read against; `with_consents` also what people agreed to.
+///
+/// # Errors
+///
+/// As [`ReadTx::subjects`] and [`ReadTx::grants_of`].
+pub fn known(ledger: &Ledger, with_consents: bool, now: Timestamp) -> Result<Known, TxError> {
+    ledger.read_tx(now, |tx| {
+        let people: BTreeMap<String, SubjectId> = tx.subjects()?.into_iter().map(|s| (s.handle, s.id)).collect();
+        let (mut in_force, mut ended) = (BTreeMap::new(), BTreeMap::new());
+        for subject in people.values().filter(|_| with_consents) {
+            let (active, over): (Vec<Grant>, Vec<Grant>) =
+                tx.grants_of(*subject)?.into_iter().partition(|g| g.state == GrantState::Active);
+            ended.extend(over.iter().map(|g| g.valid_until).max().map(|at| (*subject, at)));
+            let of = |g: Grant| Consent { collection: g.collection, purpose: g.purpose };
+            in_force.insert(*subject, active.into_iter().map(of).collect());
+        }
+        Ok(Known { people, in_force, ended, collections: tx.collections()?, witnesses: tx.witnesses()? })
+    })
+}
 
 /// One person of a table, with the files of the row read and hashed.
 #[derive(Clone)]
@@ -40,7 +76,8 @@ pub struct Entry {
     pub evidence: Evidence,
     /// SHA-256 of the notice that they were given.
     pub notice_sha256: [u8; 32],
-    /// Until when the consents are asked for.
+    /// Until when the consents are asked for: what somebody else signed for a minor ends on the day on which they come of
+    /// age, if that is earlier.
     pub valid_until: Timestamp,
     /// Pictures of them: path and SHA-256 of each file.
     pub pictures: Vec<Picture>,
@@ -63,8 +100,6 @@ pub enum Standing {
     New {
         /// Who it is, if they are on the roster.
         subject: Option<SubjectId>,
-        /// When the consents end: as asked, or earlier on the day on which the person comes of age.
-        until: Timestamp,
         /// Whether the consents begin when their witnesses have signed, and not at once.
         witnesses_sign: bool,
     },
@@ -177,14 +212,14 @@ fn check_one(tx: &Tx<'_>, known: Option<&Subject>, entry: &Entry) -> Result<Stan
     if known.is_some() && is_done(tx, subject.id, entry)? {
         return Ok(Standing::Done);
     }
-    let collections: Vec<CollectionId> = entry.consents.iter().map(|c| c.collection).collect();
+    let collections = collections(&entry.consents);
     let until = tx.consent_end(&subject, &collections, entry.valid_until)?;
     tx.check_pending(&subject, &pending(subject.id, entry, &consents(entry), until)).map_err(|e| match e {
         TxError::GrantExists | TxError::PendingExists { .. } => Refused::AgreedBefore,
         e => e.into(),
     })?;
     let witnesses_sign = tx.witnesses_sign(&subject, &collections)?;
-    Ok(Standing::New { subject: known.map(|s| s.id), until, witnesses_sign })
+    Ok(Standing::New { subject: known.map(|s| s.id), witnesses_sign })
 }
 
 /// Somebody who is not on the roster yet, as the rules see them.
@@ -228,14 +263,14 @@ fn same_name(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
-fn consents(entry: &Entry) -> Vec<(CollectionId, assent_ledger::Purpose)> {
+fn consents(entry: &Entry) -> Vec<(CollectionId, Purpose)> {
     entry.consents.iter().map(|c| (c.collection, c.purpose.clone())).collect()
 }
 
 fn pending<'a>(
     subject: SubjectId,
     entry: &'a Entry,
-    consents: &'a [(CollectionId, assent_ledger::Purpose)],
+    consents: &'a [(CollectionId, Purpose)],
     valid_until: Timestamp,
 ) -> NewPending<'a> {
     NewPending {
@@ -266,9 +301,10 @@ pub fn record(
     for batch in entries.chunks(BATCH_PEOPLE) {
         ledger.run_tx("record a table of people", now, |tx| {
             for (entry, standing) in batch {
-                let Standing::New { subject, until, .. } = standing else { continue };
+                let Standing::New { subject, .. } = standing else { continue };
                 let subject = put_on_roster(tx, *subject, entry)?;
-                tx.add_pending(&pending(subject, entry, &consents(entry), *until))?;
+                let until = end(tx, subject, entry)?;
+                tx.add_pending(&pending(subject, entry, &consents(entry), until))?;
             }
             Ok(())
         })?;
@@ -278,12 +314,48 @@ pub fn record(
     Ok(())
 }
 
-/// Adds the person of an entry to the roster, or corrects what the table says anew of somebody who is on it.
+/// Records an entry as it was checked, whose witnesses do not sign: the person is put on the roster and enrolled from their
+/// pictures (a name for messages and the file's bytes), or agrees again; all of it in one transaction. The models are needed
+/// where somebody is to be found.
 ///
 /// # Errors
 ///
-/// As [`Tx::add_subject`] and [`Tx::rectify`].
-pub fn put_on_roster(tx: &Tx<'_>, known: Option<SubjectId>, entry: &Entry) -> Result<SubjectId, TxError> {
+/// [`EnrolError`], each variant as it says; then nothing of the entry is recorded. [`TxError::NotSigned`] inside if the law that
+/// counts for this person was changed meanwhile, and asks for signatures now.
+pub fn enrol_at_once(
+    ledger: &Ledger,
+    engine: Option<(&Models, &mut Worker)>,
+    (entry, standing): (&Entry, &Standing),
+    pictures: &[(String, Vec<u8>)],
+    now: Timestamp,
+) -> Result<(), EnrolError> {
+    let Standing::New { subject: known, .. } = standing else { return Ok(()) };
+    if entry.renewal {
+        ledger.run_tx("renew", now, |tx| renew(tx, put_on_roster(tx, *known, entry)?, entry))?;
+        return Ok(());
+    }
+    let form = Form { consents: &entry.consents, evidence: &entry.evidence, pictures };
+    enrol_as(ledger, engine, form, &mut |_, _| {}, now, &|tx| {
+        let enrolment = Enrolment {
+            subject: put_on_roster(tx, *known, entry)?,
+            consents: &entry.consents,
+            evidence: &entry.evidence,
+            notice_sha256: entry.notice_sha256,
+            valid_until: entry.valid_until,
+            pictures,
+        };
+        open(tx, &enrolment)
+    })?;
+    Ok(())
+}
+
+/// When the consents of an entry end, as the roster and the rules are in this transaction.
+fn end(tx: &ReadTx<'_>, subject: SubjectId, entry: &Entry) -> Result<Timestamp, TxError> {
+    tx.consent_end(&tx.subject(subject)?, &collections(&entry.consents), entry.valid_until)
+}
+
+/// Adds the person of an entry to the roster, or corrects what the table says anew of somebody who is on it.
+fn put_on_roster(tx: &Tx<'_>, known: Option<SubjectId>, entry: &Entry) -> Result<SubjectId, TxError> {
     let Some(id) = known else {
         return tx.add_subject(&NewSubject {
             handle: &entry.handle,
@@ -309,14 +381,9 @@ pub fn put_on_roster(tx: &Tx<'_>, known: Option<SubjectId>, entry: &Entry) -> Re
     Ok(id)
 }
 
-/// Renews the consents of an entry at once, where witnesses do not sign with keys.
-///
-/// # Errors
-///
-/// - [`TxError::NothingToRenew`] if one of them is not in force.
-/// - As [`Tx::renew`].
-pub fn renew(tx: &Tx<'_>, subject: Option<SubjectId>, entry: &Entry, valid_until: Timestamp) -> Result<(), TxError> {
-    let subject = subject.ok_or(TxError::NothingToRenew)?;
+/// Renews the consents of an entry, where witnesses do not sign with keys.
+fn renew(tx: &Tx<'_>, subject: SubjectId, entry: &Entry) -> Result<(), TxError> {
+    let valid_until = end(tx, subject, entry)?;
     for Consent { collection, purpose } in &entry.consents {
         let old = tx.active_grant_for(subject, *collection, purpose)?.ok_or(TxError::NothingToRenew)?;
         let new = NewGrant {
