@@ -1,6 +1,6 @@
 //! Checking the log against itself: every leaf, their order, the head, and the openings that still open.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use zeroize::Zeroizing;
@@ -9,7 +9,7 @@ use crate::db::Columns;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
 use crate::ledger::Ledger;
-use crate::log::{Leaf, commitment};
+use crate::log::{AskedBy, AskedVia, Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::note::Checkpoint;
 use crate::seal::{self, SealContext, SealKey};
@@ -66,8 +66,14 @@ impl ReadTx<'_> {
     fn audit(&self, against: Option<&Checkpoint>) -> Result<Audit, TxError> {
         let head = self.peaks()?;
         let (people, unreadable) = self.people()?;
-        let mut leaves =
-            Leaves { tree: Peaks::default(), head: &head, against, said: Commitments::default(), fault: None };
+        let mut leaves = Leaves {
+            tree: Peaks::default(),
+            head: &head,
+            against,
+            said: Commitments::default(),
+            accounts: BTreeMap::new(),
+            fault: None,
+        };
         let mut openings =
             Openings { people: &people, last: None, opened: Vec::new(), plain: Zeroizing::default(), fault: None };
         let all = "SELECT seq, bytes, hash FROM log_leaves ORDER BY seq";
@@ -77,8 +83,23 @@ impl ReadTx<'_> {
             openings.take(row.blob(0)?, (row.int(1)? as u64, row.int(2)? as u64), row.blob(3)?);
             Ok(true)
         })?;
+        let mut accounts = std::mem::take(&mut leaves.accounts);
+        let mut wrong_account = None;
+        self.db.each("SELECT seq, sealed FROM log_accounts ORDER BY seq", &[], &mut |row| {
+            let position = row.int(0)? as u64;
+            let opening = self.account_opening(position, row.blob(1)?).ok();
+            let opened = opening.as_ref().and_then(|plain| plain.split_first_chunk());
+            let is = opened.map(|(salt, account)| commitment(salt, account));
+            if is.is_none() || accounts.remove(&position) != is {
+                wrong_account.get_or_insert(position);
+            }
+            Ok(true)
+        })?;
+        // Nothing ever deletes one.
+        let wrong_account = accounts.keys().next().copied().into_iter().chain(wrong_account).min();
         let (said, fault) = leaves.end();
-        let fault = fault.or_else(|| Some((openings.first_wrong(&said)?, Fault::Opening)));
+        let wrong = || openings.first_wrong(&said).into_iter().chain(wrong_account).min();
+        let fault = fault.or_else(|| Some((wrong()?, Fault::Opening)));
         Ok(Audit { size: head.size(), root: head.root(), openings: openings.opened.len() as u64, unreadable, fault })
     }
 
@@ -124,6 +145,8 @@ struct Leaves<'a> {
     head: &'a Peaks,
     against: Option<&'a Checkpoint>,
     said: Commitments,
+    /// What they commit to of accounts, by position.
+    accounts: BTreeMap<u64, Hash>,
     fault: Option<(u64, Fault)>,
 }
 
@@ -139,6 +162,9 @@ impl Leaves<'_> {
             Some(leaf) => {
                 self.tree.push(hash);
                 self.said.push(&leaf.commitments);
+                if let Some(AskedBy { via: AskedVia::Account(account), .. }) = leaf.asked {
+                    self.accounts.insert(at, account);
+                }
                 self.differs().then_some((at, Fault::Forked))
             }
         };

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::actor::Origin;
 use crate::db::DbError;
 use crate::durable::{self, WriteKind, with_hook};
 use crate::error::TxError;
-use crate::id::Timestamp;
 use crate::keyring::KeyRingError;
 use crate::ledger::{DATABASE_FILE, Ledger};
 use crate::log::EventKind;
@@ -77,7 +77,8 @@ impl Ledger {
     /// - [`BackupError::Io`], [`BackupError::KeyRing`], [`BackupError::Copy`] if a file cannot be read or written: the last
     ///   backup is as it was, but for files that took their places already.
     /// - [`BackupError::Ledger`] as [`Self::run_tx`].
-    pub fn backup(&self, data: &Path, ring: &Path, now: Timestamp) -> Result<(), BackupError> {
+    pub fn backup(&self, data: &Path, ring: &Path, origin: impl Into<Origin>) -> Result<(), BackupError> {
+        let origin = origin.into();
         let io = |op: &'static str, path: &Path| {
             let path = path.to_owned();
             move |source| BackupError::Io { op, path, source }
@@ -92,11 +93,11 @@ impl Ledger {
         if ring_folder.is_some_and(|place| place.starts_with(&folder)) {
             return Err(BackupError::RingInside { ring: ring.to_owned() });
         }
-        self.run_tx("note the backup", now, |tx| tx.append_leaf(EventKind::Backup, &[], &[]))?;
+        self.run_tx("note the backup", origin, |tx| tx.append_leaf(EventKind::Backup, &[], &[]))?;
         let (hook, kind) = (&self.hook, WriteKind::Backup);
         let (new, whole, checkpoint) =
             (data.join(NEW_DATABASE_FILE), data.join(DATABASE_FILE), data.join(CHECKPOINT_FILE));
-        let note = self.checkpoint(now)?;
+        let note = self.checkpoint(origin.at)?;
         // Everything beside its place,
         let keys = with_hook(hook, kind, || self.copy_both(data, &new))?;
         let note =

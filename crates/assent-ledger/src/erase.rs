@@ -13,6 +13,7 @@
 //! A tombstone without a done leaf is an erasure that was interrupted after (a). Opening the vault, and asking again for
 //! the same erasure, repeat (c) and (d); repeating them changes nothing that was done.
 
+use crate::actor::Origin;
 use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, SubjectId, TemplateId, Timestamp};
@@ -67,10 +68,11 @@ impl Ledger {
     pub fn erase(
         &self,
         subject: SubjectId,
-        now: Timestamp,
+        origin: impl Into<Origin>,
         forget: impl FnOnce(&[TemplateId]),
     ) -> Result<Erasure, TxError> {
-        let begun = self.run_tx("erase", now, |tx| match tx.tombstone(subject)? {
+        let origin = origin.into();
+        let begun = self.run_tx("erase", origin, |tx| match tx.tombstone(subject)? {
             Some(Tombstone { done: Some(_), .. }) => Err(TxError::Erased { subject }),
             Some(interrupted) => Ok((interrupted, Vec::new())),
             None => {
@@ -80,14 +82,14 @@ impl Ledger {
         })?;
         let (tombstone, templates) = begun.into_inner();
         forget(&templates);
-        self.finish_erasure(&tombstone, now).map_err(|cause| TxError::ErasureUnfinished(Box::new(cause)))
+        self.finish_erasure(&tombstone, origin).map_err(|cause| TxError::ErasureUnfinished(Box::new(cause)))
     }
 
     /// Finishes every erasure that was interrupted. One that fails, because a disk is full perhaps, keeps nobody from the
     /// others: the next opening tries again.
     pub(crate) fn finish_erasures(&self, now: Timestamp) -> Result<(), TxError> {
         for tombstone in self.begun_erasures(now)? {
-            drop(self.finish_erasure(&tombstone, now));
+            drop(self.finish_erasure(&tombstone, now.into()));
         }
         Ok(())
     }
@@ -110,10 +112,10 @@ impl Ledger {
         Ok(open.into_iter().flatten().collect())
     }
 
-    fn finish_erasure(&self, tombstone: &Tombstone, now: Timestamp) -> Result<Erasure, TxError> {
+    fn finish_erasure(&self, tombstone: &Tombstone, origin: Origin) -> Result<Erasure, TxError> {
         let Tombstone { subject, erased, intent, intent_salt, .. } = *tombstone;
         self.destroy_key(subject)?;
-        let done = self.run_tx("finish erasure", now, |tx| {
+        let done = self.run_tx("finish erasure", origin, |tx| {
             // Whoever came first, here or in another process, said so.
             if let Some(Tombstone { done: Some(done), .. }) = tx.tombstone(subject)? {
                 return Ok(done);

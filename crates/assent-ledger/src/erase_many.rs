@@ -1,5 +1,6 @@
 //! Many erasures at once, on an order's list: one that fails keeps nobody else, and the same list can be used again.
 
+use crate::actor::Origin;
 use crate::db::{Columns, args};
 use crate::erase::Erasure;
 use crate::error::TxError;
@@ -22,14 +23,15 @@ impl Ledger {
     pub fn erase_each(
         &self,
         subjects: &[SubjectId],
-        now: Timestamp,
+        origin: impl Into<Origin>,
         forget: &mut dyn FnMut(&[TemplateId]),
         progress: &mut dyn FnMut(),
     ) -> Erasures {
+        let origin = origin.into();
         let mut all = Erasures::default();
         for &subject in subjects {
-            let outcome = match self.erase(subject, now, &mut *forget) {
-                Err(TxError::Erased { .. }) => self.erasure_of(subject, now),
+            let outcome = match self.erase(subject, origin, &mut *forget) {
+                Err(TxError::Erased { .. }) => self.erasure_of(subject, origin.at),
                 outcome => outcome,
             };
             match outcome {

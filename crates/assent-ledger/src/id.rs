@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 #[error("this is not an id: an id is written as 32 hexadecimal digits")]
 pub struct IdError;
 
-macro_rules! random_id {
+macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,12 +28,6 @@ macro_rules! random_id {
             /// The 16 bytes of the id.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
-            }
-
-            pub(crate) fn random(rng: &mut dyn CryptoRng) -> Self {
-                let mut bytes = [0; 16];
-                rng.fill_bytes(&mut bytes);
-                Self(bytes)
             }
         }
 
@@ -58,6 +52,25 @@ macro_rules! random_id {
             }
         }
     };
+}
+
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        opaque_id! { $(#[$doc])* $name }
+
+        impl $name {
+            pub(crate) fn random(rng: &mut dyn CryptoRng) -> Self {
+                let mut bytes = [0; 16];
+                rng.fill_bytes(&mut bytes);
+                Self(bytes)
+            }
+        }
+    };
+}
+
+opaque_id! {
+    /// An account through which somebody uses the vault. Who that is, whoever keeps the accounts knows.
+    AccountId
 }
 
 random_id! {

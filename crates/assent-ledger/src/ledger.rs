@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rand_core::CryptoRng;
 
+use crate::actor::Origin;
 use crate::db::{Database, Pool, SetUpError};
 use crate::durable::{self, WriteHook};
 use crate::error::{OpenError, TxError};
@@ -99,7 +100,7 @@ impl Ledger {
         kind: VaultKind,
         settings: &Settings,
         mut tools: Tools,
-        now: Timestamp,
+        origin: impl Into<Origin>,
     ) -> Result<Self, OpenError> {
         let io = |op: &'static str, path: &Path| {
             let path = path.to_owned();
@@ -122,7 +123,7 @@ impl Ledger {
         let ring = KeyRing::create(&place.ring, fresh.0, &fresh.1, &tools.secrets, &tools.hook)?;
         let about = About { kind, settings: Arc::new(settings.clone()), sealed: Vec::new() };
         let ledger = Self::assemble((pool, ring, lock), about, tools);
-        ledger.put_vault(place, now)?;
+        ledger.put_vault(place, origin.into())?;
         ledger.replayed.store(true, Ordering::Relaxed);
         ledger.lock.share(place)?;
         Ok(ledger)

@@ -110,6 +110,7 @@
 //! It reads no clock, environment or argument: time and randomness are given to it. It writes two places, the vault's
 //! database and the key ring; their bytes are described in `docs/formats/vault.md`, `keyring.md` and `log.md`.
 
+mod actor;
 mod audit;
 mod backup;
 mod certificate;
@@ -154,6 +155,7 @@ mod vault_lock;
 mod vocabulary;
 mod witness;
 
+pub use actor::{Act, Actor, Origin, Role, Via};
 pub use audit::{Audit, Fault};
 pub use backup::BackupError;
 pub use certificate::{Certificate, CertificateError};
@@ -165,14 +167,14 @@ pub use erase_many::Erasures;
 pub use error::{OpenError, TxError};
 pub use evidence::{EvidenceError, EvidenceList, verify_export};
 pub use id::{
-    CollectionId, FaceId, GrantId, IdError, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp,
-    VaultId, WitnessId,
+    AccountId, CollectionId, FaceId, GrantId, IdError, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId,
+    Timestamp, VaultId, WitnessId,
 };
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
 pub use keyring::{KeyRingError, RingLock, RingSecret};
 pub use leases::{Lease, LeaseName};
 pub use ledger::{FORMAT_VERSION, Ledger, Tools, VaultPlace};
-pub use log::{EventKind, Leaf, commitment};
+pub use log::{AskedBy, AskedVia, EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
 pub use names::{
     EntryName, FILE_NAME_BYTES_MAX, NameError, UniqueFileNames, check_file_name, file_name_of, is_unprintable,

@@ -5,12 +5,20 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::actor::{Actor, Role, Via};
 use crate::fields::Reader;
-use crate::id::{CollectionId, Timestamp};
+use crate::id::{AccountId, CollectionId, Timestamp};
 use crate::merkle::Hash;
 use crate::vocabulary::Purpose;
 
-const VERSION: u8 = 1;
+/// A leaf of which nobody asked for what it says: a date had come, or it is from before format 9 of the vault.
+const NOBODY: u8 = 1;
+/// A leaf that says in which role somebody asked.
+const ASKED: u8 = 2;
+
+const TERMINAL: u8 = 0;
+const OWN_ACCOUNT: u8 = 1;
+const ACCOUNT: u8 = 2;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $word:literal;)+) => {
@@ -120,6 +128,66 @@ kinds! {
     GrantEnded = 38, "consent ended with its collection";
 }
 
+/// Who asked, as an entry says it to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskedBy {
+    /// In which role.
+    pub role: Role,
+    /// How they came.
+    pub via: AskedVia,
+}
+
+/// How somebody came, as an entry says it to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedVia {
+    /// At a terminal of the machine.
+    Terminal,
+    /// A member, through their own account: whose it is, the commitment to the person concerned says.
+    OwnAccount,
+    /// Through the account that this commits to.
+    Account(Hash),
+}
+
+impl AskedBy {
+    /// What an entry says of somebody. If it commits to their account, `salt` is what makes the commitment.
+    pub(crate) fn of(by: Actor, salt: &[u8; 32]) -> (Self, Option<AccountId>) {
+        let Actor { role, via } = by;
+        let (via, account) = match via {
+            Via::Terminal => (AskedVia::Terminal, None),
+            Via::Account(_) if role == Role::Member => (AskedVia::OwnAccount, None),
+            Via::Account(id) => (AskedVia::Account(commitment(salt, id.as_bytes())), Some(id)),
+        };
+        (Self { role, via }, account)
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        out.push(self.role.code());
+        match self.via {
+            AskedVia::Terminal => out.push(TERMINAL),
+            AskedVia::OwnAccount => out.push(OWN_ACCOUNT),
+            AskedVia::Account(commitment) => {
+                out.push(ACCOUNT);
+                out.extend_from_slice(&commitment);
+            }
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let ([role, via], rest) = bytes.split_first_chunk()?;
+        let role = Role::from_code(*role)?;
+        let (via, rest) = match *via {
+            TERMINAL => (AskedVia::Terminal, rest),
+            OWN_ACCOUNT if role == Role::Member => (AskedVia::OwnAccount, rest),
+            ACCOUNT if role != Role::Member => {
+                let (commitment, rest) = rest.split_first_chunk()?;
+                (AskedVia::Account(*commitment), rest)
+            }
+            _ => return None,
+        };
+        Some((Self { role, via }, rest))
+    }
+}
+
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
@@ -129,6 +197,8 @@ pub struct Leaf {
     pub position: u64,
     /// When, by the clock of the program that wrote it.
     pub time: Timestamp,
+    /// Who asked for it; `None` if nobody did, because a date had come, or if it is from before format 9 of the vault.
+    pub asked: Option<AskedBy>,
     /// What everybody may read. It names nobody.
     pub public: Vec<u8>,
     /// `SHA-256(salt | detail)`, one per subject concerned.
@@ -138,10 +208,13 @@ pub struct Leaf {
 impl Leaf {
     /// The bytes that are hashed.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(26 + self.public.len() + 32 * self.commitments.len());
-        out.extend_from_slice(&[VERSION, self.kind.code()]);
+        let mut out = Vec::with_capacity(60 + self.public.len() + 32 * self.commitments.len());
+        out.extend_from_slice(&[if self.asked.is_some() { ASKED } else { NOBODY }, self.kind.code()]);
         out.extend_from_slice(&self.position.to_be_bytes());
         out.extend_from_slice(&self.time.0.to_be_bytes());
+        if let Some(asked) = self.asked {
+            asked.write(&mut out);
+        }
         out.extend_from_slice(&(self.public.len() as u32).to_be_bytes());
         out.extend_from_slice(&self.public);
         out.extend_from_slice(&(self.commitments.len() as u32).to_be_bytes());
@@ -201,12 +274,17 @@ impl Leaf {
         }
     }
 
-    /// The leaf that these bytes are; `None` if they are none of this version.
+    /// The leaf that these bytes are; `None` if they are none of these versions.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let ([version, code], rest) = bytes.split_first_chunk()?;
-        let kind = EventKind::from_code(*code).filter(|_| *version == VERSION)?;
+        let kind = EventKind::from_code(*code)?;
         let (position, rest) = rest.split_first_chunk()?;
         let (time, rest) = rest.split_first_chunk()?;
+        let (asked, rest) = match *version {
+            NOBODY => (None, rest),
+            ASKED => AskedBy::read(rest).map(|(asked, rest)| (Some(asked), rest))?,
+            _ => return None,
+        };
         let (length, rest) = rest.split_first_chunk()?;
         let (public, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
         let (count, rest) = rest.split_first_chunk()?;
@@ -216,6 +294,7 @@ impl Leaf {
             kind,
             position: u64::from_be_bytes(*position),
             time: Timestamp(i64::from_be_bytes(*time)),
+            asked,
             public: public.to_vec(),
             commitments: commitments.to_vec(),
         })
@@ -238,21 +317,75 @@ mod tests {
             kind: EventKind::Grant,
             position: 5,
             time: Timestamp(1_700_000_000_000),
+            asked: None,
             public: b"ab".to_vec(),
             commitments: vec![[0xcc; 32]],
         };
-        let hex = crate::merkle::hex(&leaf.to_bytes());
-        let commitment = "cc".repeat(32);
-        assert_eq!(hex, format!("010300000000000000050000018bcfe56800000000026162{:08x}{commitment}", 1));
+        let check = |asked: Option<AskedBy>, head: &str| {
+            let leaf = Leaf { asked, ..leaf.clone() };
+            let hex = crate::merkle::hex(&leaf.to_bytes());
+            let commitment = "cc".repeat(32);
+            assert_eq!(hex, format!("{head}000000026162{:08x}{commitment}", 1));
+            assert_eq!(Leaf::from_bytes(&leaf.to_bytes()), Some(leaf));
+        };
+        check(None, "010300000000000000050000018bcfe56800");
+        let asked = |role, via| Some(AskedBy { role, via });
+        check(asked(Role::Operator, AskedVia::Terminal), "020300000000000000050000018bcfe568000200");
+        check(asked(Role::Member, AskedVia::OwnAccount), "020300000000000000050000018bcfe568000701");
+        let account = format!("020300000000000000050000018bcfe568000402{}", "aa".repeat(32));
+        check(asked(Role::Reviewer, AskedVia::Account([0xaa; 32])), &account);
+    }
+
+    #[test]
+    fn an_account_stands_in_a_leaf_as_a_commitment_and_a_members_own_not_at_all() {
+        let id = AccountId::from_bytes([9; 16]);
+        let check = |role, via, expected: (AskedVia, Option<AccountId>)| {
+            let (asked, account) = AskedBy::of(Actor { role, via }, &[1; 32]);
+            assert_eq!((asked.role, (asked.via, account)), (role, expected));
+        };
+        let commitment = commitment(&[1; 32], &[9; 16]);
+        for role in Role::ALL {
+            check(*role, Via::Terminal, (AskedVia::Terminal, None));
+            let own = (AskedVia::OwnAccount, None);
+            let other = (AskedVia::Account(commitment), Some(id));
+            check(*role, Via::Account(id), if *role == Role::Member { own } else { other });
+            assert_eq!(Role::from_code(role.code()), Some(*role));
+        }
+        assert_eq!((Role::from_code(0), Role::from_code(8)), (None, None));
+    }
+
+    #[test]
+    fn a_leaf_with_an_impossible_actor_is_none() {
+        let leaf = |role: u8, via: u8| {
+            let head = [2, 3, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, role, via];
+            [head.as_slice(), &[0; 8]].concat()
+        };
+        let check = |what: &str, bytes: &[u8], is_leaf: bool| {
+            assert_eq!(Leaf::from_bytes(bytes).is_some(), is_leaf, "{what}");
+        };
+        check("an operator at a terminal", &leaf(2, 0), true);
+        check("no role", &leaf(0, 0), false);
+        check("an unknown role", &leaf(8, 0), false);
+        check("an unknown way", &leaf(2, 3), false);
+        check("an operator through a member's own account", &leaf(2, 1), false);
+        check("a member through an account that is named", &[leaf(7, 2), vec![0; 32]].concat(), false);
+        check("another version", &[&[3], &leaf(2, 0)[1..]].concat(), false);
     }
 
     proptest! {
         #[test]
         fn a_leaf_round_trips_and_no_prefix_of_it_is_a_leaf(
             position: u64, time: i64, public in prop::collection::vec(any::<u8>(), 0..9), n in 0usize..3, code in 0u8..14,
+            by in 0u8..4,
         ) {
             let kind = EventKind::from_code(code).unwrap();
-            let leaf = Leaf { kind, position, time: Timestamp(time), public, commitments: vec![[7; 32]; n] };
+            let asked = [
+                None,
+                Some(AskedBy { role: Role::Operator, via: AskedVia::Terminal }),
+                Some(AskedBy { role: Role::Member, via: AskedVia::OwnAccount }),
+                Some(AskedBy { role: Role::Auditor, via: AskedVia::Account([9; 32]) }),
+            ][usize::from(by)];
+            let leaf = Leaf { kind, position, time: Timestamp(time), asked, public, commitments: vec![[7; 32]; n] };
             let bytes = leaf.to_bytes();
             prop_assert_eq!(Leaf::from_bytes(&bytes), Some(leaf));
             for cut in 0..bytes.len() {

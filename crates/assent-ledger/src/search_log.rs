@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn leaf(kind: EventKind, public: Vec<u8>) -> Leaf {
-        Leaf { kind, position: 0, time: Timestamp(9), public, commitments: Vec::new() }
+        Leaf { kind, position: 0, time: Timestamp(9), asked: None, public, commitments: Vec::new() }
     }
 
     #[test]

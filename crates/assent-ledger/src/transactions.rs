@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use crate::actor::{Actor, Origin};
 use crate::db::{BeginError, ClockSource, Columns, CommitError, Db, DbError, Row, Writing, args};
 use crate::durable::{WriteKind, with_hook};
 use crate::error::TxError;
@@ -44,11 +45,17 @@ pub(crate) struct Clock {
     pub(crate) confirmed: bool,
 }
 
+impl Clock {
+    fn of(now: Timestamp) -> Self {
+        Self { now, confirmed: false }
+    }
+}
+
 impl Ledger {
     /// Runs `body` in one transaction that may write: all of it is durable when this returns `Ok`, and nothing of it after an
     /// `Err` (but see [`TxError::CommitUnknown`]). No other transaction writes meanwhile, in whatever process. `name` says in
-    /// errors and to the hook which one it was; `now` is the time of everything in it, unless the database's clock counts
-    /// ([`ClockSource`]).
+    /// errors and to the hook which one it was; `origin` is who asks for it, an [`Act`](crate::Act), or the time alone where the
+    /// program itself does it. That time is the time of everything in it, unless the database's clock counts ([`ClockSource`]).
     ///
     /// `body` is run again if the database lost the connection, or let another transaction go first; so it does nothing that
     /// is not the transaction's.
@@ -63,21 +70,22 @@ impl Ledger {
     pub fn run_tx<T>(
         &self,
         name: &'static str,
-        now: Timestamp,
+        origin: impl Into<Origin>,
         body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<Committed<T>, TxError> {
-        self.run_at(name, Clock { now, confirmed: false }, body)
+        let Origin { by, at } = origin.into();
+        self.run_at(name, (by, Clock::of(at)), body)
     }
 
     pub(crate) fn run_at<T>(
         &self,
         name: &'static str,
-        clock: Clock,
+        (by, clock): (Option<Actor>, Clock),
         body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<Committed<T>, TxError> {
         let mut attempt = 1;
         loop {
-            match self.attempt(name, clock, &body) {
+            match self.attempt(name, (by, clock), &body) {
                 Err(TxError::Database(cause)) if cause.retryable() && attempt < ATTEMPTS => attempt += 1,
                 done => return done.map(Committed),
             }
@@ -87,14 +95,14 @@ impl Ledger {
     fn attempt<T>(
         &self,
         name: &'static str,
-        clock: Clock,
+        origin: (Option<Actor>, Clock),
         body: &impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<T, TxError> {
         let writing = self.pool.begin().map_err(|cause| match cause {
             BeginError::Nested => TxError::Nested,
             BeginError::Database(source) => TxError::Database(source),
         })?;
-        let (value, traces) = self.in_writing(&writing, clock, body)?;
+        let (value, traces) = self.in_writing(&writing, origin, body)?;
         with_hook(&self.hook, WriteKind::Commit(name), || writing.commit()).map_err(|cause| match cause {
             CommitError::Undone(source) => TxError::Database(source),
             CommitError::Unknown(source) => TxError::CommitUnknown { transaction: name, source },
@@ -108,7 +116,7 @@ impl Ledger {
     fn in_writing<T>(
         &self,
         writing: &Writing<'_>,
-        clock: Clock,
+        (by, clock): (Option<Actor>, Clock),
         body: &impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<(T, bool), TxError> {
         let tx = Tx::new(self.snapshot(writing.db()?, clock)?, &self.rng);
@@ -116,6 +124,7 @@ impl Ledger {
         if self.replayed.load(Ordering::Relaxed) {
             tx.replay_uncommitted()?;
         }
+        tx.act_for(by);
         let value = body(&tx)?;
         if tx.db.failed() {
             return Err(TxError::Database(DbError::earlier_step()));
@@ -140,7 +149,7 @@ impl Ledger {
         now: Timestamp,
         body: impl for<'tx> FnOnce(&ReadTx<'tx>) -> Result<T, TxError>,
     ) -> Result<T, TxError> {
-        self.pool.read(|db| body(&self.snapshot(db, Clock { now, confirmed: false })?))
+        self.pool.read(|db| body(&self.snapshot(db, Clock::of(now))?))
     }
 
     /// What every transaction has to know before anything else.

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
+use crate::actor::Origin;
 use crate::db::{Columns, DbError, Pool, args};
 use crate::error::{OpenError, TxError};
-use crate::id::{Timestamp, VaultId};
+use crate::id::VaultId;
 use crate::keyring::KeyRing;
 use crate::ledger::{FORMAT_VERSION, Ledger, VaultPlace, resume, taken};
 use crate::log::EventKind;
@@ -76,8 +77,8 @@ fn vault_context(id: &VaultId) -> SealContext<'_> {
 
 impl Ledger {
     /// Writes the row and the first leaf of the log.
-    pub(crate) fn put_vault(&self, place: &VaultPlace, now: Timestamp) -> Result<(), OpenError> {
-        let sealed = self.run_tx("create vault", now, |tx| tx.put_vault(self.id(), self.kind(), &self.settings()));
+    pub(crate) fn put_vault(&self, place: &VaultPlace, origin: Origin) -> Result<(), OpenError> {
+        let sealed = self.run_tx("create vault", origin, |tx| tx.put_vault(self.id(), self.kind(), &self.settings()));
         let sealed = sealed.map_err(|cause| match read_vault(place, &self.pool) {
             // Another process was first.
             Ok(Some(other)) if other.id != self.id() => taken(place),
@@ -93,9 +94,9 @@ impl Ledger {
     /// # Errors
     ///
     /// As [`Self::run_tx`].
-    pub fn change_settings(&self, settings: Settings, now: Timestamp) -> Result<(), TxError> {
+    pub fn change_settings(&self, settings: Settings, origin: impl Into<Origin>) -> Result<(), TxError> {
         let id = self.id();
-        let sealed = self.run_tx("change the controller", now, |tx| {
+        let sealed = self.run_tx("change the controller", origin, |tx| {
             let sealed = tx.seal_master(&vault_context(&id), &settings.encode())?;
             tx.exec("UPDATE vault SET sealed = $1 WHERE one = 1", args![sealed.clone()])?;
             tx.append_leaf(EventKind::Controller, &[], &[])?;

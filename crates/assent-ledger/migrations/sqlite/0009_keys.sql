@@ -1,2 +1,15 @@
 -- Format 9: a key for each consent. What each column means is in docs/formats/vault.md. Records are brought up to date by
 -- src/upgrade.rs, which needs keys for it; the format of the vault is 9 when that is done.
+
+-- Through which account an entry of the log was asked for: the opening of the commitment in the entry, sealed under the master
+-- key. A member's own account is not noted.
+CREATE TABLE log_accounts (
+    seq    INTEGER PRIMARY KEY,
+    sealed BLOB    NOT NULL
+) STRICT;
+
+CREATE TRIGGER log_accounts_stay BEFORE DELETE ON log_accounts
+BEGIN SELECT RAISE(ABORT, 'assent: the log is append-only'); END;
+
+CREATE TRIGGER log_accounts_are_fixed BEFORE UPDATE ON log_accounts
+BEGIN SELECT RAISE(ABORT, 'assent: the log is append-only'); END;

@@ -9,6 +9,7 @@
 //! at one moment for all machines.
 
 use super::{ReadTx, Tx};
+use crate::actor::Origin;
 use crate::db::args;
 use crate::error::TxError;
 use crate::fields::Writer;
@@ -39,11 +40,12 @@ impl Ledger {
     /// # Errors
     ///
     /// As [`Self::run_tx`].
-    pub fn confirm_clock(&self, now: Timestamp) -> Result<bool, TxError> {
+    pub fn confirm_clock(&self, origin: impl Into<Origin>) -> Result<bool, TxError> {
+        let Origin { by, at: now } = origin.into();
         let looked = self.read_tx(now, |tx| Ok((tx.check_clock().is_err(), tx.newest)))?;
         let (doubted, before) = looked;
         if doubted {
-            self.run_at("confirm the clock", Clock { now, confirmed: true }, |tx| tx.clock_leaf(before))?;
+            self.run_at("confirm the clock", (by, Clock { now, confirmed: true }), |tx| tx.clock_leaf(before))?;
         }
         Ok(doubted)
     }

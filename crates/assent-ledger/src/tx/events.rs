@@ -1,10 +1,13 @@
 //! Appending to the log.
 
+use zeroize::Zeroizing;
+
 use super::{ReadTx, Tx};
+use crate::actor::Via;
 use crate::db::{Columns, args};
 use crate::error::TxError;
-use crate::id::SubjectId;
-use crate::log::{EventKind, Leaf, commitment};
+use crate::id::{AccountId, SubjectId};
+use crate::log::{AskedBy, EventKind, Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::seal::SealContext;
 use crate::secret::Key;
@@ -13,6 +16,11 @@ use crate::secret::Key;
 pub type LeafPosition = u64;
 
 pub(crate) const OPENINGS: &str = "log_openings";
+pub(crate) const ACCOUNTS: &str = "log_accounts";
+
+fn account_context(row: &[u8]) -> SealContext<'_> {
+    SealContext { table: ACCOUNTS, row: Some(row), ..SealContext::default() }
+}
 
 pub(crate) fn opening_row(position: u64, slot: usize) -> [u8; 16] {
     let mut row = [0; 16];
@@ -51,6 +59,25 @@ impl ReadTx<'_> {
     pub fn log_head(&self) -> Result<(u64, Hash), TxError> {
         let peaks = self.peaks()?;
         Ok((peaks.size(), peaks.root()))
+    }
+
+    /// Through which account an entry was asked for; `None` if through none, or through a member's own.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Seal`] if what is kept of it does not open, [`TxError::Damaged`] if it is no account's.
+    /// - [`TxError::Database`] if the database refuses.
+    pub fn account_of(&self, position: LeafPosition) -> Result<Option<AccountId>, TxError> {
+        let row = self.row("SELECT sealed FROM log_accounts WHERE seq = $1", args![position as i64])?;
+        let Some(row) = row else { return Ok(None) };
+        let opening = self.account_opening(position, &row.bytes(0)?)?;
+        let id = opening.get(32..).and_then(|id| id.try_into().ok());
+        id.map(AccountId::from_bytes).map(Some).ok_or(TxError::Damaged { table: ACCOUNTS })
+    }
+
+    /// The salt and the account of an entry.
+    pub(crate) fn account_opening(&self, position: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> {
+        self.open_master(&account_context(&position.to_be_bytes()), sealed)
     }
 
     pub(crate) fn peaks(&self) -> Result<Peaks, TxError> {
@@ -101,7 +128,11 @@ impl Tx<'_> {
     ) -> Result<LeafPosition, TxError> {
         let mut peaks = self.peaks()?;
         let position = peaks.size();
-        let bytes = Leaf { kind, position, time: self.now, public, commitments }.to_bytes();
+        // A date that has come was asked for by nobody, whoever's transaction found it.
+        let by = self.by.get().filter(|_| kind != EventKind::Expiry);
+        let salt = if by.is_some_and(|by| by.via != Via::Terminal) { self.random() } else { [0; 32] };
+        let (asked, account) = by.map(|by| AskedBy::of(by, &salt)).unzip();
+        let bytes = Leaf { kind, position, time: self.now, asked, public, commitments }.to_bytes();
         if bytes.len() > u16::MAX.into() {
             return Err(TxError::LeafTooLong);
         }
@@ -115,6 +146,11 @@ impl Tx<'_> {
             "UPDATE log_head SET size = $1, peaks = $2, newest_ms = $3 WHERE one = 1",
             args![peaks.size() as i64, peaks.to_bytes(), self.newest_after()],
         )?;
+        if let Some(account) = account.flatten() {
+            let (row, plain) = (position.to_be_bytes(), [salt.as_slice(), account.as_bytes()].concat());
+            let sealed = self.seal_master(&account_context(&row), &plain)?;
+            self.exec("INSERT INTO log_accounts (seq, sealed) VALUES ($1, $2)", args![position as i64, sealed])?;
+        }
         Ok(position)
     }
 

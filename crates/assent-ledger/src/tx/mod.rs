@@ -52,6 +52,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::actor::Actor;
 use crate::db::{ClockSource, Db, Row, Value};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
@@ -123,6 +124,8 @@ pub struct ReadTx<'tx> {
 pub struct Tx<'tx> {
     read: ReadTx<'tx>,
     rng: &'tx Mutex<Rng>,
+    /// Who asks for what is done now; `None` while the program itself makes something good.
+    by: Cell<Option<Actor>>,
     /// Grants that ended in this transaction, whatever proofs of them are still about.
     ended: RefCell<BTreeSet<GrantId>>,
     /// What the key ring has to note when this transaction commits.
@@ -316,12 +319,18 @@ impl<'tx> Tx<'tx> {
         Self {
             read,
             rng,
+            by: Cell::new(None),
             ended: RefCell::default(),
             noted: RefCell::default(),
             releases: RefCell::default(),
             handles: RefCell::default(),
             traces: Cell::new(false),
         }
+    }
+
+    /// From here on the entries of the log say that this actor asked.
+    pub(crate) fn act_for(&self, by: Option<Actor>) {
+        self.by.set(by);
     }
 
     pub(crate) fn rng(&self) -> MutexGuard<'_, Rng> {

@@ -2,6 +2,7 @@
 //! (`scripts/with-postgres cargo test -p assent-ledger`).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod actors;
 mod backup;
 mod clock;
 mod consent;

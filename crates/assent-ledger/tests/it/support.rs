@@ -222,8 +222,13 @@ impl Home {
             Backend::Sqlite => {
                 raw.exec("DROP TRIGGER log_leaves_stay");
                 raw.exec("DROP TRIGGER log_leaves_are_fixed");
+                raw.exec("DROP TRIGGER log_accounts_stay");
+                raw.exec("DROP TRIGGER log_accounts_are_fixed");
             }
-            Backend::Postgres => raw.exec("DROP TRIGGER log_leaves_stay ON log_leaves"),
+            Backend::Postgres => {
+                raw.exec("DROP TRIGGER log_leaves_stay ON log_leaves");
+                raw.exec("DROP TRIGGER log_accounts_stay ON log_accounts");
+            }
         }
         raw
     }
