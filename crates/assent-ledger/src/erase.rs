@@ -21,6 +21,7 @@ use crate::ledger::Ledger;
 use crate::log::{EventKind, commitment};
 use crate::transactions::Committed;
 use crate::tx::{LeafPosition, ReadTx, Tx};
+use crate::vocabulary::ChangeKind;
 
 /// What an erasure leaves: what a certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +199,7 @@ impl Tx<'_> {
     pub(crate) fn delete_subject_rows(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
         let of_subject =
             "SELECT t.id FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
+        self.person_changed(ChangeKind::Erased, subject)?;
         let rows = self.rows(of_subject, args![subject])?;
         let templates = rows.iter().map(|row| Ok(TemplateId(row.int(0)?))).collect::<Result<Vec<_>, TxError>>()?;
         for sql in [

@@ -237,12 +237,12 @@ impl Ledger {
     ///
     /// - [`TxError::ClockSetBack`], [`TxError::ClockAhead`] if the clock is in doubt ([`Self::clock`]): nothing ended.
     /// - As [`Self::run_tx`].
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's path has one lifetime, the closure all"
-    )]
     pub fn expire_due(&self, now: Timestamp) -> Result<Expired, TxError> {
-        self.run_tx("expire grants", now, |tx| tx.expire_due()).map(Committed::into_inner)
+        let expire = self.run_tx("expire grants", now, |tx| {
+            tx.clear_old_changes()?;
+            tx.expire_due()
+        });
+        expire.map(Committed::into_inner)
     }
 
     /// Locks the key ring with `secret` from now on, and with nothing else; `None` leaves the keys in it as they are. The ring

@@ -191,16 +191,17 @@ pub use search_log::{GalleryReference, ScanEntry, SearchEntry};
 pub use settings::Settings;
 pub use transactions::Committed;
 pub use tx::{
-    Absences, AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ActiveGrant, Alarm, Album, Basis,
-    Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due, Evidence, Expired,
-    FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching, NewCollection,
-    NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections, OpenTemplate, Order,
-    Outcome, OwnTemplate, PastEndDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent, Reach, ReadTx, Refusal,
-    ReplayedNotes, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable, SearchableTemplate, Sighting,
-    StoredPhoto, Subject, SubjectAccessData, TOO_MANY, Tx, Unreadable, WithoutModel, Witness,
+    Absences, AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ActiveGrant, Alarm, Album, Basis, Change,
+    Changed, ChangesSince, Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due,
+    Evidence, Expired, FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching,
+    NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections,
+    OpenTemplate, Order, Outcome, OwnTemplate, PastEndDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent,
+    Reach, ReadTx, Refusal, ReplayedNotes, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable,
+    SearchableTemplate, Sighting, StoredPhoto, Subject, SubjectAccessData, TOO_MANY, Tx, Unreadable, WithoutModel,
+    Witness,
 };
 pub use vocabulary::{
-    Band, BystanderBasis, GrantState, PhotoTimeSource, Purpose, RequestKind, RequestOutcome, Signer, VaultKind,
-    Verdict, VocabularyError,
+    Band, BystanderBasis, ChangeKind, GrantState, PhotoTimeSource, Purpose, RequestKind, RequestOutcome, Signer,
+    VaultKind, Verdict, VocabularyError,
 };
 pub use witness::{PendingConsent, Signed, WitnessSignature};

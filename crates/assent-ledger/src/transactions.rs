@@ -11,20 +11,29 @@ use crate::id::Timestamp;
 use crate::keyring::KeyRing;
 use crate::ledger::{FORMAT_VERSION, Ledger};
 use crate::log::Leaf;
-use crate::tx::{ReadTx, Tx};
+use crate::tx::{Change, ReadTx, Tx};
 use crate::vault::About;
 
 /// So often a transaction is run again that another one was in the way of, or whose connection was lost.
 const ATTEMPTS: usize = 5;
 
 /// A result whose transaction is durable. Only the ledger makes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Committed<T>(T);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed<T> {
+    value: T,
+    changes: Vec<Change>,
+}
 
 impl<T> Committed<T> {
     /// The result.
     pub fn into_inner(self) -> T {
-        self.0
+        self.value
+    }
+
+    /// What the transaction changed for those who keep people in memory, in the order of [`Change`]. Other processes, and who
+    /// did not wait for the commit, ask by [`ReadTx::changes_since`].
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 }
 
@@ -32,7 +41,7 @@ impl<T> std::ops::Deref for Committed<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0
+        &self.value
     }
 }
 
@@ -87,7 +96,7 @@ impl Ledger {
         loop {
             match self.attempt(name, (by, clock), &body) {
                 Err(TxError::Database(cause)) if cause.retryable() && attempt < ATTEMPTS => attempt += 1,
-                done => return done.map(Committed),
+                done => return done,
             }
         }
     }
@@ -97,12 +106,12 @@ impl Ledger {
         name: &'static str,
         origin: (Option<Actor>, Clock),
         body: &impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
-    ) -> Result<T, TxError> {
+    ) -> Result<Committed<T>, TxError> {
         let writing = self.pool.begin().map_err(|cause| match cause {
             BeginError::Nested => TxError::Nested,
             BeginError::Database(source) => TxError::Database(source),
         })?;
-        let (value, traces) = self.in_writing(&writing, origin, body)?;
+        let (done, traces) = self.in_writing(&writing, origin, body)?;
         with_hook(&self.hook, WriteKind::Commit(name), || writing.commit()).map_err(|cause| match cause {
             CommitError::Undone(source) => TxError::Database(source),
             CommitError::Unknown(source) => TxError::CommitUnknown { transaction: name, source },
@@ -110,7 +119,7 @@ impl Ledger {
         if traces {
             self.pool.overwrite_deleted();
         }
-        Ok(value)
+        Ok(done)
     }
 
     fn in_writing<T>(
@@ -118,7 +127,7 @@ impl Ledger {
         writing: &Writing<'_>,
         (by, clock): (Option<Actor>, Clock),
         body: &impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
-    ) -> Result<(T, bool), TxError> {
+    ) -> Result<(Committed<T>, bool), TxError> {
         let tx = Tx::new(self.snapshot(writing.db()?, clock)?, &self.rng);
         tx.complete_rotations()?;
         if self.replayed.load(Ordering::Relaxed) {
@@ -131,7 +140,8 @@ impl Ledger {
         }
         // Before the commit: if that fails now, the person's word holds all the same from the next transaction on.
         tx.write_ring_notes()?;
-        Ok((value, tx.traces.get()))
+        let changes = tx.write_changes()?;
+        Ok((Committed { value, changes }, tx.traces.get()))
     }
 
     /// Runs `body` over a snapshot of the vault: what was committed when it began, whatever others write meanwhile. It waits

@@ -244,6 +244,36 @@ string_enum! {
 }
 
 string_enum! {
+    /// What happened to a consent, a collection or the vault, for those who keep people in memory.
+    ChangeKind or StoredForm {
+        /// A person can be found by new templates.
+        Enrolled = "enrolled",
+        /// A consent was given again, and took over the templates of the one that ended.
+        Renewed = "renewed",
+        /// A consent ended: on the person's word, by its date, with its collection, or because it was renewed.
+        Ended = "ended",
+        /// A person was erased, and this consent of theirs with them.
+        Erased = "erased",
+        /// What is held of the person may only be kept.
+        Restricted = "restricted",
+        /// What is held of the person may be used again.
+        Released = "released",
+        /// What is held of the person was put right, or sealed anew.
+        Rectified = "rectified",
+        /// A face was set apart.
+        Objected = "objected",
+        /// An order to stop was given.
+        Stopped = "stopped",
+        /// An order to stop was lifted.
+        Lifted = "lifted",
+        /// Whether faces may be compared is to be looked at again.
+        Rules = "rules",
+        /// The collection was removed.
+        Removed = "removed",
+    }
+}
+
+string_enum! {
     /// What a person said about a proposed sighting.
     Verdict or StoredForm {
         /// This face is this subject.

@@ -10,3 +10,13 @@ CREATE TABLE log_accounts (
 
 CREATE TRIGGER log_accounts_stay BEFORE DELETE OR UPDATE ON log_accounts
 FOR EACH ROW EXECUTE FUNCTION assent_refuse('assent: the log is append-only');
+
+-- What was changed for those who keep people in memory or work for long, in whatever process. Rows older than a day are cleared,
+-- but for the newest.
+CREATE TABLE changes (
+    seq           BIGINT PRIMARY KEY,
+    kind          TEXT   NOT NULL,
+    collection_id BYTEA,
+    grant_id      BYTEA,
+    made_ms       BIGINT NOT NULL
+);

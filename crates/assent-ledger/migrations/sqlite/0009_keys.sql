@@ -13,3 +13,13 @@ BEGIN SELECT RAISE(ABORT, 'assent: the log is append-only'); END;
 
 CREATE TRIGGER log_accounts_are_fixed BEFORE UPDATE ON log_accounts
 BEGIN SELECT RAISE(ABORT, 'assent: the log is append-only'); END;
+
+-- What was changed for those who keep people in memory or work for long, in whatever process. Rows older than a day are cleared,
+-- but for the newest.
+CREATE TABLE changes (
+    seq           INTEGER PRIMARY KEY,
+    kind          TEXT    NOT NULL,
+    collection_id BLOB,
+    grant_id      BLOB,
+    made_ms       INTEGER NOT NULL
+) STRICT;

@@ -89,6 +89,17 @@ impl<'c> Db<'c> {
         self.remember(done)
     }
 
+    /// Wakes who listens to PostgreSQL once this is committed. With SQLite, whoever wants to know has to ask.
+    pub(crate) fn announce(&self, channel: &'static str, what: String) -> Result<(), DbError> {
+        let done = match &mut *self.connection.borrow_mut() {
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Postgres(connection) => {
+                connection.rows("SELECT pg_notify($1, $2)::TEXT", &[channel.into(), what.into()]).map(drop)
+            }
+        };
+        self.remember(done)
+    }
+
     pub(crate) fn rows(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, DbError> {
         let rows = self.connection.borrow_mut().rows(sql, args);
         self.remember(rows)

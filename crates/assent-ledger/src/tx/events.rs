@@ -132,7 +132,9 @@ impl Tx<'_> {
         let by = self.by.get().filter(|_| kind != EventKind::Expiry);
         let salt = if by.is_some_and(|by| by.via != Via::Terminal) { self.random() } else { [0; 32] };
         let (asked, account) = by.map(|by| AskedBy::of(by, &salt)).unzip();
-        let bytes = Leaf { kind, position, time: self.now, asked, public, commitments }.to_bytes();
+        let leaf = Leaf { kind, position, time: self.now, asked, public, commitments };
+        self.entry_changed(&leaf);
+        let bytes = leaf.to_bytes();
         if bytes.len() > u16::MAX.into() {
             return Err(TxError::LeafTooLong);
         }

@@ -13,7 +13,7 @@ use crate::log::EventKind;
 use crate::rules::{RuleError, Rules, day};
 use crate::seal::{self, SealContext};
 use crate::secret::Key;
-use crate::vocabulary::{GrantState, Purpose, Signer, VaultKind};
+use crate::vocabulary::{ChangeKind, GrantState, Purpose, Signer, VaultKind};
 use crate::witness::Signed;
 
 pub(super) const GRANTS: &str = "grants";
@@ -550,6 +550,7 @@ impl Tx<'_> {
         self.exec("DELETE FROM templates WHERE grant_id = $1", args![plain.id])?;
         self.exec("UPDATE grants SET state = $1 WHERE id = $2 AND state = 'active'", args![state.as_str(), plain.id])?;
         self.ended.borrow_mut().insert(plain.id);
+        self.grant_changed(ChangeKind::Ended, plain.collection, plain.id);
         self.leave_traces()?;
         Ok(())
     }

@@ -2,12 +2,14 @@
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
 //! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`,
-//! `templates` (and their `opening`, and how they take the place of others in a `model_change`), `photos` (and how a scan's
+//! `templates` (their `opening`, how they are looked at again by `following` the `changes`, and how they take the place of
+//! others in a `model_change`), `photos` (and how a scan's
 //! results come there, `scanned`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
 //! `orders`, `events` (and their `tiles`), `keys` that open and that do not, everything that is held about one person
 //! (`subject_access`), and how it is sealed again (`reseal`).
 
 mod basis;
+mod changes;
 mod clock;
 mod crops;
 mod deadlines;
@@ -15,6 +17,7 @@ mod decisions;
 mod ending;
 mod events;
 mod extents;
+mod following;
 mod grants;
 mod keys;
 mod missing;
@@ -65,6 +68,7 @@ use crate::vault::About;
 use crate::vocabulary::{Purpose, VaultKind};
 
 pub use basis::{Basis, Dpia, Matching};
+pub use changes::{Change, Changed, ChangesSince};
 pub(crate) use crops::slot as crops_slot;
 pub use deadlines::{Alarm, Deadline, Due};
 pub use ending::{Expired, PastEndDate};
@@ -130,6 +134,8 @@ pub struct Tx<'tx> {
     ended: RefCell<BTreeSet<GrantId>>,
     /// What the key ring has to note when this transaction commits.
     noted: RefCell<BTreeSet<RingNote>>,
+    /// What those who keep people in memory have to be told when this transaction commits.
+    changes: RefCell<BTreeSet<Change>>,
     /// Release files first used in this transaction, and for whom: one form may cover several purposes.
     releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
     /// The handles of the roster, read once.
@@ -322,6 +328,7 @@ impl<'tx> Tx<'tx> {
             by: Cell::new(None),
             ended: RefCell::default(),
             noted: RefCell::default(),
+            changes: RefCell::default(),
             releases: RefCell::default(),
             handles: RefCell::default(),
             traces: Cell::new(false),

@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 
 use super::templates::TEMPLATES;
 use super::{Album, ReadTx};
-use crate::db::{Answer, Columns, Db, DbError, Value, args};
+use crate::db::{Answer, Columns, Db, DbError, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, RequestId, SubjectId, TemplateId};
 use crate::keyring::KeyReader;
 use crate::seal::{self, SealContext, SealKey};
-use crate::vocabulary::{BystanderBasis, Purpose, RequestKind};
+use crate::vocabulary::{Purpose, RequestKind};
 
 /// After so many records, somebody is told.
 const PROGRESS_INTERVAL: u64 = 1024;
@@ -26,6 +26,9 @@ const QUEUED_EACH: usize = 4;
 
 /// Below so many records, one thread is done before another has begun.
 const FEW: u64 = 4096;
+
+/// So few consents are asked for their templates one by one.
+const FEW_GRANTS: usize = 256;
 
 /// What may be searched in a collection now, before it is opened.
 #[derive(Clone, Debug)]
@@ -57,6 +60,26 @@ impl std::fmt::Debug for OpenTemplate<'_> {
     }
 }
 
+impl Searchable {
+    pub(super) fn of(
+        grants: Vec<(GrantId, SubjectId)>,
+        templates_at_most: u64,
+        epoch: i64,
+        (collection, purpose, model_sha256): (CollectionId, &Purpose, [u8; 32]),
+    ) -> Self {
+        Self { grants, templates_at_most, epoch, collection, purpose: purpose.clone(), model_sha256 }
+    }
+
+    pub(super) fn about(&self) -> (CollectionId, &Purpose) {
+        (self.collection, &self.purpose)
+    }
+
+    /// Whether these are so few consents that what stands under each is read by itself.
+    pub(super) fn is_few(&self) -> bool {
+        self.grants.len() <= FEW_GRANTS
+    }
+}
+
 impl ReadTx<'_> {
     /// What may be searched in a collection now, for a purpose, made by a model.
     ///
@@ -71,18 +94,10 @@ impl ReadTx<'_> {
         purpose: &Purpose,
         model_sha256: [u8; 32],
     ) -> Result<Searchable, TxError> {
-        let about = self.matched_collection(collection)?;
-        if matches!(about.others, BystanderBasis::OnRequest(_)) {
-            return Err(TxError::OnRequest { collection });
-        }
-        Ok(Searchable {
-            grants: self.not_stopped(self.grants_in_force(collection, purpose)?)?,
-            templates_at_most: self.count("SELECT COUNT(*) FROM templates", args![])? as u64,
-            epoch: about.template_epoch,
-            collection,
-            purpose: purpose.clone(),
-            model_sha256,
-        })
+        let epoch = self.searched_collection(collection)?.template_epoch;
+        let grants = self.not_stopped(self.grants_in_force(collection, purpose)?)?;
+        let templates = self.count("SELECT COUNT(*) FROM templates", args![])? as u64;
+        Ok(Searchable::of(grants, templates, epoch, (collection, purpose, model_sha256)))
     }
 
     /// What may be searched for a person's own request, which has to be open: their templates alone. The only way to
@@ -114,15 +129,8 @@ impl ReadTx<'_> {
         self.check_restriction(subject)?;
         let mut grants = self.grants_in_force(collection, purpose)?;
         grants.retain(|(_, of)| *of == subject);
-        let what = Searchable {
-            grants,
-            templates_at_most: self.count("SELECT COUNT(*) FROM templates", args![])? as u64,
-            epoch: about.template_epoch,
-            collection,
-            purpose: purpose.clone(),
-            model_sha256,
-        };
-        Ok((what, asked.album))
+        let templates = self.count("SELECT COUNT(*) FROM templates", args![])? as u64;
+        Ok((Searchable::of(grants, templates, about.template_epoch, (collection, purpose, model_sha256)), asked.album))
     }
 
     /// The grants in force in a collection for a purpose, and whose they are, in the order of their ids.
@@ -153,7 +161,7 @@ impl ReadTx<'_> {
         Ok(self.count(sql, args![what.collection, what.purpose.as_str(), self.now])? as u64)
     }
 
-    /// Opens what may be searched, in the order of the file, on several threads if there is much of it, and gives the
+    /// Opens what may be searched, a few consents one by one and many in the order of the file, on several threads if there is much of it, and gives the
     /// templates to `take`, a few at a time; its answer says of each whether it could use it. Returns those that did not open or could not be
     /// used, by id: a wrong key or a torn record is no reason not to start. `progress` is told from time to time how many
     /// records were read.
@@ -247,7 +255,7 @@ struct Opener<'a> {
 }
 
 impl Opener<'_> {
-    /// Reads the records, in the order of the file, and opens them: on this thread, or where there are more, on the others,
+    /// Reads the records and opens them: on this thread, or where there are more, on the others,
     /// which take them from it a few at a time.
     fn run(&self, db: &Db<'_>, threads: usize, progress: &mut dyn FnMut(u64)) -> Result<Vec<TemplateId>, DbError> {
         let (full, taken) = mpsc::sync_channel::<Batch>(threads * QUEUED_EACH);
@@ -271,9 +279,7 @@ impl Opener<'_> {
                 })
                 .collect();
             let (mut unopened, mut batch, mut told) = (Vec::new(), Batch::default(), 0);
-            let sql = "SELECT id, grant_id, epoch, sealed FROM templates WHERE model_sha256 = $1 ORDER BY id";
-            let model = [Value::from(self.what.model_sha256)];
-            let read = db.each(sql, &model, &mut |row| {
+            let mut take = |row: &Answer<'_>| {
                 batch.push(row)?;
                 told += 1;
                 if told == PROGRESS_INTERVAL {
@@ -293,7 +299,16 @@ impl Opener<'_> {
                     }
                 }
                 Ok(true)
-            });
+            };
+            let model = self.what.model_sha256;
+            let read = if self.what.is_few() {
+                let sql = "SELECT id, grant_id, epoch, sealed FROM templates WHERE grant_id = $1 AND model_sha256 = $2 ORDER BY id";
+                let mut grants = self.what.grants.iter();
+                grants.try_for_each(|(grant, _)| db.each(sql, args![*grant, model], &mut take))
+            } else {
+                let sql = "SELECT id, grant_id, epoch, sealed FROM templates WHERE model_sha256 = $1 ORDER BY id";
+                db.each(sql, args![model], &mut take)
+            };
             self.open_batch(&mut batch, &mut unopened);
             progress(told);
             drop(full);

@@ -10,7 +10,7 @@ use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::log::EventKind;
 use crate::seal;
-use crate::vocabulary::{GrantState, Purpose};
+use crate::vocabulary::{ChangeKind, GrantState, Purpose};
 
 /// A person was asked and said no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ impl<'tx> Tx<'tx> {
         self.close_grant(&plain, GrantState::Expired)?;
         let grant = self.record_grant(new, id, Some(old.grant))?;
         let proof = self.active_grant(grant)?;
+        self.grant_changed(ChangeKind::Renewed, proof.collection, grant);
         for (id, model, epoch, plain) in templates {
             let sealed =
                 self.seal_with(&proof.key, &template_context(&proof, &id.to_be_bytes(), model, epoch), &plain)?;

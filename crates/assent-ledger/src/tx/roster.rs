@@ -15,7 +15,7 @@ use crate::log::EventKind;
 use crate::names::{check_file_name, is_unprintable};
 use crate::seal::{self, SealContext};
 use crate::secret::Key;
-use crate::vocabulary::{BystanderBasis, VaultKind};
+use crate::vocabulary::{BystanderBasis, ChangeKind, VaultKind};
 
 /// A household holds this many subjects at most.
 pub(crate) const HOUSEHOLD_SUBJECTS: i64 = 25;
@@ -461,6 +461,7 @@ impl Tx<'_> {
         let profile = profile([&now.handle, name, contact, group], right.age.unwrap_or(now.age), jurisdiction);
         let sealed = self.seal_with(&self.key(id)?, &subject_context(id), &profile)?;
         self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        self.person_changed(ChangeKind::Rectified, id)?;
         self.append_leaf(EventKind::Rectified, &[], &[(id, id.as_bytes())]).map(drop)
     }
 
@@ -482,6 +483,13 @@ impl Tx<'_> {
     pub(super) fn set_restriction(&self, id: SubjectId, since: Option<i64>) -> Result<(), TxError> {
         self.exec("UPDATE subjects SET restricted_ms = $1 WHERE id = $2", args![since, id])?;
         self.touch(RingNote::Restriction(id));
+        self.person_changed(if since.is_some() { ChangeKind::Restricted } else { ChangeKind::Released }, id)?;
+        if since.is_none() {
+            // Photos that were scanned meanwhile have not met them.
+            let sql = "UPDATE collections SET template_epoch = template_epoch + 1 \
+                       WHERE id IN (SELECT collection_id FROM grants WHERE subject_id = $1 AND state = 'active')";
+            self.exec(sql, args![id])?;
+        }
         let detail = Writer::new().bytes(id.as_bytes()).int(since.is_some().into()).finish();
         self.append_leaf(EventKind::Restricted, &[], &[(id, &detail)]).map(drop)
     }

@@ -11,7 +11,7 @@ use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, TemplateId};
 use crate::log::EventKind;
 use crate::seal::SealContext;
-use crate::vocabulary::Purpose;
+use crate::vocabulary::{ChangeKind, Purpose};
 
 pub(super) const TEMPLATES: &str = "templates";
 
@@ -131,6 +131,7 @@ impl<'tx> Tx<'tx> {
             )?;
             ids.push(id);
         }
+        self.grant_changed(ChangeKind::Enrolled, proof.collection, proof.grant);
         let detail = [*proof.subject.as_bytes(), *proof.grant.as_bytes()].concat();
         let public = [proof.collection.as_bytes().as_slice(), &model_sha256].concat();
         self.append_leaf(EventKind::Enrolment, &public, &[(proof.subject, &detail)])?;
