@@ -1,4 +1,5 @@
-//! Backups: the data without keys in one place, the key ring in another. The way back is in `restore`.
+//! Backups: the data without keys in one place, the key ring in another. The way back is in `restore`. The data are a database of
+//! SQLite's wherever the vault's tables are, so that there is one form of backup, and each comes back into either database.
 //!
 //! Every file of a backup is written beside its place first, and takes it when all are on disk: at every moment the last
 //! backup is there or the new one. The ring goes first, because a newer ring opens older data; where keys were rotated in between,
@@ -36,11 +37,6 @@ pub enum BackupError {
         /// Where the ring's copy was to go.
         ring: PathBuf,
     },
-    /// The tables are in PostgreSQL.
-    #[error(
-        "the tables of this vault are in PostgreSQL; back them up with pg_dump, and copy the key ring to another place"
-    )]
-    Elsewhere,
     /// The key ring could not be read.
     #[error(transparent)]
     KeyRing(#[from] KeyRingError),
@@ -73,7 +69,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// - [`BackupError::RingInside`] if `ring` lies in `data`; [`BackupError::Elsewhere`] with PostgreSQL. Nothing was done.
+    /// - [`BackupError::RingInside`] if `ring` lies in `data`. Nothing was done.
     /// - [`BackupError::Io`], [`BackupError::KeyRing`], [`BackupError::Copy`] if a file cannot be read or written: the last
     ///   backup is as it was, but for files that took their places already.
     /// - [`BackupError::Ledger`] as [`Self::run_tx`].
@@ -83,9 +79,6 @@ impl Ledger {
             let path = path.to_owned();
             move |source| BackupError::Io { op, path, source }
         };
-        if !self.pool.is_sqlite() {
-            return Err(BackupError::Elsewhere);
-        }
         durable::make_private_folder(data).map_err(io("make the folder", data))?;
         let folder = data.canonicalize().map_err(io("open", data))?;
         let here = |p: &Path| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.to_owned() };
@@ -134,7 +127,7 @@ impl Ledger {
         // Of a backup that was interrupted.
         durable::remove_if_there(new).map_err(io)?;
         durable::begin_private(new).map_err(io)?;
-        if let Some(Err(source)) = self.pool.copy_into(new) {
+        if let Err(source) = self.pool.copy_into(new) {
             fs::remove_file(new).ok();
             return Err(BackupError::Copy { folder: data.to_owned(), source });
         }

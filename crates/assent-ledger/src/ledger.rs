@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use rand_core::CryptoRng;
 
 use crate::actor::Origin;
-use crate::db::{Database, Pool, SetUpError};
+use crate::db::{self, Database, Pool, SetUpError};
 use crate::durable::{self, WriteHook};
 use crate::error::{OpenError, TxError};
 use crate::id::{Timestamp, VaultId};
@@ -155,7 +155,22 @@ impl Ledger {
             let half = place.folder.join(RESTORED_FILE).exists();
             return Err(if half { OpenError::HalfRestored { folder: place.folder.clone() } } else { no_vault() });
         }
-        Self::open_locked(place, (VaultLock::shared(place)?, &file), tools, now, Self::unopened)
+        let opened = Self::open_locked(place, (VaultLock::shared(place)?, &file), tools, now, Self::unopened);
+        if place.database == Database::Sqlite {
+            return opened;
+        }
+        // A restore is over where the tables are in the database, and did not come so far where there are none.
+        let staged = place.folder.join(RESTORED_FILE);
+        match opened {
+            Err(OpenError::NoVault { folder }) if staged.exists() => Err(OpenError::HalfRestored { folder }),
+            Ok(ledger) if staged.exists() => {
+                for left in db::companion_files(&staged).iter().chain([&staged]) {
+                    drop(durable::remove_if_there(left));
+                }
+                Ok(ledger)
+            }
+            opened => opened,
+        }
     }
 
     /// Opens a vault that is locked, with its tables in `file`; `unopened` counts the people whose records their keys do not
@@ -286,7 +301,7 @@ pub(crate) fn taken(place: &VaultPlace) -> OpenError {
     }
 }
 
-fn set_up(place: &VaultPlace, file: &Path) -> Result<Pool, OpenError> {
+pub(crate) fn set_up(place: &VaultPlace, file: &Path) -> Result<Pool, OpenError> {
     let folder = || place.folder.clone();
     let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(file.file_name().unwrap_or_default());
     let database = |source| OpenError::Database { folder: folder(), source };

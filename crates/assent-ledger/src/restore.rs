@@ -8,7 +8,8 @@
 //! database from before a rotation is refused without a backup of the key ring from that time, which has the keys that open it;
 //! those of the erased are not taken from there.
 //!
-//! A restore works on a copy under another name, which becomes a vault's at the end. Interrupted anywhere, it can be run again.
+//! A restore works on a copy under another name, which becomes a vault's at the end; with PostgreSQL its tables go there then, in
+//! one transaction. Interrupted anywhere, it can be run again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
@@ -16,16 +17,17 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::db::{self, Columns, args};
+use crate::db::{self, Columns, Database, DbError, Pool, args};
 use crate::durable::{self, WriteHook, WriteKind, with_hook};
 use crate::error::{OpenError, TxError};
 use crate::id::{SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError};
-use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace};
+use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, set_up, taken};
 use crate::log::EventKind;
 use crate::note::{Checkpoint, NoteError};
 use crate::publish::signer_of;
 use crate::tx::{ReadTx, ReplayedNotes, Tx};
+use crate::vault::read_vault;
 use crate::vault_lock::VaultLock;
 
 /// What opening a vault made good.
@@ -109,7 +111,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// - [`RestoreError::NoBackup`] if the folder holds none; [`OpenError::VaultExists`] inside if `place` holds a vault.
+    /// - [`RestoreError::NoBackup`] if the folder holds none; [`OpenError::VaultExists`] inside if `place` holds a vault,
+    ///   [`OpenError::DatabaseTaken`] if its database does.
     /// - [`RestoreError::OldRing`] if the ring is older than the checkpoint, [`RestoreError::Checkpoint`] if that is
     ///   another vault's.
     /// - [`RestoreError::KeyRing`], [`RestoreError::Io`] if a file cannot be read or written.
@@ -131,6 +134,11 @@ impl Ledger {
         if fs::metadata(&database).is_ok_and(|about| about.len() > 0) {
             return Err(OpenError::VaultExists { folder: place.folder.clone() }.into());
         }
+        let server = match &place.database {
+            Database::Sqlite => None,
+            Database::Postgres(_) => Some(empty_database(place)?),
+        };
+        let now = server.as_ref().map_or(Ok(now), |pool| pool.time(now)).map_err(unwritten(place))?;
         let lost = from.ring.filter(|_| !place.ring.exists());
         let open = |path: &Path| KeyRing::open_backup(path, &tools.secrets, &tools.hook);
         let ring = open(lost.unwrap_or(&place.ring))?;
@@ -160,19 +168,41 @@ impl Ledger {
             size = ledger.read_tx(now, |tx| Ok(tx.log_head()?.0))?;
             ledger.recall(copy.as_mut(), now)
         };
-        let opened = Self::open_locked(place, (lock, &staged), tools, now, unopened).map_err(RestoreError::from);
+        let here = VaultPlace { database: Database::Sqlite, ..place.clone() };
+        let opened = Self::open_locked(&here, (lock, &staged), tools, now, unopened).map_err(RestoreError::from);
         let restored = opened.and_then(|mut ledger| {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
             ledger.run_tx("note the restore", now, |tx| tx.append_leaf(EventKind::Restored, &[], &[]))?;
             // Whole now, and under its name the next moment.
-            with_hook(&hook, WriteKind::Restore, || ledger.pool.rename(&database).map_err(io("write", &database)))?;
+            with_hook(&hook, WriteKind::Restore, || match server {
+                None => ledger.pool.rename(&database).map_err(io("write", &database)),
+                Some(server) => ledger.move_to(place, server),
+            })?;
             Ok(ledger)
         });
-        if restored.is_err() {
-            // Half a vault is none.
+        // Half a vault is none; and what went to a server need not be here.
+        if restored.is_err() || place.database != Database::Sqlite {
             clear().ok();
         }
         restored
+    }
+
+    /// Puts the tables, which are in a file, into a server's database, where there are none.
+    fn move_to(&mut self, place: &VaultPlace, server: Pool) -> Result<(), RestoreError> {
+        let moved = self.pool.move_into(server);
+        match moved {
+            Err(cause)
+                if read_vault(place, &set_up(place, Path::new(DATABASE_FILE))?)?.is_none_or(|v| v.id != self.id()) =>
+            {
+                Err(unwritten(place)(cause))
+            }
+            // The answer was lost, and it was done.
+            Err(_) => {
+                self.pool = set_up(place, Path::new(DATABASE_FILE))?;
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Makes good what the key ring knows and the database does not: people who were erased, what was withdrawn, and what else
@@ -239,6 +269,17 @@ impl Tx<'_> {
         }
         self.forget_orphans(&self.collection_ids()?)
     }
+}
+
+/// The database of `place`, which holds no vault.
+fn empty_database(place: &VaultPlace) -> Result<Pool, OpenError> {
+    let pool = set_up(place, Path::new(DATABASE_FILE))?;
+    if read_vault(place, &pool)?.is_some() { Err(taken(place)) } else { Ok(pool) }
+}
+
+fn unwritten(place: &VaultPlace) -> impl FnOnce(DbError) -> RestoreError {
+    let folder = place.folder.clone();
+    move |source| OpenError::Database { folder, source }.into()
 }
 
 /// Refuses a ring that is older than the newest checkpoint. Returns how many leaves the log had at least.

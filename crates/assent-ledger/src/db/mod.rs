@@ -9,6 +9,7 @@
 //! migrations.
 
 mod address;
+mod copy;
 mod error;
 mod migrate;
 mod pool;

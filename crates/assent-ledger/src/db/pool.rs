@@ -13,8 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::migrate::{SetUpError, migrate};
-use super::{ClockSource, Connection, Database, Db, DbError, postgres, sqlite};
+use super::{ClockSource, Connection, Database, Db, DbError, copy, postgres, sqlite};
 use crate::durable;
+use crate::id::Timestamp;
 
 /// So many connections that read are kept for the next who needs one.
 const IDLE: usize = 8;
@@ -174,9 +175,32 @@ impl Pool {
         self.with_file(sqlite::scrub).unwrap_or(Ok(()))
     }
 
-    /// Copies SQLite's database into a file that is not there yet, or is empty; `None` with another database.
-    pub(crate) fn copy_into(&self, to: &Path) -> Option<Result<(), DbError>> {
-        self.with_file(|connection| sqlite::copy_into(connection, to))
+    /// Writes what the database holds into SQLite's file `to`, which is not there yet, or is empty.
+    pub(crate) fn copy_into(&self, to: &Path) -> Result<(), DbError> {
+        match &self.source {
+            Source::Sqlite(file) => sqlite::copy_into(&sqlite::connect(file, true)?, to),
+            Source::Postgres(server) => copy::into_sqlite(&mut server.connect()?, to),
+        }
+    }
+
+    /// Writes what SQLite's file holds into the tables of `to`, where there is no vault, and works there from now on.
+    pub(crate) fn move_into(&mut self, to: Self) -> Result<(), DbError> {
+        if let (Source::Sqlite(file), Source::Postgres(server)) = (&self.source, &to.source) {
+            copy::into_postgres(&sqlite::connect(file, false)?, &mut server.connect()?)?;
+        }
+        *self = to;
+        Ok(())
+    }
+
+    /// What time it is, by the clock that counts.
+    pub(crate) fn time(&self, caller: Timestamp) -> Result<Timestamp, DbError> {
+        match self.clock_source() {
+            ClockSource::Caller => Ok(caller),
+            ClockSource::Database => {
+                let sql = "SELECT floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::BIGINT";
+                self.read(|db| db.count(sql, &[])).map(Timestamp)
+            }
+        }
     }
 
     /// Does something with SQLite's file outside of transactions, by a connection of its own.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,6 +123,25 @@ impl Connection {
         self.client.is_closed()
     }
 
+    /// What moves the connection, and what asks.
+    pub(super) fn parts(&mut self) -> (&Runtime, &Client) {
+        (&self.runtime, &self.client)
+    }
+
+    /// Calls `each` for the rows of an answer to a statement that is not asked again.
+    pub(super) fn each_once(
+        &mut self,
+        sql: &str,
+        each: &mut dyn FnMut(&tokio_postgres::Row) -> Result<(), DbError>,
+    ) -> Result<(), DbError> {
+        let none: [Value; 0] = [];
+        let mut rows = pin!(self.runtime.block_on(self.client.query_raw(sql, none))?);
+        while let Some(row) = self.runtime.block_on(rows.try_next())? {
+            each(&row)?;
+        }
+        Ok(())
+    }
+
     /// Statements without values and answers.
     pub(super) fn batch(&self, sql: &str) -> Result<(), DbError> {
         Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
@@ -157,7 +177,7 @@ impl Connection {
         each: &mut dyn FnMut(&tokio_postgres::Row) -> Result<bool, DbError>,
     ) -> Result<(), DbError> {
         let statement = self.prepared(sql)?;
-        let mut rows = std::pin::pin!(self.runtime.block_on(self.client.query_raw(&statement, args))?);
+        let mut rows = pin!(self.runtime.block_on(self.client.query_raw(&statement, args))?);
         while let Some(row) = self.runtime.block_on(rows.try_next())? {
             if !each(&row)? {
                 break;

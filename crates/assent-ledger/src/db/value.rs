@@ -164,6 +164,12 @@ impl Row {
     }
 }
 
+impl Row {
+    pub(super) fn into_values(self) -> Vec<Value> {
+        self.0
+    }
+}
+
 impl Columns for Row {
     fn column(&self, column: usize) -> Result<Column<'_>, DbError> {
         let value =

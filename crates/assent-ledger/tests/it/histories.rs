@@ -206,9 +206,13 @@ impl Run {
     }
 
     fn restorable(&self, which: usize) -> Option<&State> {
-        let by_own_means = self.w.home.backend == Backend::Postgres;
         let kept = self.backups.kept[which].as_ref();
-        kept.filter(|(_, rotated)| !(by_own_means && *rotated)).map(|(state, _)| state)
+        kept.filter(|(_, rotated)| !(self.is_dumped(which) && *rotated)).map(|(state, _)| state)
+    }
+
+    /// Whether this backup is made by the database's own means.
+    fn is_dumped(&self, which: usize) -> bool {
+        self.w.home.backend == Backend::Postgres && which == 0
     }
 
     fn act(&mut self, before: &State, act: &Act) -> Result<(), TxError> {
@@ -277,9 +281,10 @@ impl Run {
 
     fn back_up(&mut self, which: usize, before: &State) {
         let (data, ring) = self.places(which);
-        match self.w.home.backend {
-            Backend::Sqlite => self.w.ledger.backup(&data, &ring, at(self.day)).unwrap(),
-            Backend::Postgres => self.w.home.dump(&data),
+        if self.is_dumped(which) {
+            self.w.home.dump(&data);
+        } else {
+            self.w.ledger.backup(&data, &ring, at(self.day)).unwrap();
         }
         self.backups.kept[which] = Some((before.clone(), false));
     }
@@ -289,19 +294,16 @@ impl Run {
         if self.restorable(which).is_none() {
             return self;
         }
-        match self.w.home.backend {
-            Backend::Sqlite => {
-                self.w = self.w.restored(&data, &ring, at(self.day));
-                // The ledger that restored it has no hook.
-                self.reopen()
-            }
-            Backend::Postgres => {
-                let World { ledger, home, collection, witnesses } = self.w;
-                drop(ledger);
-                home.load(&data);
-                let ledger = home.open_hooked_at(&self.hook, at(self.day));
-                Self { w: World { ledger, home, collection, witnesses }, ..self }
-            }
+        if self.is_dumped(which) {
+            let World { ledger, home, collection, witnesses } = self.w;
+            drop(ledger);
+            home.load(&data);
+            let ledger = home.open_hooked_at(&self.hook, at(self.day));
+            Self { w: World { ledger, home, collection, witnesses }, ..self }
+        } else {
+            self.w = self.w.restored(&data, &ring, at(self.day));
+            // The ledger that restored it has no hook.
+            self.reopen()
         }
     }
 

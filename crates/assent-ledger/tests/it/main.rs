@@ -9,6 +9,7 @@ mod clock;
 mod consent;
 mod crash;
 mod crops;
+mod crossing;
 mod custody;
 mod damage;
 mod erasure;

@@ -193,6 +193,15 @@ impl Home {
         postgres_tool("pg_dump", &[&schema, "--file", to.to_str().unwrap(), "--dbname", &postgres().unwrap()]);
     }
 
+    /// The vault's folder is gone, and what is in its database; the key ring stays.
+    pub(crate) fn lose(&self) {
+        std::fs::remove_dir_all(&self.place.folder).unwrap();
+        if self.backend == Backend::Postgres {
+            let schema = self.schema();
+            Raw::connect(&postgres().unwrap()).exec(format!("DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}"));
+        }
+    }
+
     /// Puts PostgreSQL's own backup in the place of the tables.
     pub(crate) fn load(&self, from: &Path) {
         let base = postgres().unwrap();
@@ -365,7 +374,7 @@ impl World {
     pub(crate) fn restored(self, data: &Path, ring: &Path, now: Timestamp) -> Self {
         let Self { ledger, home, collection, witnesses } = self;
         drop(ledger);
-        std::fs::remove_dir_all(&home.place.folder).unwrap();
+        home.lose();
         let from = Backup { data, ring: Some(ring), newest: None };
         let restore = || Ledger::restore(&home.place, from, home.tools(no_hook()), now);
         let ledger = patient(restore).unwrap();
