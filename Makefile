@@ -23,7 +23,7 @@ demo: build      ## enrol, scan, find, withdraw and verify on sample photos, in 
 	$(ASSENT) demo
 
 # What the tests run is built with them: cargo would build a third of it anew for the program alone.
-test:            ## every test; the store's ones run on SQLite and PostgreSQL
+test:            ## every test; those of the ledger and of the commands run on SQLite and PostgreSQL
 	scripts/install-tools compile
 	scripts/install-tools pip
 	scripts/install-tools postgres
@@ -32,6 +32,7 @@ test:            ## every test; the store's ones run on SQLite and PostgreSQL
 	cargo test --workspace --locked --no-run
 	$(TARGET)/debug/assent runtime fetch
 	set -o pipefail; scripts/with-postgres cargo test --workspace --locked | tee target/tests.log
+	ASSENT_TEST_DATABASE=postgres scripts/with-postgres cargo test --workspace --locked --test cli -- --skip packs:: --skip evaluate:: --skip runtime:: --skip server::
 	cargo test --locked --package assent-gallery --features model --lib model::
 	$(TARGET)/debug/compliance check < target/tests.log
 

@@ -196,11 +196,18 @@ fn no_vault(folder: PathBuf) -> VaultError {
 ///
 /// # Errors
 ///
-/// [`OpenError::VaultExists`] inside.
+/// [`OpenError::VaultExists`] inside; as [`open`] where the tables are on a server.
 pub(crate) fn refuse_existing(flags: &VaultFlags) -> Result<(), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
-    // Where the tables are elsewhere, whether there are any is known when somebody asks there.
-    if folder.join(DATABASE_FILE).exists() { Err(OpenError::VaultExists { folder }.into()) } else { Ok(()) }
+    let there = match database::of(&folder)? {
+        Database::Sqlite => folder.join(DATABASE_FILE).exists(),
+        // Making one there may have been interrupted.
+        database @ Database::Postgres(_) => {
+            let place = VaultPlace { ring: PathBuf::new(), folder: folder.clone(), database };
+            Ledger::is_made(&place).map_err(|refused| explain_open_error(refused, &place))?
+        }
+    };
+    if there { Err(OpenError::VaultExists { folder }.into()) } else { Ok(()) }
 }
 
 /// Opens the vault for what compares faces or ends what is due, and ends the consents whose date has come. Returns which.
@@ -335,6 +342,7 @@ pub(crate) fn restore(
     newest: Option<&str>,
 ) -> Result<(Ledger, VaultPlace), VaultError> {
     let folder = places::vault_dir(flags.vault.as_deref())?;
+    let known = database::is_recorded(&folder);
     if places::key_ring(flags.key_ring.as_deref()).is_none() {
         // Before anything else, so that whatever interrupts this, the next try finds the same key ring.
         adopt_ring_name(&folder, data, ring_copy)?;
@@ -347,6 +355,9 @@ pub(crate) fn restore(
         let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
         let tools = tools(flags.secret_provider.secrets(&rings)?)?;
         match Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now()) {
+            Err(RestoreError::Open(OpenError::DatabaseTaken { .. })) if known => {
+                Err(OpenError::VaultExists { folder: folder.clone() }.into())
+            }
             Err(RestoreError::Open(refused)) => Err(explain_open_error(refused, &place)),
             made => Ok((made?, place)),
         }

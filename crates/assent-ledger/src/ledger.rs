@@ -129,6 +129,15 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Whether there is a vault in the database of a place. Its tables are made, or brought up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Newer`], [`OpenError::Database`] as their texts say.
+    pub fn is_made(place: &VaultPlace) -> Result<bool, OpenError> {
+        Ok(read_vault(place, &set_up(place, Path::new(DATABASE_FILE))?)?.is_some())
+    }
+
     /// Opens a vault, repeats erasures and withdrawals that the key ring knows of and the database does not, and finishes
     /// rotations and erasures that were interrupted. Deleted rows are removed for good if there is room for that.
     ///

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    BystanderBasis, Database, Evidence, Ledger, NewCollection, NewGrant, NewSubject, Purpose, Settings, Timestamp,
-    Tools, Tx, TxError, VaultKind, VaultPlace, no_hook,
+    BystanderBasis, Evidence, Ledger, NewCollection, NewGrant, NewSubject, Purpose, Settings, Timestamp, Tools, Tx,
+    TxError, VaultKind, VaultPlace, no_hook,
 };
 use assent::rulepacks::rulebook;
 use rand::rand_core::UnwrapErr;
@@ -15,7 +15,7 @@ use rand::rngs::SysRng;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{assent, at_a_terminal, stderr, stdout};
+use super::{assent, at_a_terminal, database, stderr, stdout};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -33,7 +33,7 @@ impl Aged {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
         let made = Timestamp(now + days * DAY_MS);
         let (folder, ring) = (home.path().join("vault"), home.path().join("ring"));
-        let place = VaultPlace { folder, ring, database: Database::Sqlite };
+        let place = VaultPlace { database: database::fresh(&folder), folder, ring };
         let tools = Tools {
             rng: Box::new(UnwrapErr(SysRng)),
             hook: no_hook(),
@@ -150,11 +150,14 @@ fn a_clock_that_leaped_ahead_ends_nothing_until_somebody_says_that_it_is_right()
     let aged = Aged::new(-100);
     goes_on(&aged);
     let doctor = stdout(&aged.try_run(&["doctor"]));
-    assert!(doctor.contains("machine's clock says") && doctor.contains("1 permission is over by the date"), "{doctor}");
+    assert!(
+        doctor.contains(database::whose_clock()) && doctor.contains("1 permission is over by the date"),
+        "{doctor}"
+    );
     for args in [&["tick"][..], &["scan", "always"], &["gallery", "status", "always"]] {
         let refused = aged.refused(args);
         assert!(
-            refused.contains("machine's clock says") && refused.contains("--clock-is-right"),
+            refused.contains(database::whose_clock()) && refused.contains("--clock-is-right"),
             "{args:?}: {refused}"
         );
     }
@@ -205,7 +208,7 @@ fn a_person_at_the_terminal_is_asked_whether_the_date_is_right() {
             let output = aged.at_a_terminal(&["tick"], typed);
             let said = stdout(&output);
             assert_eq!(output.status.code(), Some(1), "{flaw}, {answer}: {said}");
-            let told = ["This machine's clock says ", "Is the date right: ", "? [y/N]", "--clock-is-right"];
+            let told = [database::whose_clock(), "Is the date right: ", "? [y/N]", "--clock-is-right"];
             assert!(told.iter().all(|part| said.contains(part)), "{flaw}, {answer}: {said}");
             assert_eq!((aged.logged("expiry"), aged.logged("clock-confirmed")), (0, 0), "{flaw}, {answer}");
         }

@@ -1,11 +1,12 @@
 //! Consents as records and receipts. No models are needed: a consent is recorded by the ledger itself, and nobody is enrolled.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Database, Evidence, Ledger, NewPending, OpenError, PendingId, Picture, Purpose, Signer, Timestamp, Tools, Tx,
-    TxError, VaultPlace, WitnessId, no_hook,
+    Evidence, Ledger, NewPending, OpenError, PendingId, Picture, Purpose, Signer, Timestamp, Tools, Tx, TxError,
+    VaultPlace, WitnessId, no_hook,
 };
 use assent::packs::sha256;
 use assent::rulepacks::rulebook;
@@ -14,7 +15,7 @@ use rand::rngs::SysRng;
 use serde_json::Value;
 
 use super::rights::ClubFixture;
-use super::{assent, stderr, stdout};
+use super::{assent, database, stderr, stdout};
 
 const NOTICE: &str = "You will be looked for in our photos, if you want it.";
 
@@ -44,7 +45,8 @@ pub(super) fn club() -> ClubFixture {
 
 /// The vault itself, and the real time: what the commands do next has it too.
 pub(super) fn open(club: &ClubFixture) -> (Ledger, Timestamp) {
-    let place = VaultPlace { folder: club.vault().into(), ring: club.ring.clone(), database: Database::Sqlite };
+    let folder = PathBuf::from(club.vault());
+    let place = VaultPlace { database: database::of(&folder), folder, ring: club.ring.clone() };
     let tools = || {
         let rules = rulebook().unwrap();
         Tools { rng: Box::new(UnwrapErr(SysRng)), hook: no_hook(), rules, secrets: Vec::new() }

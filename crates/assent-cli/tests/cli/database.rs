@@ -1,11 +1,13 @@
 //! A vault whose tables are in PostgreSQL, as whoever runs the program meets it. Without a server for the tests nothing is
-//! looked at.
+//! looked at. And the means by which all other tests are run on such vaults (`ASSENT_TEST_DATABASE=postgres`).
 
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use assent::ledger::{ClockSource, Database, Postgres};
 use tempfile::TempDir;
 
 use super::{plain, stderr, stdout};
@@ -32,14 +34,60 @@ pub(super) fn psql(sql: &str) {
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
-/// The address of a schema that nobody else uses. The name of the folder is drawn at random.
-pub(super) fn fresh_schema(folder: &Path) -> String {
-    let name: String =
-        folder.to_str().unwrap().bytes().flat_map(|b| [b >> 4, b & 15]).map(|n| (b'a' + n) as char).collect();
-    // No name is longer than 63 letters.
-    let name = format!("c_{}", &name[name.len().saturating_sub(60)..]);
+/// The address of a schema that nobody else uses.
+pub(super) fn fresh_schema() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("c_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     psql(&format!("CREATE SCHEMA {name}"));
     format!("{}?options=-csearch_path%3D{name}", server().unwrap())
+}
+
+/// Whether all tests are to be run on vaults in PostgreSQL.
+pub(super) fn on_postgres() -> bool {
+    variable("ASSENT_TEST_DATABASE").is_some_and(|database| database == "postgres")
+}
+
+/// The arguments of a command; where it makes a vault and all tests are to be run on PostgreSQL, there.
+pub(super) fn placed(home: &Path, args: &[&str]) -> Vec<String> {
+    let mut placed: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let makes = args.contains(&"init") || args.contains(&"restore");
+    if on_postgres() && makes && !args.contains(&"--database") {
+        let named = args.iter().position(|arg| *arg == "--vault").map(|at| PathBuf::from(args[at + 1]));
+        let folder = named.unwrap_or_else(|| home.join("assent/vault"));
+        if !folder.join("database").exists() {
+            placed.extend(["--database".to_owned(), fresh_schema()]);
+        }
+    }
+    placed
+}
+
+/// The database of the vault in a folder, as its file says.
+pub(super) fn of(folder: &Path) -> Database {
+    let Ok(record) = fs::read_to_string(folder.join("database")) else { return Database::Sqlite };
+    let address = record.lines().find_map(|line| line.strip_prefix("address ")).unwrap();
+    at(address)
+}
+
+/// A place for a new vault whose time the test says, in a folder.
+pub(super) fn fresh(folder: &Path) -> Database {
+    if !on_postgres() {
+        return Database::Sqlite;
+    }
+    let address = fresh_schema();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("database"), format!("assent database v1\naddress {address}\n")).unwrap();
+    at(&address)
+}
+
+/// Tests say what time it is, and the commands ask the server.
+fn at(address: &str) -> Database {
+    let (address, clock) = (address.parse().unwrap(), ClockSource::Caller);
+    Database::Postgres(Box::new(Postgres { address, password: None, certificates: None, clock }))
+}
+
+/// Whose clock counts, in the words of a message.
+pub(super) fn whose_clock() -> &'static str {
+    if on_postgres() { "he clock of the database's server says " } else { "his machine's clock says " }
 }
 
 /// Somebody who makes a vault on a server.
@@ -53,7 +101,7 @@ impl Owner {
     fn new() -> Option<Self> {
         server()?;
         let home = tempfile::tempdir().unwrap();
-        let address = fresh_schema(home.path());
+        let address = fresh_schema();
         Some(Self { home, address, password: None })
     }
 
@@ -132,9 +180,15 @@ fn a_vault_on_a_server_is_found_there_by_every_command_and_is_the_only_one_there
     let second = owner.refused_in("other", &words(&init));
     assert!(second.contains("holds a vault already; name another database, or another schema"), "{second}");
     assert!(!owner.path("other/database").exists(), "nothing leads to somebody else's vault");
-    let other = owner.refused(&words(&Owner::init("postgres://ann@localhost/another")));
-    assert!(other.contains("says that the vault's tables are in") && other.contains("leave --database out"), "{other}");
+    let another = Owner::init("postgres://ann@localhost/another");
+    let another = words(&another);
+    assert!(owner.refused(&another).contains("there is a vault at"), "another one in its folder");
     assert!(owner.says(&["subject", "list"]).contains("mo\tMo"), "and nothing happened to the first one");
+    // What is left of a vault that was never made names its database.
+    owner.moved(&owner.address, &fresh_schema());
+    let other = owner.refused(&another);
+    assert!(other.contains("says that the vault's tables are in") && other.contains("leave --database out"), "{other}");
+    owner.says(&["init", "--household", "--name", "Ann", "--key-ring", owner.path("ring").to_str().unwrap()]);
 }
 
 #[test]
@@ -227,7 +281,7 @@ fn what_is_wrong_with_the_server_is_one_sentence_and_the_next_command_goes_on() 
         owner.says(&["subject", "list"]);
     }
     // A schema with nothing in it.
-    let empty = fresh_schema(&owner.path("empty"));
+    let empty = fresh_schema();
     owner.moved(&owner.address, &empty);
     let said = owner.refused(&["subject", "list"]);
     assert!(said.contains("holds no vault, although") && said.contains("is it the right database?"), "{said}");

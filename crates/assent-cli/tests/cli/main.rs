@@ -35,7 +35,7 @@ use std::process::{Command, Output, Stdio};
 /// The binary, with an environment of its own: nothing of the machine's folders is used.
 fn assent(home: &Path, args: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_assent"))
-        .args(args)
+        .args(database::placed(home, args))
         .env_remove("ASSENT_PACKS")
         .env_remove("ASSENT_RUNTIME")
         .env("XDG_DATA_HOME", home)
@@ -47,7 +47,7 @@ fn assent(home: &Path, args: &[&str]) -> Output {
 
 /// The binary at a terminal of its own, at which somebody types these lines.
 fn at_a_terminal(data_home: &Path, args: &[&str], typed: &str) -> Output {
-    let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
+    let quoted: Vec<String> = database::placed(data_home, args).iter().map(|arg| format!("'{arg}'")).collect();
     let line = format!("{} {}", env!("CARGO_BIN_EXE_assent"), quoted.join(" "));
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])

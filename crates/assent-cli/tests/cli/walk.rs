@@ -9,7 +9,7 @@ use std::process::Command;
 use assent::{Frame, encode};
 use tempfile::TempDir;
 
-use super::plain;
+use super::{database, plain};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -27,7 +27,13 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// Lines that say how this machine is made.
-const OF_THE_MACHINE: [&str; 3] = ["good\tmodels: ", "good\tformats: ", "The system did not keep all templates"];
+const OF_THE_MACHINE: [&str; 5] = [
+    "good\tmodels: ",
+    "good\tformats: ",
+    "good\tdatabase: ",
+    "Its tables are in the database ",
+    "The system did not keep all templates",
+];
 
 /// What is typed, and what comes, part by part.
 struct Walk {
@@ -61,9 +67,9 @@ impl Walk {
         let home = self.home.path().to_str().unwrap().to_owned();
         let words: Vec<String> = words(line).iter().map(|word| word.replace("HOME", &home)).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let vault = format!("{home}/vault");
         let output = Command::new(env!("CARGO_BIN_EXE_assent"))
-            .args(["--vault", &format!("{home}/vault")])
-            .args(&words)
+            .args(database::placed(self.home.path(), &[&["--vault", &vault], words.as_slice()].concat()))
             .env("ASSENT_PACKS", packs())
             .env("ASSENT_RUNTIME", runtime())
             .env("XDG_DATA_HOME", &home)
