@@ -15,7 +15,7 @@ use assent::ledger::{
 use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanWatch, scan};
 use assent::{DeclaredRates, SearchOptions};
-use assent_testkit::{NOTICE, T0, World, at, crew, models};
+use assent_testkit::{NOTICE, OPERATOR, T0, World, act, at, crew, models};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -158,6 +158,7 @@ impl Scans<'_> {
             memory_mb: 2 * MEMORY_MB_PER_THREAD,
             free_bytes: None,
             request: None,
+            by: OPERATOR,
         };
         let begun = Instant::now();
         let now = || Timestamp(T0.0 + begun.elapsed().as_millis() as i64);
@@ -208,7 +209,7 @@ fn finds(ledger: &Ledger, world: &World, wanted: &[SubjectId], times: usize) -> 
     let mut took = Vec::with_capacity(times);
     for subject in wanted.iter().cycle().take(times) {
         let started = Instant::now();
-        let found = find(ledger, *subject, Some(world.collection), Disclosure::Search, T0)?;
+        let found = find(ledger, *subject, Some(world.collection), Disclosure::Search, act(T0))?;
         took.push(started.elapsed().as_secs_f64() * 1e3);
         if found.photos.len() != SEEN {
             return Err(format!("{} photos were found, not {SEEN}", found.photos.len()).into());

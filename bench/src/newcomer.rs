@@ -7,7 +7,7 @@ use std::time::Instant;
 use assent::ledger::Timestamp;
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::{DeclaredRates, SearchOptions};
-use assent_testkit::{T0, World};
+use assent_testkit::{OPERATOR, T0, World};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -140,6 +140,7 @@ fn timed(setup: &Setup, w: &World, threads: usize) -> Result<(f64, ScanSummary),
         memory_mb: 512,
         free_bytes: None,
         request: None,
+        by: OPERATOR,
     };
     let started = Instant::now();
     let now = || Timestamp(T0.0 + started.elapsed().as_millis() as i64);

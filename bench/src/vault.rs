@@ -11,7 +11,7 @@ use assent::ledger::{
 use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan as scan_collection};
 use assent::{DeclaredRates, SearchOptions};
-use assent_testkit::{NOTICE, T0, World, at, models};
+use assent_testkit::{NOTICE, OPERATOR, T0, World, at, models};
 
 use crate::Error;
 
@@ -131,8 +131,15 @@ pub(crate) fn put_photos(
 ///
 /// As the scan says.
 pub(crate) fn scan(world: &World, search: SearchOptions, threads: usize, memory_mb: u64) -> Result<ScanSummary, Error> {
-    let options =
-        ScanOptions { search, threads, rates: DeclaredRates::default(), memory_mb, free_bytes: None, request: None };
+    let options = ScanOptions {
+        search,
+        threads,
+        rates: DeclaredRates::default(),
+        memory_mb,
+        free_bytes: None,
+        request: None,
+        by: OPERATOR,
+    };
     // The vault's time begins at T0; what passes is real, because batches are committed by it.
     let milliseconds = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let begun = milliseconds();

@@ -20,8 +20,8 @@ use crate::audit_cmd::entries;
 use crate::consent_cmd::records;
 use crate::error::CommandError;
 use crate::files::{refuse_other, write_private};
-use crate::output::{Output, count, date, purpose_words, shown};
-use crate::vault::{self, VaultFlags, collection_name, now};
+use crate::output::{Output, asked_by, count, date, purpose_words, role_words, shown};
+use crate::vault::{self, VaultFlags, act, collection_name, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct AccessArgs {
@@ -54,7 +54,7 @@ struct Page<'a> {
     consents: Vec<[String; 8]>,
     templates: Vec<[String; 3]>,
     sightings: Vec<[String; 5]>,
-    events: Vec<[String; 4]>,
+    events: Vec<[String; 5]>,
     key: String,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     let subject = vault::subject(&ledger, &args.subject)?.id;
     // Before the log says that they were answered.
     refuse_other(&args.to, PAGE_NAME)?;
-    let Access { held, collections, witnesses } = rights::access(&ledger, subject, now())?;
+    let Access { held, collections, witnesses } = rights::access(&ledger, subject, act())?;
     let names = Names { collections: &collections, witnesses: &witnesses };
     let key = ledger.log_key().to_string();
     // A consent of before notices were kept has no record; what is held of it stands among the consents.
@@ -212,7 +212,7 @@ fn describe(held: &SubjectAccessData, names: &Names<'_>, key: &str, records: &[V
         let (salt, detail) = opening.split_at_checked(32).unwrap_or_default();
         json!({
             "position": leaf.position, "time_ms": leaf.time.0, "date": date(leaf.time), "kind": leaf.kind.as_str(),
-            "leaf": STANDARD.encode(leaf.to_bytes()), "salt": STANDARD.encode(salt), "detail": STANDARD.encode(detail),
+            "asked_by": asked_by(leaf, None), "leaf": STANDARD.encode(leaf.to_bytes()), "salt": STANDARD.encode(salt), "detail": STANDARD.encode(detail),
         })
     }).collect();
     json!({
@@ -335,7 +335,8 @@ fn pack(
             .iter()
             .map(|AccessEvent { leaf, .. }| {
                 let about = leaf.about().0.map_or("", |id| names.collection(id)).to_owned();
-                [leaf.position.to_string(), date(leaf.time), leaf.kind.as_str().to_owned(), about]
+                let by = leaf.asked.map_or("", |by| role_words(by.role)).to_owned();
+                [leaf.position.to_string(), date(leaf.time), leaf.kind.as_str().to_owned(), about, by]
             })
             .collect(),
         key,

@@ -1,13 +1,13 @@
 //! `assent audit show`: the entries of the log, filtered.
 
-use assent::ledger::{Collection, EventKind, Leaf, Purpose, ScanEntry, SearchEntry, Timestamp};
+use assent::ledger::{Collection, EventKind, Purpose, ScanEntry, SearchEntry, Timestamp};
 use assent::packs::hex;
-use assent::service::log::{self, Filter};
+use assent::service::log::{self, Entry, Filter};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::output::{Output, date, parse_date};
+use crate::output::{Output, asked_by, date, parse_date, role_words};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -56,18 +56,19 @@ pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let subject = args.subject.as_deref().map(|who| vault::subject(&ledger, who)).transpose()?.map(|s| s.id);
     let ShowArgs { kind, since, until, limit, .. } = *args;
     let found = log::entries(&ledger, &Filter { kind, since, until, collection: only, subject, limit }, now())?;
-    let objects: Vec<Value> = found.iter().map(|leaf| describe(leaf, &collections)).collect();
+    let objects: Vec<Value> = found.iter().map(|entry| describe(entry, &collections)).collect();
     Ok(out.answer(&json!({ "entries": objects }), |out| {
-        for object in &objects {
+        for (object, entry) in objects.iter().zip(&found) {
             let word = |key: &str| object[key].as_str().unwrap_or("-").to_owned();
-            let words = [word("date"), word("kind"), word("collection"), word("purpose")];
+            let by = entry.leaf.asked.map_or("-", |by| role_words(by.role)).to_owned();
+            let words = [word("date"), word("kind"), word("collection"), word("purpose"), by];
             writeln!(out, "{}\t{}", object["position"], words.join("\t"))?;
         }
         if objects.is_empty() { writeln!(out, "no entry") } else { Ok(()) }
     })?)
 }
 
-fn describe(leaf: &Leaf, collections: &[Collection]) -> Value {
+fn describe(Entry { leaf, account }: &Entry, collections: &[Collection]) -> Value {
     let (collection, purpose) = leaf.about();
     let name = collection.map(|id| collection_name(collections, id));
     let scan = ScanEntry::of(leaf).map(|scan| {
@@ -88,6 +89,7 @@ fn describe(leaf: &Leaf, collections: &[Collection]) -> Value {
     json!({
         "scan": scan, "find": find,
         "position": leaf.position, "date": date(leaf.time), "time_ms": leaf.time.0, "kind": leaf.kind.as_str(),
+        "asked_by": asked_by(leaf, *account),
         "collection": name, "purpose": purpose.as_ref().map(Purpose::as_str), "concerns": leaf.commitments.len(),
     })
 }

@@ -10,7 +10,7 @@ use crate::database::DatabaseArgs;
 use crate::error::CommandError;
 use crate::files::read_text;
 use crate::output::Output;
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArgs {
@@ -43,7 +43,7 @@ pub(crate) struct RestoreArgs {
 pub(crate) fn backup(args: &BackupArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     vault::keep_ring_name(flags, &args.to)?;
-    ledger.backup(&args.to, &args.key_ring_to, now())?;
+    ledger.backup(&args.to, &args.key_ring_to, act())?;
     let object = json!({ "data": args.to, "key_ring": args.key_ring_to });
     Ok(out.answer(&object, |out| {
         writeln!(out, "The data is in {}, the keys are in {}.", args.to.display(), args.key_ring_to.display())?;

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::error::CommandError;
 use crate::listing_text;
 use crate::output::{Output, count, date, day, long_date, quoted, shown};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct CollectionArgs {
@@ -188,7 +188,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
 /// [`CommandError`], as the folder and the ledger say.
 fn add(ledger: &Ledger, new: &NewFolder<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let &NewFolder { name, directory: dir, keep_crops, .. } = new;
-    let added = collections::add(ledger, new, now()).map_err(|refused| match refused {
+    let added = collections::add(ledger, new, act()).map_err(|refused| match refused {
         CollectionError::NoBystanderBasis => CommandError::Missing { flag: "--others" },
         other => other.into(),
     })?;
@@ -285,7 +285,7 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
         alternative: args.alternative.clone(),
         notice_public: given(&args.notice_public)?,
     };
-    let missing = collections::state_basis(ledger, collection.id, &change, now())?;
+    let missing = collections::state_basis(ledger, collection.id, &change, act())?;
     let requirements = requirements(&missing);
     let (chosen, open): (Vec<&TxError>, Vec<&TxError>) = missing.iter().partition(|lock| is_chosen(lock));
     let says = |missing: &[&TxError]| missing.iter().map(|lock| describe_prerequisite(lock, name)).collect::<Vec<_>>();

@@ -26,7 +26,7 @@ use crate::output::{Output, count, date, day, long_date, purpose_words, shown};
 use crate::pending_cmd::{self, Engine, print_waiting};
 use crate::record::{Record, RecordError, receipt};
 use crate::roster::{self, Import};
-use crate::vault::{self, VaultFlags, collection_name, now};
+use crate::vault::{self, VaultFlags, act, collection_name, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct ConsentArgs {
@@ -144,7 +144,7 @@ pub(crate) fn run(
         ConsentCommand::Refuse(AskedArgs { subject, collection, purpose, notice }) => {
             let (id, of) = (vault::subject(&ledger, subject)?.id, vault::collection(&ledger, collection)?.id);
             let notice = sha256(read_text(notice)?.as_bytes());
-            consents::refuse(&ledger, id, (of, purpose), notice, now())?;
+            consents::refuse(&ledger, id, (of, purpose), notice, act())?;
             out.answer(&json!({ "subject": id.to_string(), "refused": purpose.as_str() }), |out| {
                 writeln!(out, "Recorded: no to {purpose} in {}. Nothing else changes for them.", shown(collection))
             })?;
@@ -196,7 +196,7 @@ fn withdraw(ledger: &Ledger, meant: &Meant, dry_run: bool, out: &mut Output<'_>)
     let ended = if dry_run {
         consents::would_withdraw(ledger, meant, now())?
     } else {
-        consents::withdraw(ledger, meant, now())?
+        consents::withdraw(ledger, meant, act())?
     };
     let ids: Vec<String> = ended.consents.iter().map(ToString::to_string).collect();
     let waiting: Vec<String> = ended.given_up.iter().map(ToString::to_string).collect();
@@ -238,7 +238,7 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
     let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
     let evidence = &evidence;
     let renewal = Renewal { subject, collection, purpose, evidence, notice_sha256, valid_until };
-    let renewed = match consents::renew(ledger, &renewal, now())? {
+    let renewed = match consents::renew(ledger, &renewal, act())? {
         Enrolled::Waiting(recorded) => return Ok(print_waiting(&recorded, out)?),
         Enrolled::InForce(renewed) => renewed,
     };

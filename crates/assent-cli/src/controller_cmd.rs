@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::CommandError;
 use crate::output::{Output, date, day};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act};
 
 #[derive(Debug, Args)]
 pub(crate) struct ControllerArgs {
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &ControllerArgs, flags: &VaultFlags, out: &mut Output<'_
             representatives,
             retention_policy_public: policy.or(then.retention_policy_public),
         };
-        ledger.change_settings(settings, now())?;
+        ledger.change_settings(settings, act())?;
     }
     let s = ledger.settings();
     let object = json!({

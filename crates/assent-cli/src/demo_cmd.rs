@@ -127,7 +127,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         notice: NOTICE,
         witnesses: ["First witness", "Second witness"],
     };
-    let prepared = demonstration::prepare(&ledger, &sample, PASSPHRASE, vault::now())?;
+    let prepared = demonstration::prepare(&ledger, &sample, PASSPHRASE, vault::act())?;
     let collection = prepared.collection;
     printer.step("Made a vault in a temporary folder, its keys apart from it.")?;
 
@@ -146,6 +146,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         memory_mb,
         free_bytes: None,
         request: None,
+        by: vault::OPERATOR,
     };
     let bar = progress::bar(0, "photos");
     let mut tick = |p: Progress| {
@@ -158,7 +159,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     bar.finish_and_clear();
     printer.step(&lines(&summary, "missions", Expected::of(&summary)).join(" "))?;
 
-    let found = find(&ledger, person, Some(collection), Disclosure::Export, vault::now())?.photos;
+    let found = find(&ledger, person, Some(collection), Disclosure::Export, vault::act())?.photos;
     if found.is_empty() {
         return Err(CommandError::Demo { what: "the enrolled person was not found" });
     }
@@ -171,13 +172,13 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         count(covered, "face")
     ))?;
 
-    consents::withdraw(&ledger, &Meant { subject: person, collection: Some(collection), purpose: None }, vault::now())?;
-    if !find(&ledger, person, None, Disclosure::Search, vault::now())?.photos.is_empty() {
+    consents::withdraw(&ledger, &Meant { subject: person, collection: Some(collection), purpose: None }, vault::act())?;
+    if !find(&ledger, person, None, Disclosure::Search, vault::act())?.photos.is_empty() {
         return Err(CommandError::Demo { what: "a person who withdrew was found" });
     }
     printer.step(&format!("{NAME} withdrew: the same question now finds nothing."))?;
 
-    let erased = ledger.erase(person, vault::now(), |_| ())?;
+    let erased = ledger.erase(person, vault::act(), |_| ())?;
     printer.step(&format!(
         "Erased {NAME}: all that was held is deleted, the key destroyed; entries {} and {} of the log say so.",
         erased.intent, erased.done
@@ -258,7 +259,7 @@ fn enrol_everybody(
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let jurisdiction = "EU".parse()?;
         let new = NewSubject { handle: &name, name: &name, age: Age::Adult, jurisdiction, ..NewSubject::default() };
-        let subject = subjects::add(ledger, &new, vault::now())?;
+        let subject = subjects::add(ledger, &new, vault::act())?;
         if name == PERSON {
             person = Some(subject);
         }
@@ -279,11 +280,11 @@ fn enrol_everybody(
             pictures: &[(path.display().to_string(), bytes)],
         };
         // No photo was scanned yet that a portrait could be compared with.
-        let recorded = record(ledger, None, &enrolment, &mut |_, _| {}, vault::now())?;
+        let recorded = record(ledger, None, &enrolment, &mut |_, _| {}, vault::act())?;
         waiting.push(recorded.form.pending.id);
     }
-    for pending in demonstration::sign(ledger, witnesses, &waiting, PASSPHRASE, vault::now())? {
-        complete(ledger, Some((models, &mut worker)), &pending, &mut |_, _| {}, vault::now())?;
+    for pending in demonstration::sign(ledger, witnesses, &waiting, PASSPHRASE, vault::act())? {
+        complete(ledger, Some((models, &mut worker)), &pending, &mut |_, _| {}, vault::act())?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -24,7 +24,7 @@ use crate::output::{Output, ask, date, day, quoted, shown};
 use crate::pending_cmd::{self, Engine};
 use crate::progress;
 use crate::roster::{self, Import};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 /// What a household's owner types.
 pub(crate) const STATEMENT: &str = "I want to be found in these photos";
@@ -112,7 +112,7 @@ pub(crate) fn run(
     let pictures: Vec<_> = args.photos.iter().map(|p| picture(p)).collect::<Result<_, _>>()?;
     let until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
     let subject = if args.own {
-        household::owner(&ledger, now())?
+        household::owner(&ledger, act())?
     } else {
         vault::subject(&ledger, args.subject.as_deref().unwrap_or_default())?
     };
@@ -193,7 +193,7 @@ fn new_picture(
     let mut by_before = before.worker(PORTRAIT_SEARCH)?;
     let of = (subject.id, behind.grants.as_slice());
     let (by, before) = ((models, worker), (&before, &mut by_before));
-    comparing(|compared| renew_pictures(ledger, by, before, of, pictures, compared, now()))?;
+    comparing(|compared| renew_pictures(ledger, by, before, of, pictures, compared, act()))?;
     let pack = engine.get()?.0.pack().card.name.clone();
     let object = json!({ "subject": subject.id.to_string(), "consents": 0, "moved_to": pack });
     out.answer(&object, |out| {
@@ -223,7 +223,7 @@ fn enrol_one(
         // Without models the pictures are looked at when the enrolment is completed.
         engine.get().ok()
     };
-    Ok(enrolment::enrol(ledger, engine, enrolment, compared, now())?)
+    Ok(enrolment::enrol(ledger, engine, enrolment, compared, act())?)
 }
 
 /// When a consent that is given now ends if nobody says otherwise.
@@ -238,7 +238,7 @@ pub(crate) fn a_year_from(now: Timestamp) -> Timestamp {
 /// [`CommandError`] if it is no text, or the ledger refuses it.
 pub(crate) fn notice_given(ledger: &Ledger, file: &Path, language: &str) -> Result<[u8; 32], CommandError> {
     let text = read_text(file)?;
-    Ok(notices::given(ledger, &name_of(file), language, &text, now())?.sha256)
+    Ok(notices::given(ledger, &name_of(file), language, &text, act())?.sha256)
 }
 
 /// The collections of these names, or all.

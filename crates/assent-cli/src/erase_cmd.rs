@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::files::{make_folder, read_text, refuse_other, write_text};
 use crate::output::{Output, confirmed, count, date, people, shown};
 use crate::progress;
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 /// The first line of a certificate.
 const CERTIFICATE_TITLE: &str = "assent erasure certificate v1";
@@ -83,7 +83,7 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     args.certificate.as_deref().map_or(Ok(()), |path| refuse_other(path, CERTIFICATE_TITLE))?;
     confirm(args, &shown(warning), &shown(word))?;
     // No gallery is in memory between commands; each scan makes its own.
-    let done = ledger.erase(subject, now(), |_| ())?;
+    let done = ledger.erase(subject, act(), |_| ())?;
     let certificate = ledger.certificate(subject, now())?;
     let written = args.certificate.as_ref().map(|path| write_text(path, &certificate));
     let object = json!({
@@ -137,7 +137,7 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
     args.certificates.as_deref().map_or(Ok(()), make_folder)?;
     let bar = progress::bar(selected_subjects.len() as u64, "people");
     let ids: Vec<SubjectId> = selected_subjects.iter().map(|meant| meant.id).collect();
-    let Erasures { done, failed } = ledger.erase_each(&ids, now(), &mut |_| (), &mut || bar.inc(1));
+    let Erasures { done, failed } = ledger.erase_each(&ids, act(), &mut |_| (), &mut || bar.inc(1));
     bar.finish_and_clear();
     let erased: BTreeSet<SubjectId> = done.iter().map(|erasure| erasure.subject).collect();
     let list = ledger.erasure_list(&erased)?;

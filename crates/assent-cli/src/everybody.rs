@@ -17,7 +17,7 @@ use crate::output::{self, Output, count, shown};
 use crate::progress;
 use crate::review_page::{self, Person};
 use crate::sheet;
-use crate::vault::{self, now};
+use crate::vault::{self, act, now};
 
 /// Keeps those of one class or group, or all.
 ///
@@ -74,7 +74,7 @@ pub(crate) fn find_all(
     let open = |one: &Receiver| CopyFolder::open(&one.path, Mark::new(one.subject.id, Audience::Subject), &collections);
     let folders = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<SubjectId> = all.iter().map(|one| one.subject.id).collect();
-    let found = find_each(ledger, &ids, collection, Disclosure::Export, now())?;
+    let found = find_each(ledger, &ids, collection, Disclosure::Export, act())?;
     let bar = progress::bar(all.len() as u64, "people");
     let (mut outcomes, mut failed) = (Vec::with_capacity(all.len()), Failed::new());
     for ((who, found), open) in all.into_iter().zip(found).zip(folders) {
@@ -205,12 +205,12 @@ pub(crate) fn review_all(
     let disclosure = if sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
     let people = of_group(vault::people(ledger)?, group, |subject| subject)?;
     let ids: Vec<SubjectId> = people.iter().map(|subject| subject.id).collect();
-    let proposed = proposals_each(ledger, &ids, disclosure, now())?;
+    let proposed = proposals_each(ledger, &ids, disclosure, act())?;
     let mut all: Vec<Open> =
         people.into_iter().zip(proposed).map(|(subject, photos)| Open { subject, photos }).collect();
     // All numbers are looked up before the first decision is recorded.
     let said = [decisions(&all, confirm, Verdict::Confirmed)?, decisions(&all, refuse, Verdict::Refused)?].concat();
-    review::decide(ledger, &said, now())?;
+    review::decide(ledger, &said, act())?;
     let decided = said.len();
     for open in &mut all {
         open.photos.retain(|f| !confirm.contains(&f.face.0) && !refuse.contains(&f.face.0));

@@ -23,7 +23,7 @@ use crate::places::photo_decoder;
 use crate::progress;
 use crate::review_page;
 use crate::sheet;
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 /// Quality of copies, of 100.
 const COPY_QUALITY: u8 = 92;
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let folder = args.copy_to.as_deref().map(|path| CopyFolder::open(path, mark, &collections)).transpose()?;
     args.sheet.as_deref().map_or(Ok(()), |file| check_sheet(file, mark, &collections))?;
     let disclosure = if folder.is_some() || args.sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
-    let found = find(&ledger, subject.id, collection, disclosure, now())?;
+    let found = find(&ledger, subject.id, collection, disclosure, act())?;
     let mut made = Made::default();
     if let Some(folder) = folder.filter(|_| !found.photos.is_empty()) {
         let copied = copies(folder, &found.photos, args.cover)?;
@@ -237,12 +237,12 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
     let said = said.into_iter().flat_map(|(all, verdict)| all.iter().map(move |number| decision(number, verdict)));
     let said: Vec<Decision> = said.collect();
     let decided = said.len();
-    review::decide(&ledger, &said, now())?;
+    review::decide(&ledger, &said, act())?;
     let disclosure = if args.sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
-    let open = proposals(&ledger, subject.id, disclosure, now())?;
+    let open = proposals(&ledger, subject.id, disclosure, act())?;
     let (mut failed, mut page) = (Failed::new(), false);
     if let Some(file) = args.sheet.as_ref().filter(|_| !open.is_empty()) {
-        let known = find(&ledger, subject.id, None, Disclosure::Search, now())?.photos;
+        let known = find(&ledger, subject.id, None, Disclosure::Search, act())?.photos;
         let by = sheet::made_by(&ledger);
         let person = review_page::Person {
             name: &subject.name,

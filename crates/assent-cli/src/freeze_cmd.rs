@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, date, day};
-use crate::vault::{self, VaultFlags, collection_name, now};
+use crate::vault::{self, VaultFlags, act, collection_name, now};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         Some(FreezeCommand::Lift { order }) => {
             let ledger = vault::open(flags)?;
             let order = vault::order(&ledger, order)?;
-            orders::lift(&ledger, order, now())?;
+            orders::lift(&ledger, order, act())?;
             vault::warn_of_unwritten_notes(&ledger);
             Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
         }
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
                 (None, Some(code)) => Scope::Jurisdiction(code.clone()),
                 (None, None) => Scope::Vault,
             };
-            let order = orders::stop(&ledger, &scope, &reason, until, now())?;
+            let order = orders::stop(&ledger, &scope, &reason, until, act())?;
             vault::warn_of_unwritten_notes(&ledger);
             let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));
             let what = args.collection.as_deref().or(place.as_deref()).unwrap_or("the whole vault");

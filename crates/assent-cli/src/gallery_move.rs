@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, people, quoted, shown};
 use crate::progress;
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 /// Moves everybody to the models of `--pack`, else to those of the default pack, or says who would.
 ///
@@ -51,7 +51,7 @@ fn move_all(ledger: &Ledger, models: &Models, behind: &mut Behind) -> Result<(),
     let mut worker = models.worker(PORTRAIT_SEARCH)?;
     let bar = progress::bar(behind.movable.len() as u64, "people moved");
     let moved =
-        move_people(ledger, (models, &mut worker), &behind.movable, &mut |done| bar.set_position(done as u64), now());
+        move_people(ledger, (models, &mut worker), &behind.movable, &mut |done| bar.set_position(done as u64), act());
     bar.finish_and_clear();
     let left = moved?;
     behind.movable.retain(|(subject, _)| !left.contains(subject));

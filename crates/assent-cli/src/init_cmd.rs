@@ -10,7 +10,7 @@ use crate::database::DatabaseArgs;
 use crate::drafts;
 use crate::error::CommandError;
 use crate::output::{Output, ask, quoted};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act};
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     };
     let (ledger, place) = vault::create(flags, &args.database, kind, &settings)?;
     if kind == VaultKind::Household {
-        household::owner(&ledger, now())?;
+        household::owner(&ledger, act())?;
     }
     let (folder, ring) = (place.folder.display().to_string(), place.ring.display().to_string());
     let database = match &place.database {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::files::read_text;
 use crate::output::{Output, date, shown};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct NoticeArgs {
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         NoticeCommand::Add { file, name, language } => {
             let text = read_text(file)?;
             let name = name.clone().unwrap_or_else(|| name_of(file));
-            let added = notices::add(&ledger, &name, language, &text, now())?;
+            let added = notices::add(&ledger, &name, language, &text, act())?;
             Ok(out.answer(&describe(&added), |out| {
                 writeln!(
                     out,

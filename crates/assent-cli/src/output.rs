@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use assent::ledger::{PhotoTime, PhotoTimeSource, Purpose, Timestamp, is_unprintable};
-use serde_json::Value;
+use assent::ledger::{AccountId, AskedVia, Leaf, PhotoTime, PhotoTimeSource, Purpose, Role, Timestamp, is_unprintable};
+use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::roster::cells;
@@ -179,6 +179,27 @@ pub(crate) fn purpose_words(purpose: &Purpose) -> &str {
         "name-in-metadata" => "writing your name into the files",
         other => other,
     }
+}
+
+/// Who asked for something, in words.
+pub(crate) fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "an administrator",
+        Role::Operator => "the operator",
+        Role::Enroller => "whoever enrols people",
+        Role::Reviewer => "a reviewer",
+        Role::Publisher => "a publisher",
+        Role::Auditor => "an auditor",
+        Role::Member => "the person themselves",
+    }
+}
+
+/// Who asked for what an entry of the log says, for machines; null if nobody did, or that was not noted yet.
+pub(crate) fn asked_by(leaf: &Leaf, account: Option<AccountId>) -> Value {
+    leaf.asked.map_or(Value::Null, |by| {
+        let via = if by.via == AskedVia::Terminal { "terminal" } else { "account" };
+        json!({ "role": by.role.as_str(), "via": via, "account": account.map(|id| id.to_string()) })
+    })
 }
 
 /// "1 photo", "2 photos".

@@ -13,7 +13,7 @@ use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, long_date, shown};
-use crate::vault::{collection_name, now};
+use crate::vault::{act, collection_name, now};
 
 /// The models with one worker, loaded when they are first needed.
 pub(crate) struct Engine<'a> {
@@ -149,9 +149,9 @@ pub(crate) fn complete_these(ledger: &Ledger, engine: &mut Engine<'_>, these: &[
     let mut completed = Completed { enrolled: Vec::new(), waiting: Vec::new() };
     for WaitingForm { who, pending } in these {
         let outcome = if needs_models(pending) {
-            engine.get().and_then(|engine| Ok(complete(ledger, Some(engine), pending, &mut |_, _| {}, now())?))
+            engine.get().and_then(|engine| Ok(complete(ledger, Some(engine), pending, &mut |_, _| {}, act())?))
         } else {
-            complete(ledger, None, pending, &mut |_, _| {}, now()).map_err(CommandError::from)
+            complete(ledger, None, pending, &mut |_, _| {}, act()).map_err(CommandError::from)
         };
         let (handle, subject) = (shown(&who.handle), who.id.to_string());
         match outcome {

@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, day, quoted, shown};
 use crate::progress;
-use crate::vault::{self, VaultFlags, collection_name, now, short};
+use crate::vault::{self, VaultFlags, act, collection_name, now, short};
 
 #[derive(Debug, Args)]
 pub(crate) struct RequestArgs {
@@ -145,16 +145,16 @@ pub(crate) fn run(
             let album = Album { prefix: album.clone(), from, until };
             let about = collection.as_ref().map(|c| c.id);
             let new = NewRequest { kind: *kind, subject, collection: about, words, received, due, album };
-            requests::open(&ledger, &new, collection.as_ref(), now())?
+            requests::open(&ledger, &new, collection.as_ref(), act())?
         }
         RequestCommand::Show { request } => requests::request(&ledger, vault::request(&ledger, request)?, now())?,
         RequestCommand::Extend { request, reasons } => {
-            requests::extend(&ledger, vault::request(&ledger, request)?, reasons, now())?
+            requests::extend(&ledger, vault::request(&ledger, request)?, reasons, act())?
         }
-        RequestCommand::Pause { request } => requests::pause(&ledger, vault::request(&ledger, request)?, now())?,
-        RequestCommand::Resume { request } => requests::resume(&ledger, vault::request(&ledger, request)?, now())?,
+        RequestCommand::Pause { request } => requests::pause(&ledger, vault::request(&ledger, request)?, act())?,
+        RequestCommand::Resume { request } => requests::resume(&ledger, vault::request(&ledger, request)?, act())?,
         RequestCommand::Answer { request, outcome } => {
-            requests::answer(&ledger, vault::request(&ledger, request)?, *outcome, now())?
+            requests::answer(&ledger, vault::request(&ledger, request)?, *outcome, act())?
         }
     };
     vault::warn_of_unwritten_notes(&ledger);
@@ -240,7 +240,7 @@ fn blur(
 ) -> Result<(), CommandError> {
     let point = at.split_once(',').and_then(|(x, y)| Some((x.trim().parse().ok()?, y.trim().parse().ok()?)));
     let at = point.ok_or(CommandError::Point)?;
-    let set = set_apart(ledger, &Pointed { collection: collection.id, path, at }, now())?;
+    let set = set_apart(ledger, &Pointed { collection: collection.id, path, at }, act())?;
     vault::warn_of_unwritten_notes(ledger);
     let exports = match models {
         None => None,
@@ -253,7 +253,7 @@ fn blur(
                 bar.set_position(done as u64);
             };
             let tools = (&models, &mut worker);
-            let found = set_apart_in_exports(ledger, tools, (collection.id, &set), &mut shown, now())?;
+            let found = set_apart_in_exports(ledger, tools, (collection.id, &set), &mut shown, act())?;
             bar.finish_and_clear();
             Some(found)
         }

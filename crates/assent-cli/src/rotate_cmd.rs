@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::output::{Output, count};
 use crate::progress;
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -27,11 +27,11 @@ pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     let ledger = vault::open(flags)?;
     let (mut rotated, mut kept) = (1, Vec::new());
     if let Some(reference) = &args.subject {
-        ledger.rotate(vault::subject(&ledger, reference)?.id, now())?;
+        ledger.rotate(vault::subject(&ledger, reference)?.id, act())?;
     } else {
         rotated = 0;
         let bar = progress::bar(0, "people");
-        kept = ledger.rotate_all(now(), &mut |done, of| {
+        kept = ledger.rotate_all(act(), &mut |done, of| {
             bar.set_length(of);
             bar.set_position(done);
             rotated = done as usize;

@@ -93,6 +93,7 @@ pub(crate) fn run(
         memory_mb: args.memory.megabytes(threads),
         free_bytes: free_memory_bytes(),
         request,
+        by: vault::OPERATOR,
     };
     let stop = stop_on_interrupt();
     let bar = progress::bar(0, "photos");

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::error::CommandError;
 use crate::lookup::folded;
 use crate::output::{Output, date, shown};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct SubjectArgs {
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         SubjectCommand::Add { handle, name, contact, group, born, jurisdiction } => {
             let jurisdiction = jurisdiction.clone();
             let new = NewSubject { handle, name, contact, group, owner: false, age: *born, jurisdiction };
-            let id = subjects::add(&ledger, &new, now())?;
+            let id = subjects::add(&ledger, &new, act())?;
             out.answer(&json!({ "subject": id.to_string(), "handle": handle }), |out| {
                 writeln!(
                     out,
@@ -111,14 +111,14 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 age: *born,
                 jurisdiction: jurisdiction.clone(),
             };
-            let s = subjects::rectify(&ledger, s.id, &right, now())?;
+            let s = subjects::rectify(&ledger, s.id, &right, act())?;
             out.answer(&json!({ "subject": s.id.to_string() }), |out| {
                 writeln!(out, "Changed what is held about {}.", vault::person(&s))
             })?;
         }
         SubjectCommand::Restrict { subject, lift } => {
             let id = vault::subject_id(&ledger, subject)?;
-            subjects::restrict(&ledger, id, !lift, now())?;
+            subjects::restrict(&ledger, id, !lift, act())?;
             out.answer(&json!({ "subject": id.to_string(), "restricted": !lift }), |out| {
                 let says = if *lift { "is used again" } else { "is kept and not used: nobody finds them" };
                 writeln!(out, "What is held about {subject} {says}.")

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Backup, ClockSource, Database, DbProblem, Expired, Ledger, OpenError, Recovered, ReplayedNotes, RestoreError,
-    RingSecret, Settings, Timestamp, Tools, TxError, VaultKind, VaultPlace, no_hook,
+    Act, Actor, Backup, ClockSource, Database, DbProblem, Expired, Ledger, OpenError, Recovered, ReplayedNotes,
+    RestoreError, RingSecret, Role, Settings, Timestamp, Tools, TxError, VaultKind, VaultPlace, Via, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -31,6 +31,9 @@ pub(crate) use crate::lookup::{
     collection, collection_name, collections, collections_ever, disambiguated, erased, order, people, person, request,
     short, subject, subject_id, witnesses,
 };
+
+/// Whoever runs a command.
+pub(crate) const OPERATOR: Actor = Actor { role: Role::Operator, via: Via::Terminal };
 
 /// `--vault`, `--key-ring`, and what opens the key ring.
 #[derive(Debug, Clone)]
@@ -129,6 +132,11 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64))
 }
 
+/// Whoever runs a command, now: the operator, at a terminal of the machine.
+pub(crate) fn act() -> Act {
+    Act { by: OPERATOR, at: now() }
+}
+
 /// Opens the vault for a question, or for what people ask for. Nothing ends by it.
 ///
 /// # Errors
@@ -147,7 +155,7 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
         warn(&format!("from the key ring, which knew of it and the vault did not: {}", describe_recovery.join(", ")));
     }
     if flags.clock_is_right {
-        ledger.confirm_clock(now())?;
+        ledger.confirm_clock(act())?;
     }
     Ok(ledger)
 }
@@ -223,7 +231,7 @@ pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Expired), V
         if !(flags.ask_about_clock && confirm_clock_right(&doubt)?) {
             return Err(doubt.into());
         }
-        ledger.confirm_clock(now())?;
+        ledger.confirm_clock(act())?;
     }
     let expired = ledger.expire_due(now())?;
     Ok((ledger, expired))
@@ -319,7 +327,7 @@ pub(crate) fn create(
             put_ring_name(&folder, &fresh_ring_name(&folder))?;
         }
         let place = VaultPlace { ring: ring(flags, &folder)?, folder: folder.clone(), database };
-        match Ledger::create(&place, kind, settings, tools(Vec::new())?, now()) {
+        match Ledger::create(&place, kind, settings, tools(Vec::new())?, act()) {
             // It is this folder's.
             Err(OpenError::DatabaseTaken { .. }) if known => {
                 Err(OpenError::VaultExists { folder: folder.clone() }.into())
@@ -431,7 +439,7 @@ pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
 ///
 /// As [`Ledger::create`].
 pub(crate) fn create_at(place: &VaultPlace, kind: VaultKind, settings: &Settings) -> Result<Ledger, VaultError> {
-    Ok(Ledger::create(place, kind, settings, tools(Vec::new())?, now())?)
+    Ok(Ledger::create(place, kind, settings, tools(Vec::new())?, act())?)
 }
 
 fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {

@@ -15,7 +15,7 @@ use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, shown};
 use crate::passphrase;
 use crate::pending_cmd::{Engine, complete_these, describe, enrolments_wait, line, sorted};
-use crate::vault::{self, VaultFlags, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 /// How a script gives a witness's passphrase.
 const PASSPHRASE_FLAG: &str = "--witness-passphrase-file";
@@ -83,7 +83,7 @@ fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -
     }
     let passphrase =
         if asked { Some(passphrase::new_words(file, &format!("New passphrase of {name}: "))?) } else { None };
-    let id = witnesses::add(ledger, name, passphrase.as_ref().map(|words| words.as_slice()), now())?;
+    let id = witnesses::add(ledger, name, passphrase.as_ref().map(|words| words.as_slice()), act())?;
     let object = json!({ "witness": id.to_string(), "name": name, "key": passphrase.is_some() });
     Ok(out.answer(&object, |out| {
         let key = if asked { " Only they should know this passphrase; they need it to sign." } else { "" };
@@ -121,7 +121,7 @@ fn sign(
     };
     let question = format!("Passphrase of {name}, to sign all {}: ", shown.len());
     let passphrase = passphrase::words(file, &question)?.ok_or(CommandError::Missing { flag: PASSPHRASE_FLAG })?;
-    let Signed { roster, complete } = witnesses::sign(ledger, witness, shown, &passphrase, now())?;
+    let Signed { roster, complete } = witnesses::sign(ledger, witness, shown, &passphrase, act())?;
     let completed = complete_these(ledger, engine, &complete);
     let mut object = json!({
         "witness": witness.to_string(), "signed": objects, "root": hex(&roster.root), "signature": STANDARD.encode(roster.signature),

@@ -16,6 +16,7 @@
 
 use std::cell::RefCell;
 
+use crate::actor::Origin;
 use crate::db::args;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
@@ -37,10 +38,11 @@ impl Ledger {
     /// - [`TxError::Seal`], [`TxError::Damaged`] if a record of theirs does not open: they keep the key that they have.
     /// - [`TxError::KeyRing`] if the key ring cannot be read or written: which key is theirs is settled by the next call.
     /// - As [`Self::run_tx`].
-    pub fn rotate(&self, subject: SubjectId, now: Timestamp) -> Result<(), TxError> {
-        let rotated = self.run_tx("rotate", now, |tx| tx.rotate(subject));
+    pub fn rotate(&self, subject: SubjectId, origin: impl Into<Origin>) -> Result<(), TxError> {
+        let origin = origin.into();
+        let rotated = self.run_tx("rotate", origin, |tx| tx.rotate(subject));
         // Every transaction begins with that.
-        let settled = self.run_tx("settle keys", now, |_| Ok(()));
+        let settled = self.run_tx("settle keys", origin.at, |_| Ok(()));
         rotated.and(settled).map(drop)
     }
 
@@ -57,13 +59,14 @@ impl Ledger {
     )]
     pub fn rotate_all(
         &self,
-        now: Timestamp,
+        origin: impl Into<Origin>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<(SubjectId, TxError)>, TxError> {
-        let all = self.read_tx(now, |tx| tx.subject_ids())?;
+        let origin = origin.into();
+        let all = self.read_tx(origin.at, |tx| tx.subject_ids())?;
         let mut kept = Vec::new();
         for (done, subject) in (1..).zip(&all) {
-            match self.rotate(*subject, now) {
+            match self.rotate(*subject, origin) {
                 Ok(()) => {}
                 Err(why) if about_one_person(&why) => kept.push((*subject, why)),
                 Err(why) => return Err(why),

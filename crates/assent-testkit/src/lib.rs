@@ -23,7 +23,7 @@ pub use metadata::{commented, held, png, rated, tiff, webp};
 pub use packs::{SEARCH, crew, light, light_pack, models, models_of, portrait_names, runtime_dir, with_worker};
 pub use pictures::{blurred, darkened, dated, jpeg, mirrored, open, part, pdf, release, shrunk, side_by_side};
 pub use rng::SeededRng;
-pub use world::{DAY, Home, NOTICE, T0, World, at, lenient, scan_for, scan_with};
+pub use world::{DAY, Home, NOTICE, OPERATOR, T0, World, act, at, lenient, scan_for, scan_with};
 
 use std::fs;
 use std::path::Path;

@@ -11,9 +11,9 @@ use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
 use assent::find::{Disclosure, FoundPhoto, find};
 use assent::ledger::{
-    BystanderBasis, CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger, NewCollection,
-    NewSubject, Purpose, RequestId, RulePack, Rulebook, Settings, Signer, Span, SubjectId, Timestamp, Tools, Tx,
-    TxError, VaultKind, VaultPlace, WitnessId, WriteHook, no_hook,
+    Act, Actor, BystanderBasis, CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger,
+    NewCollection, NewSubject, Purpose, RequestId, Role, RulePack, Rulebook, Settings, Signer, Span, SubjectId,
+    Timestamp, Tools, Tx, TxError, VaultKind, VaultPlace, Via, WitnessId, WriteHook, no_hook,
 };
 use assent::models::{Models, Worker};
 use assent::packs::sha256;
@@ -32,6 +32,14 @@ pub const DAY: i64 = 86_400_000;
 /// So many days after [`T0`].
 pub fn at(day: i64) -> Timestamp {
     Timestamp(T0.0 + day * DAY)
+}
+
+/// Whoever does something in these tests: an operator at a terminal.
+pub const OPERATOR: Actor = Actor { role: Role::Operator, via: Via::Terminal };
+
+/// What the operator does then.
+pub fn act(at: Timestamp) -> Act {
+    Act { by: OPERATOR, at }
 }
 
 /// What people are told in these tests.
@@ -263,7 +271,7 @@ impl World {
             valid_until: at(30),
             pictures: &pictures,
         };
-        Ok(enrol(&self.ledger, models, worker, &enrolment, progress, T0)?.grants[0])
+        Ok(enrol(&self.ledger, models, worker, &enrolment, progress, act(T0))?.grants[0])
     }
 
     /// Puts somebody on the roster and enrols them from a sample portrait.
@@ -297,7 +305,7 @@ impl World {
 
     /// Looks for somebody everywhere.
     pub fn find(&self, subject: SubjectId) -> Vec<FoundPhoto> {
-        find(&self.ledger, subject, None, Disclosure::Search, T0).unwrap().photos
+        find(&self.ledger, subject, None, Disclosure::Search, act(T0)).unwrap().photos
     }
 
     /// What may be searched.
@@ -359,5 +367,5 @@ pub fn scan_for(
 
 fn options(threads: usize, request: Option<RequestId>) -> ScanOptions {
     let (rates, memory_mb) = (DeclaredRates::default(), MEMORY_MB_PER_THREAD);
-    ScanOptions { search: SEARCH, threads, rates, memory_mb, free_bytes: None, request }
+    ScanOptions { search: SEARCH, threads, rates, memory_mb, free_bytes: None, request, by: OPERATOR }
 }

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use assent_gallery::calibration::DeclaredRates;
-use assent_ledger::{CollectionId, GrantId, Ledger, OwnTemplate, SubjectId, Timestamp, Tx, TxError};
+use assent_ledger::{Act, CollectionId, GrantId, Ledger, OwnTemplate, SubjectId, Timestamp, Tx, TxError};
 use assent_vision::embed::Embedding;
 use assent_vision::kept_face::KeptFace;
 use assent_vision::runtime::InferenceError;
@@ -90,11 +90,11 @@ pub fn move_people(
     (models, worker): (&Models, &mut Worker),
     people: &[(SubjectId, Vec<GrantId>)],
     progress: &mut dyn FnMut(usize),
-    now: Timestamp,
+    act: Act,
 ) -> Result<BTreeSet<SubjectId>, MoveError> {
     let mut left = BTreeSet::new();
     for (done, (subject, grants)) in people.iter().enumerate() {
-        if !move_one(ledger, (models, &mut *worker), grants, now)? {
+        if !move_one(ledger, (models, &mut *worker), grants, act)? {
             left.insert(*subject);
         }
         progress(done + 1);
@@ -106,9 +106,9 @@ fn move_one(
     ledger: &Ledger,
     (models, worker): (&Models, &mut Worker),
     grants: &[GrantId],
-    now: Timestamp,
+    act: Act,
 ) -> Result<bool, MoveError> {
-    let kept = ledger.run_tx("open a kept face", now, |tx| kept_face(tx, grants));
+    let kept = ledger.run_tx("open a kept face", act, |tx| kept_face(tx, grants));
     let kept = match kept {
         Ok(kept) => kept.into_inner(),
         Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => None,
@@ -121,7 +121,7 @@ fn move_one(
         Err(_) => return Ok(false),
     };
     let plain = template::encode(&embedding);
-    let exchanged = ledger.run_tx("move a person to other models", now, |tx| {
+    let exchanged = ledger.run_tx("move a person to other models", act, |tx| {
         for grant in grants {
             tx.exchange_templates(&tx.active_grant(*grant)?, models.pack().model_sha256, &[&plain])?;
         }
@@ -186,15 +186,15 @@ pub fn renew_pictures(
     (subject, grants): (SubjectId, &[GrantId]),
     pictures: &[(String, Vec<u8>)],
     progress: &mut dyn FnMut(usize, usize),
-    now: Timestamp,
+    act: Act,
 ) -> Result<(), EnrolError> {
     let model = models.pack().model_sha256;
-    let known_by = ledger.run_tx("open a person's templates", now, |tx| own_templates(tx, grants))?.into_inner();
+    let known_by = ledger.run_tx("open a person's templates", act, |tx| own_templates(tx, grants))?.into_inner();
     let (before, by_before) = before;
     let least = least_likeness(before);
     let (mut plain, mut portrait): (Vec<Zeroizing<Vec<u8>>>, Option<Vec<u8>>) = (Vec::new(), None);
     for (picture, bytes) in pictures {
-        let known = KnownPhotos::off_limits(ledger, model, now);
+        let known = KnownPhotos::off_limits(ledger, model, act.at);
         let face = fit_picture(worker, known.as_ref(), (picture, bytes), progress)?;
         let unfit = |source| EnrolError::Portrait { picture: picture.clone(), source };
         let seen = embed_portrait(by_before, &PortraitGate::default(), bytes).map_err(unfit)?;
@@ -210,7 +210,7 @@ pub fn renew_pictures(
         return Err(EnrolError::NoPicture);
     }
     let hashes: Vec<[u8; 32]> = pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
-    ledger.run_tx("exchange a person's picture", now, |tx| {
+    ledger.run_tx("exchange a person's picture", act, |tx| {
         tx.note_portraits(subject, hashes.iter())?;
         for grant in grants {
             let proof = tx.active_grant(*grant)?;

@@ -1,8 +1,8 @@
 //! Enrolment: one or several pictures of a person, and the consent that lets them be found.
 
 use assent_ledger::{
-    CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, ReadTx, SubjectId, Timestamp, Tx,
-    TxError,
+    Act, CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, ReadTx, SubjectId, Timestamp,
+    Tx, TxError,
 };
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
@@ -196,9 +196,9 @@ pub fn enrol(
     worker: &mut Worker,
     enrolment: &Enrolment<'_>,
     progress: &mut dyn FnMut(usize, usize),
-    now: Timestamp,
+    act: Act,
 ) -> Result<InForce, EnrolError> {
-    enrol_as(ledger, Some((models, worker)), enrolment.form(), progress, now, &|tx| open(tx, enrolment))
+    enrol_as(ledger, Some((models, worker)), enrolment.form(), progress, act, &|tx| open(tx, enrolment))
 }
 
 /// Records the consents of an enrolment, in their order.
@@ -227,7 +227,7 @@ pub(crate) fn enrol_as(
     engine: Option<(&Models, &mut Worker)>,
     form: Form<'_>,
     progress: &mut dyn FnMut(usize, usize),
-    now: Timestamp,
+    act: Act,
     open: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<InForce, TxError>,
 ) -> Result<InForce, EnrolError> {
     let hashes: Vec<[u8; 32]> = form.pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
@@ -236,9 +236,9 @@ pub(crate) fn enrol_as(
     let made = match (to_be_found, engine) {
         (false, _) => None,
         (true, None) => return Err(EnrolError::NoModels),
-        (true, Some(engine)) => Some(templates(ledger, engine, form.pictures, progress, now)?),
+        (true, Some(engine)) => Some(templates(ledger, engine, form.pictures, progress, act.at)?),
     };
-    let enrolled = ledger.run_tx("enrol", now, |tx| {
+    let enrolled = ledger.run_tx("enrol", act, |tx| {
         let opened = open(tx)?;
         tx.note_portraits(opened.subject, hashes.iter())?;
         let Some(made) = &made else { return Ok(opened) };

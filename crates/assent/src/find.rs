@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId,
+    Act, ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId,
     PhotoPath, PhotoTime, Purpose, SearchEntry, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
 use assent_vision::cover::{self, CoverStyle, Head};
@@ -119,9 +119,9 @@ pub fn find(
     subject: SubjectId,
     collection: Option<CollectionId>,
     disclosure: Disclosure,
-    now: Timestamp,
+    act: Act,
 ) -> Result<Found, TxError> {
-    let [found] = ask(ledger, Question::find(collection, disclosure), now, |asked| Ok([asked.about(subject)?]))?;
+    let [found] = ask(ledger, Question::find(collection, disclosure), act, |asked| Ok([asked.about(subject)?]))?;
     Ok(found)
 }
 
@@ -136,9 +136,9 @@ pub fn find_each(
     subjects: &[SubjectId],
     collection: Option<CollectionId>,
     disclosure: Disclosure,
-    now: Timestamp,
+    act: Act,
 ) -> Result<Vec<Found>, TxError> {
-    ask(ledger, Question::find(collection, disclosure), now, |asked| subjects.iter().map(|s| asked.about(*s)).collect())
+    ask(ledger, Question::find(collection, disclosure), act, |asked| subjects.iter().map(|s| asked.about(*s)).collect())
 }
 
 /// Lists what the engine proposes for a subject and nobody has decided, in all collections: for those who decide, and for
@@ -151,9 +151,9 @@ pub fn proposals(
     ledger: &Ledger,
     subject: SubjectId,
     disclosure: Disclosure,
-    now: Timestamp,
+    act: Act,
 ) -> Result<Vec<FoundPhoto>, TxError> {
-    let [found] = ask(ledger, Question::proposals(disclosure), now, |asked| Ok([asked.about(subject)?]))?;
+    let [found] = ask(ledger, Question::proposals(disclosure), act, |asked| Ok([asked.about(subject)?]))?;
     Ok(found.photos)
 }
 
@@ -166,10 +166,10 @@ pub fn proposals_each(
     ledger: &Ledger,
     subjects: &[SubjectId],
     disclosure: Disclosure,
-    now: Timestamp,
+    act: Act,
 ) -> Result<Vec<Vec<FoundPhoto>>, TxError> {
     let about = |asked: &mut Asked<'_, '_>| subjects.iter().map(|s| asked.about(*s)).collect::<Result<Vec<_>, _>>();
-    Ok(ask(ledger, Question::proposals(disclosure), now, about)?.into_iter().map(|found| found.photos).collect())
+    Ok(ask(ledger, Question::proposals(disclosure), act, about)?.into_iter().map(|found| found.photos).collect())
 }
 
 /// The faces that people were enrolled with, each as a PNG, for those who decide on proposals: whether the two are the same,
@@ -217,10 +217,10 @@ impl Question {
 fn ask<T: AsMut<[Found]>>(
     ledger: &Ledger,
     question: Question,
-    now: Timestamp,
+    act: Act,
     each: impl for<'a, 'tx> Fn(&mut Asked<'a, 'tx>) -> Result<T, TxError>,
 ) -> Result<T, TxError> {
-    let answered = ledger.run_tx("find", now, |tx| {
+    let answered = ledger.run_tx("find", act, |tx| {
         let mut asked = Asked::new(tx, question, ledger.kind())?;
         let answers = each(&mut asked)?;
         Ok((answers, asked.into_unsure()))
@@ -229,7 +229,7 @@ fn ask<T: AsMut<[Found]>>(
     let found = answers.as_mut();
     // Nobody is named any more: what lies in the folders is looked at while others write.
     for about in to_list {
-        let known = ledger.read_tx(now, |tx| tx.known_photos(about.id))?;
+        let known = ledger.read_tx(act.at, |tx| tx.known_photos(about.id))?;
         let known: BTreeSet<PhotoPath> = known.into_iter().map(|photo| photo.path).collect();
         let photos = no_result::not_scanned(&about, &known);
         let nothing = found.iter_mut().flat_map(|found| &mut found.nothing);

@@ -1,6 +1,6 @@
 //! What holds in a household alone: it has one owner, who may leave and come back.
 
-use assent_ledger::{Ledger, NewSubject, Subject, Timestamp, TxError, VaultKind};
+use assent_ledger::{Act, Ledger, NewSubject, Subject, TxError, VaultKind};
 
 /// What the owner is called on the roster, unless somebody else is called so.
 const OWNER: &str = "me";
@@ -14,11 +14,11 @@ const OWNER: &str = "me";
 /// - [`TxError::HandleTaken`] if the owner was erased and somebody else is called `me` by now.
 /// - [`TxError::KeyRing`] if the owner's key is damaged.
 /// - As [`assent_ledger::ReadTx::subjects`] and [`assent_ledger::Tx::add_subject`].
-pub fn owner(ledger: &Ledger, now: Timestamp) -> Result<Subject, TxError> {
+pub fn owner(ledger: &Ledger, act: Act) -> Result<Subject, TxError> {
     if ledger.kind() != VaultKind::Household {
         return Err(TxError::SelfStatement);
     }
-    let found = ledger.run_tx("find the owner", now, |tx| {
+    let found = ledger.run_tx("find the owner", act, |tx| {
         if let Some(owner) = tx.unreadable()?.into_iter().find(|who| who.owner) {
             // Refused: their key is damaged, and they have not left.
             return tx.subject(owner.subject);

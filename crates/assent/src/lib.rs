@@ -24,7 +24,7 @@
 //! use assent::budget::MEMORY_MB_PER_THREAD;
 //! use assent::enrol::{Consent, Enrolment, enrol};
 //! use assent::find::{Disclosure, find};
-//! use assent::ledger::{Evidence, Ledger, Purpose, Timestamp, VaultKind};
+//! use assent::ledger::{Act, Actor, Evidence, Ledger, Purpose, Role, Timestamp, VaultKind, Via};
 //! use assent::models::Models;
 //! use assent::packs::AcceptedLicences;
 //! use assent::scan::{ScanOptions, ScanWatch, scan};
@@ -36,10 +36,13 @@
 //! # let place = VaultPlace { folder: dir.join("vault"), ring: dir.join("keys/ring"), database: Database::Sqlite };
 //! let tools = Tools { rng, hook: no_hook(), rules: assent::rulepacks::rulebook()?, secrets: Vec::new() };
 //! let ledger = Ledger::create(&place, VaultKind::Household, &Settings::default(), tools, now)?;
-//! let owner = assent::household::owner(&ledger, now)?;
+//! // Whatever is done is done by somebody, at a time.
+//! let by = Actor { role: Role::Operator, via: Via::Terminal };
+//! let act = Act { by, at: now };
+//! let owner = assent::household::owner(&ledger, act)?;
 //! let folder = Folder::open("/photos")?;
 //! let photos = NewCollection { name: "photos", directory: folder.text(), others: BystanderBasis::Household };
-//! let collection = ledger.run_tx("add a collection", now, |tx| tx.add_collection(&photos))?.into_inner();
+//! let collection = ledger.run_tx("add a collection", act, |tx| tx.add_collection(&photos))?.into_inner();
 //!
 //! // Enrol: a consent and a portrait become a grant and a template.
 //! let models = Models::load(Path::new(".runtime"), Path::new("packs/sface"), &AcceptedLicences::none(), &[])?;
@@ -52,22 +55,22 @@
 //!     valid_until: Timestamp(now.0 + 365 * 24 * 60 * 60 * 1000),
 //!     pictures: &[("me.jpg".into(), std::fs::read("me.jpg")?)],
 //! };
-//! let enrolled = enrol(&ledger, &models, &mut models.worker(search)?, &enrolment, &mut |_, _| {}, now)?;
+//! let enrolled = enrol(&ledger, &models, &mut models.worker(search)?, &enrolment, &mut |_, _| {}, act)?;
 //!
 //! // Scan: photos become faces and sightings.
 //! let (threads, rates, memory_mb) = (2, DeclaredRates::default(), 2 * MEMORY_MB_PER_THREAD);
-//! let options = ScanOptions { search, threads, rates, memory_mb, free_bytes: None, request: None };
+//! let options = ScanOptions { search, threads, rates, memory_mb, free_bytes: None, request: None, by };
 //! let mut watch = ScanWatch { now: &|| now, stop: &Arc::default(), progress: &mut |p| println!("{} of {}", p.done, p.of) };
 //! let summary = scan(&ledger, &models, collection, options, &mut watch)?;
 //! println!("{} photos, {} sure sightings", summary.photos, summary.matches);
 //!
 //! // Search: the answer is a leaf of the log, and names nobody whose grant is over.
-//! let found = find(&ledger, owner.id, None, Disclosure::Search, now)?;
+//! let found = find(&ledger, owner.id, None, Disclosure::Search, act)?;
 //! let paths: Vec<PathBuf> = found.photos.into_iter().map(|photo| photo.file).collect();
 //!
 //! // Withdraw: from the commit on nobody finds them.
-//! ledger.run_tx("withdraw", now, |tx| tx.withdraw(tx.active_grant(enrolled.grants[0])?))?;
-//! assert!(find(&ledger, owner.id, None, Disclosure::Search, now)?.photos.is_empty());
+//! ledger.run_tx("withdraw", act, |tx| tx.withdraw(tx.active_grant(enrolled.grants[0])?))?;
+//! assert!(find(&ledger, owner.id, None, Disclosure::Search, act)?.photos.is_empty());
 //! # Ok(())
 //! # }
 //! ```

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use assent_ledger::{CollectionId, FaceId, KnownPhoto, Ledger, PhotoId, Timestamp, TxError};
+use assent_ledger::{Act, CollectionId, FaceId, KnownPhoto, Ledger, PhotoId, TxError};
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
@@ -65,8 +65,8 @@ pub enum SetApartError {
 /// # Errors
 ///
 /// [`SetApartError`], each variant as it says; then nothing was set apart.
-pub fn set_apart(ledger: &Ledger, pointed: &Pointed<'_>, now: Timestamp) -> Result<SetApart, SetApartError> {
-    let known = ledger.read_tx(now, |tx| {
+pub fn set_apart(ledger: &Ledger, pointed: &Pointed<'_>, act: Act) -> Result<SetApart, SetApartError> {
+    let known = ledger.read_tx(act.at, |tx| {
         let folder = tx.collection(pointed.collection)?.directory;
         // A name that is no text can be given only as it is shown.
         let shown = |photo: &KnownPhoto| photo.path.to_string();
@@ -77,7 +77,7 @@ pub fn set_apart(ledger: &Ledger, pointed: &Pointed<'_>, now: Timestamp) -> Resu
     let no_photo = || SetApartError::NoPhoto { path: pointed.path.to_owned() };
     let (folder, photo) = known.ok_or_else(no_photo)?;
     read_scanned(&Path::new(&folder).join(photo.path.to_path()), photo.bytes, &photo.content)?;
-    let set = ledger.run_tx("set a face apart", now, |tx| {
+    let set = ledger.run_tx("set a face apart", act, |tx| {
         let (x, y) = pointed.at;
         let mut faces = tx.faces_of(photo.id)?;
         faces.retain(|(_, b)| (b.x..=b.x + b.w).contains(&x) && (b.y..=b.y + b.h).contains(&y));
@@ -105,14 +105,14 @@ pub fn set_apart_in_exports(
     (models, worker): (&Models, &mut Worker),
     (collection, set): (CollectionId, &SetApart),
     progress: &mut dyn FnMut(usize, usize),
-    now: Timestamp,
+    act: Act,
 ) -> Result<Vec<String>, SetApartError> {
-    let known = KnownPhotos { ledger, model: models.pack().model_sha256, now };
+    let known = KnownPhotos { ledger, model: models.pack().model_sha256, now: act.at };
     let found = known.exports_of(worker, collection, (set.photo, set.face), progress).map_err(|e| match e {
         CompareError::Ledger(e) => SetApartError::Ledger(e),
         CompareError::Inference(e) => SetApartError::Inference(e),
     })?;
     ledger
-        .run_tx("set a face apart", now, |tx| found.iter().try_for_each(|(photo, face, _)| tx.object(*photo, *face)))?;
+        .run_tx("set a face apart", act, |tx| found.iter().try_for_each(|(photo, face, _)| tx.object(*photo, *face)))?;
     Ok(found.into_iter().map(|(.., path)| path).collect())
 }

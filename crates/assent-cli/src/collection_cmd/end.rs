@@ -7,7 +7,7 @@ use serde_json::json;
 use super::DestroyArgs;
 use crate::error::CommandError;
 use crate::output::{Output, confirmed, count, quoted, shown};
-use crate::vault::now;
+use crate::vault::{act, now};
 
 /// Paths that are named, at most.
 const NAMED_MAX: usize = 20;
@@ -22,7 +22,7 @@ pub(super) fn move_to(
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
     let place = collections::place(ledger, about.id, folder, now())?;
-    collections::move_to(ledger, &place, anyway, now())?;
+    collections::move_to(ledger, &place, anyway, act())?;
     let object = json!({ "collection": about.name, "folder": folder, "known": place.known, "there": place.there });
     Ok(out.answer(&object, |out| {
         let known = count(place.known, "known photo");
@@ -54,7 +54,7 @@ pub(super) fn forget_missing(
     let mut forgotten = 0;
     if !how.dry_run && !missing.paths.is_empty() {
         sure(how, &format!("{says}. All of this is forgotten for good."), about)?;
-        forgotten = collections::forget_missing(ledger, &missing, now())?;
+        forgotten = collections::forget_missing(ledger, &missing, act())?;
     }
     let object = json!({
         "collection": about.name, "dry_run": how.dry_run, "known": missing.known, "missing": missing.paths,
@@ -90,7 +90,7 @@ pub(super) fn remove(
     let held = collections::standing(ledger, about.id, now())?.counts;
     if !how.dry_run {
         sure(how, &sentence(about, &held), about)?;
-        collections::remove(ledger, about.id, now())?;
+        collections::remove(ledger, about.id, act())?;
     }
     let object = json!({
         "collection": about.name, "removed": !how.dry_run, "dry_run": how.dry_run, "photos": held.photos,

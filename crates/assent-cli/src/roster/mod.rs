@@ -17,7 +17,7 @@ use crate::error::CommandError;
 use crate::output::{Output, count};
 use crate::pending_cmd::Engine;
 use crate::progress;
-use crate::vault::now;
+use crate::vault::{act, now};
 use columns::Field;
 use rows::{Person, Problem, Reading, lines, read_rows};
 
@@ -93,7 +93,7 @@ pub(crate) fn import(
         let (to_sign, at_once): (Vec<_>, Vec<_>) = new.iter().copied().partition(|(_, standing)| signs(standing));
         waiting = to_sign.len();
         let of_table: Vec<(&Entry, &Standing)> = to_sign.iter().map(|(person, s)| (&person.entry, *s)).collect();
-        record(ledger, &of_table, now(), &mut |n| bar.set_position(n as u64))?;
+        record(ledger, &of_table, act(), &mut |n| bar.set_position(n as u64))?;
         for (person, standing) in at_once {
             enrol_now(ledger, engine, person, standing)?;
             bar.inc(1);
@@ -142,5 +142,5 @@ fn enrol_now(
     let entry = &person.entry;
     let to_be_found = !entry.renewal && entry.consents.iter().any(|c| c.purpose.is_find());
     let engine = if to_be_found { Some(engine.get()?) } else { None };
-    Ok(enrol_at_once(ledger, engine, (entry, standing), &person.pictures()?, now())?)
+    Ok(enrol_at_once(ledger, engine, (entry, standing), &person.pictures()?, act())?)
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use zip::ZipArchive;
 
@@ -124,6 +124,7 @@ fn a_person_gets_everything_in_one_file() {
     let object: Value = serde_json::from_str(&read("about-you.json")).unwrap();
     assert_eq!(object["subject"]["name"], "Mia <Member>");
     assert_eq!(object["events"][0]["kind"], "access answered");
+    assert_eq!(object["events"][0]["asked_by"]["role"], "operator");
     assert!(
         club.refused(&["access", "nobody", "--to", &club.file("x.zip")]).contains("nobody here is called 'nobody'")
     );
@@ -194,6 +195,11 @@ fn the_log_is_shown_filtered_proven_and_written_as_files() {
         shown["entries"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(kinds(&[]), ["vault created", "collection added", "access answered"]);
+    let shown = club.run(&["audit", "show"]);
+    let asked: Vec<&Value> = shown["entries"].as_array().unwrap().iter().map(|e| &e["asked_by"]).collect();
+    let operator = json!({ "role": "operator", "via": "terminal", "account": null });
+    assert_eq!(asked, [&operator; 3], "whoever types a command is the operator, at a terminal");
+    assert!(club.says(&["audit", "show"]).lines().all(|line| line.ends_with("the operator")));
     assert_eq!(kinds(&["--limit", "1"]), ["access answered"]);
     assert_eq!(kinds(&["--kind", "collection-added"]), ["collection added"]);
     assert_eq!(kinds(&["--collection", "trip"]), ["collection added"]);

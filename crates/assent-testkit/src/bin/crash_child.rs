@@ -19,7 +19,7 @@ use assent::ledger::{
 };
 use assent::packs::sha256;
 use assent::source::Folder;
-use assent_testkit::{NOTICE, SeededRng, T0, at, crew, lenient, models, scan_with, with_worker};
+use assent_testkit::{NOTICE, SeededRng, T0, act, at, crew, lenient, models, scan_with, with_worker};
 
 /// Who is enrolled; the first one is erased at the end. Their portraits have the same names.
 const PEOPLE: [&str; 2] = ["sergei-krikalev", "yuri-gidzenko"];
@@ -145,7 +145,7 @@ impl Child {
                 valid_until: at(9),
                 pictures: &[("portrait".to_owned(), picture)],
             };
-            with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, &mut |_, _| {}, T0)).unwrap();
+            with_worker(|worker| enrol(&self.ledger, models(), worker, &enrolment, &mut |_, _| {}, act(T0))).unwrap();
             return;
         }
         let new = NewGrant {

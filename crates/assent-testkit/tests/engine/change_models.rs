@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use assent::change_models::{Behind, behind, is_behind, move_people, renew_pictures};
 use assent::enrol::EnrolError;
 use assent::ledger::{Band, GrantId, Purpose, SubjectId};
-use assent_testkit::{SEARCH, T0, World, darkened, jpeg, light, models, open, png, portrait_names, scan_with};
+use assent_testkit::{SEARCH, T0, World, act, darkened, jpeg, light, models, open, png, portrait_names, scan_with};
 use assent_vision::frame::Frame;
 use half::f16;
 
@@ -17,7 +17,7 @@ fn who_is_behind(w: &World) -> Behind {
 
 fn move_everybody(w: &World) -> BTreeSet<SubjectId> {
     let mut worker = models().worker(SEARCH).unwrap();
-    move_people(&w.ledger, (models(), &mut worker), &who_is_behind(w).movable, &mut |_| {}, T0).unwrap()
+    move_people(&w.ledger, (models(), &mut worker), &who_is_behind(w).movable, &mut |_| {}, act(T0)).unwrap()
 }
 
 fn grant(w: &World, subject: SubjectId) -> GrantId {
@@ -67,7 +67,7 @@ fn people_move_to_other_models_by_the_faces_that_were_kept_and_are_found_by_them
     // And back, by the same face.
     let mut worker = light().worker(SEARCH).unwrap();
     let all = behind(&w.ledger, light(), T0).unwrap();
-    assert_eq!(move_people(&w.ledger, (light(), &mut worker), &all.movable, &mut |_| {}, T0).unwrap().len(), 0);
+    assert_eq!(move_people(&w.ledger, (light(), &mut worker), &all.movable, &mut |_| {}, act(T0)).unwrap().len(), 0);
     assert_eq!(scan(light()).matches, 2);
 }
 
@@ -115,7 +115,7 @@ fn who_needs_a_new_picture_gets_one_without_a_new_form_if_it_shows_the_same_pers
         let before = (light(), &mut light().worker(SEARCH).unwrap());
         let file = |name: &&str| ((*name).to_owned(), jpeg(&darkened(&open(&portrait(name)), 0.9)));
         let pictures: Vec<_> = pictures.iter().map(file).collect();
-        renew_pictures(&w.ledger, by, before, (walz, &one.grants), &pictures, &mut |_, _| {}, T0)
+        renew_pictures(&w.ledger, by, before, (walz, &one.grants), &pictures, &mut |_, _| {}, act(T0))
     };
     let log = w.log_size();
     assert!(matches!(renew(&[]), Err(EnrolError::NoPicture)));

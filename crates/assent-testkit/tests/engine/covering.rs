@@ -8,7 +8,7 @@ use assent::heif::PhotoDecoder;
 use assent::household::owner;
 use assent::ledger::{BystanderBasis, Evidence, VaultKind};
 use assent::{CoverStyle, DeclaredRates, Frame, SearchOptions, encode, resize};
-use assent_testkit::{T0, World, crew, held, jpeg, mirrored, models, open, part, rated, shrunk, with_worker};
+use assent_testkit::{T0, World, act, crew, held, jpeg, mirrored, models, open, part, rated, shrunk, with_worker};
 use assent_vision::cover::{COVER_RGB, cover};
 use assent_vision::detect::Detection;
 use assent_vision::geometry::Rect;
@@ -66,7 +66,7 @@ fn covers_are_where_they_belong() {
 #[test]
 fn in_a_household_nobody_is_covered_but_who_objected() {
     let w = World::of(VaultKind::Household, &BystanderBasis::Household, &[TRIO]);
-    let me = owner(&w.ledger, T0).unwrap().id;
+    let me = owner(&w.ledger, act(T0)).unwrap().id;
     let self_statement = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
     w.try_enrol(me, &self_statement, &[("portrait", portrait("sergei-krikalev"))]).unwrap();
     w.scan();

@@ -8,7 +8,7 @@ use assent::portrait::PortraitError;
 use assent::release::{ReleaseError, open_release};
 use assent::service::enrolment::{CompleteError, complete, record};
 use assent_testkit::{
-    NOTICE, T0, World, at, blurred, darkened, jpeg, mirrored, models, open, pdf, release, shrunk, side_by_side,
+    NOTICE, T0, World, act, at, blurred, darkened, jpeg, mirrored, models, open, pdf, release, shrunk, side_by_side,
     with_worker,
 };
 
@@ -104,7 +104,7 @@ fn an_enrolment_without_picture_consent_or_time_is_refused() {
     };
     let attempt = |e: Enrolment<'_>| {
         refused(&w, subject, || {
-            with_worker(|worker| enrol(&w.ledger, models(), worker, &e, &mut |_, _| {}, T0)).map(drop)
+            with_worker(|worker| enrol(&w.ledger, models(), worker, &e, &mut |_, _| {}, act(T0))).map(drop)
         })
     };
     assert!(matches!(attempt(Enrolment { pictures: &[], ..whole() }), EnrolError::NoPicture));
@@ -146,14 +146,14 @@ fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_si
             valid_until: at(30),
             pictures: &[(name.to_owned(), picture)],
         };
-        with_worker(|worker| record(&w.ledger, Some((models(), worker)), &enrolment, &mut |_, _| {}, T0))
+        with_worker(|worker| record(&w.ledger, Some((models(), worker)), &enrolment, &mut |_, _| {}, act(T0)))
     };
     let unfit = refused(&w, subject, || record("bad.jpg", jpeg(&darkened(&walz(), 0.15))).map(drop));
     assert!(matches!(unfit, EnrolError::Portrait { .. }), "{unfit}");
     let id = record(&file, portrait("carl-walz")).unwrap().form.pending.id;
     let complete = || {
         let pending = w.tx(|tx| tx.pending(id)).unwrap();
-        with_worker(|worker| complete(&w.ledger, Some((models(), worker)), &pending, &mut |_, _| {}, T0))
+        with_worker(|worker| complete(&w.ledger, Some((models(), worker)), &pending, &mut |_, _| {}, act(T0)))
     };
     let sign = |n: usize| w.tx(|tx| tx.sign_roster(w.witnesses[n], &[id], pass)).unwrap();
     sign(0);

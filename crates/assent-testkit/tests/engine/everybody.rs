@@ -5,7 +5,7 @@ use assent::ledger::{
     Band, FaceBox, FaceId, GrantId, NewGrant, NewPhoto, NewSighting, NewSubject, Outcome, Purpose, SubjectId, Verdict,
 };
 use assent::packs::sha256;
-use assent_testkit::{NOTICE, T0, World, at};
+use assent_testkit::{NOTICE, T0, World, act, at};
 
 const MODEL: [u8; 32] = [7; 32];
 
@@ -96,13 +96,15 @@ fn everybody_is_answered_as_each_is_alone() {
     let (w, ids) = (&school.w, school.ids());
     let check = |name: &str, count: usize| {
         for disclosure in [Disclosure::Search, Disclosure::Export] {
-            let each: Vec<Found> = ids.iter().map(|who| find(&w.ledger, *who, None, disclosure, T0).unwrap()).collect();
+            let each: Vec<Found> =
+                ids.iter().map(|who| find(&w.ledger, *who, None, disclosure, act(T0)).unwrap()).collect();
             let before = w.log_size();
-            let all = find_each(&w.ledger, &ids, None, disclosure, T0).unwrap();
+            let all = find_each(&w.ledger, &ids, None, disclosure, act(T0)).unwrap();
             assert_eq!(w.log_size(), before + ids.len() as u64, "{name}: an entry for each");
             assert_eq!(all, each, "{name}");
-            let proposed = proposals_each(&w.ledger, &ids, disclosure, T0).unwrap();
-            let alone: Vec<_> = ids.iter().map(|who| proposals(&w.ledger, *who, disclosure, T0).unwrap()).collect();
+            let proposed = proposals_each(&w.ledger, &ids, disclosure, act(T0)).unwrap();
+            let alone: Vec<_> =
+                ids.iter().map(|who| proposals(&w.ledger, *who, disclosure, act(T0)).unwrap()).collect();
             assert_eq!(proposed, alone, "{name}");
             let sure: usize = all.iter().map(|found| found.photos.iter().filter(|f| f.is_certain()).count()).sum();
             assert_eq!(sure + proposed.iter().map(Vec::len).sum::<usize>(), count, "{name}");
@@ -125,7 +127,7 @@ fn everybody_is_answered_as_each_is_alone() {
     check("a stranger's face was set apart", 12 * SEEN - 1);
     w.home.put("new.jpg", b"a new photo");
     check("a photo came since", 12 * SEEN - 1);
-    let in_photos = |who: usize| find(&w.ledger, ids[who], None, Disclosure::Search, T0).unwrap().photos.len();
+    let in_photos = |who: usize| find(&w.ledger, ids[who], None, Disclosure::Search, act(T0)).unwrap().photos.len();
     let (theirs, others) = (in_photos(3), in_photos(4));
     w.tx(|tx| tx.restrict(ids[3], true)).unwrap();
     check("what is held of somebody is only kept", 12 * SEEN - 1 - theirs);

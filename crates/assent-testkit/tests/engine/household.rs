@@ -4,7 +4,7 @@
 use assent::enrol::{Consent, EnrolError, not_given_yet};
 use assent::household::owner;
 use assent::ledger::{BystanderBasis, Evidence, NewCollection, NewSubject, Purpose, SubjectId, TxError, VaultKind};
-use assent_testkit::{T0, World};
+use assent_testkit::{T0, World, act};
 
 use crate::{WALZ, photo};
 
@@ -33,7 +33,7 @@ fn a_portrait_from_the_album_will_do_in_a_household_alone() {
         }
     };
     let (home, club) = (household(&[WALZ]), World::new(&[WALZ]));
-    let me = owner(&home.ledger, T0).unwrap().id;
+    let me = owner(&home.ledger, act(T0)).unwrap().id;
     let add = |w: &World| w.tx(|tx| tx.add_subject(&NewSubject { handle: "son", ..NewSubject::default() })).unwrap();
     let son = add(&home);
     check("another's own word", &home, son, &self_statement(), Err("word"));
@@ -46,25 +46,28 @@ fn a_portrait_from_the_album_will_do_in_a_household_alone() {
 #[test]
 fn the_owner_can_come_back_after_being_erased() {
     let w = household(&[WALZ]);
-    let before = owner(&w.ledger, T0).unwrap();
-    assert_eq!(owner(&w.ledger, T0).unwrap().id, before.id, "there is one");
+    let before = owner(&w.ledger, act(T0)).unwrap();
+    assert_eq!(owner(&w.ledger, act(T0)).unwrap().id, before.id, "there is one");
     let pictures = [("album.jpg", photo(WALZ))];
     w.try_enrol(before.id, &self_statement(), &pictures).unwrap();
     w.scan();
     assert_eq!(w.find(before.id).len(), 1);
     w.ledger.erase(before.id, T0, |_| ()).unwrap();
-    let again = owner(&w.ledger, T0).unwrap();
+    let again = owner(&w.ledger, act(T0)).unwrap();
     assert!(again.owner && again.id != before.id && again.handle == "me");
     w.try_enrol(again.id, &self_statement(), &pictures).unwrap();
     w.scan();
     assert_eq!(w.find(again.id).len(), 1);
-    assert!(matches!(owner(&World::new(&[]).ledger, T0), Err(TxError::SelfStatement)), "an organisation has no owner");
+    assert!(
+        matches!(owner(&World::new(&[]).ledger, act(T0)), Err(TxError::SelfStatement)),
+        "an organisation has no owner"
+    );
 }
 
 #[test]
 fn who_agreed_before_a_collection_was_there_agrees_to_the_new_one_alone() {
     let w = household(&[WALZ]);
-    let me = owner(&w.ledger, T0).unwrap().id;
+    let me = owner(&w.ledger, act(T0)).unwrap().id;
     w.try_enrol(me, &self_statement(), &[("album.jpg", photo(WALZ))]).unwrap();
     let new = w
         .tx(|tx| {

@@ -11,7 +11,7 @@ use assent::models::Models;
 use assent::packs::sha256;
 use assent::scan::ScanError;
 use assent::source::SourceError;
-use assent_testkit::{DAY, NOTICE, T0, World, at, light_pack, models, models_of, scan_with};
+use assent_testkit::{DAY, NOTICE, T0, World, act, at, light_pack, models, models_of, scan_with};
 use tempfile::TempDir;
 
 use crate::{DESERT, SMALL_TRIO, TRIO, WALZ, paths, photo};
@@ -45,7 +45,7 @@ fn i1_a_consent_that_is_over_is_not_searched_although_nobody_ended_it() {
     assert_eq!((summary.looked_at, summary.templates), (1, 1));
     let summary = scan_with(&w.ledger, models(), w.collection, 1, &|| late, &mut |_, _| {}).unwrap();
     assert_eq!(summary.templates, 0);
-    assert_eq!(find(&w.ledger, walz, None, Disclosure::Search, late).unwrap().photos, []);
+    assert_eq!(find(&w.ledger, walz, None, Disclosure::Search, act(late)).unwrap().photos, []);
     w.ledger.expire_due(late).unwrap();
     let counts = w.tx(|tx| tx.counts(w.collection)).unwrap();
     assert_eq!((counts.templates, counts.sightings), (0, 0));
@@ -153,7 +153,7 @@ fn i4_no_reply_names_a_withdrawn_subject() {
             assert_eq!(summary.matches + summary.reviews, 0, "{name}");
         }
         assert_eq!(w.tx(|tx| tx.counts(w.collection)).unwrap().sightings, 0, "{name}");
-        match (leaving, find(&w.ledger, walz, None, Disclosure::Search, T0)) {
+        match (leaving, find(&w.ledger, walz, None, Disclosure::Search, act(T0))) {
             (Leaving::IsErased, Err(TxError::KeyRing(KeyRingError::Destroyed { .. }))) => {}
             (_, found) => assert_eq!(found.unwrap().photos, [], "{name}"),
         }
@@ -195,7 +195,7 @@ fn i6_every_step_is_a_leaf() {
     });
     check("a search", 1, &|| assert_eq!(w.find(walz).len(), 1));
     check("a search that finds nothing", 1, &|| assert_eq!(w.find(krikalev).len(), 0));
-    check("an export", 1, &|| drop(find(&w.ledger, walz, Some(w.collection), Disclosure::Export, T0).unwrap()));
+    check("an export", 1, &|| drop(find(&w.ledger, walz, Some(w.collection), Disclosure::Export, act(T0)).unwrap()));
     check("a decision, and the search that shows it", 2, &|| {
         let face = w.find(walz)[0].face;
         let (grant, verdict) = (last_grant(walz), assent::ledger::Verdict::Confirmed);

@@ -5,7 +5,7 @@ use std::fs;
 use assent::ledger::{Purpose, SubjectId, Timestamp, TxError, Verdict};
 use assent::scan::ScanSummary;
 use assent::service::collections::{self, CollectionError};
-use assent_testkit::{DAY, T0, World, models, rated, scan_with};
+use assent_testkit::{DAY, T0, World, act, models, rated, scan_with};
 
 use crate::{WALZ, paths, photo};
 
@@ -169,7 +169,7 @@ fn missing_photos_are_forgotten_at_once_when_somebody_says_so() {
     assert_eq!(found.paths, ["nas/walz.jpg"]);
     assert_eq!((found.known, found.held.faces, found.held.sightings, found.held.decisions), (9, 1, 1, 1));
     assert_eq!((w.known().len(), w.find(walz).len()), (9, 1), "nothing was changed yet");
-    assert_eq!(collections::forget_missing(&w.ledger, &found, T0).unwrap(), 1);
+    assert_eq!(collections::forget_missing(&w.ledger, &found, act(T0)).unwrap(), 1);
     assert_eq!((w.known().len(), w.find(walz).len()), (8, 0));
 
     for entry in fs::read_dir(&w.home.photos).unwrap() {
@@ -188,7 +188,7 @@ fn a_collection_moves_with_its_photos_and_not_without_them() {
     let place = |at: &std::path::Path| collections::place(&w.ledger, w.collection, at.to_str().unwrap(), T0).unwrap();
     let wrong = place(&elsewhere);
     assert_eq!((wrong.known, wrong.there), (9, 0));
-    let refused = collections::move_to(&w.ledger, &wrong, false, T0);
+    let refused = collections::move_to(&w.ledger, &wrong, false, act(T0));
     assert!(matches!(refused, Err(CollectionError::WrongFolder { there: 0, known: 9, .. })));
     assert!(w.find(walz)[0].file.exists(), "nothing was changed");
 
@@ -198,20 +198,20 @@ fn a_collection_moves_with_its_photos_and_not_without_them() {
     fs::write(elsewhere.join("a0.jpg"), b"cut").unwrap();
     let right = place(&elsewhere);
     assert_eq!((right.known, right.there), (9, 8));
-    collections::move_to(&w.ledger, &right, false, T0).unwrap();
+    collections::move_to(&w.ledger, &right, false, act(T0)).unwrap();
     let found = w.find(walz).remove(0);
     assert_eq!((found.face, found.verdict), (before.face, before.verdict));
     assert!(found.file.starts_with(&elsewhere) && found.file.exists());
     assert_eq!(gone(&scan_at(&w, 1)), [0, 0, 0]);
 
     fs::create_dir(&w.home.photos).unwrap();
-    collections::move_to(&w.ledger, &place(&w.home.photos), true, T0).unwrap();
+    collections::move_to(&w.ledger, &place(&w.home.photos), true, act(T0)).unwrap();
 }
 
 #[test]
 fn i4_in_a_removed_collection_nobody_is_found_and_nothing_is_scanned() {
     let (w, walz) = decided();
-    assert_eq!(collections::remove(&w.ledger, w.collection, T0).unwrap().photos, 9);
+    assert_eq!(collections::remove(&w.ledger, w.collection, act(T0)).unwrap().photos, 9);
     assert_eq!(w.find(walz), []);
     let scan = scan_with(&w.ledger, models(), w.collection, 1, &|| T0, &mut |_, _| {});
     assert!(matches!(scan, Err(assent::scan::ScanError::Ledger(TxError::NoCollection { .. }))));

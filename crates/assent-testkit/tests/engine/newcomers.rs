@@ -12,7 +12,7 @@ use assent::scan::{Progress, ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::service::collections::{forget_missing, missing};
 use assent::source::Folder;
 use assent::{DeclaredRates, SearchOptions};
-use assent_testkit::{SEARCH, T0, World, crew, models, portrait_names, scan_with};
+use assent_testkit::{OPERATOR, SEARCH, T0, World, act, crew, models, portrait_names, scan_with};
 
 use crate::{DESERT, SMALL_TRIO, TRIO, WALZ, paths, photo};
 
@@ -73,6 +73,7 @@ fn i9_a_walk_finds_what_a_scan_would_have_found() {
             memory_mb: 512,
             free_bytes: None,
             request: None,
+            by: OPERATOR,
         };
         let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap()
@@ -241,6 +242,7 @@ fn the_newest_photos_come_first() {
             memory_mb: 512,
             free_bytes: None,
             request: None,
+            by: OPERATOR,
         };
         let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut progress };
         assert_eq!(scan(&w.ledger, models(), w.collection, options, watch).unwrap().looked_at, 1);
@@ -266,6 +268,7 @@ fn what_is_found_is_told_and_kept_while_the_scan_runs() {
             memory_mb: 512,
             free_bytes: None,
             request: None,
+            by: OPERATOR,
         };
         let watch = &mut ScanWatch { now: &now, stop: &Arc::default(), progress: &mut progress };
         scan(&w.ledger, models(), w.collection, options, watch).unwrap();
@@ -296,7 +299,7 @@ fn crops_are_kept_where_that_was_declared_and_go_with_photo_person_and_look() {
     w.scan();
     assert_eq!(crops(&w), 4, "a file may come back");
     let missing = missing(&w.ledger, w.collection, T0).unwrap();
-    assert_eq!(forget_missing(&w.ledger, &missing, T0).unwrap(), 1);
+    assert_eq!(forget_missing(&w.ledger, &missing, act(T0)).unwrap(), 1);
     assert_eq!(crops(&w), 3, "gone with the photo");
     let own = w.find(krikalev)[0].face;
     let photo = w.known()[0].id;

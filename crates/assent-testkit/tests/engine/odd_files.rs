@@ -9,7 +9,7 @@ use assent::enrol::EnrolError;
 use assent::models::DetectError;
 use assent::portrait::PortraitError;
 use assent::scan::{ScanOptions, ScanWatch, scan};
-use assent_testkit::{SEARCH, T0, World, models};
+use assent_testkit::{OPERATOR, SEARCH, T0, World, models};
 
 use crate::invariants::pack_that_cannot_embed;
 use crate::{DESERT, WALZ, paths};
@@ -134,6 +134,7 @@ fn a_scan_that_is_to_stop_ends_in_the_middle_of_a_photo() {
         memory_mb: MEMORY_MB_PER_THREAD,
         free_bytes: None,
         request: None,
+        by: OPERATOR,
     };
     let stop = Arc::new(AtomicBool::new(true));
     let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut |_| {} };

@@ -13,7 +13,7 @@ use assent::models::{DetectError, Worker};
 use assent::portrait::{PortraitGate, embed_portrait};
 use assent::scan::{ScanOptions, ScanWatch, scan};
 use assent::{DeclaredRates, Frame, Posture, SearchOptions};
-use assent_testkit::{T0, World, jpeg, light_pack, models, models_of, open, portrait_names};
+use assent_testkit::{OPERATOR, T0, World, jpeg, light_pack, models, models_of, open, portrait_names};
 use assent_vision::resize::resize;
 use tempfile::{TempDir, tempdir};
 
@@ -243,8 +243,15 @@ fn a_scan_that_is_to_stop_ends_the_program_that_decodes_for_it() {
         let (program, pids) = sleeper(&dir, script);
         let models = models_of(&light_pack()).with_heif(Some(program));
         let (rates, stop) = (DeclaredRates::default(), Arc::new(AtomicBool::new(false)));
-        let options =
-            ScanOptions { search: search(), threads: 1, rates, memory_mb: 512, free_bytes: None, request: None };
+        let options = ScanOptions {
+            search: search(),
+            threads: 1,
+            rates,
+            memory_mb: 512,
+            free_bytes: None,
+            request: None,
+            by: OPERATOR,
+        };
         let said = thread::scope(|scope| {
             scope.spawn(|| {
                 while fs::read_to_string(&pids).unwrap_or_default().is_empty() {

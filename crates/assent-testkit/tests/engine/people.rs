@@ -1,22 +1,24 @@
 //! Consents, witnesses, tables of people: what one process decides while another one writes, through `assent::service`.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
 
 use assent::enrol::{Consent, EnrolError};
 use assent::ledger::{
-    Age, Correction, Evidence, GrantState, Ledger, NewGrant, NewPending, Purpose, RulePack, Signer, SubjectId, Tx,
-    TxError,
+    Age, Album, AskedBy, AskedVia, Basis, Correction, EventKind, Evidence, GrantState, Ledger, NewGrant, NewPending,
+    NewRequest, Purpose, RequestKind, RequestOutcome, Role, RulePack, Scope, Signer, SubjectId, Tx, TxError, Verdict,
 };
 use assent::packs::sha256;
 use assent::service::consents::{self, Meant, Renewal};
 use assent::service::enrolment::Enrolled;
+use assent::service::review::{Decision, decide};
 use assent::service::rosters::{self, Entry, Standing, check, enrol_at_once};
-use assent::service::{subjects, witnesses};
-use assent_testkit::{NOTICE, T0, World, at, darkened, jpeg, models, open, with_worker};
+use assent::service::{collections, orders, requests, rights, subjects, witnesses};
+use assent_testkit::{NOTICE, T0, World, act, at, darkened, jpeg, models, open, with_worker};
 
-use crate::portrait;
+use crate::{WALZ, portrait};
 
 const PASSPHRASE: &[u8] = b"three herons by the old lock";
 
@@ -90,11 +92,12 @@ fn i1_a_withdrawal_ends_what_others_recorded_until_it_commits() {
     let check = |what: &str, n: usize, given: &dyn Fn(&Tx<'_>, SubjectId) -> Result<(), TxError>| {
         let subject = w.subject(&format!("person-{n}"));
         w.tx(|tx| give(&w, tx, subject, &Purpose::find_my_photos())).unwrap();
-        let ended = beside(&w, |tx| given(tx, subject), |other| consents::withdraw(other, &all(subject), T0)).unwrap();
+        let ended =
+            beside(&w, |tx| given(tx, subject), |other| consents::withdraw(other, &all(subject), act(T0))).unwrap();
         assert_eq!(ended.consents.len() + ended.given_up.len(), 2, "{what}");
         let left = w.tx(|tx| Ok((tx.consents_of(subject)?, tx.pending_of(subject)?))).unwrap();
         assert!(left.0.is_empty() && left.1.is_empty(), "{what}: {left:?}");
-        let nothing = consents::withdraw(&w.ledger, &all(subject), T0);
+        let nothing = consents::withdraw(&w.ledger, &all(subject), act(T0));
         assert!(matches!(nothing, Err(consents::ConsentError::NothingToWithdraw)), "{what}");
     };
     check("a consent", 1, &|tx, subject| give(&w, tx, subject, &publish()));
@@ -114,7 +117,7 @@ fn a_withdrawal_ends_what_is_meant_and_says_before_what_it_would_end() {
     let would = consents::would_withdraw(&w.ledger, &meant, T0).unwrap();
     let active = || w.tx(|tx| tx.consents_of(subject)).unwrap();
     assert_eq!((would.consents.len(), active().len()), (1, 2), "nothing ended yet");
-    assert_eq!(consents::withdraw(&w.ledger, &meant, T0).unwrap(), would);
+    assert_eq!(consents::withdraw(&w.ledger, &meant, act(T0)).unwrap(), would);
     let left: Vec<Purpose> = active().into_iter().map(|c| c.purpose).collect();
     assert_eq!(left, [Purpose::find_my_photos()]);
 }
@@ -157,7 +160,7 @@ fn a_renewal_ends_as_the_roster_says_when_it_is_recorded() {
         valid_until: at(30),
     };
     let renewed =
-        beside(&w, |tx| born(tx, subject, ALMOST_GROWN_UP), |other| consents::renew(other, &renewal, T0)).unwrap();
+        beside(&w, |tx| born(tx, subject, ALMOST_GROWN_UP), |other| consents::renew(other, &renewal, act(T0))).unwrap();
     let Enrolled::InForce(renewed) = renewed else { panic!("nobody signs here") };
     assert!(renewed.until < at(30), "on the birthday: {:?}", renewed.until);
     let grants = w.tx(|tx| tx.grants_of(subject)).unwrap();
@@ -171,7 +174,7 @@ fn two_who_register_one_witness_at_once_register_one() {
     let other = beside(
         &w,
         |tx| tx.set_witness_key(tx.add_witness("Wilma")?, PASSPHRASE),
-        |other| witnesses::add(other, "Wilma", Some(b"seven boats and a tin whistle"), T0),
+        |other| witnesses::add(other, "Wilma", Some(b"seven boats and a tin whistle"), act(T0)),
     );
     assert!(matches!(other, Err(TxError::WitnessHasKey { .. })), "{other:?}");
     let all = witnesses::all(&w.ledger, T0).unwrap();
@@ -187,15 +190,15 @@ fn a_witness_signs_what_was_shown_and_nothing_that_came_since() {
     let wanda = w.witnesses[0];
     let shown = witnesses::waiting_for(&w.ledger, wanda, T0).unwrap().forms;
     w.open_again().run_tx("another form", T0, |tx| wait(&w, tx, bob, publish())).unwrap();
-    let signed = witnesses::sign(&w.ledger, wanda, &shown, PASSPHRASE, T0).unwrap();
+    let signed = witnesses::sign(&w.ledger, wanda, &shown, PASSPHRASE, act(T0)).unwrap();
     assert_eq!(signed.roster.statements, [(shown[0].pending.id, shown[0].pending.statement_hash())]);
     assert!(signed.complete.is_empty(), "the other witness has not signed");
     let left = witnesses::waiting_for(&w.ledger, wanda, T0).unwrap().forms;
     assert_eq!(left.iter().map(|form| form.who.id).collect::<Vec<_>>(), [bob]);
     // One who was shown what another process gives up meanwhile signs nothing of it.
     let meant = Meant { subject: bob, collection: None, purpose: None };
-    consents::withdraw(&w.open_again(), &meant, T0).unwrap();
-    let gone = witnesses::sign(&w.ledger, wanda, &left, PASSPHRASE, T0);
+    consents::withdraw(&w.open_again(), &meant, act(T0)).unwrap();
+    let gone = witnesses::sign(&w.ledger, wanda, &left, PASSPHRASE, act(T0));
     assert!(matches!(gone, Err(TxError::NoPending { .. })), "{gone:?}");
 }
 
@@ -229,15 +232,15 @@ fn a_row_of_a_table_is_recorded_whole_or_not_at_all() {
     let dark = [("dark.jpg".to_owned(), jpeg(&darkened(&open(&portrait("carl-walz")), 0.15)))];
     let standing = checked(&w, &ada);
     let refused =
-        with_worker(|worker| enrol_at_once(&w.ledger, Some((models(), worker)), (&ada, &standing), &dark, T0));
+        with_worker(|worker| enrol_at_once(&w.ledger, Some((models(), worker)), (&ada, &standing), &dark, act(T0)));
     assert!(matches!(refused, Err(EnrolError::Portrait { .. })), "{refused:?}");
     assert_eq!(roster(), [""; 0]);
     // The form was used for somebody else since the check.
     let bob = entry(&w, "bob", publish(), w.paper());
     let standing = checked(&w, &bob);
     let cyd = entry(&w, "cyd", publish(), bob.evidence.clone());
-    enrol_at_once(&w.open_again(), None, (&cyd, &checked(&w, &cyd)), &[], T0).unwrap();
-    let refused = enrol_at_once(&w.ledger, None, (&bob, &standing), &[], T0);
+    enrol_at_once(&w.open_again(), None, (&cyd, &checked(&w, &cyd)), &[], act(T0)).unwrap();
+    let refused = enrol_at_once(&w.ledger, None, (&bob, &standing), &[], act(T0));
     assert!(matches!(refused, Err(EnrolError::Ledger(TxError::ReleaseUsed))), "{refused:?}");
     assert_eq!(roster(), ["cyd"]);
 }
@@ -248,18 +251,60 @@ fn a_row_ends_as_the_roster_says_when_it_is_recorded() {
         let w = World::under(&[], &|pack| RulePack { alone_from_years: 18, witnesses_sign: signing, ..pack });
         w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, PASSPHRASE))).unwrap();
         let anna = w.subject("anna");
-        subjects::rectify(&w.ledger, anna, &Correction { age: Some(Age::Adult), ..Correction::default() }, T0).unwrap();
+        subjects::rectify(&w.ledger, anna, &Correction { age: Some(Age::Adult), ..Correction::default() }, act(T0))
+            .unwrap();
         let row = Entry { age: None, ..entry(&w, "anna", publish(), signed_by_parent(&w)) };
         let standing = checked(&w, &row);
         assert_eq!(standing, Standing::New { subject: Some(anna), witnesses_sign: signing });
         w.open_again().run_tx("correct", T0, |tx| born(tx, anna, ALMOST_GROWN_UP)).unwrap();
         let end = if signing {
-            rosters::record(&w.ledger, &[(&row, &standing)], T0, &mut |_| {}).unwrap();
+            rosters::record(&w.ledger, &[(&row, &standing)], act(T0), &mut |_| {}).unwrap();
             w.tx(|tx| tx.pending_of(anna)).unwrap()[0].valid_until
         } else {
-            enrol_at_once(&w.ledger, None, (&row, &standing), &[], T0).unwrap();
+            enrol_at_once(&w.ledger, None, (&row, &standing), &[], act(T0)).unwrap();
             w.tx(|tx| tx.grants_of(anna)).unwrap()[0].valid_until
         };
         assert!(end < at(30), "on the birthday, signing {signing}: {end:?}");
     }
+}
+
+#[test]
+fn i6_whatever_is_done_through_the_domain_says_who_asked() {
+    let w = World::new(&[WALZ]);
+    let furnished = w.log_size();
+    let act = act(T0);
+    let (walz, _) = w.enrol("walz", "carl-walz");
+    w.scan();
+    let face = w.find(walz)[0].face;
+    decide(&w.ledger, &[Decision { subject: walz, face, verdict: Verdict::Confirmed }], act).unwrap();
+    rights::access(&w.ledger, walz, act).unwrap();
+    subjects::rectify(&w.ledger, walz, &Correction { age: Some(Age::Adult), ..Correction::default() }, act).unwrap();
+    subjects::restrict(&w.ledger, walz, true, act).unwrap();
+    subjects::restrict(&w.ledger, walz, false, act).unwrap();
+    let new = NewRequest {
+        kind: RequestKind::Access,
+        subject: Some(walz),
+        collection: Some(w.collection),
+        words: "",
+        received: T0,
+        due: None,
+        album: Album::default(),
+    };
+    let request = requests::open(&w.ledger, &new, None, act).unwrap();
+    requests::answer(&w.ledger, request.id, RequestOutcome::Granted, act).unwrap();
+    let order = orders::stop(&w.ledger, &Scope::Collection(w.collection), "a complaint", None, act).unwrap();
+    orders::lift(&w.ledger, order, act).unwrap();
+    collections::state_basis(&w.ledger, w.collection, &Basis::default(), act).unwrap();
+    witnesses::add(&w.ledger, "Wilma", Some(PASSPHRASE), act).unwrap();
+    consents::refuse(&w.ledger, walz, (w.collection, &publish()), sha256(NOTICE.as_bytes()), act).unwrap();
+    w.ledger.rotate(walz, act).unwrap();
+    consents::withdraw(&w.ledger, &Meant { subject: walz, collection: None, purpose: None }, act).unwrap();
+    w.ledger.erase(walz, act, |_| {}).unwrap();
+    let leaves = w.tx(|tx| tx.leaves(furnished, 100)).unwrap();
+    let asked = Some(AskedBy { role: Role::Operator, via: AskedVia::Terminal });
+    let unsaid: Vec<_> = leaves.iter().filter(|leaf| leaf.asked != asked).map(|leaf| leaf.kind).collect();
+    assert_eq!(unsaid, [], "of {} entries", leaves.len());
+    let kinds: BTreeSet<EventKind> = leaves.iter().map(|leaf| leaf.kind).collect();
+    assert_eq!(kinds.len(), 19, "{kinds:?}");
+    assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None);
 }

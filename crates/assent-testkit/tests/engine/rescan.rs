@@ -8,7 +8,7 @@ use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::ledger::{Purpose, Verdict};
 use assent::scan::{Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::{DeclaredRates, Frame};
-use assent_testkit::{SEARCH, T0, World, jpeg, models, open, scan_with};
+use assent_testkit::{OPERATOR, SEARCH, T0, World, jpeg, models, open, scan_with};
 
 use crate::{DESERT, TRIO, WALZ, paths, photo};
 
@@ -171,6 +171,7 @@ fn what_a_person_confirmed_stays_although_the_engine_no_longer_says_so() {
             memory_mb: MEMORY_MB_PER_THREAD,
             free_bytes: None,
             request: None,
+            by: OPERATOR,
         };
         let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
         assert_eq!(scan(&w.ledger, models(), w.collection, options, watch).unwrap().rematched, 3);
@@ -278,6 +279,7 @@ fn a_stopped_scan_goes_on_where_it_was() {
         memory_mb: 1,
         free_bytes: None,
         request: None,
+        by: OPERATOR,
     };
     let watch = &mut ScanWatch { now: &|| T0, stop: &stop, progress: &mut progress };
     let first = scan(&w.ledger, models(), w.collection, options, watch).unwrap();

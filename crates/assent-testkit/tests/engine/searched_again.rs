@@ -5,7 +5,7 @@ use std::sync::Arc;
 use assent::ledger::PhotoPath;
 use assent::scan::{ScanOptions, ScanSummary, ScanWatch, scan};
 use assent::{DeclaredRates, Posture, SearchOptions, Thoroughness};
-use assent_testkit::{T0, World, commented, held, jpeg, models, open, rated, shrunk, side_by_side};
+use assent_testkit::{OPERATOR, T0, World, commented, held, jpeg, models, open, rated, shrunk, side_by_side};
 use assent_vision::geometry::QuarterTurn;
 
 use crate::what_it_shows::{anew, covered};
@@ -20,7 +20,7 @@ const SMALL: SearchOptions = SearchOptions { side_px: 160, ..UPRIGHT };
 /// As `scan`, searching as `search` says.
 fn scan_as(w: &World, search: SearchOptions) -> ScanSummary {
     let (rates, memory_mb) = (DeclaredRates::default(), 512);
-    let options = ScanOptions { search, threads: 1, rates, memory_mb, free_bytes: None, request: None };
+    let options = ScanOptions { search, threads: 1, rates, memory_mb, free_bytes: None, request: None, by: OPERATOR };
     let watch = &mut ScanWatch { now: &|| T0, stop: &Arc::default(), progress: &mut |_| {} };
     scan(&w.ledger, models(), w.collection, options, watch).unwrap()
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use assent::find::{Disclosure, find};
 use assent::ledger::{KeyRingError, Ledger, Purpose, TxError, VaultPlace, Verdict, no_hook};
-use assent_testkit::{T0, World, contains, models, with_worker};
+use assent_testkit::{T0, World, act, contains, models, with_worker};
 use half::f16;
 
 use crate::{TRIO, WALZ, photo};
@@ -87,7 +87,7 @@ fn i5_nothing_of_an_erased_subject_can_be_opened() {
         tx.record_decision(&proof, face, Verdict::Confirmed)
     })
     .unwrap();
-    find(&w.ledger, walz, None, Disclosure::Export, T0).unwrap();
+    find(&w.ledger, walz, None, Disclosure::Export, act(T0)).unwrap();
     let secrets: Vec<Vec<u8>> = ["Name of carl-the-handle", "carl-the-handle", "carl-the-handle@example.org", WALZ]
         .map(|s| s.as_bytes().to_vec())
         .to_vec();
@@ -122,7 +122,7 @@ fn i5_nothing_of_an_erased_subject_can_be_opened() {
     w.home.put("new.jpg", &photo(WALZ));
     assert_eq!(w.scan().matches, 0);
     assert_eq!(w.find(krikalev).len(), 1);
-    destroyed("photos", find(&w.ledger, walz, None, Disclosure::Search, T0).map(drop));
+    destroyed("photos", find(&w.ledger, walz, None, Disclosure::Search, act(T0)).map(drop));
     assert!(matches!(w.tx(|tx| tx.subject(walz).map(drop)), Err(TxError::NoSubject)));
     assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None);
 
@@ -133,10 +133,10 @@ fn i5_nothing_of_an_erased_subject_can_be_opened() {
     let nobody = copy.read_tx(T0, |tx| tx.find_subject("carl-the-handle").map(drop));
     assert!(matches!(nobody, Err(TxError::NoSubject)));
     assert!(copy.read_tx(T0, |tx| tx.grants_of(walz)).unwrap().is_empty());
-    destroyed("photos", find(&copy, walz, None, Disclosure::Search, T0).map(drop));
+    destroyed("photos", find(&copy, walz, None, Disclosure::Search, act(T0)).map(drop));
     let model = models().pack().model_sha256;
     let gallery =
         copy.read_tx(T0, |tx| tx.searchable_templates(collection, &Purpose::find_my_photos(), model)).unwrap();
     assert!(gallery.unopened.is_empty() && gallery.templates.iter().all(|t| t.subject == krikalev));
-    assert_eq!(find(&copy, krikalev, None, Disclosure::Search, T0).unwrap().photos.len(), 1);
+    assert_eq!(find(&copy, krikalev, None, Disclosure::Search, act(T0)).unwrap().photos.len(), 1);
 }

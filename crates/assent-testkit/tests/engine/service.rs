@@ -8,7 +8,7 @@ use assent::service::collections::state_basis;
 use assent::service::erasures::{Selected, Whom, select};
 use assent::service::lookup::{self, LookupError};
 use assent::service::review::{Decision, decide};
-use assent_testkit::{NOTICE, T0, World, at};
+use assent_testkit::{NOTICE, T0, World, act, at};
 
 use crate::WALZ;
 
@@ -20,10 +20,10 @@ fn decisions_are_recorded_together_or_not_at_all() {
     let face = w.find(walz)[0].face;
     let said = |face| Decision { subject: walz, face, verdict: Verdict::Confirmed };
     let wrong = FaceId(face.0 + 1000);
-    let refused = decide(&w.ledger, &[said(face), said(wrong)], T0).unwrap_err();
+    let refused = decide(&w.ledger, &[said(face), said(wrong)], act(T0)).unwrap_err();
     assert!(matches!(refused, TxError::NotProposed { face } if face == wrong), "{refused}");
     assert_eq!(w.find(walz)[0].verdict, None, "nothing of it was recorded");
-    decide(&w.ledger, &[said(face)], T0).unwrap();
+    decide(&w.ledger, &[said(face)], act(T0)).unwrap();
     assert_eq!(w.find(walz)[0].verdict, Some(Verdict::Confirmed));
 }
 
@@ -31,11 +31,11 @@ fn decisions_are_recorded_together_or_not_at_all() {
 fn what_is_not_said_of_a_basis_stays() {
     let w = World::new(&[]);
     let necessity = Basis { necessity: Some("there are too many photos to look through".into()), ..Basis::default() };
-    state_basis(&w.ledger, w.collection, &necessity, T0).unwrap();
+    state_basis(&w.ledger, w.collection, &necessity, act(T0)).unwrap();
     let before = w.tx(|tx| tx.collection(w.collection)).unwrap().basis;
     let law: Jurisdiction = "FR".parse().unwrap();
     let change = Basis { jurisdiction: Some(law.clone()), ..Basis::default() };
-    state_basis(&w.ledger, w.collection, &change, T0).unwrap();
+    state_basis(&w.ledger, w.collection, &change, act(T0)).unwrap();
     let basis = w.tx(|tx| tx.collection(w.collection)).unwrap().basis;
     assert_eq!(basis, Basis { jurisdiction: Some(law), ..before });
     assert_eq!(basis.necessity, necessity.necessity);

@@ -16,7 +16,7 @@ use assent::packs::sha256;
 use assent::scan::{ScanError, ScanSummary};
 use assent::set_apart::{Pointed, SetApartError, set_apart, set_apart_in_exports};
 use assent_testkit::{
-    T0, World, commented, held, jpeg, models, open, png, rated, scan_with, shrunk, tiff, webp, with_worker,
+    T0, World, act, commented, held, jpeg, models, open, png, rated, scan_with, shrunk, tiff, webp, with_worker,
 };
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ fn object(w: &World, path: &str) -> FaceBox {
     let photo = w.known().into_iter().find(|k| k.path == path).unwrap().id;
     let faces = w.tx(|tx| tx.faces_of(photo)).unwrap();
     let at = faces.into_iter().map(|(_, at)| at).max_by(|a, b| a.w.total_cmp(&b.w)).unwrap();
-    set_apart(&w.ledger, &Pointed { collection: w.collection, path, at: centre(&at) }, T0).unwrap();
+    set_apart(&w.ledger, &Pointed { collection: w.collection, path, at: centre(&at) }, act(T0)).unwrap();
     at
 }
 
@@ -181,7 +181,7 @@ fn i12_a_face_that_was_set_apart_stays_apart_whatever_is_done_to_the_file() {
 /// A household's owner, in a photo with two others, of whom one has objected: where that one is, and the third.
 fn two_of_three() -> (World, SubjectId, [FaceBox; 2]) {
     let w = World::of(VaultKind::Household, &BystanderBasis::Household, &[SMALL_TRIO]);
-    let me = owner(&w.ledger, T0).unwrap().id;
+    let me = owner(&w.ledger, act(T0)).unwrap().id;
     let self_statement = Evidence::SelfStatement { statement: "It is me, and I want to be found".into() };
     w.try_enrol(me, &self_statement, &[("portrait", portrait("sergei-krikalev"))]).unwrap();
     w.scan();
@@ -189,7 +189,7 @@ fn two_of_three() -> (World, SubjectId, [FaceBox; 2]) {
     let others = w.tx(|tx| tx.faces_of(tx.known_photos(w.collection)?[0].id)).unwrap().into_iter();
     let others: Vec<FaceBox> = others.map(|(_, at)| at).filter(|at| !at.is_same_face(&own)).collect();
     let [other, third]: [FaceBox; 2] = others.try_into().unwrap();
-    set_apart(&w.ledger, &Pointed { collection: w.collection, path: SMALL_TRIO, at: centre(&other) }, T0).unwrap();
+    set_apart(&w.ledger, &Pointed { collection: w.collection, path: SMALL_TRIO, at: centre(&other) }, act(T0)).unwrap();
     (w, me, [other, third])
 }
 
@@ -279,7 +279,7 @@ fn i12_photos_of_one_size_length_and_date_that_swap_their_names_are_told_apart()
     let refused = picture(&before[0], CoverStyle::Solid, &PhotoDecoder::default()).unwrap_err();
     assert!(matches!(&refused, PictureError::Changed { .. }), "{refused}");
     let pointed = Pointed { collection: w.collection, path: "1.jpg", at: centre(&before[0].at) };
-    let refused = set_apart(&w.ledger, &pointed, T0).unwrap_err();
+    let refused = set_apart(&w.ledger, &pointed, act(T0)).unwrap_err();
     assert!(matches!(refused, SetApartError::Picture(PictureError::Changed { .. })), "{refused}");
 
     assert_eq!(work(&w.scan()), [2, 0]);
@@ -393,25 +393,25 @@ fn a_face_is_set_apart_in_copies_and_where_it_is_asked_for_in_exports() {
     let pointed_at = photo_at("a.jpg");
     let (_, at) = w.tx(|tx| tx.faces_of(pointed_at)).unwrap()[0];
     let pointed = Pointed { collection: w.collection, path: "a.jpg", at: centre(&at) };
-    let set = set_apart(&w.ledger, &pointed, T0).unwrap();
+    let set = set_apart(&w.ledger, &pointed, act(T0)).unwrap();
     assert_eq!(set.same, ["same.jpg"]);
     let apart = |photo: PhotoId| w.tx(|tx| tx.objected_faces(photo)).unwrap().len();
     let all = || ["a.jpg", "same.jpg", "export.jpg", WALZ].map(|path| apart(photo_at(path)));
     assert_eq!(all(), [1, 1, 0, 0], "an export is another picture");
     let exports = || {
         with_worker(|worker| {
-            set_apart_in_exports(&w.ledger, (models(), worker), (w.collection, &set), &mut |_, _| {}, T0)
+            set_apart_in_exports(&w.ledger, (models(), worker), (w.collection, &set), &mut |_, _| {}, act(T0))
         })
     };
     assert_eq!(exports().unwrap(), ["export.jpg"]);
     assert_eq!(all(), [1, 1, 1, 0]);
     // Said again, it is said once.
-    assert_eq!(set_apart(&w.ledger, &pointed, T0).unwrap(), set);
+    assert_eq!(set_apart(&w.ledger, &pointed, act(T0)).unwrap(), set);
     assert_eq!(exports().unwrap(), ["export.jpg"]);
     assert_eq!(all(), [1, 1, 1, 0]);
 
     let refused = |path: &str, at: (f32, f32)| {
-        set_apart(&w.ledger, &Pointed { collection: w.collection, path, at }, T0).unwrap_err()
+        set_apart(&w.ledger, &Pointed { collection: w.collection, path, at }, act(T0)).unwrap_err()
     };
     assert!(matches!(refused("b.jpg", (1.0, 1.0)), SetApartError::NoPhoto { .. }));
     assert!(matches!(refused("a.jpg", (1.0, 1.0)), SetApartError::NoFace));
@@ -469,7 +469,7 @@ fn a_scan_names_later_copies_of_photos_in_which_a_face_was_set_apart() {
     assert_eq!(w.scan().copied, []);
     let pointed_at = w.known().into_iter().find(|k| k.path == "a.jpg").unwrap().id;
     let (_, at) = w.tx(|tx| tx.faces_of(pointed_at)).unwrap()[0];
-    set_apart(&w.ledger, &Pointed { collection: w.collection, path: "a.jpg", at: centre(&at) }, T0).unwrap();
+    set_apart(&w.ledger, &Pointed { collection: w.collection, path: "a.jpg", at: centre(&at) }, act(T0)).unwrap();
 
     // Another photo, the same picture with a rating, and a resized one.
     w.home.add_photo(WALZ);
@@ -483,7 +483,7 @@ fn a_scan_names_later_copies_of_photos_in_which_a_face_was_set_apart() {
     // It is where the summary says.
     let (x, y) = (copied.at.0 as f32, copied.at.1 as f32);
     assert!((at.x..=at.x + at.w).contains(&(2.0 * x)) && (at.y..=at.y + at.h).contains(&(2.0 * y)));
-    set_apart(&w.ledger, &Pointed { collection: w.collection, path: "export.jpg", at: (x, y) }, T0).unwrap();
+    set_apart(&w.ledger, &Pointed { collection: w.collection, path: "export.jpg", at: (x, y) }, act(T0)).unwrap();
     w.home.put("export-rated.jpg", &rated(&fs::read(w.home.photos.join("export.jpg")).unwrap()));
     let said = w.scan();
     assert_eq!((said.looked_at, said.copied), (1, vec![]), "it is set apart there by now");

@@ -40,8 +40,8 @@ use std::time::Duration;
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::vector::VectorError;
 use assent_ledger::{
-    Absences, Collection, CollectionId, Lease, LeaseName, Ledger, Objections, RequestId, RequestOutcome, TemplateId,
-    Timestamp, TxError,
+    Absences, Act, Actor, Collection, CollectionId, Lease, LeaseName, Ledger, Objections, RequestId, RequestOutcome,
+    TemplateId, Timestamp, TxError,
 };
 use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
@@ -86,6 +86,8 @@ pub struct ScanOptions {
     pub free_bytes: Option<u64>,
     /// The request that is answered by this scan, in a collection that is searched on request: one person, one album.
     pub request: Option<RequestId>,
+    /// Who asks for it.
+    pub by: Actor,
 }
 
 /// What a scan is at.
@@ -380,6 +382,7 @@ fn scan_leased(
     summary.planned(&plan);
     let apart_faces = apart_faces((ledger, models, &about), (&plan, &apart), options, now)?;
     let mut store = Store {
+        by: options.by,
         ledger,
         about: &about,
         model,
@@ -417,7 +420,8 @@ fn scan_leased(
     summary.failed.sort();
     summary.copied.sort();
     if let Some(request) = options.request.filter(|_| !summary.stopped) {
-        ledger.run_tx("answer a search", (watch.now)(), |tx| tx.answer_request(request, RequestOutcome::Granted))?;
+        let act = Act { by: options.by, at: (watch.now)() };
+        ledger.run_tx("answer a search", act, |tx| tx.answer_request(request, RequestOutcome::Granted))?;
     }
     Ok(summary)
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Collection, EventKind, FaceBox, FaceId, GalleryReference, Lease, Ledger, Matching, NewPhoto, NewSighting, Outcome,
-    PhotoId, ScanEntry, SubjectId, Timestamp, Tx, TxError,
+    Act, Actor, Collection, EventKind, FaceBox, FaceId, GalleryReference, Lease, Ledger, Matching, NewPhoto,
+    NewSighting, Outcome, PhotoId, ScanEntry, SubjectId, Timestamp, Tx, TxError,
 };
 
 use super::extent::extent_of;
@@ -37,6 +37,8 @@ pub(super) struct Store<'a> {
     pub(super) passed_over_new: bool,
     /// Nothing is stored but under it.
     pub(super) lease: &'a Lease,
+    /// Who asked for the scan.
+    pub(super) by: Actor,
 }
 
 /// What one transaction stored.
@@ -71,7 +73,7 @@ impl Store<'_> {
             .iter()
             .any(|(_, seen)| !matches!(seen, PhotoOutcome::Unread | PhotoOutcome::Stopped | PhotoOutcome::OutsideAlbum))
         {
-            let stored = self.ledger.run_tx("scan", now, |tx| self.store(tx, &taken, photos))?.into_inner();
+            let stored = self.ledger.run_tx("scan", self.act(now), |tx| self.store(tx, &taken, photos))?.into_inner();
             summary.matches += stored.matches;
             summary.reviews += stored.reviews;
             summary.moved += stored.moved.len();
@@ -118,12 +120,16 @@ impl Store<'_> {
     pub(super) fn pass(&self, photos: usize, now: Timestamp) -> Result<(), TxError> {
         let Some(gallery) = self.gallery.filter(|_| !self.alone) else { return Ok(()) };
         let nobody = gallery.is_empty();
-        self.ledger.run_tx("scan", now, |tx| {
+        self.ledger.run_tx("scan", self.act(now), |tx| {
             tx.renew_lease(self.lease)?;
             tx.set_matched_without_faces(self.about.id, self.model, gallery.epoch(), nobody)?;
             self.leaf(tx, photos, &BTreeMap::new())
         })?;
         Ok(())
+    }
+
+    fn act(&self, at: Timestamp) -> Act {
+        Act { by: self.by, at }
     }
 
     fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {

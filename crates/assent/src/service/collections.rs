@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use assent_ledger::{
-    Basis, BystanderBasis, Collection, CollectionCounts, CollectionId, Forgotten, Ledger, NewCollection, PhotoId,
+    Act, Basis, BystanderBasis, Collection, CollectionCounts, CollectionId, Forgotten, Ledger, NewCollection, PhotoId,
     PhotoPath, Timestamp, TxError, VaultKind,
 };
 use thiserror::Error;
@@ -128,7 +128,7 @@ pub struct Added {
 /// - [`CollectionError::NoBystanderBasis`] if an organisation does not say why others may be looked at.
 /// - [`CollectionError::SameFolder`] if it is the folder of another collection.
 /// - [`CollectionError::Ledger`] as [`assent_ledger::Tx::add_collection`] and [`assent_ledger::Tx::keep_crops`].
-pub fn add(ledger: &Ledger, new: &NewFolder<'_>, now: Timestamp) -> Result<Added, CollectionError> {
+pub fn add(ledger: &Ledger, new: &NewFolder<'_>, act: Act) -> Result<Added, CollectionError> {
     let folder = Folder::open(new.directory)?;
     let others = match (&new.others, ledger.kind()) {
         (Some(others), _) => others.clone(),
@@ -136,10 +136,10 @@ pub fn add(ledger: &Ledger, new: &NewFolder<'_>, now: Timestamp) -> Result<Added
         (None, VaultKind::Organisation) => return Err(CollectionError::NoBystanderBasis),
     };
     let listing = folder.list()?;
-    let all = lookup::collections(ledger, now)?;
+    let all = lookup::collections(ledger, act.at)?;
     let overlapping = overlapping_collections(&all, &folder)?.into_iter().map(|c| c.name.clone()).collect();
     let collection = NewCollection { name: new.name, directory: folder.text(), others: others.clone() };
-    let added = ledger.run_tx("add a collection", now, |tx| {
+    let added = ledger.run_tx("add a collection", act, |tx| {
         let id = tx.add_collection(&collection)?;
         if new.keep_crops {
             tx.keep_crops(id)?;
@@ -180,9 +180,9 @@ pub fn state_basis(
     ledger: &Ledger,
     collection: CollectionId,
     change: &Basis,
-    now: Timestamp,
+    act: Act,
 ) -> Result<Vec<TxError>, TxError> {
-    let missing = ledger.run_tx("state the basis", now, |tx| {
+    let missing = ledger.run_tx("state the basis", act, |tx| {
         let (then, change) = (tx.collection(collection)?.basis, change.clone());
         let basis = Basis {
             jurisdiction: change.jurisdiction.or(then.jurisdiction),
@@ -254,9 +254,9 @@ pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Res
 /// # Errors
 ///
 /// [`TxError`] if the ledger refuses.
-pub fn forget_missing(ledger: &Ledger, missing: &Missing, now: Timestamp) -> Result<u64, TxError> {
+pub fn forget_missing(ledger: &Ledger, missing: &Missing, act: Act) -> Result<u64, TxError> {
     let forget =
-        ledger.run_tx("forget missing photos", now, |tx| tx.remove_photos(missing.collection, &missing.photos));
+        ledger.run_tx("forget missing photos", act, |tx| tx.remove_photos(missing.collection, &missing.photos));
     Ok(forget?.into_inner())
 }
 
@@ -302,13 +302,13 @@ pub fn place(
 ///
 /// - [`CollectionError::WrongFolder`] if less than half of its photos are there, unless `anyway`.
 /// - [`CollectionError::Ledger`] if the ledger refuses.
-pub fn move_to(ledger: &Ledger, place: &Place, anyway: bool, now: Timestamp) -> Result<(), CollectionError> {
+pub fn move_to(ledger: &Ledger, place: &Place, anyway: bool, act: Act) -> Result<(), CollectionError> {
     let Place { about, folder, known, there } = place;
     if !anyway && there * THERE_AT_LEAST < *known {
         let folder = folder.text().to_owned();
         return Err(CollectionError::WrongFolder { folder, there: *there, known: *known });
     }
-    ledger.run_tx("move a collection", now, |tx| tx.move_collection(about.id, folder.text()))?;
+    ledger.run_tx("move a collection", act, |tx| tx.move_collection(about.id, folder.text()))?;
     Ok(())
 }
 
@@ -317,6 +317,6 @@ pub fn move_to(ledger: &Ledger, place: &Place, anyway: bool, now: Timestamp) -> 
 /// # Errors
 ///
 /// [`TxError`] if the ledger refuses.
-pub fn remove(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<CollectionCounts, TxError> {
-    Ok(ledger.run_tx("remove a collection", now, |tx| tx.remove_collection(collection))?.into_inner())
+pub fn remove(ledger: &Ledger, collection: CollectionId, act: Act) -> Result<CollectionCounts, TxError> {
+    Ok(ledger.run_tx("remove a collection", act, |tx| tx.remove_collection(collection))?.into_inner())
 }

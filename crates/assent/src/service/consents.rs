@@ -1,8 +1,8 @@
 //! What somebody agreed to: shown, refused, given again, ended.
 
 use assent_ledger::{
-    Collection, CollectionId, ConsentEvent, Evidence, Grant, GrantId, Ledger, NewGrant, NewPending, Notice, Pending,
-    PendingId, PlainConsent, Purpose, ReadTx, Refusal, SubjectId, Timestamp, TxError,
+    Act, Collection, CollectionId, ConsentEvent, Evidence, Grant, GrantId, Ledger, NewGrant, NewPending, Notice,
+    Pending, PendingId, PlainConsent, Purpose, ReadTx, Refusal, SubjectId, Timestamp, TxError,
 };
 use thiserror::Error;
 
@@ -30,9 +30,9 @@ pub fn refuse(
     subject: SubjectId,
     (collection, purpose): (CollectionId, &Purpose),
     notice_sha256: [u8; 32],
-    now: Timestamp,
+    act: Act,
 ) -> Result<(), TxError> {
-    ledger.run_tx("refuse", now, |tx| tx.refuse(subject, collection, purpose, notice_sha256))?;
+    ledger.run_tx("refuse", act, |tx| tx.refuse(subject, collection, purpose, notice_sha256))?;
     Ok(())
 }
 
@@ -100,8 +100,8 @@ pub fn would_withdraw(ledger: &Ledger, meant: &Meant, now: Timestamp) -> Result<
 ///
 /// - [`ConsentError::NothingToWithdraw`] if nothing fits.
 /// - As [`assent_ledger::Tx::withdraw_consent`].
-pub fn withdraw(ledger: &Ledger, meant: &Meant, now: Timestamp) -> Result<Withdrawal, ConsentError> {
-    let ended = ledger.run_tx("withdraw", now, |tx| {
+pub fn withdraw(ledger: &Ledger, meant: &Meant, act: Act) -> Result<Withdrawal, ConsentError> {
+    let ended = ledger.run_tx("withdraw", act, |tx| {
         let found = meant.find(tx)?;
         found.given_up.iter().try_for_each(|pending| tx.discard_pending(*pending))?;
         found.consents.iter().try_for_each(|grant| tx.withdraw_consent(*grant))?;
@@ -134,9 +134,9 @@ pub struct Renewal<'a> {
 ///
 /// - [`TxError::NothingToRenew`] if no such consent is in force.
 /// - As [`assent_ledger::Tx::renew`] and [`assent_ledger::Tx::add_pending`].
-pub fn renew(ledger: &Ledger, renewal: &Renewal<'_>, now: Timestamp) -> Result<Enrolled, TxError> {
+pub fn renew(ledger: &Ledger, renewal: &Renewal<'_>, act: Act) -> Result<Enrolled, TxError> {
     let Renewal { subject, collection, purpose, evidence, notice_sha256, valid_until: asked } = *renewal;
-    let renewed = ledger.run_tx("renew", now, |tx| {
+    let renewed = ledger.run_tx("renew", act, |tx| {
         let who = tx.subject(subject)?;
         let valid_until = tx.consent_end(&who, &[collection], asked)?;
         if tx.witnesses_sign(&who, &[collection])? {

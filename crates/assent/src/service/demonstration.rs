@@ -1,7 +1,7 @@
 //! The vault of a demonstration: made ready in one step, its witnesses signing with one passphrase.
 
 use assent_ledger::{
-    Basis, BystanderBasis, CollectionId, Ledger, NewCollection, Pending, PendingId, Timestamp, TxError, WitnessId,
+    Act, Basis, BystanderBasis, CollectionId, Ledger, NewCollection, Pending, PendingId, TxError, WitnessId,
 };
 
 /// What a demonstration is made of.
@@ -33,10 +33,10 @@ pub struct Prepared {
 /// # Errors
 ///
 /// [`TxError`] if the ledger refuses a part of it; then nothing of it is done.
-pub fn prepare(ledger: &Ledger, sample: &Sample<'_>, passphrase: &[u8], now: Timestamp) -> Result<Prepared, TxError> {
+pub fn prepare(ledger: &Ledger, sample: &Sample<'_>, passphrase: &[u8], act: Act) -> Result<Prepared, TxError> {
     let others = BystanderBasis::ClosedGroup;
     let new = NewCollection { name: sample.name, directory: sample.photos, others };
-    let prepared = ledger.run_tx("prepare a demonstration", now, |tx| {
+    let prepared = ledger.run_tx("prepare a demonstration", act, |tx| {
         let collection = tx.add_collection(&new)?;
         tx.set_basis(collection, sample.basis)?;
         tx.add_notice("demonstration", "en", sample.notice)?;
@@ -57,9 +57,9 @@ pub fn sign(
     witnesses: &[WitnessId],
     waiting: &[PendingId],
     passphrase: &[u8],
-    now: Timestamp,
+    act: Act,
 ) -> Result<Vec<Pending>, TxError> {
-    let signed = ledger.run_tx("sign", now, |tx| {
+    let signed = ledger.run_tx("sign", act, |tx| {
         witnesses.iter().try_for_each(|witness| tx.sign_roster(*witness, waiting, passphrase).map(drop))?;
         waiting.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()
     });

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use assent_ledger::{
-    Collection, CollectionId, Evidence, Ledger, NewPending, Pending, PendingId, Picture, Purpose, ReadTx, Refusal,
+    Act, Collection, CollectionId, Evidence, Ledger, NewPending, Pending, PendingId, Picture, Purpose, ReadTx, Refusal,
     Subject, SubjectId, Timestamp, Tx, TxError,
 };
 use thiserror::Error;
@@ -117,13 +117,13 @@ pub fn enrol(
     engine: Option<(&Models, &mut Worker)>,
     enrolment: &Enrolment<'_>,
     progress: &mut dyn FnMut(usize, usize),
-    now: Timestamp,
+    act: Act,
 ) -> Result<Enrolled, EnrolError> {
     let of = (enrolment.subject, enrolment.consents, enrolment.evidence);
-    if is_signed_by_witnesses(ledger, of, now)? {
-        return Ok(Enrolled::Waiting(Box::new(record(ledger, engine, enrolment, progress, now)?)));
+    if is_signed_by_witnesses(ledger, of, act.at)? {
+        return Ok(Enrolled::Waiting(Box::new(record(ledger, engine, enrolment, progress, act)?)));
     }
-    let opened = enrol_as(ledger, engine, enrolment.form(), progress, now, &|tx| open(tx, enrolment))?;
+    let opened = enrol_as(ledger, engine, enrolment.form(), progress, act, &|tx| open(tx, enrolment))?;
     Ok(Enrolled::InForce(opened))
 }
 
@@ -164,19 +164,19 @@ pub fn record(
     engine: Option<(&Models, &mut Worker)>,
     enrolment: &Enrolment<'_>,
     progress: &mut dyn FnMut(usize, usize),
-    now: Timestamp,
+    act: Act,
 ) -> Result<Recorded, EnrolError> {
     let Enrolment { subject, consents, evidence, notice_sha256, pictures, .. } = *enrolment;
     // Whoever is not to be found needs no pictures, and none is noted.
     let pictures = if enrolment.form().to_be_found()? { pictures } else { &[] };
     if let Some(engine) = engine {
-        check_pictures(ledger, engine, pictures, progress, now)?;
+        check_pictures(ledger, engine, pictures, progress, act.at)?;
     }
     let consents: Vec<(CollectionId, Purpose)> = consents.iter().map(|c| (c.collection, c.purpose.clone())).collect();
     let pictures: Vec<Picture> =
         pictures.iter().map(|(path, bytes)| Picture { path: path.clone(), sha256: sha256(bytes) }).collect();
     release_is_no_portrait(evidence, pictures.iter().map(|p| (p.path.as_str(), &p.sha256)))?;
-    let recorded = ledger.run_tx("record an enrolment", now, |tx| {
+    let recorded = ledger.run_tx("record an enrolment", act, |tx| {
         let new = NewPending {
             subject,
             consents: &consents,
@@ -229,12 +229,12 @@ pub fn complete(
     engine: Option<(&Models, &mut Worker)>,
     pending: &Pending,
     progress: &mut dyn FnMut(usize, usize),
-    now: Timestamp,
+    act: Act,
 ) -> Result<InForce, CompleteError> {
     let (subject, until) = (pending.subject, pending.valid_until);
     let open = |tx: &Tx<'_>| Ok(InForce { subject, grants: tx.open_pending(pending.id)?, until });
     if !needs_models(pending) {
-        let opened = ledger.run_tx("complete an enrolment", now, open);
+        let opened = ledger.run_tx("complete an enrolment", act, open);
         return Ok(opened.map_err(EnrolError::from)?.into_inner());
     }
     // Before any picture is read.
@@ -247,7 +247,7 @@ pub fn complete(
         .map(|c| Consent { collection: c.collection, purpose: c.purpose.clone() })
         .collect();
     let form = Form { consents: &consents, evidence: &pending.evidence(), pictures: &pictures };
-    Ok(enrol_as(ledger, engine, form, progress, now, &open)?)
+    Ok(enrol_as(ledger, engine, form, progress, act, &open)?)
 }
 
 fn read(picture: &Picture) -> Result<(String, Vec<u8>), CompleteError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use assent_ledger::{CollectionId, EventKind, Leaf, Ledger, ReadTx, SubjectId, Timestamp, TxError};
+use assent_ledger::{AccountId, CollectionId, EventKind, Leaf, Ledger, ReadTx, SubjectId, Timestamp, TxError};
 
 /// Entries read at a time.
 const PAGE: usize = 4096;
@@ -24,12 +24,21 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it says to everybody.
+    pub leaf: Leaf,
+    /// Through which account it was asked for; `None` if through none, or through a member's own.
+    pub account: Option<AccountId>,
+}
+
 /// The newest entries that fit, the oldest of them first.
 ///
 /// # Errors
 ///
-/// As [`ReadTx::leaves`] and [`ReadTx::leaves_about`].
-pub fn entries(ledger: &Ledger, filter: &Filter, now: Timestamp) -> Result<Vec<Leaf>, TxError> {
+/// As [`ReadTx::leaves`], [`ReadTx::leaves_about`] and [`ReadTx::account_of`].
+pub fn entries(ledger: &Ledger, filter: &Filter, now: Timestamp) -> Result<Vec<Entry>, TxError> {
     ledger.read_tx(now, |tx| {
         let concerning = filter.subject.map(|id| tx.leaves_about(id)).transpose()?;
         let is_wanted = |leaf: &Leaf| {
@@ -45,7 +54,7 @@ pub fn entries(ledger: &Ledger, filter: &Filter, now: Timestamp) -> Result<Vec<L
             let first = end.saturating_sub(PAGE as u64);
             for leaf in tx.leaves(first, (end - first) as usize)?.into_iter().rev().filter(is_wanted) {
                 if found.len() < filter.limit {
-                    found.push_front(leaf);
+                    found.push_front(Entry { account: tx.account_of(leaf.position)?, leaf });
                 }
             }
             end = first;

@@ -1,5 +1,6 @@
 //! What an organisation does, for whoever asks: a person at a terminal today, a page tomorrow. Each function opens the
-//! transaction that it needs, takes typed input and the time, and returns a typed answer; it names no command, and formats nothing.
+//! transaction that it needs, takes typed input, and returns a typed answer; it names no command, and formats nothing. One that
+//! writes takes an [`Act`](assent_ledger::Act), which says who asks and when; one that reads takes the time alone.
 
 pub mod collections;
 pub mod consents;

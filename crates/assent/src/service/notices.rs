@@ -1,6 +1,6 @@
 //! What people are told before they say yes.
 
-use assent_ledger::{Ledger, Notice, Timestamp, TxError};
+use assent_ledger::{Act, Ledger, Notice, Timestamp, TxError};
 
 use crate::packs::sha256;
 
@@ -9,8 +9,8 @@ use crate::packs::sha256;
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::add_notice`].
-pub fn add(ledger: &Ledger, name: &str, language: &str, text: &str, now: Timestamp) -> Result<Notice, TxError> {
-    Ok(ledger.run_tx("add a notice", now, |tx| tx.add_notice(name, language, text))?.into_inner())
+pub fn add(ledger: &Ledger, name: &str, language: &str, text: &str, act: Act) -> Result<Notice, TxError> {
+    Ok(ledger.run_tx("add a notice", act, |tx| tx.add_notice(name, language, text))?.into_inner())
 }
 
 /// The notice with this text that somebody was given: the one that is there, whatever its name and language, or a new one.
@@ -18,8 +18,8 @@ pub fn add(ledger: &Ledger, name: &str, language: &str, text: &str, now: Timesta
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::add_notice`], for a new one.
-pub fn given(ledger: &Ledger, name: &str, language: &str, text: &str, now: Timestamp) -> Result<Notice, TxError> {
-    let given = ledger.run_tx("add a notice", now, |tx| match tx.notice(sha256(text.as_bytes()))? {
+pub fn given(ledger: &Ledger, name: &str, language: &str, text: &str, act: Act) -> Result<Notice, TxError> {
+    let given = ledger.run_tx("add a notice", act, |tx| match tx.notice(sha256(text.as_bytes()))? {
         Some(there) => Ok(there),
         None => tx.add_notice(name, language, text),
     });

@@ -1,6 +1,6 @@
 //! Orders to stop: of an authority, a court, or the controller themselves.
 
-use assent_ledger::{Ledger, Order, OrderId, Scope, Timestamp, TxError};
+use assent_ledger::{Act, Ledger, Order, OrderId, Scope, Timestamp, TxError};
 
 /// All orders, those that are over too, the oldest first.
 ///
@@ -22,9 +22,9 @@ pub fn stop(
     scope: &Scope,
     reason: &str,
     until: Option<Timestamp>,
-    now: Timestamp,
+    act: Act,
 ) -> Result<OrderId, TxError> {
-    Ok(ledger.run_tx("stop", now, |tx| tx.order_stop(scope, reason, until))?.into_inner())
+    Ok(ledger.run_tx("stop", act, |tx| tx.order_stop(scope, reason, until))?.into_inner())
 }
 
 /// Ends an order.
@@ -32,7 +32,7 @@ pub fn stop(
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::lift_order`].
-pub fn lift(ledger: &Ledger, order: OrderId, now: Timestamp) -> Result<(), TxError> {
-    ledger.run_tx("lift an order", now, |tx| tx.lift_order(order))?;
+pub fn lift(ledger: &Ledger, order: OrderId, act: Act) -> Result<(), TxError> {
+    ledger.run_tx("lift an order", act, |tx| tx.lift_order(order))?;
     Ok(())
 }

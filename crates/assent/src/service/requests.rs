@@ -1,7 +1,7 @@
 //! The register of what people and authorities ask for.
 
 use assent_ledger::{
-    Collection, Ledger, NewRequest, Request, RequestId, RequestKind, RequestOutcome, Subject, Timestamp, TxError,
+    Act, Collection, Ledger, NewRequest, Request, RequestId, RequestKind, RequestOutcome, Subject, Timestamp, TxError,
 };
 use thiserror::Error;
 
@@ -59,7 +59,7 @@ pub fn open(
     ledger: &Ledger,
     new: &NewRequest<'_>,
     collection: Option<&Collection>,
-    now: Timestamp,
+    act: Act,
 ) -> Result<Request, RequestError> {
     let album = &new.album.prefix;
     if let (Some(about), false) = (collection, album.is_empty()) {
@@ -68,7 +68,7 @@ pub fn open(
             return Err(RequestError::NoAlbum { album: album.clone(), collection: about.name.clone() });
         }
     }
-    Ok(ledger.run_tx("open a request", now, |tx| tx.open_request(new))?.into_inner())
+    Ok(ledger.run_tx("open a request", act, |tx| tx.open_request(new))?.into_inner())
 }
 
 /// One request.
@@ -85,8 +85,8 @@ pub fn request(ledger: &Ledger, id: RequestId, now: Timestamp) -> Result<Request
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::extend_request`].
-pub fn extend(ledger: &Ledger, id: RequestId, reasons: &str, now: Timestamp) -> Result<Request, TxError> {
-    Ok(ledger.run_tx("extend a request", now, |tx| tx.extend_request(id, reasons))?.into_inner())
+pub fn extend(ledger: &Ledger, id: RequestId, reasons: &str, act: Act) -> Result<Request, TxError> {
+    Ok(ledger.run_tx("extend a request", act, |tx| tx.extend_request(id, reasons))?.into_inner())
 }
 
 /// Pauses the deadline while the person's reply is waited for.
@@ -94,8 +94,8 @@ pub fn extend(ledger: &Ledger, id: RequestId, reasons: &str, now: Timestamp) -> 
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::pause_request`].
-pub fn pause(ledger: &Ledger, id: RequestId, now: Timestamp) -> Result<Request, TxError> {
-    Ok(ledger.run_tx("pause a request", now, |tx| tx.pause_request(id))?.into_inner())
+pub fn pause(ledger: &Ledger, id: RequestId, act: Act) -> Result<Request, TxError> {
+    Ok(ledger.run_tx("pause a request", act, |tx| tx.pause_request(id))?.into_inner())
 }
 
 /// Lets the deadline run on.
@@ -103,8 +103,8 @@ pub fn pause(ledger: &Ledger, id: RequestId, now: Timestamp) -> Result<Request, 
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::resume_request`].
-pub fn resume(ledger: &Ledger, id: RequestId, now: Timestamp) -> Result<Request, TxError> {
-    Ok(ledger.run_tx("resume a request", now, |tx| tx.resume_request(id))?.into_inner())
+pub fn resume(ledger: &Ledger, id: RequestId, act: Act) -> Result<Request, TxError> {
+    Ok(ledger.run_tx("resume a request", act, |tx| tx.resume_request(id))?.into_inner())
 }
 
 /// Notes that it was answered.
@@ -112,8 +112,8 @@ pub fn resume(ledger: &Ledger, id: RequestId, now: Timestamp) -> Result<Request,
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::answer_request`].
-pub fn answer(ledger: &Ledger, id: RequestId, outcome: RequestOutcome, now: Timestamp) -> Result<Request, TxError> {
-    Ok(ledger.run_tx("answer a request", now, |tx| tx.answer_request(id, outcome))?.into_inner())
+pub fn answer(ledger: &Ledger, id: RequestId, outcome: RequestOutcome, act: Act) -> Result<Request, TxError> {
+    Ok(ledger.run_tx("answer a request", act, |tx| tx.answer_request(id, outcome))?.into_inner())
 }
 
 /// What answers a request.

@@ -1,6 +1,6 @@
 //! What people say of the proposals of the engine.
 
-use assent_ledger::{FaceId, Ledger, Purpose, SubjectId, Timestamp, Tx, TxError, Verdict};
+use assent_ledger::{Act, FaceId, Ledger, Purpose, SubjectId, Tx, TxError, Verdict};
 
 /// What was said of one proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +19,9 @@ pub struct Decision {
 ///
 /// - [`TxError::NotProposed`] if a face is not proposed for that person.
 /// - As [`Tx::record_decision`].
-pub fn decide(ledger: &Ledger, decisions: &[Decision], now: Timestamp) -> Result<(), TxError> {
+pub fn decide(ledger: &Ledger, decisions: &[Decision], act: Act) -> Result<(), TxError> {
     if !decisions.is_empty() {
-        ledger.run_tx("decide", now, |tx| decisions.iter().try_for_each(|said| decide_one(tx, *said)))?;
+        ledger.run_tx("decide", act, |tx| decisions.iter().try_for_each(|said| decide_one(tx, *said)))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What somebody may ask for about themselves.
 
-use assent_ledger::{Collection, Ledger, SubjectAccessData, SubjectId, Timestamp, TxError, Witness};
+use assent_ledger::{Act, Collection, Ledger, SubjectAccessData, SubjectId, TxError, Witness};
 
 /// Everything that is held about somebody, with what its ids are called.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub struct Access {
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::subject_access`].
-pub fn access(ledger: &Ledger, subject: SubjectId, now: Timestamp) -> Result<Access, TxError> {
-    let answer = ledger.run_tx("answer access", now, |tx| {
+pub fn access(ledger: &Ledger, subject: SubjectId, act: Act) -> Result<Access, TxError> {
+    let answer = ledger.run_tx("answer access", act, |tx| {
         let held = tx.subject_access(subject)?;
         Ok(Access { held, collections: tx.collections_ever()?, witnesses: tx.witnesses()? })
     });

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use assent_ledger::{
-    Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewGrant, NewPending,
-    NewSubject, Picture, Purpose, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError, Witness,
+    Act, Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewGrant,
+    NewPending, NewSubject, Picture, Purpose, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError, Witness,
 };
 use thiserror::Error;
 
@@ -294,12 +294,12 @@ fn pending<'a>(
 pub fn record(
     ledger: &Ledger,
     entries: &[(&Entry, &Standing)],
-    now: Timestamp,
+    act: Act,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(), TxError> {
     let mut done = 0;
     for batch in entries.chunks(BATCH_PEOPLE) {
-        ledger.run_tx("record a table of people", now, |tx| {
+        ledger.run_tx("record a table of people", act, |tx| {
             for (entry, standing) in batch {
                 let Standing::New { subject, .. } = standing else { continue };
                 let subject = put_on_roster(tx, *subject, entry)?;
@@ -327,15 +327,15 @@ pub fn enrol_at_once(
     engine: Option<(&Models, &mut Worker)>,
     (entry, standing): (&Entry, &Standing),
     pictures: &[(String, Vec<u8>)],
-    now: Timestamp,
+    act: Act,
 ) -> Result<(), EnrolError> {
     let Standing::New { subject: known, .. } = standing else { return Ok(()) };
     if entry.renewal {
-        ledger.run_tx("renew", now, |tx| renew(tx, put_on_roster(tx, *known, entry)?, entry))?;
+        ledger.run_tx("renew", act, |tx| renew(tx, put_on_roster(tx, *known, entry)?, entry))?;
         return Ok(());
     }
     let form = Form { consents: &entry.consents, evidence: &entry.evidence, pictures };
-    enrol_as(ledger, engine, form, &mut |_, _| {}, now, &|tx| {
+    enrol_as(ledger, engine, form, &mut |_, _| {}, act, &|tx| {
         let enrolment = Enrolment {
             subject: put_on_roster(tx, *known, entry)?,
             consents: &entry.consents,

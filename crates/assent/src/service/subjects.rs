@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use assent_ledger::{
-    Collection, Correction, Grant, Jurisdiction, Ledger, NewSubject, Pending, Refusal, Subject, SubjectId, Timestamp,
-    TxError, Unreadable,
+    Act, Collection, Correction, Grant, Jurisdiction, Ledger, NewSubject, Pending, Refusal, Subject, SubjectId,
+    Timestamp, TxError, Unreadable,
 };
 
 /// Puts somebody on the list. Nobody looks for them by that.
@@ -12,8 +12,8 @@ use assent_ledger::{
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::add_subject`].
-pub fn add(ledger: &Ledger, new: &NewSubject<'_>, now: Timestamp) -> Result<SubjectId, TxError> {
-    Ok(ledger.run_tx("add a subject", now, |tx| tx.add_subject(new))?.into_inner())
+pub fn add(ledger: &Ledger, new: &NewSubject<'_>, act: Act) -> Result<SubjectId, TxError> {
+    Ok(ledger.run_tx("add a subject", act, |tx| tx.add_subject(new))?.into_inner())
 }
 
 /// Changes what is held about somebody. Returns what is held now.
@@ -21,8 +21,8 @@ pub fn add(ledger: &Ledger, new: &NewSubject<'_>, now: Timestamp) -> Result<Subj
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::rectify`].
-pub fn rectify(ledger: &Ledger, subject: SubjectId, right: &Correction, now: Timestamp) -> Result<Subject, TxError> {
-    let rectified = ledger.run_tx("rectify", now, |tx| {
+pub fn rectify(ledger: &Ledger, subject: SubjectId, right: &Correction, act: Act) -> Result<Subject, TxError> {
+    let rectified = ledger.run_tx("rectify", act, |tx| {
         tx.rectify(subject, right)?;
         tx.subject(subject)
     });
@@ -34,8 +34,8 @@ pub fn rectify(ledger: &Ledger, subject: SubjectId, right: &Correction, now: Tim
 /// # Errors
 ///
 /// As [`assent_ledger::Tx::restrict`].
-pub fn restrict(ledger: &Ledger, subject: SubjectId, restricted: bool, now: Timestamp) -> Result<(), TxError> {
-    ledger.run_tx("restrict", now, |tx| tx.restrict(subject, restricted))?;
+pub fn restrict(ledger: &Ledger, subject: SubjectId, restricted: bool, act: Act) -> Result<(), TxError> {
+    ledger.run_tx("restrict", act, |tx| tx.restrict(subject, restricted))?;
     Ok(())
 }
 

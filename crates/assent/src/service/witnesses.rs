@@ -1,6 +1,6 @@
 //! People who saw forms signed, and what they sign themselves (R4).
 
-use assent_ledger::{Ledger, Pending, Roster, Timestamp, TxError, Witness, WitnessId};
+use assent_ledger::{Act, Ledger, Pending, Roster, Timestamp, TxError, Witness, WitnessId};
 
 use super::enrolment::{Waiting, WaitingForm};
 
@@ -29,8 +29,8 @@ pub fn check_new(ledger: &Ledger, name: &str, now: Timestamp) -> Result<(), TxEr
 ///
 /// - [`TxError::WitnessHasKey`] if somebody of this name has a key.
 /// - As [`assent_ledger::Tx::add_witness`] and [`assent_ledger::Tx::set_witness_key`].
-pub fn add(ledger: &Ledger, name: &str, passphrase: Option<&[u8]>, now: Timestamp) -> Result<WitnessId, TxError> {
-    let added = ledger.run_tx("add a witness", now, |tx| {
+pub fn add(ledger: &Ledger, name: &str, passphrase: Option<&[u8]>, act: Act) -> Result<WitnessId, TxError> {
+    let added = ledger.run_tx("add a witness", act, |tx| {
         let there = without_key(tx.witnesses()?, name)?;
         let id = there.map_or_else(|| tx.add_witness(name), Ok)?;
         passphrase.map_or(Ok(()), |words| tx.set_witness_key(id, words))?;
@@ -85,10 +85,10 @@ pub fn sign(
     witness: WitnessId,
     shown: &[WaitingForm],
     passphrase: &[u8],
-    now: Timestamp,
+    act: Act,
 ) -> Result<Signed, TxError> {
     let ids: Vec<_> = shown.iter().map(|form| form.pending.id).collect();
-    let signed = ledger.run_tx("sign", now, |tx| {
+    let signed = ledger.run_tx("sign", act, |tx| {
         for form in shown {
             if tx.pending(form.pending.id)?.statement_hash() != form.pending.statement_hash() {
                 return Err(TxError::OtherStatement);
