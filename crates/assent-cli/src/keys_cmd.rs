@@ -27,6 +27,8 @@ enum KeysCommand {
     Unwrap,
     /// Look at every key: which are whole, which are damaged, and whom that concerns
     Check,
+    /// Use a vault on a server with the key ring that is here: it was moved to this place, or every other copy is lost
+    Adopt,
     /// Mend damaged keys: from what can still be read of them, and from a backup of the key ring
     Repair {
         /// The backup of the key ring: a file that `assent backup` made
@@ -57,8 +59,12 @@ struct WrapArgs {
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn run(args: &KeysArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    if matches!(args.command, KeysCommand::Adopt) {
+        return adopt(flags, out);
+    }
     let ledger = vault::open(flags)?;
     let secret = match &args.command {
+        KeysCommand::Adopt => return Ok(()),
         KeysCommand::Wrap(how) => Some(new_secret(how)?),
         KeysCommand::Unwrap => None,
         KeysCommand::Check => return check(&ledger, out),
@@ -81,6 +87,19 @@ pub(crate) fn run(args: &KeysArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             out,
             "Backups of the key ring from before keep the lock that they had: make a new one, and destroy those."
         )
+    })?)
+}
+
+/// # Errors
+///
+/// As the ledger.
+fn adopt(flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let ring = vault::adopt_ring(flags)?;
+    // What an older copy has to know is written into it at once.
+    vault::open(flags)?;
+    Ok(out.answer(&json!({ "key_ring": ring }), |out| {
+        writeln!(out, "The vault is used with the key ring {} from now on.", ring.display())?;
+        writeln!(out, "Destroy every other copy of it but your backups: people who are erased would stay in them.")
     })?)
 }
 

@@ -99,6 +99,15 @@ pub(crate) enum VaultError {
         /// The database, for people.
         database: String,
     },
+    /// The key ring is a copy.
+    #[error(
+        "{refused}. Work where the vault's key ring is. If it was moved to this place, or every other copy is lost, say so: \
+         assent keys adopt"
+    )]
+    CopiedRing {
+        /// What the ledger says.
+        refused: OpenError,
+    },
     /// Where the tables are.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -160,6 +169,19 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     Ok(ledger)
 }
 
+/// From now on the vault is used with the key ring that is here. Returns where that is.
+///
+/// # Errors
+///
+/// [`VaultError`], as the ledger says.
+pub(crate) fn adopt_ring(flags: &VaultFlags) -> Result<PathBuf, VaultError> {
+    let folder = places::vault_dir(flags.vault.as_deref())?;
+    let place = VaultPlace { ring: ring(flags, &folder)?, database: database::of(&folder)?, folder };
+    let adopted = Ledger::adopt_ring(&place, tools(flags.secret_provider.secrets(&[&place.ring])?)?);
+    adopted.map_err(|refused| explain_open_error(refused, &place))?;
+    Ok(place.ring)
+}
+
 /// What a person can do about a vault that does not open.
 fn explain_open_error(refused: OpenError, place: &VaultPlace) -> VaultError {
     match (refused, &place.database) {
@@ -167,6 +189,7 @@ fn explain_open_error(refused: OpenError, place: &VaultPlace) -> VaultError {
         (OpenError::NoVault { folder }, Database::Postgres(database)) => {
             VaultError::EmptyDatabase { folder, database: database.address.to_string() }
         }
+        (refused @ OpenError::RingElsewhere { .. }, _) => VaultError::CopiedRing { refused },
         (OpenError::Io { source, .. }, _) if not_yours(&source) => {
             VaultError::NotYours { folder: place.folder.clone(), source }
         }

@@ -14,6 +14,7 @@ use crate::error::{OpenError, TxError};
 use crate::id::{Timestamp, VaultId};
 use crate::keyring::{KeyRing, KeyRingError, RingSecret};
 use crate::restore::Recovered;
+use crate::ring_place::RingPlace;
 use crate::rules::Rulebook;
 use crate::secret::Key;
 use crate::settings::Settings;
@@ -74,6 +75,8 @@ pub struct Ledger {
     pub(crate) hook: WriteHook,
     /// What the key ring knew and the database did not was made good: from then on every transaction does so.
     pub(crate) replayed: AtomicBool,
+    /// The place of the ring, as it was last looked at ([`crate::ring_place`]).
+    pub(crate) ring_place: Mutex<Option<RingPlace>>,
     /// Held as long as the ledger lives; the operating system lets go of it when the process ends.
     lock: VaultLock,
 }
@@ -150,6 +153,7 @@ impl Ledger {
     /// - [`OpenError::Newer`] if a later version wrote it.
     /// - [`OpenError::KeyRing`] if the key ring is missing, damaged, newer, too open, another vault's, or locked with something
     ///   else.
+    /// - [`OpenError::RingElsewhere`] if the vault is on a server, and used with a key ring of which this one is a copy.
     /// - [`OpenError::OtherKeys`] if the database is a copy from before a rotation.
     /// - [`OpenError::Resume`] if an interrupted erasure or rotation could not be finished.
     /// - [`OpenError::RingInside`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
@@ -200,6 +204,7 @@ impl Ledger {
         }
         let about = About::open(&ring, id, &kind, sealed).map_err(resume(place))?;
         let mut ledger = Self::assemble((pool, ring, lock), about, tools);
+        ledger.refuse_copied_ring(place, now)?;
         let people = unopened(&ledger, now).map_err(resume(place))?;
         if people > 0 {
             return Err(OpenError::OtherKeys { folder: place.folder.clone(), people });
@@ -225,6 +230,7 @@ impl Ledger {
             recovered: Recovered::default(),
             hook: tools.hook,
             replayed: AtomicBool::new(false),
+            ring_place: Mutex::default(),
             lock,
         }
     }

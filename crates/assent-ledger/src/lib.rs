@@ -140,6 +140,7 @@ mod receipt;
 mod repair;
 mod requirement;
 mod restore;
+mod ring_place;
 mod rotate;
 mod rules;
 mod scrub;

@@ -172,7 +172,11 @@ impl Ledger {
         let opened = Self::open_locked(&here, (lock, &staged), tools, now, unopened).map_err(RestoreError::from);
         let restored = opened.and_then(|mut ledger| {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
-            ledger.run_tx("note the restore", now, |tx| tx.append_leaf(EventKind::Restored, &[], &[]))?;
+            let ring_place = ledger.new_ring_place(place)?;
+            ledger.run_tx("note the restore", now, |tx| {
+                tx.put_ring_place(ring_place)?;
+                tx.append_leaf(EventKind::Restored, &[], &[])
+            })?;
             // Whole now, and under its name the next moment.
             with_hook(&hook, WriteKind::Restore, || match server {
                 None => ledger.pool.rename(&database).map_err(io("write", &database)),

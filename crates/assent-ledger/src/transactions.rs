@@ -17,6 +17,16 @@ use crate::vault::About;
 /// So often a transaction is run again that another one was in the way of, or whose connection was lost.
 const ATTEMPTS: usize = 5;
 
+/// What every transaction reads first.
+const IN_A_FILE: &str = "SELECT v.format_version, v.kind, v.sealed, h.newest_ms FROM log_head h \
+                         LEFT JOIN vault v ON v.one = 1 WHERE h.one = 1";
+
+/// The same, with the place of the key ring, and with the time: now, and not when the transaction began, which may be one of many that
+/// share a commit.
+const ON_A_SERVER: &str = "SELECT v.format_version, v.kind, v.sealed, h.newest_ms, p.number, \
+                           floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::BIGINT \
+                           FROM log_head h LEFT JOIN vault v ON v.one = 1 LEFT JOIN ring_place p ON p.one = 1 WHERE h.one = 1";
+
 /// A result whose transaction is durable. Only the ledger makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed<T> {
@@ -164,23 +174,14 @@ impl Ledger {
 
     /// What every transaction has to know before anything else.
     fn snapshot<'l>(&'l self, db: Db<'l>, clock: Clock) -> Result<ReadTx<'l>, TxError> {
-        let source = self.pool.clock_source();
-        let sql = match source {
-            ClockSource::Caller => {
-                "SELECT v.format_version, v.kind, v.sealed, h.newest_ms FROM log_head h LEFT JOIN vault v ON v.one = 1 \
-                 WHERE h.one = 1"
-            }
-            // Now, and not when the transaction began: it may be one of many that share a commit.
-            ClockSource::Database => {
-                "SELECT v.format_version, v.kind, v.sealed, h.newest_ms, \
-                 floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::BIGINT \
-                 FROM log_head h LEFT JOIN vault v ON v.one = 1 WHERE h.one = 1"
-            }
-        };
+        let sql = if self.pool.is_sqlite() { IN_A_FILE } else { ON_A_SERVER };
         let row = db.row(sql, args![])?.ok_or(TxError::Damaged { table: "log_head" })?;
         let format = row.opt_int(0)?;
         if format.is_some_and(|format| format > FORMAT_VERSION) {
             return Err(TxError::OtherFormat);
+        }
+        if !self.pool.is_sqlite() {
+            self.check_ring_place(row.opt_array(4)?)?;
         }
         self.ring().refresh()?;
         let about = match format {
@@ -189,9 +190,10 @@ impl Ledger {
             None => self.about(),
         };
         let newest = if clock.confirmed { None } else { newest(&db, &row)? };
+        let source = self.pool.clock_source();
         let now = match source {
             ClockSource::Caller => clock.now,
-            ClockSource::Database => Timestamp(row.int(4)?),
+            ClockSource::Database => Timestamp(row.int(5)?),
         };
         Ok(ReadTx::new(db, &self.ring, about, &self.rules, (now, source, newest)))
     }

@@ -78,7 +78,11 @@ fn vault_context(id: &VaultId) -> SealContext<'_> {
 impl Ledger {
     /// Writes the row and the first leaf of the log.
     pub(crate) fn put_vault(&self, place: &VaultPlace, origin: Origin) -> Result<(), OpenError> {
-        let sealed = self.run_tx("create vault", origin, |tx| tx.put_vault(self.id(), self.kind(), &self.settings()));
+        let ring_place = self.new_ring_place(place)?;
+        let sealed = self.run_tx("create vault", origin, |tx| {
+            tx.put_ring_place(ring_place)?;
+            tx.put_vault(self.id(), self.kind(), &self.settings())
+        });
         let sealed = sealed.map_err(|cause| match read_vault(place, &self.pool) {
             // Another process was first.
             Ok(Some(other)) if other.id != self.id() => taken(place),

@@ -326,3 +326,33 @@ fn over_a_network_the_server_proves_its_name() {
     let said = owner.refused(&["subject", "list"]);
     assert!(said.contains("did not prove that it is the right one"), "{said}");
 }
+
+#[test]
+fn a_copy_of_the_key_ring_on_another_machine_is_refused_until_somebody_says_that_it_counts() {
+    let Some(owner) = Owner::new() else { return };
+    owner.says(&words(&Owner::init(&owner.address)));
+    owner.says(&["subject", "add", "mo", "--name", "Mo"]);
+    // Another machine: the file that names the database, and a copy of the keys.
+    fs::create_dir(owner.path("other")).unwrap();
+    fs::copy(owner.record(), owner.path("other/database")).unwrap();
+    let name = fs::read_to_string(owner.path("vault/key-ring-name")).unwrap();
+    let copy = owner.path("copy").to_str().unwrap().to_owned();
+    fs::copy(owner.path("assent/keys").join(name.trim()), &copy).unwrap();
+    let at = |args: &[&'static str]| [args, &["--key-ring", copy.as_str()]].concat();
+    let said = owner.refused_in("other", &at(&["subject", "list"]));
+    assert!(
+        said.contains("is a copy of the one that this vault is used with") && said.contains("assent keys adopt"),
+        "{said}"
+    );
+    let doctor = owner.vault("other", &at(&["doctor"]));
+    assert!(stdout(&doctor).contains("assent keys adopt"), "{}", stdout(&doctor));
+    owner.says(&["erase", "mo", "--yes"]);
+    // The first machine burns down.
+    let adopted = owner.vault("other", &at(&["keys", "adopt"]));
+    assert!(adopted.status.success(), "{}", stderr(&adopted));
+    assert!(stdout(&adopted).contains("is used with the key ring"), "{}", stdout(&adopted));
+    assert!(stderr(&adopted).contains("had to be destroyed in it again"), "{}", stderr(&adopted));
+    let listed = owner.vault("other", &at(&["subject", "list"]));
+    assert!(listed.status.success() && !stdout(&listed).contains("Mo"), "{}", stderr(&listed));
+    assert!(owner.refused(&["subject", "list"]).contains("is a copy of the one"), "and did not");
+}

@@ -20,3 +20,9 @@ CREATE TABLE changes (
     grant_id      BYTEA,
     made_ms       BIGINT NOT NULL
 );
+
+-- With which of all files of its keys a vault on a server is used: the number beside that file. In a file of SQLite's it is empty.
+CREATE TABLE ring_place (
+    one    BIGINT  PRIMARY KEY CHECK (one = 1),
+    number BYTEA   NOT NULL
+);

@@ -23,3 +23,9 @@ CREATE TABLE changes (
     grant_id      BLOB,
     made_ms       INTEGER NOT NULL
 ) STRICT;
+
+-- With which of all files of its keys a vault on a server is used: the number beside that file. In a file of SQLite's it is empty.
+CREATE TABLE ring_place (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    number BLOB    NOT NULL
+) STRICT;

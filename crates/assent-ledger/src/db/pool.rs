@@ -123,6 +123,17 @@ impl Pool {
         answer
     }
 
+    /// Runs `body` in a transaction of its own, in which nobody else writes.
+    pub(crate) fn write<T>(&self, body: impl FnOnce(&Db<'_>) -> Result<T, DbError>) -> Result<T, DbError> {
+        let writing = self.begin().map_err(|cause| match cause {
+            BeginError::Database(cause) => cause,
+            BeginError::Nested => DbError::said("a transaction in a transaction"),
+        })?;
+        let done = body(&writing.db()?)?;
+        writing.commit().map_err(|(CommitError::Undone(cause) | CommitError::Unknown(cause))| cause)?;
+        Ok(done)
+    }
+
     /// Waits for the connection that writes, and begins a transaction or joins one that is open.
     pub(crate) fn begin(&self) -> Result<Writing<'_>, BeginError> {
         let me = thread::current().id();

@@ -39,6 +39,12 @@ pub enum TxError {
         /// The error of the database.
         source: DbError,
     },
+    /// Meanwhile another copy of the key ring was made the vault's.
+    #[error(
+        "somebody said at another place that the key ring there is this vault's from now on; the one here is a copy, and \
+         nothing more is done with it"
+    )]
+    RingElsewhere,
     /// The key ring refused.
     #[error(transparent)]
     KeyRing(#[from] KeyRingError),

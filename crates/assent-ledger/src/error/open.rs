@@ -59,6 +59,16 @@ pub enum OpenError {
         /// The path of the key ring.
         ring: PathBuf,
     },
+    /// The vault is on a server, and used with another copy of its key ring.
+    #[error(
+        "the key ring {} is a copy of the one that this vault is used with, which is at another place; two copies would differ \
+         soon, and whoever is erased with one would stay in the other",
+        ring.display()
+    )]
+    RingElsewhere {
+        /// The path of the copy.
+        ring: PathBuf,
+    },
     /// The key ring refused.
     #[error(transparent)]
     KeyRing(#[from] KeyRingError),

@@ -128,7 +128,10 @@ fn a_backup_is_the_same_rows_whichever_database_they_went_through() {
     let filled = before.iter().filter(|(_, rows)| !rows.is_empty()).count();
     assert!(filled > 20, "{filled} tables are looked at");
     for (table, rows) in &before {
-        // The restore and the second backup are entries of the log.
+        // The restore and the second backup are entries of the log, and the key ring of the server's vault has its place.
+        if table == "ring_place" {
+            continue;
+        }
         if table.starts_with("log_") {
             assert!(after[table].len() >= rows.len(), "{table}");
         } else {

@@ -23,7 +23,9 @@ fn open(home: &Home, secrets: &[RingSecret], hook: &WriteHook) -> Result<Ledger,
 /// The names of the files in the ring's folder.
 fn files(home: &Home) -> Vec<String> {
     let folder = fs::read_dir(home.place.ring.parent().unwrap()).unwrap();
-    folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    // Beside the ring of a vault on a server lies its place, which holds no key.
+    names.filter(|name| name != "ring.place").collect()
 }
 
 #[test]

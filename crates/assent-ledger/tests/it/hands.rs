@@ -8,16 +8,21 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use assent_ledger::{
-    CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, Settings, TxError, VaultKind,
-    VaultPlace, WriteHook, WriteKind,
+    CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, Settings, TxError,
+    VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
 };
 
 use crate::support::{Backend, Home, World, at, on_every_database, patient};
 use crate::support::{MODEL, T0};
 
-/// The same vault, opened once more.
+/// The same vault, opened once more; one on a server from a folder of its own, with the same key ring.
 fn second(w: &World) -> Ledger {
-    patient(|| w.home.try_open()).unwrap()
+    if w.home.backend == Backend::Sqlite {
+        return patient(|| w.home.try_open()).unwrap();
+    }
+    let folder = w.home.dir.path().join("another folder");
+    std::fs::create_dir_all(&folder).unwrap();
+    patient(|| w.home.open_at(&VaultPlace { folder: folder.clone(), ..w.home.place.clone() })).unwrap()
 }
 
 #[test]
@@ -237,7 +242,7 @@ fn a_lease_is_one_process_s_until_it_is_given_back_or_its_time_is_over() {
         let w = World::new(backend);
         let name = LeaseName::Scan(w.collection);
         let lease = w.ledger.lease(name, T0).unwrap();
-        let other = second(&w);
+        let other = patient(|| w.home.try_open()).unwrap();
         assert!(matches!(other.lease(name, T0), Err(TxError::Leased { .. })), "{backend:?}");
         assert!(other.lease(LeaseName::Scan(CollectionId::from_bytes([9; 16])), T0).is_ok(), "another thing");
         w.tx(T0, |tx| tx.renew_lease(&lease)).unwrap();
@@ -292,6 +297,61 @@ fn i6_an_erasure_that_two_processes_finish_has_one_last_leaf() {
         let leaves = w.ledger.read_tx(T0, |tx| tx.leaves(0, 1000)).unwrap();
         assert_eq!(leaves.iter().filter(|leaf| leaf.kind == EventKind::ErasureDone).count(), 1, "{backend:?}");
         assert_eq!(w.ledger.erasures(T0).unwrap().len(), 1, "{backend:?}");
+    });
+}
+
+/// Copies of the ring on other machines: the file alone, and the whole folder that it is in.
+#[test]
+fn i5_a_copy_of_the_key_ring_on_another_machine_is_refused() {
+    on_every_database(|backend| {
+        if backend == Backend::Sqlite {
+            return;
+        }
+        let w = World::new(backend);
+        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+        let elsewhere = |name: &str, whole: bool| {
+            let dir = w.home.dir.path().join(name);
+            std::fs::create_dir_all(dir.join("vault")).unwrap();
+            std::fs::create_dir_all(dir.join("keys")).unwrap();
+            for entry in std::fs::read_dir(w.home.place.ring.parent().unwrap()).unwrap() {
+                let path = entry.unwrap().path();
+                if whole || path == w.home.place.ring {
+                    std::fs::copy(&path, dir.join("keys").join(path.file_name().unwrap())).unwrap();
+                }
+            }
+            VaultPlace { folder: dir.join("vault"), ring: dir.join("keys/ring"), ..w.home.place.clone() }
+        };
+        let copies = [elsewhere("file alone", false), elsewhere("whole folder", true)];
+        let refused = |place: &VaultPlace| {
+            let opened = patient(|| w.home.open_at(place)).map(drop);
+            assert!(matches!(opened, Err(OpenError::RingElsewhere { .. })), "{opened:?}");
+        };
+        copies.iter().for_each(refused);
+        w.ledger.erase(ada, T0, |_| {}).unwrap();
+        copies.iter().for_each(refused);
+        // By another name of the same file it is the same ring.
+        let link = VaultPlace { ring: w.home.dir.path().join("link"), ..w.home.place.clone() };
+        std::os::unix::fs::symlink(&w.home.place.ring, &link.ring).unwrap();
+        patient(|| w.home.open_at(&link)).unwrap();
+
+        // The machine with the ring is lost, and a copy takes its place: nobody is back, and the other one is told.
+        let [place, other] = copies;
+        Ledger::adopt_ring(&place, w.home.tools(no_hook())).unwrap();
+        let ledger = patient(|| w.home.open_at(&place)).unwrap();
+        assert_eq!(ledger.recovered().keys_destroyed, 1, "the copy is from before the erasure");
+        let handles = ledger.read_tx(T0, |tx| Ok(tx.subjects()?.len())).unwrap();
+        assert_eq!(handles, 1);
+        let late = w.tx(T0, |tx| tx.append_leaf(EventKind::Search, b"", &[(bob, b"")]));
+        assert!(matches!(late, Err(TxError::RingElsewhere)), "{late:?}");
+        let late = w.ledger.read_tx(T0, |tx| Ok(tx.subjects()?.len()));
+        assert!(matches!(late, Err(TxError::RingElsewhere)), "{late:?}");
+        refused(&w.home.place);
+        refused(&other);
+        // And back again, while it is open there.
+        Ledger::adopt_ring(&w.home.place, w.home.tools(no_hook())).unwrap();
+        w.tx(T0, |tx| tx.append_leaf(EventKind::Search, b"", &[(bob, b"")])).unwrap();
+        assert!(ledger.read_tx(T0, |tx| Ok(tx.subjects()?.len())).is_err());
+        assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None);
     });
 }
 
