@@ -214,8 +214,6 @@ fn withdraw(ledger: &Ledger, meant: &Meant, dry_run: bool, out: &mut Output<'_>)
         let consents = count(ids.len(), "consent");
         writeln!(out, "{verb} {consents}. What they are found by, and what was found, {found} with it.")
     })?;
-    // Whoever withdrew does not wait for that.
-    ledger.scrub_if_due(now());
     vault::warn_of_unwritten_notes(ledger);
     Ok(())
 }

@@ -56,6 +56,5 @@ pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -
              time, and the old keys are in that backup still."
         )
     })?;
-    ledger.scrub_if_due(now());
     if kept.is_empty() { Ok(()) } else { Err(CommandError::NotRotated { people: kept.len() }) }
 }

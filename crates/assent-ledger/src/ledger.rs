@@ -142,7 +142,7 @@ impl Ledger {
     }
 
     /// Opens a vault, repeats erasures and withdrawals that the key ring knows of and the database does not, and finishes
-    /// rotations and erasures that were interrupted. Deleted rows are removed for good if there is room for that.
+    /// rotations and erasures that were interrupted.
     ///
     /// Grants whose date has come are not ended here: call [`Self::expire_due`].
     ///
@@ -213,7 +213,6 @@ impl Ledger {
         ledger.recovered = ledger.replay(now).map_err(resume(place))?;
         ledger.replayed.store(true, Ordering::Relaxed);
         ledger.finish_erasures(now).map_err(resume(place))?;
-        ledger.scrub_if_due(now);
         Ok(ledger)
     }
 

@@ -1,5 +1,6 @@
-//! Traces of deleted rows: SQLite overwrites a row where it stands, and leaves copies behind when it moves rows between pages.
-//! So the file is written anew after something was deleted of which no trace may stay.
+//! Traces of deleted rows: SQLite overwrites a row where it stands, and leaves copies behind in its write-ahead log and when it
+//! moves rows between pages. What is sealed in them opens to nothing, because its key was destroyed; the file is rewritten all
+//! the same, once a day.
 
 use crate::db::args;
 use crate::durable::{WriteKind, with_hook};
@@ -17,10 +18,10 @@ impl Ledger {
     }
 
     /// Rewrites the database file without what was deleted, if that is due: after consents ended, an erasure or a rotation,
-    /// whose answers do not wait for it. Whether nothing is left to be done.
+    /// whose answers do not wait for it. Whether nothing is left to be done. To be called about once in 24 hours.
     ///
     /// It needs as much free space as the vault has. If there is too little, or anything else is in the way, it stays due:
-    /// the next opening of the vault tries again, and nobody is kept from their work until then.
+    /// the next call tries again, and nobody is kept from their work until then.
     pub fn scrub_if_due(&self, now: Timestamp) -> bool {
         self.scrub_is_due(now).is_ok_and(|due| !due || self.scrub(now).is_ok())
     }
@@ -39,7 +40,6 @@ impl Ledger {
 impl Tx<'_> {
     /// Rows were deleted of which no trace may stay in the file.
     pub(crate) fn leave_traces(&self) -> Result<(), TxError> {
-        self.traces.set(true);
         self.exec("UPDATE vault SET scrub_due = 1 WHERE one = 1", args![]).map(drop)
     }
 }

@@ -26,3 +26,6 @@ CREATE TABLE ring_place (
     one    BIGINT  PRIMARY KEY CHECK (one = 1),
     number BYTEA   NOT NULL
 );
+
+-- A person's face goes with the consent that it was kept under.
+ALTER TABLE portraits ADD COLUMN grant_id BYTEA;

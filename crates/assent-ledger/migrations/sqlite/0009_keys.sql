@@ -29,3 +29,6 @@ CREATE TABLE ring_place (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     number BLOB    NOT NULL
 ) STRICT;
+
+-- A person's face goes with the consent that it was kept under.
+ALTER TABLE portraits ADD COLUMN grant_id BLOB;

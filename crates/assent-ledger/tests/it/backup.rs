@@ -137,9 +137,9 @@ fn a_backup_holds_no_key_and_goes_where_it_is_told() {
     let ring = fs::read(&drill.ring).unwrap();
     assert_eq!(ring, fs::read(&drill.w.home.place.ring).unwrap());
     let data = bytes_below(&drill.data);
-    // The master key, and each subject's.
+    // The master key, each subject's, and the secret of each grant.
     let keys = std::iter::once(&ring[40..72]).chain(ring[128..].chunks(128).map(|slot| &slot[24..56]));
-    assert!(keys.clone().count() == 3 && keys.into_iter().all(|key| !contains(&data, key)));
+    assert!(keys.clone().count() == 5 && keys.into_iter().all(|key| !contains(&data, key)));
     assert!(!contains(&data, TEMPLATE));
     let again = || drill.w.ledger.backup(&drill.data, &drill.ring, T0);
     again().unwrap();

@@ -111,7 +111,7 @@ fn a_vault_of_every_format_opens() {
     }
 }
 
-fn copy_of(format: i64) -> Home {
+pub(crate) fn copy_of(format: i64) -> Home {
     let home = Home::new(Backend::Sqlite);
     fs::create_dir_all(&home.place.folder).unwrap();
     fs::create_dir_all(home.place.ring.parent().unwrap()).unwrap();

@@ -9,7 +9,8 @@ use crate::support::*;
 const LEAD_TO_A_PERSON: [&str; 3] = ["subject_id", "pseudonym", "grant_id"];
 
 /// What a person leaves when everything about them is gone: it is told with the certificate.
-pub(crate) const AFTER_THEM: [&str; 2] = ["tombstones", "erasure_orders"];
+/// What was changed for others in memory is cleared within a day.
+pub(crate) const AFTER_THEM: [&str; 3] = ["tombstones", "erasure_orders", "changes"];
 
 /// The tables of SQLite that have such a column.
 pub(crate) fn tables(raw: &mut Raw) -> Vec<String> {

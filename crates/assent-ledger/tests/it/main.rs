@@ -14,6 +14,7 @@ mod custody;
 mod damage;
 mod erasure;
 mod fixture;
+mod grant_keys;
 mod hands;
 mod held;
 mod histories;
