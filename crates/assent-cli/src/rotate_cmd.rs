@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::output::{Output, count};
 use crate::progress;
-use crate::vault::{self, VaultFlags, act, now};
+use crate::vault::{self, VaultFlags, act};
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]

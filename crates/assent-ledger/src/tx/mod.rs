@@ -352,7 +352,7 @@ impl<'tx> Tx<'tx> {
         Ok(seal::seal(key, context, plain, &mut **self.rng())?)
     }
 
-    fn random<const N: usize>(&self) -> [u8; N] {
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.rng().fill_bytes(&mut bytes);
         bytes

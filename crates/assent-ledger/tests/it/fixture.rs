@@ -237,5 +237,5 @@ fn opens(format: i64) {
     let erased = ledger.erasures(T0).unwrap();
     assert_eq!(erased.len(), 1);
     let certificate = ledger.certificate(erased[0].subject, T0).unwrap();
-    assert_eq!(Certificate::verify(&certificate, &ledger.log_key()).unwrap().subject, erased[0].subject);
+    assert_eq!(Certificate::verify(&certificate, &ledger.log_keys()).unwrap().subject, erased[0].subject);
 }

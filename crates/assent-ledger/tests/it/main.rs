@@ -22,6 +22,7 @@ mod log;
 mod missing;
 mod opening;
 mod orders;
+mod origins;
 mod published;
 mod recovery;
 mod removal;
