@@ -97,12 +97,16 @@ impl Ledger {
         if *place == Some(number) { Ok(()) } else { Err(TxError::RingElsewhere) }
     }
 
-    /// The number under which the vault's ring is to be known; `None` with SQLite.
+    /// The number under which the vault's ring is to be known, which is the one that it has if its place has one; `None` with SQLite.
     pub(crate) fn new_ring_place(&self, place: &VaultPlace) -> Result<Option<RingPlace>, OpenError> {
         if place.database == Database::Sqlite {
             return Ok(None);
         }
-        mark(&place.ring, &mut **self.rng()).map(Some).map_err(unmarked(place))
+        let number = known(&place.ring).and_then(|known| match known {
+            Some(number) => Ok(number),
+            None => mark(&place.ring, &mut **self.rng()),
+        });
+        number.map(Some).map_err(unmarked(place))
     }
 
     /// # Errors

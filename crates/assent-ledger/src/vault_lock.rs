@@ -1,9 +1,12 @@
 //! Which processes have a vault open: any number together, or one alone.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::db::Database;
+use crate::durable;
 use crate::error::OpenError;
 use crate::ledger::VaultPlace;
 
@@ -11,8 +14,10 @@ const LOCK_FILE: &str = "assent.lock";
 
 /// The vault's file that processes lock: shared while they work on it, alone while one makes it, restores it or locks its
 /// keys anew. The operating system lets go of it when a process ends.
+///
+/// A vault on a server may have several folders with one key ring; there a file beside the ring is locked in the same way.
 pub(crate) struct VaultLock {
-    file: File,
+    files: Vec<File>,
     folder: PathBuf,
 }
 
@@ -22,7 +27,7 @@ impl VaultLock {
     /// [`OpenError::Busy`] if another process has the vault alone; [`OpenError::RingInside`], [`OpenError::Io`] as their
     /// texts say.
     pub(crate) fn shared(place: &VaultPlace) -> Result<Self, OpenError> {
-        let lock = Self { file: open(place)?, folder: place.folder.clone() };
+        let lock = Self { files: open_all(place)?, folder: place.folder.clone() };
         lock.share(place)?;
         Ok(lock)
     }
@@ -32,8 +37,8 @@ impl VaultLock {
     /// [`OpenError::Busy`] if another process has the vault open; [`OpenError::RingInside`], [`OpenError::Io`] as their
     /// texts say.
     pub(crate) fn alone(place: &VaultPlace) -> Result<Self, OpenError> {
-        let lock = Self { file: open(place)?, folder: place.folder.clone() };
-        taken(place, lock.file.try_lock())?;
+        let lock = Self { files: open_all(place)?, folder: place.folder.clone() };
+        lock.files.iter().try_for_each(|file| taken(place, file.try_lock()))?;
         Ok(lock)
     }
 
@@ -44,10 +49,12 @@ impl VaultLock {
 
     /// Runs `body` while nobody else has the vault open; `None` if somebody has.
     pub(crate) fn alone_for<T>(&self, body: impl FnOnce() -> T) -> Option<T> {
-        let alone = self.file.try_lock().is_ok();
+        let alone = self.files.iter().all(|file| file.try_lock().is_ok());
         let done = alone.then(body);
         // Trying may have let go of what was held.
-        self.file.lock_shared().ok();
+        for file in &self.files {
+            file.lock_shared().ok();
+        }
         done
     }
 
@@ -57,7 +64,7 @@ impl VaultLock {
     ///
     /// As [`Self::shared`].
     pub(crate) fn share(&self, place: &VaultPlace) -> Result<(), OpenError> {
-        taken(place, self.file.try_lock_shared())
+        self.files.iter().try_for_each(|file| taken(place, file.try_lock_shared()))
     }
 }
 
@@ -66,6 +73,26 @@ fn taken(place: &VaultPlace, taken: Result<(), TryLockError>) -> Result<(), Open
         TryLockError::WouldBlock => OpenError::Busy { folder: place.folder.clone() },
         TryLockError::Error(source) => OpenError::Io { op: "lock", path: place.folder.join(LOCK_FILE), source },
     })
+}
+
+fn open_all(place: &VaultPlace) -> Result<Vec<File>, OpenError> {
+    let mut files = vec![open(place)?];
+    if place.database != Database::Sqlite {
+        let io = |source| OpenError::Io { op: "write beside", path: place.ring.clone(), source };
+        files.push(open_beside(&place.ring).map_err(io)?);
+    }
+    Ok(files)
+}
+
+/// The file beside a key ring, which may not be there yet.
+fn open_beside(ring: &Path) -> io::Result<File> {
+    if let Some(folder) = ring.parent() {
+        durable::make_private_folder(folder)?;
+    }
+    // By whatever name the ring is called.
+    let mut path = ring.canonicalize().unwrap_or_else(|_| ring.to_owned()).into_os_string();
+    path.push(".lock");
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 fn open(place: &VaultPlace) -> Result<File, OpenError> {

@@ -24,8 +24,8 @@ fn open(home: &Home, secrets: &[RingSecret], hook: &WriteHook) -> Result<Ledger,
 fn files(home: &Home) -> Vec<String> {
     let folder = fs::read_dir(home.place.ring.parent().unwrap()).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    // Beside the ring of a vault on a server lies its place, which holds no key.
-    names.filter(|name| name != "ring.place").collect()
+    // Beside the ring of a vault on a server lie its place and its lock, which hold no key.
+    names.filter(|name| name != "ring.place" && name != "ring.lock").collect()
 }
 
 #[test]

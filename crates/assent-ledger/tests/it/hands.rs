@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use assent_ledger::{
-    CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, Settings, TxError,
-    VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
+    CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, RingSecret, Settings,
+    TxError, VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
 };
 
 use crate::support::{Backend, Home, World, at, on_every_database, patient};
@@ -297,6 +297,28 @@ fn i6_an_erasure_that_two_processes_finish_has_one_last_leaf() {
         let leaves = w.ledger.read_tx(T0, |tx| tx.leaves(0, 1000)).unwrap();
         assert_eq!(leaves.iter().filter(|leaf| leaf.kind == EventKind::ErasureDone).count(), 1, "{backend:?}");
         assert_eq!(w.ledger.erasures(T0).unwrap().len(), 1, "{backend:?}");
+    });
+}
+
+/// Locking the keys anew needs the ring alone, in whatever folder the others have opened the vault.
+#[test]
+fn keys_are_locked_anew_by_nobody_while_another_process_has_them() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let ada = w.subject("ada");
+        let secret = RingSecret::Passphrase(b"a long walk by the river".to_vec().into());
+        let other = second(&w);
+        let refused = w.ledger.lock_keys(Some(&secret));
+        assert!(matches!(refused, Err(TxError::InUse)), "{backend:?}: {refused:?}");
+        assert_eq!(other.read_tx(T0, |tx| Ok(tx.subject(ada)?.handle)).unwrap(), "ada", "{backend:?}");
+        drop(other);
+        // Another test's child may hold the lock for a moment.
+        while matches!(w.ledger.lock_keys(Some(&secret)), Err(TxError::InUse)) {
+            thread::yield_now();
+        }
+        assert_eq!(w.ledger.read_tx(T0, |tx| Ok(tx.subject(ada)?.handle)).unwrap(), "ada", "{backend:?}");
+        let locked = patient(|| w.home.try_open()).map(drop);
+        assert!(matches!(locked, Err(OpenError::KeyRing(_))), "{backend:?}: {locked:?}");
     });
 }
 
