@@ -208,4 +208,4 @@ pub use vocabulary::{
     Band, BystanderBasis, ChangeKind, GrantState, PhotoTimeSource, Purpose, RequestKind, RequestOutcome, Signer,
     VaultKind, Verdict, VocabularyError,
 };
-pub use witness::{PendingConsent, Signed, WitnessSignature};
+pub use witness::{NewWitnessKey, PendingConsent, Signed, UnlockedWitness, WitnessSignature};

@@ -11,17 +11,21 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp, WitnessId};
+use crate::ledger::Ledger;
 use crate::merkle::{Hash, leaf_hash, node_hash};
 use crate::passphrase::{ARGON2_PARAMS, SALT_BYTES, derive_key, params_within_limits};
 use crate::proof::{includes, inclusion, root};
-use crate::seal::{self, SealContext};
+use crate::seal::{self, SealContext, SealError};
+use crate::secret::Key;
 use crate::vocabulary::{Purpose, Signer as FormSigner};
 
 /// A witness's pair of keys, the private one sealed under their passphrase.
@@ -32,16 +36,73 @@ pub(crate) struct WitnessKey {
     sealed: Vec<u8>,
 }
 
+/// A passphrase that a witness chose, stretched: what their private key will be sealed with. Made by
+/// [`crate::Ledger::new_witness_key`].
+pub struct NewWitnessKey {
+    key: Key,
+    argon2: [u32; 3],
+    salt: [u8; SALT_BYTES],
+}
+
+impl fmt::Debug for NewWitnessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewWitnessKey { .. }")
+    }
+}
+
+/// A witness whose passphrase opened their private key. Made by [`crate::Ledger::unlock_witness`].
+pub struct UnlockedWitness {
+    pub(crate) witness: WitnessId,
+    pub(crate) key: SigningKey,
+}
+
+impl fmt::Debug for UnlockedWitness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnlockedWitness").field("witness", &self.witness).finish_non_exhaustive()
+    }
+}
+
+// To stretch a passphrase takes a tenth of a second and 64 MiB. No transaction waits for it.
+impl Ledger {
+    /// Stretches a passphrase that a witness chose.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::NoMemoryForKey`] if the machine has not the memory that it takes.
+    pub fn new_witness_key(&self, passphrase: &[u8]) -> Result<NewWitnessKey, TxError> {
+        let mut salt = [0; SALT_BYTES];
+        self.rng().fill_bytes(&mut salt);
+        let key = derive_key(passphrase, &salt, ARGON2_PARAMS).ok_or(TxError::NoMemoryForKey)?;
+        Ok(NewWitnessKey { key, argon2: ARGON2_PARAMS, salt })
+    }
+
+    /// Opens the private key of a witness.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoWitness`], [`TxError::NoWitnessKey`] if there is nobody or nothing to sign with.
+    /// - [`TxError::WitnessPassphrase`] if the passphrase does not open it.
+    /// - As [`crate::ReadTx::witnesses`].
+    pub fn unlock_witness(
+        &self,
+        witness: WitnessId,
+        passphrase: &[u8],
+        now: Timestamp,
+    ) -> Result<UnlockedWitness, TxError> {
+        let locked = self.read_tx(now, |tx| tx.witness_key(witness))?;
+        let key = locked.unlock(witness, passphrase).ok_or(TxError::WitnessPassphrase { witness })?;
+        Ok(UnlockedWitness { witness, key })
+    }
+}
+
 impl WitnessKey {
-    /// A new pair; `None` if Argon2 has no memory.
-    pub(crate) fn new(witness: WitnessId, passphrase: &[u8], rng: &mut dyn CryptoRng) -> Option<Self> {
-        let (mut seed, mut salt) = (Zeroizing::new([0; 32]), [0; SALT_BYTES]);
+    /// A new pair.
+    pub(crate) fn new(witness: WitnessId, with: &NewWitnessKey, rng: &mut dyn CryptoRng) -> Result<Self, SealError> {
+        let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut_slice());
-        rng.fill_bytes(&mut salt);
         let public = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
-        let key = derive_key(passphrase, &salt, ARGON2_PARAMS)?;
-        let sealed = seal::seal(&key, &seal_context(&witness), seed.as_slice(), rng).ok()?;
-        Some(Self { public, argon2: ARGON2_PARAMS, salt, sealed })
+        let sealed = seal::seal(&with.key, &seal_context(&witness), seed.as_slice(), rng)?;
+        Ok(Self { public, argon2: with.argon2, salt: with.salt, sealed })
     }
 
     pub(crate) fn public(&self) -> [u8; 32] {

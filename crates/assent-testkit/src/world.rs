@@ -192,6 +192,12 @@ impl World {
         self.ledger.run_tx("test", T0, body).map(Committed::into_inner)
     }
 
+    /// Gives each witness a key under this passphrase.
+    pub fn give_keys(&self, passphrase: &[u8]) {
+        let key = self.ledger.new_witness_key(passphrase).unwrap();
+        self.tx(|tx| self.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, &key))).unwrap();
+    }
+
     /// Somebody on the roster.
     pub fn subject(&self, handle: &str) -> SubjectId {
         let (name, contact) = (format!("Name of {handle}"), format!("{handle}@example.org"));

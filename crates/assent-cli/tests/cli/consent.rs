@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Evidence, Ledger, NewPending, OpenError, PendingId, Picture, Purpose, Signer, Timestamp, Tools, Tx, TxError,
-    VaultPlace, WitnessId, no_hook,
+    Evidence, Ledger, NewPending, NewWitnessKey, OpenError, PendingId, Picture, Purpose, Signer, Timestamp, Tools, Tx,
+    TxError, VaultPlace, WitnessId, no_hook,
 };
 use assent::packs::sha256;
 use assent::rulepacks::rulebook;
@@ -74,24 +74,34 @@ pub(super) fn agree(club: &ClubFixture, valid_ms: i64) {
 /// The same of each of these people.
 pub(super) fn agree_each(club: &ClubFixture, handles: &[&str], valid_ms: i64) {
     let (ledger, now) = open(club);
+    let (waiting, witnesses) = forms(&ledger, handles, Timestamp(now.0 + valid_ms), now);
+    let unlocked = witnesses.iter().map(|id| ledger.unlock_witness(*id, PASSPHRASE, now).unwrap()).collect::<Vec<_>>();
     let agreed = ledger.run_tx("agree", now, |tx| {
-        let (waiting, witnesses) = forms(tx, handles, Timestamp(now.0 + valid_ms))?;
-        for witness in witnesses {
-            tx.sign_roster(witness, &waiting, PASSPHRASE)?;
-        }
-        waiting.into_iter().try_for_each(|id| tx.open_pending(id).map(drop))
+        unlocked.iter().try_for_each(|witness| tx.sign_roster(witness, &waiting).map(drop))?;
+        waiting.iter().try_for_each(|id| tx.open_pending(*id).map(drop))
     });
     agreed.unwrap();
 }
 
 /// Records the form of each of these people, which waits for two witnesses.
 pub(super) fn forms(
+    ledger: &Ledger,
+    handles: &[&str],
+    valid_until: Timestamp,
+    now: Timestamp,
+) -> (Vec<PendingId>, Vec<WitnessId>) {
+    let key = ledger.new_witness_key(PASSPHRASE).unwrap();
+    ledger.run_tx("record", now, |tx| forms_in(tx, handles, valid_until, &key)).unwrap().into_inner()
+}
+
+fn forms_in(
     tx: &Tx<'_>,
     handles: &[&str],
     valid_until: Timestamp,
+    key: &NewWitnessKey,
 ) -> Result<(Vec<PendingId>, Vec<WitnessId>), TxError> {
     let witnesses = vec![tx.add_witness("Wanda")?, tx.add_witness("Wim")?];
-    witnesses.iter().try_for_each(|witness| tx.set_witness_key(*witness, PASSPHRASE))?;
+    witnesses.iter().try_for_each(|witness| tx.set_witness_key(*witness, key))?;
     let collection = tx.collections()?[0].id;
     let mut waiting = Vec::new();
     for handle in handles {

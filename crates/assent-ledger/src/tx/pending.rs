@@ -13,7 +13,7 @@ use crate::merkle::Hash;
 use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::{Purpose, Signer};
-use crate::witness::{PendingConsent, Signed, Statement, WitnessSignature, sign_roster};
+use crate::witness::{PendingConsent, Signed, Statement, UnlockedWitness, WitnessSignature, sign_roster};
 
 pub(super) const PENDING: &str = "pending_enrolments";
 
@@ -345,10 +345,11 @@ impl Tx<'_> {
     /// - [`TxError::NothingToSign`] if there are none.
     /// - [`TxError::NoPending`] if one does not wait, [`TxError::OtherWitness`] if it names others.
     /// - [`TxError::SignedTwice`] if the witness signed one of them before, or it is named twice.
-    /// - [`TxError::NoWitness`], [`TxError::NoWitnessKey`] if there is nobody or nothing to sign with.
-    /// - [`TxError::WitnessPassphrase`] if the passphrase does not open their key.
+    /// - [`TxError::NoWitness`], [`TxError::NoWitnessKey`] if the witness, or their key, is not there any more, and
+    ///   [`TxError::WrongSignature`] if it is another.
     /// - As [`crate::ReadTx::pending`].
-    pub fn sign_roster(&self, witness: WitnessId, these: &[PendingId], passphrase: &[u8]) -> Result<Roster, TxError> {
+    pub fn sign_roster(&self, by: &UnlockedWitness, these: &[PendingId]) -> Result<Roster, TxError> {
+        let UnlockedWitness { witness, ref key } = *by;
         let mut all: Vec<Pending> = these.iter().map(|id| self.pending(*id)).collect::<Result<_, _>>()?;
         let mut seen = BTreeSet::new();
         for pending in &all {
@@ -359,10 +360,11 @@ impl Tx<'_> {
                 return Err(TxError::SignedTwice { witness });
             }
         }
-        let key = self.witness_key(witness)?.unlock(witness, passphrase);
-        let key = key.ok_or(TxError::WitnessPassphrase { witness })?;
+        if self.witness_key(witness)?.public() != key.verifying_key().to_bytes() {
+            return Err(TxError::WrongSignature { witness });
+        }
         let hashes: Vec<Hash> = all.iter().map(Pending::statement_hash).collect();
-        let signatures = sign_roster(witness, &key, self.now, &hashes);
+        let signatures = sign_roster(witness, key, self.now, &hashes);
         let Some(WitnessSignature { root, signature, .. }) = signatures.first().cloned() else {
             return Err(TxError::NothingToSign { witness });
         };

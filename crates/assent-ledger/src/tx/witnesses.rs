@@ -8,7 +8,7 @@ use crate::fields::{Reader, Writer};
 use crate::id::{Timestamp, WitnessId};
 use crate::log::EventKind;
 use crate::seal::SealContext;
-use crate::witness::WitnessKey;
+use crate::witness::{NewWitnessKey, WitnessKey};
 
 const WITNESSES: &str = "witnesses";
 
@@ -56,7 +56,7 @@ impl ReadTx<'_> {
     }
 
     /// The keys of one witness, who has to have some.
-    pub(super) fn witness_key(&self, witness: WitnessId) -> Result<WitnessKey, TxError> {
+    pub(crate) fn witness_key(&self, witness: WitnessId) -> Result<WitnessKey, TxError> {
         self.witness(witness)?.1.ok_or(TxError::NoWitnessKey { witness })
     }
 
@@ -87,21 +87,20 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    /// Makes a pair of keys for a witness who has none. The private one opens with their passphrase alone.
+    /// Makes a pair of keys for a witness who has none. The private one opens with their passphrase alone, which
+    /// [`crate::Ledger::new_witness_key`] has stretched.
     ///
     /// # Errors
     ///
     /// - [`TxError::NoWitness`] if there is none with this id.
     /// - [`TxError::WitnessHasKey`] if they have a pair: what they signed is checked with it.
-    /// - [`TxError::NoMemoryForKey`] if the machine has not the memory that a passphrase takes.
     /// - As [`crate::ReadTx::witnesses`].
-    pub fn set_witness_key(&self, witness: WitnessId, passphrase: &[u8]) -> Result<(), TxError> {
+    pub fn set_witness_key(&self, witness: WitnessId, with: &NewWitnessKey) -> Result<(), TxError> {
         let (name, key) = self.witness(witness)?;
         if key.is_some() {
             return Err(TxError::WitnessHasKey { witness });
         }
-        let made = WitnessKey::new(witness, passphrase, &mut **self.rng());
-        let made = made.ok_or(TxError::NoMemoryForKey)?;
+        let made = WitnessKey::new(witness, with, &mut **self.rng())?;
         let sealed = self.seal_master(&seal_context(&witness), &made.write(Writer::new().text(&name)).finish())?;
         self.exec("UPDATE witnesses SET sealed = $1 WHERE id = $2", args![sealed, witness])?;
         // Everybody can see which key it was, and that no other took its place.

@@ -91,7 +91,8 @@ fn fixture_writer() {
     .unwrap();
     give_keys(&w);
     let waits = wait(&w, ada, &Purpose::publish_print(), PORTRAIT);
-    w.tx(T0, |tx| tx.sign_roster(w.witnesses[0], &[waits], PASSPHRASE)).unwrap();
+    let unlocked = w.ledger.unlock_witness(w.witnesses[0], PASSPHRASE, T0).unwrap();
+    w.tx(T0, |tx| tx.sign_roster(&unlocked, &[waits])).unwrap();
     w.ledger.erase(bob, T0, |_| {}).unwrap();
     let World { ledger, home, .. } = w;
     drop(ledger);

@@ -459,7 +459,8 @@ pub(crate) const PASSPHRASE: &[u8] = b"three herons by the old lock";
 
 /// Gives each witness a key.
 pub(crate) fn give_keys(w: &World) {
-    w.tx(T0, |tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, PASSPHRASE))).unwrap();
+    let key = w.ledger.new_witness_key(PASSPHRASE).unwrap();
+    w.tx(T0, |tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, &key))).unwrap();
 }
 
 /// An enrolment that waits for both witnesses, with a picture at this path.

@@ -32,7 +32,8 @@ fn again(w: World, hook: &WriteHook) -> World {
 }
 
 fn sign(w: &World, witness: usize, these: &[PendingId]) -> Result<Roster, TxError> {
-    w.tx(T0, |tx| tx.sign_roster(w.witnesses[witness], these, PASSPHRASE))
+    let unlocked = w.ledger.unlock_witness(w.witnesses[witness], PASSPHRASE, T0)?;
+    w.tx(T0, |tx| tx.sign_roster(&unlocked, these))
 }
 
 fn both_sign(w: &World, these: &[PendingId]) {
@@ -97,8 +98,10 @@ fn r4_a_witness_signs_once_with_their_own_key_what_names_them() {
         let w = world(backend);
         let (ada, bob) = (w.subject("ada"), w.subject("bob"));
         let (third, keyless) = w.tx(T0, |tx| Ok((tx.add_witness("Tom")?, tx.add_witness("Ulla")?))).unwrap();
-        w.tx(T0, |tx| tx.set_witness_key(third, PASSPHRASE)).unwrap();
-        let again = w.tx(T0, |tx| tx.set_witness_key(third, b"another passphrase"));
+        let [key, other_key] =
+            [PASSPHRASE, b"another passphrase"].map(|words| w.ledger.new_witness_key(words).unwrap());
+        w.tx(T0, |tx| tx.set_witness_key(third, &key)).unwrap();
+        let again = w.tx(T0, |tx| tx.set_witness_key(third, &other_key));
         assert!(matches!(again, Err(TxError::WitnessHasKey { .. })), "{again:?}");
         let [one, two] = [w.witnesses[0], w.witnesses[1]];
         let find = [(w.collection, Purpose::find_my_photos())];
@@ -126,7 +129,10 @@ fn r4_a_witness_signs_once_with_their_own_key_what_names_them() {
         assert!(matches!(add(ada, &[one, two]), Err(TxError::PendingExists { pending }) if pending == hers));
         let his = add(bob, &[two, third]).unwrap();
 
-        let sign = |witness, these: &[PendingId], word: &[u8]| w.tx(T0, |tx| tx.sign_roster(witness, these, word));
+        let sign = |witness, these: &[PendingId], word: &[u8]| {
+            let unlocked = w.ledger.unlock_witness(witness, word, T0)?;
+            w.tx(T0, |tx| tx.sign_roster(&unlocked, these))
+        };
         assert!(
             matches!(sign(one, &[hers, his], PASSPHRASE), Err(TxError::OtherWitness { pending, .. }) if pending == his)
         );
@@ -154,7 +160,8 @@ fn r4_what_was_altered_after_the_witnesses_signed_is_refused() {
         let w = world(backend);
         let (ada, bob) = (w.subject("ada"), w.subject("bob"));
         let other = w.tx(T0, |tx| tx.add_witness("Tom")).unwrap();
-        w.tx(T0, |tx| tx.set_witness_key(other, PASSPHRASE)).unwrap();
+        let key = w.ledger.new_witness_key(PASSPHRASE).unwrap();
+        w.tx(T0, |tx| tx.set_witness_key(other, &key)).unwrap();
         let ids = [
             wait(&w, ada, &Purpose::find_my_photos(), "/portraits/a.jpg"),
             wait(&w, bob, &Purpose::find_my_photos(), "/portraits/b.jpg"),
@@ -330,8 +337,9 @@ fn r4_a_signature_interrupted_at_any_write_is_there_or_not() {
             drop(ledger);
             let done = catch_unwind(AssertUnwindSafe(|| {
                 let ledger = patient(|| Ledger::open(&home.place, tools(&home, unwind_at(n)), T0)).unwrap();
+                let unlocked = ledger.unlock_witness(witnesses[1], PASSPHRASE, T0).unwrap();
                 let open = |tx: &Tx<'_>| {
-                    tx.sign_roster(witnesses[1], &[id], PASSPHRASE)?;
+                    tx.sign_roster(&unlocked, &[id])?;
                     tx.open_pending(id)
                 };
                 ledger.run_tx("sign", T0, open).unwrap();
@@ -363,5 +371,30 @@ fn r4_a_household_has_one_witness_who_needs_no_key() {
         assert!(!w.tx(T0, |tx| tx.witnesses_sign(&tx.subject(ada)?, &[w.collection])).unwrap());
         let find = Purpose::find_my_photos();
         w.tx(T0, |tx| give(tx, ada, w.collection, &find, &w.witnesses[..1], 9)).unwrap();
+    });
+}
+
+#[test]
+fn a_passphrase_is_stretched_while_others_write() {
+    on_every_database(|backend| {
+        let w = world(backend);
+        let [one, two] = [w.witnesses[0], w.witnesses[1]];
+        let other = patient(|| w.home.try_open()).unwrap();
+        // Inside a transaction that writes: what waited for it would wait for ever.
+        w.tx(T0, |tx| {
+            tx.add_witness("Tom")?;
+            other.new_witness_key(PASSPHRASE)?;
+            other.unlock_witness(one, PASSPHRASE, T0)?;
+            let refused = other.unlock_witness(two, b"another passphrase", T0);
+            assert!(matches!(refused, Err(TxError::WitnessPassphrase { witness }) if witness == two), "{backend:?}");
+            Ok(())
+        })
+        .unwrap();
+        // Whom another vault knows signs nothing here.
+        let stranger = world(backend);
+        let id = wait(&w, w.subject("ada"), &Purpose::find_my_photos(), "/portraits/ada.jpg");
+        let theirs = stranger.ledger.unlock_witness(stranger.witnesses[0], PASSPHRASE, T0).unwrap();
+        let refused = w.tx(T0, |tx| tx.sign_roster(&theirs, &[id]));
+        assert!(matches!(refused, Err(TxError::OtherWitness { .. })), "{backend:?}: {refused:?}");
     });
 }

@@ -131,7 +131,7 @@ fn several_pictures_make_several_templates_of_one_person() {
 fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_signed() {
     let w = World::signing(&[WALZ]);
     let pass = b"three herons by the old lock";
-    w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, pass))).unwrap();
+    w.give_keys(pass);
     let subject = w.subject("walz");
     let path = w.home.dir.path().join("walz.jpg");
     std::fs::write(&path, portrait("carl-walz")).unwrap();
@@ -155,7 +155,8 @@ fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_si
         let pending = w.tx(|tx| tx.pending(id)).unwrap();
         with_worker(|worker| complete(&w.ledger, Some((models(), worker)), &pending, &mut |_, _| {}, act(T0)))
     };
-    let sign = |n: usize| w.tx(|tx| tx.sign_roster(w.witnesses[n], &[id], pass)).unwrap();
+    let unlock = |n: usize| w.ledger.unlock_witness(w.witnesses[n], pass, T0).unwrap();
+    let sign = |n: usize| w.tx(|tx| tx.sign_roster(&unlock(n), &[id])).unwrap();
     sign(0);
     let early = complete().unwrap_err();
     assert!(matches!(&early, CompleteError::Enrol(EnrolError::Ledger(TxError::NotSigned { .. }))), "{early}");

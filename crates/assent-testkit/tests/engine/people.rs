@@ -87,7 +87,7 @@ fn wait(w: &World, tx: &Tx<'_>, subject: SubjectId, purpose: Purpose) -> Result<
 #[test]
 fn i1_a_withdrawal_ends_what_others_recorded_until_it_commits() {
     let w = World::new(&[]);
-    w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, PASSPHRASE))).unwrap();
+    w.give_keys(PASSPHRASE);
     let all = |subject| Meant { subject, collection: None, purpose: None };
     let check = |what: &str, n: usize, given: &dyn Fn(&Tx<'_>, SubjectId) -> Result<(), TxError>| {
         let subject = w.subject(&format!("person-{n}"));
@@ -171,9 +171,10 @@ fn a_renewal_ends_as_the_roster_says_when_it_is_recorded() {
 #[test]
 fn two_who_register_one_witness_at_once_register_one() {
     let w = World::new(&[]);
+    let key = w.ledger.new_witness_key(PASSPHRASE).unwrap();
     let other = beside(
         &w,
-        |tx| tx.set_witness_key(tx.add_witness("Wilma")?, PASSPHRASE),
+        |tx| tx.set_witness_key(tx.add_witness("Wilma")?, &key),
         |other| witnesses::add(other, "Wilma", Some(b"seven boats and a tin whistle"), act(T0)),
     );
     assert!(matches!(other, Err(TxError::WitnessHasKey { .. })), "{other:?}");
@@ -184,7 +185,7 @@ fn two_who_register_one_witness_at_once_register_one() {
 #[test]
 fn a_witness_signs_what_was_shown_and_nothing_that_came_since() {
     let w = World::signing(&[]);
-    w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, PASSPHRASE))).unwrap();
+    w.give_keys(PASSPHRASE);
     let (ada, bob) = (w.subject("ada"), w.subject("bob"));
     w.tx(|tx| wait(&w, tx, ada, publish())).unwrap();
     let wanda = w.witnesses[0];
@@ -249,7 +250,7 @@ fn a_row_of_a_table_is_recorded_whole_or_not_at_all() {
 fn a_row_ends_as_the_roster_says_when_it_is_recorded() {
     for signing in [false, true] {
         let w = World::under(&[], &|pack| RulePack { alone_from_years: 18, witnesses_sign: signing, ..pack });
-        w.tx(|tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, PASSPHRASE))).unwrap();
+        w.give_keys(PASSPHRASE);
         let anna = w.subject("anna");
         subjects::rectify(&w.ledger, anna, &Correction { age: Some(Age::Adult), ..Correction::default() }, act(T0))
             .unwrap();

@@ -36,12 +36,13 @@ pub struct Prepared {
 pub fn prepare(ledger: &Ledger, sample: &Sample<'_>, passphrase: &[u8], act: Act) -> Result<Prepared, TxError> {
     let others = BystanderBasis::ClosedGroup;
     let new = NewCollection { name: sample.name, directory: sample.photos, others };
+    let key = ledger.new_witness_key(passphrase)?;
     let prepared = ledger.run_tx("prepare a demonstration", act, |tx| {
         let collection = tx.add_collection(&new)?;
         tx.set_basis(collection, sample.basis)?;
         tx.add_notice("demonstration", "en", sample.notice)?;
         let witnesses = sample.witnesses.iter().map(|name| tx.add_witness(name)).collect::<Result<Vec<_>, _>>()?;
-        witnesses.iter().try_for_each(|witness| tx.set_witness_key(*witness, passphrase))?;
+        witnesses.iter().try_for_each(|witness| tx.set_witness_key(*witness, &key))?;
         Ok(Prepared { collection, witnesses })
     });
     Ok(prepared?.into_inner())
@@ -59,8 +60,10 @@ pub fn sign(
     passphrase: &[u8],
     act: Act,
 ) -> Result<Vec<Pending>, TxError> {
+    let unlock = |witness: &WitnessId| ledger.unlock_witness(*witness, passphrase, act.at);
+    let unlocked = witnesses.iter().map(unlock).collect::<Result<Vec<_>, _>>()?;
     let signed = ledger.run_tx("sign", act, |tx| {
-        witnesses.iter().try_for_each(|witness| tx.sign_roster(*witness, waiting, passphrase).map(drop))?;
+        unlocked.iter().try_for_each(|witness| tx.sign_roster(witness, waiting).map(drop))?;
         waiting.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()
     });
     Ok(signed?.into_inner())

@@ -28,12 +28,13 @@ pub fn check_new(ledger: &Ledger, name: &str, now: Timestamp) -> Result<(), TxEr
 /// # Errors
 ///
 /// - [`TxError::WitnessHasKey`] if somebody of this name has a key.
-/// - As [`assent_ledger::Tx::add_witness`] and [`assent_ledger::Tx::set_witness_key`].
+/// - As [`assent_ledger::Tx::add_witness`] and [`Ledger::new_witness_key`].
 pub fn add(ledger: &Ledger, name: &str, passphrase: Option<&[u8]>, act: Act) -> Result<WitnessId, TxError> {
+    let key = passphrase.map(|words| ledger.new_witness_key(words)).transpose()?;
     let added = ledger.run_tx("add a witness", act, |tx| {
         let there = without_key(tx.witnesses()?, name)?;
         let id = there.map_or_else(|| tx.add_witness(name), Ok)?;
-        passphrase.map_or(Ok(()), |words| tx.set_witness_key(id, words))?;
+        key.as_ref().map_or(Ok(()), |key| tx.set_witness_key(id, key))?;
         Ok(id)
     });
     Ok(added?.into_inner())
@@ -79,7 +80,7 @@ pub struct Signed {
 /// # Errors
 ///
 /// - [`TxError::OtherStatement`] if one of the forms says something else by now.
-/// - As [`assent_ledger::Tx::sign_roster`]; then nothing is signed.
+/// - As [`Ledger::unlock_witness`] and [`assent_ledger::Tx::sign_roster`]; then nothing is signed.
 pub fn sign(
     ledger: &Ledger,
     witness: WitnessId,
@@ -88,13 +89,14 @@ pub fn sign(
     act: Act,
 ) -> Result<Signed, TxError> {
     let ids: Vec<_> = shown.iter().map(|form| form.pending.id).collect();
+    let unlocked = ledger.unlock_witness(witness, passphrase, act.at)?;
     let signed = ledger.run_tx("sign", act, |tx| {
         for form in shown {
             if tx.pending(form.pending.id)?.statement_hash() != form.pending.statement_hash() {
                 return Err(TxError::OtherStatement);
             }
         }
-        let roster = tx.sign_roster(witness, &ids, passphrase)?;
+        let roster = tx.sign_roster(&unlocked, &ids)?;
         let complete = roster.complete.iter().map(|id| tx.pending(*id)).collect::<Result<Vec<_>, _>>()?;
         Ok(Signed { complete: Waiting::of(tx, complete)?.forms, roster })
     });
