@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use assent::ledger::{Alarm, Collection, Deadline, Due, Request, RequestId, SubjectId, Timestamp};
 use assent::service::status::{self, Deadlines};
+use assent::service::upkeep::{self, Upkeep};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -107,9 +108,7 @@ fn describe(deadline: &Deadline, names: &Names<'_>, now: Timestamp) -> Value {
 pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     // Ends what is due; opening finishes what was interrupted.
     let (ledger, expired) = vault::open_and_expire(flags)?;
-    ledger.scrub_if_due(now());
-    let exported = args.export.as_ref().map(|folder| ledger.export_log(folder, now(), &mut |_, _| {})).transpose()?;
-    let near = status::near_end(&ledger, now())?;
+    let Upkeep { exported, near } = upkeep::tick(&ledger, args.export.as_deref(), now())?;
     let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
     let object = json!({ "expired": ended, "near": near, "log_entries": exported.as_ref().map(|here| here.size) });
     Ok(out.answer(&object, |out| {

@@ -28,8 +28,12 @@ const NODE_FILE: &str = "node";
 /// What is done by one process at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseName {
-    /// Scanning a collection.
+    /// Listing a collection's folder, and scanning it.
     Scan(CollectionId),
+    /// What is done every day.
+    Tick,
+    /// Taking what was deleted out of the database's file.
+    Scrub,
 }
 
 impl LeaseName {
@@ -37,6 +41,8 @@ impl LeaseName {
     fn text(self) -> String {
         match self {
             Self::Scan(collection) => format!("scan-{collection}"),
+            Self::Tick => "tick".to_owned(),
+            Self::Scrub => "scrub".to_owned(),
         }
     }
 }
@@ -46,6 +52,8 @@ impl std::fmt::Display for LeaseName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Scan(_) => "scanning this collection",
+            Self::Tick => "doing what has to be done every day",
+            Self::Scrub => "clearing away what was deleted",
         })
     }
 }
@@ -72,6 +80,24 @@ impl Ledger {
         let file = file.ok_or(TxError::Leased { name })?;
         let token = self.run_tx("take a lease", now, |tx| tx.take_lease(name, node))?.into_inner();
         Ok(Lease { name, token, _file: file })
+    }
+
+    /// Does something under a lease of its own, and gives it back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::lease`], and whatever `body` returns.
+    pub fn under_lease<T, E: From<TxError>>(
+        &self,
+        name: LeaseName,
+        now: Timestamp,
+        body: impl FnOnce(&Lease) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let lease = self.lease(name, now)?;
+        let done = body(&lease);
+        // Where it cannot be given back it ends by itself.
+        drop(self.release(lease, now));
+        done
     }
 
     /// Gives a lease back, so that nobody has to wait for its end.

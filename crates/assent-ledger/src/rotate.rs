@@ -25,6 +25,7 @@ use crate::ledger::Ledger;
 use crate::log::EventKind;
 use crate::secret::Key;
 use crate::tx::{ReadTx, Reseal, Tx};
+use crate::vocabulary::ChangeKind;
 
 impl Ledger {
     /// Gives a person a new key and destroys the old one. Searches, consents, sightings and decisions stay as they are.
@@ -163,6 +164,7 @@ impl Tx<'_> {
         self.ring().add_rotated(subject, &new)?;
         self.append_leaf(EventKind::Rotation, &[], &[(subject, subject.as_bytes())])?;
         self.reseal(&Reseal { subject, old: &old, new: &new })?;
+        self.person_changed(ChangeKind::Rectified, subject)?;
         self.leave_traces()?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::thread;
 
 use assent_ledger::{
     CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, RingSecret, Settings,
-    TxError, VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
+    Tx, TxError, VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
 };
 
 use crate::support::{Backend, Home, World, at, on_every_database, patient};
@@ -253,6 +253,34 @@ fn a_lease_is_one_process_s_until_it_is_given_back_or_its_time_is_over() {
         let again = patient_lease(&w.ledger, name);
         let refused = other.run_tx("late", T0, |tx| tx.renew_lease(&again));
         assert!(refused.is_ok(), "the one that was taken last counts");
+    });
+}
+
+#[test]
+fn what_was_deleted_is_cleared_away_by_one_program_and_stays_due_if_more_is_deleted_meanwhile() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let (ada, bob) = (w.subject("ada"), w.subject("bob"));
+        let [of_ada, of_bob] = [ada, bob].map(|who| w.grant(who, 9));
+        let is_due = || w.ledger.scrub_is_due(T0).unwrap();
+        let withdraw = |grant| w.tx(T0, |tx| tx.withdraw(tx.active_grant(grant)?)).unwrap();
+        // Whoever opens a vault clears away what is due.
+        let (other, third) = (second(&w), Mutex::new(Some(second(&w))));
+        withdraw(of_ada);
+        let theirs = patient_lease(&other, LeaseName::Scrub);
+        assert!(!w.ledger.scrub_if_due(T0) && is_due(), "{backend:?}: another program is at it");
+        other.release(theirs, T0).unwrap();
+        // Whoever withdraws while the file is written anew.
+        let hook: WriteHook = Arc::new(move |point| {
+            if point.kind == WriteKind::Scrub && point.moment == Moment::After {
+                let withdraw = |tx: &Tx<'_>| tx.withdraw(tx.active_grant(of_bob)?);
+                drop(third.lock().unwrap().take().map(|third| third.run_tx("withdraw", T0, withdraw).unwrap()));
+            }
+        });
+        let busy = w.home.open_hooked(&hook);
+        let busy = busy.unwrap();
+        assert!(is_due(), "{backend:?}: opening cleared away what was there, and not what came meanwhile");
+        assert!(busy.scrub_if_due(T0) && !is_due(), "{backend:?}");
     });
 }
 

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use assent::ledger::{Basis, BystanderBasis, FaceId, Jurisdiction, NewCollection, NewGrant, Purpose, TxError, Verdict};
+use assent::ledger::{
+    Basis, BystanderBasis, ExportError, FaceId, Jurisdiction, LeaseName, Ledger, NewCollection, NewGrant, Purpose,
+    TxError, Verdict, no_hook,
+};
 use assent::packs::sha256;
-use assent::service::collections::state_basis;
+use assent::service::collections::{self, CollectionError, state_basis};
 use assent::service::erasures::{Selected, Whom, select};
 use assent::service::lookup::{self, LookupError};
 use assent::service::review::{Decision, decide};
+use assent::service::upkeep;
 use assent_testkit::{NOTICE, T0, World, act, at};
 
 use crate::WALZ;
@@ -88,4 +92,23 @@ fn a_name_that_nobody_has_is_refused_with_those_that_are_near() {
     let refused = lookup::collection(&w.ledger, "nothing like it", T0).unwrap_err();
     assert!(matches!(&refused, LookupError::NoCollection { near, .. } if near.is_empty()), "{refused}");
     assert!(!refused.to_string().contains("assent "), "no command is named here: {refused}");
+}
+
+#[test]
+fn while_a_collection_is_scanned_it_is_not_moved_and_what_is_due_every_day_has_one_program() {
+    let w = World::new(&[WALZ]);
+    w.scan();
+    let other = Ledger::open(&w.home.place, w.home.tools(no_hook()), T0).unwrap();
+    let place = collections::place(&w.ledger, w.collection, w.home.photos.to_str().unwrap(), T0).unwrap();
+    let move_to = || collections::move_to(&w.ledger, &place, false, act(T0));
+    let scanning = other.lease(LeaseName::Scan(w.collection), T0).unwrap();
+    let refused = move_to().unwrap_err();
+    assert!(matches!(refused, CollectionError::Ledger(TxError::Leased { .. })), "{refused}");
+    other.release(scanning, T0).unwrap();
+    move_to().unwrap();
+    let ticking = other.lease(LeaseName::Tick, T0).unwrap();
+    let refused = upkeep::tick(&w.ledger, None, T0).unwrap_err();
+    assert!(matches!(refused, ExportError::Ledger(TxError::Leased { .. })), "{refused}");
+    other.release(ticking, T0).unwrap();
+    assert!(upkeep::tick(&w.ledger, None, T0).unwrap().exported.is_none());
 }

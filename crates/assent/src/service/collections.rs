@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use assent_ledger::{
-    Act, Basis, BystanderBasis, Collection, CollectionCounts, CollectionId, Forgotten, Ledger, NewCollection, PhotoId,
-    PhotoPath, Timestamp, TxError, VaultKind,
+    Act, Basis, BystanderBasis, Collection, CollectionCounts, CollectionId, Forgotten, LeaseName, Ledger,
+    NewCollection, PhotoId, PhotoPath, Timestamp, TxError, VaultKind,
 };
 use thiserror::Error;
 
@@ -255,9 +255,14 @@ pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Res
 ///
 /// [`TxError`] if the ledger refuses.
 pub fn forget_missing(ledger: &Ledger, missing: &Missing, act: Act) -> Result<u64, TxError> {
-    let forget =
-        ledger.run_tx("forget missing photos", act, |tx| tx.remove_photos(missing.collection, &missing.photos));
-    Ok(forget?.into_inner())
+    // A scan may be about to find one of them under another name.
+    ledger.under_lease(LeaseName::Scan(missing.collection), act.at, |lease| {
+        let forget = ledger.run_tx("forget missing photos", act, |tx| {
+            tx.renew_lease(lease)?;
+            tx.remove_photos(missing.collection, &missing.photos)
+        });
+        Ok(forget?.into_inner())
+    })
 }
 
 /// A folder in which a collection is said to lie, and how much of it is there.
@@ -308,8 +313,14 @@ pub fn move_to(ledger: &Ledger, place: &Place, anyway: bool, act: Act) -> Result
         let folder = folder.text().to_owned();
         return Err(CollectionError::WrongFolder { folder, there: *there, known: *known });
     }
-    ledger.run_tx("move a collection", act, |tx| tx.move_collection(about.id, folder.text()))?;
-    Ok(())
+    // A scan would look for its photos in the old folder.
+    ledger.under_lease(LeaseName::Scan(about.id), act.at, |lease| {
+        ledger.run_tx("move a collection", act, |tx| {
+            tx.renew_lease(lease)?;
+            tx.move_collection(about.id, folder.text())
+        })?;
+        Ok(())
+    })
 }
 
 /// Ends a collection ([`assent_ledger::Tx::remove_collection`]). Returns what it held.

@@ -19,4 +19,5 @@ pub mod rights;
 pub mod rosters;
 pub mod status;
 pub mod subjects;
+pub mod upkeep;
 pub mod witnesses;
