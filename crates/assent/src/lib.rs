@@ -92,6 +92,7 @@ pub mod packs;
 mod picture;
 pub mod portrait;
 pub mod release;
+pub mod resident;
 pub mod rulepacks;
 pub mod scan;
 pub mod service;

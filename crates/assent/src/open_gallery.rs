@@ -1,15 +1,18 @@
 //! The open gallery: the templates of a collection in memory, ready to be searched, with the thresholds that hold for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use assent_gallery::assign::{Assigned, assign};
-use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
+use assent_gallery::calibration::{Band, Calibration, DeclaredRates, Thresholds};
 use assent_gallery::gallery::{Gallery, Owner, Protected, Scope, Search};
 use assent_gallery::vector::VectorError;
 use assent_ledger::{
-    Album, CollectionId, GrantId, OpenTemplate, Purpose, ReadTx, RequestId, Searchable, SubjectId, TemplateId, TxError,
+    Album, CollectionId, GrantId, OpenTemplate, Purpose, ReadTx, RequestId, Searchable, SubjectId, TemplateId,
+    Timestamp, TxError,
 };
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::calibrate::Calibrated;
 use crate::models::{Models, thresholds};
@@ -18,9 +21,14 @@ use crate::template::Decoder;
 /// The gallery of one collection, for [`Purpose::find_my_photos`].
 #[derive(Debug)]
 pub struct OpenGallery {
-    gallery: Gallery,
-    /// By the gallery's owner number.
+    gallery: Arc<Gallery>,
+    rates: DeclaredRates,
+    /// By the gallery's owner number; those who left keep theirs.
     grants: Vec<(GrantId, SubjectId)>,
+    /// Who is in it.
+    present: BTreeMap<GrantId, Present>,
+    /// When each of them is over.
+    ends: BTreeSet<(Timestamp, GrantId)>,
     /// The table for these people, if the models have one.
     calibrated: Option<Calibrated>,
     thresholds: Thresholds,
@@ -28,6 +36,92 @@ pub struct OpenGallery {
     look_alikes: BTreeSet<(Owner, Owner)>,
     epoch: i64,
     unopened: Vec<TemplateId>,
+}
+
+/// Whose a face is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Which face, by its index among those that were asked about.
+    pub face: usize,
+    /// The consent under which it was found. Whether it may be said, only the transaction that says it knows.
+    pub grant: GrantId,
+    /// How sure that is.
+    pub band: Band,
+}
+
+/// A consent whose templates are in the gallery.
+#[derive(Debug, Clone, Copy)]
+struct Present {
+    owner: Owner,
+    /// At this instant it is over.
+    until: Timestamp,
+}
+
+/// What is said of the people of a gallery as they are.
+pub(crate) struct Measurement {
+    /// How many templates there were.
+    pub(crate) templates: usize,
+    calibrated: Option<Calibrated>,
+    thresholds: Thresholds,
+    look_alikes: BTreeSet<(Owner, Owner)>,
+}
+
+impl Measurement {
+    /// Compares every template with every other.
+    pub(crate) fn of(gallery: &Gallery, models: &Models, rates: DeclaredRates, threads: usize) -> Measurement {
+        let templates = gallery.len();
+        let calibrated = Calibrated::measure(gallery, models.pack(), threads);
+        let thresholds = thresholds(calibrated.as_ref().map(|c| &c.table), rates, templates);
+        // Where nothing is a match, everything is proposed at most.
+        let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, |c| gallery.look_alikes(c, threads));
+        Measurement { templates, calibrated, thresholds, look_alikes }
+    }
+}
+
+/// Templates that were opened for a gallery that others search, and are not in it yet.
+pub(crate) struct Staged {
+    what: Searchable,
+    ends: Vec<Timestamp>,
+    /// Under which grant, by its index; which template; its numbers, one template after the other.
+    of: Vec<(usize, TemplateId)>,
+    numbers: Zeroizing<Vec<f32>>,
+    unopened: Vec<TemplateId>,
+}
+
+impl Staged {
+    /// Whether nobody's consents were looked at.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.what.grants.is_empty()
+    }
+
+    /// Opens what may be searched.
+    pub(crate) fn open(tx: &ReadTx<'_>, dimensions: usize, what: Searchable) -> Result<Staged, TxError> {
+        let opened = Mutex::new((Vec::new(), Zeroizing::new(Vec::new())));
+        let take = |open: &[OpenTemplate<'_>]| {
+            let mut decoder = Decoder::new(dimensions);
+            let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+            let (of, numbers) = &mut *opened;
+            for (open, vector) in open.iter().zip(decoder.decode(open.iter().map(|open| open.plain))) {
+                of.push((open.grant, open.template));
+                push_wiped(numbers, vector);
+            }
+            vec![true; open.len()]
+        };
+        let ends = tx.ends_of(&what)?;
+        let unopened = tx.open_templates(&what, 1, &take, &mut |_| {})?;
+        let (of, numbers) = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Staged { what, ends, of, numbers, unopened })
+    }
+}
+
+/// Adds numbers at the end; where they stood before the memory became too small is wiped.
+fn push_wiped(numbers: &mut Zeroizing<Vec<f32>>, more: &[f32]) {
+    if numbers.capacity() - numbers.len() < more.len() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((numbers.len() + more.len()) * 2));
+        larger.extend_from_slice(numbers);
+        *numbers = larger;
+    }
+    numbers.extend_from_slice(more);
 }
 
 /// The gallery does not fit into memory.
@@ -126,6 +220,7 @@ impl OpenGallery {
         {
             return Ok(Err(not_enough_memory));
         }
+        let ends = tx.ends_of(&what)?;
         let gallery = Gallery::new(dimensions);
         let take = |open: &[OpenTemplate<'_>]| {
             let mut decoder = Decoder::new(dimensions);
@@ -140,12 +235,109 @@ impl OpenGallery {
             (options.progress)(read, what.templates_at_most);
         };
         let unopened = tx.open_templates(&what, options.threads, &take, progress)?;
-        let calibrated = Calibrated::measure(&gallery, models.pack(), options.threads);
-        let thresholds = thresholds(calibrated.as_ref().map(|c| &c.table), rates, gallery.len());
-        // Where nothing is a match, everything is proposed at most.
-        let look_alikes = thresholds.certain.map_or_else(BTreeSet::new, |c| gallery.look_alikes(c, options.threads));
+        let Measurement { calibrated, thresholds, look_alikes, .. } =
+            Measurement::of(&gallery, models, rates, options.threads);
         let Searchable { grants, epoch, .. } = what;
-        Ok(Ok(OpenGallery { gallery, grants, calibrated, thresholds, look_alikes, epoch, unopened }))
+        let mut opened = OpenGallery {
+            gallery: Arc::new(gallery),
+            rates,
+            grants: Vec::new(),
+            present: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            calibrated,
+            thresholds,
+            look_alikes,
+            epoch,
+            unopened,
+        };
+        for (whose, until) in grants.into_iter().zip(ends) {
+            opened.enter(whose, until);
+        }
+        Ok(Ok(opened))
+    }
+
+    /// The next owner number is this consent's.
+    fn enter(&mut self, (grant, subject): (GrantId, SubjectId), until: Timestamp) -> Owner {
+        let owner = Owner(self.grants.len() as u32);
+        self.grants.push((grant, subject));
+        self.present.insert(grant, Present { owner, until });
+        self.ends.insert((until, grant));
+        owner
+    }
+
+    /// Overwrites what is held under a consent. Whether there was anything.
+    pub(crate) fn forget(&mut self, grant: GrantId) -> bool {
+        let Some(Present { owner, until }) = self.present.remove(&grant) else { return false };
+        self.gallery.remove(owner);
+        self.ends.remove(&(until, grant));
+        self.look_alikes.retain(|(a, b)| *a != owner && *b != owner);
+        true
+    }
+
+    /// Overwrites everything.
+    pub(crate) fn forget_all(&mut self) {
+        while let Some((grant, _)) = self.present.first_key_value() {
+            self.forget(*grant);
+        }
+    }
+
+    /// When the next of these consents is over.
+    pub(crate) fn next_end(&self) -> Option<Timestamp> {
+        self.ends.first().map(|(until, _)| *until)
+    }
+
+    /// Overwrites what is held under consents whose date has come. Whether there were any.
+    pub(crate) fn expire(&mut self, now: Timestamp) -> bool {
+        let mut any = false;
+        while let Some(&(until, grant)) = self.ends.first()
+            && until <= now
+        {
+            any |= self.forget(grant);
+        }
+        any
+    }
+
+    /// Takes up templates that were opened, in the place of what is held under the same consents. Thresholds may rise at once,
+    /// and fall with the next [`Measurement`].
+    pub(crate) fn add(&mut self, staged: &Staged, threads: usize) {
+        let Staged { what, ends, of, numbers, unopened } = staged;
+        for (grant, _) in &what.grants {
+            self.forget(*grant);
+        }
+        let owners: Vec<Owner> =
+            what.grants.iter().zip(ends).map(|(whose, until)| self.enter(*whose, *until)).collect();
+        let vectors = numbers.chunks_exact(self.gallery.dimensions());
+        let rows: Vec<_> =
+            of.iter().zip(vectors).map(|((grant, _), vector)| (owners[*grant], Scope::default(), vector)).collect();
+        let added = self.gallery.insert_all(&rows);
+        self.unopened.extend(unopened);
+        self.unopened.extend(of.iter().zip(&added).filter(|(_, added)| added.is_err()).map(|((_, id), _)| *id));
+        self.epoch = what.epoch;
+        let now = thresholds(self.table(), self.rates, self.gallery.len());
+        self.thresholds = stricter(self.thresholds, now);
+        let Some(least) = self.thresholds.certain else { return };
+        let search = Search { threads, ..Search::least(least) };
+        for (owner, _, vector) in rows {
+            // One that is no vector is not in the gallery either.
+            for hit in self.gallery.search(&[vector], &search).into_iter().flatten().flatten() {
+                if hit.owner != owner {
+                    self.look_alikes.insert((owner.min(hit.owner), owner.max(hit.owner)));
+                }
+            }
+        }
+    }
+
+    /// Goes by what was measured of its people as they are.
+    pub(crate) fn measured(&mut self, measurement: Measurement) {
+        let Measurement { calibrated, thresholds, look_alikes, .. } = measurement;
+        (self.calibrated, self.thresholds, self.look_alikes) = (calibrated, thresholds, look_alikes);
+        let present: BTreeSet<Owner> = self.present.values().map(|present| present.owner).collect();
+        self.look_alikes.retain(|(a, b)| present.contains(a) && present.contains(b));
+    }
+
+    /// What can be compared while others search, and is overwritten with this gallery.
+    pub(crate) fn shared(&self) -> &Arc<Gallery> {
+        &self.gallery
     }
 
     /// Whether nobody can be found.
@@ -181,7 +373,8 @@ impl OpenGallery {
 
     /// How many people there are to be found.
     pub fn people(&self) -> usize {
-        self.grants.iter().map(|(_, subject)| subject).collect::<BTreeSet<_>>().len()
+        let subject = |present: &Present| self.grants[present.owner.0 as usize].1;
+        self.present.values().map(subject).collect::<BTreeSet<_>>().len()
     }
 
     /// Which face of a photo is whose, from the embeddings of its faces.
@@ -189,12 +382,14 @@ impl OpenGallery {
     /// # Errors
     ///
     /// [`VectorError`] if an embedding is not of the models' dimension or not of length 1.
-    pub(crate) fn answers(&self, probes: &[&[f32]]) -> Result<Vec<Assigned>, VectorError> {
+    pub(crate) fn answers(&self, probes: &[&[f32]]) -> Result<Vec<Answer>, VectorError> {
         let hits = self.gallery.search(probes, &Search::least(self.thresholds.review))?;
-        Ok(assign(&hits, self.thresholds, |owner| is_one_of(&self.look_alikes, owner)))
+        let assigned = assign(&hits, self.thresholds, |owner| is_one_of(&self.look_alikes, owner));
+        let answer = |a: Assigned| Answer { face: a.face, grant: self.grants[a.owner.0 as usize].0, band: a.band };
+        Ok(assigned.into_iter().map(answer).collect())
     }
 
-    /// The collection's `template_epoch` when it was opened.
+    /// The collection's `template_epoch` when it was opened, or was added to last.
     pub fn epoch(&self) -> i64 {
         self.epoch
     }
@@ -204,15 +399,21 @@ impl OpenGallery {
         &self.unopened
     }
 
-    /// Grants under which somebody may be found, and whose they are, by the gallery's owner number.
-    pub fn grants(&self) -> &[(GrantId, SubjectId)] {
-        &self.grants
+    /// The consents under which somebody may be found.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = GrantId> {
+        self.present.keys().copied()
     }
 
     /// What the system did to keep the templates from leaving the memory.
     pub fn protection(&self) -> Protected {
         self.gallery.protection()
     }
+}
+
+/// The higher thresholds of two.
+fn stricter(one: Thresholds, other: Thresholds) -> Thresholds {
+    let certain = one.certain.zip(other.certain).map(|(one, other)| one.max(other));
+    Thresholds { certain, review: one.review.max(other.review) }
 }
 
 /// Whether somebody belongs to a pair. There are hardly any.

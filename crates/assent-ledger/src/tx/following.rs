@@ -92,7 +92,7 @@ impl<'tx> Tx<'tx> {
             Err(e) => return Err(e),
         };
         let Some(proof) = proof else { return Ok(None) };
-        match self.check_restriction(proof.subject) {
+        match self.check_restriction(proof.subject).and_then(|()| self.check_orders(proof.collection)) {
             Ok(()) => Ok(Some(proof)),
             Err(TxError::Restricted { .. } | TxError::Stopped { .. }) => Ok(None),
             Err(e) => Err(e),

@@ -6,7 +6,6 @@ use std::thread;
 
 use zeroize::Zeroizing;
 
-use super::grant_keys::each_grant_key;
 use super::templates::TEMPLATES;
 use super::{Album, ReadTx};
 use crate::db::{Answer, Columns, Db, DbError, args};
@@ -69,6 +68,11 @@ impl Searchable {
         (collection, purpose, model_sha256): (CollectionId, &Purpose, [u8; 32]),
     ) -> Self {
         Self { grants, templates_at_most, epoch, collection, purpose: purpose.clone(), model_sha256 }
+    }
+
+    /// Leaves out the consents of which `keep` says no.
+    pub fn retain(&mut self, keep: impl Fn(GrantId) -> bool) {
+        self.grants.retain(|(grant, _)| keep(*grant));
     }
 
     pub(super) fn about(&self) -> (CollectionId, &Purpose) {
@@ -190,7 +194,7 @@ impl ReadTx<'_> {
 struct Opens {
     grant: GrantId,
     subject: SubjectId,
-    /// `None` where its key is gone or does not read. Held while records are opened, and no longer.
+    /// `None` where the subject's key is gone or does not read. Held while records are opened, and no longer.
     key: Option<SealKey>,
 }
 
@@ -201,8 +205,8 @@ fn opens(ring: KeyReader<'_>, grants: &[(GrantId, SubjectId)], threads: usize) -
     thread::scope(|scope| {
         for part in all.chunks_mut(part) {
             scope.spawn(move || {
-                let grants: Vec<_> = part.iter().map(|opens| (opens.grant, opens.subject)).collect();
-                each_grant_key(ring, &grants, &mut |i, key| part[i].key = Some(SealKey::of(&key)));
+                let subjects: Vec<SubjectId> = part.iter().map(|opens| opens.subject).collect();
+                ring.each(subjects.into_iter(), &mut |i, owner| part[i].key = Some(SealKey::of(owner)));
             });
         }
     });

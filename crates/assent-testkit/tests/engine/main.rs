@@ -18,6 +18,7 @@ mod odd_pictures;
 mod on_request;
 mod people;
 mod rescan;
+mod resident;
 mod searched_again;
 mod secrecy;
 mod service;

@@ -21,6 +21,7 @@
 //! in the worker that made them and are gone when it takes the next photo (I2).
 
 mod extent;
+mod follow;
 mod plan;
 mod prefetch;
 mod process;
@@ -31,17 +32,14 @@ pub use process::face_box;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_gallery::vector::VectorError;
 use assent_ledger::{
     Absences, Act, Actor, Collection, CollectionId, Lease, LeaseName, Ledger, Objections, RequestId, RequestOutcome,
-    TemplateId, Timestamp, TxError,
+    TemplateId, Timestamp, Tx, TxError,
 };
 use assent_vision::detect::SearchOptions;
 use assent_vision::runtime::InferenceError;
@@ -51,9 +49,11 @@ use crate::budget::PhotoMemory;
 use crate::copies::{ApartFace, CompareError, KnownPhotos};
 use crate::models::Models;
 use crate::open_gallery::{NotEnoughMemory, OpenGallery, OpenOptions};
+use crate::resident::Resident;
 use crate::source::{Folder, LeftOut, Listing, Problem, SourceError};
 use crate::walk::{Prefetch, walk_prefetched};
 use extent::Extents;
+use follow::{Followed, while_following};
 use plan::{Plan, Work};
 use prefetch::Prefetcher;
 use process::{PhotoOutcome, PhotoProcessor};
@@ -61,9 +61,6 @@ use store::{Batch, Store};
 
 /// More templates than this take so long to open that it is shown.
 const OPENING_SHOWN: u64 = 10_000;
-
-/// How often a scan looks whether an order to stop was given.
-const ORDERS_EVERY: Duration = Duration::from_millis(250);
 
 /// Photos in one transaction at most.
 const BATCH_PHOTOS: usize = 64;
@@ -228,6 +225,9 @@ pub enum ScanError {
     /// The templates do not fit into memory.
     #[error(transparent)]
     NotEnoughMemory(#[from] NotEnoughMemory),
+    /// It is not known who may be searched for.
+    #[error("nobody is searched for while it is not known who may be; try again in a moment")]
+    Closed,
     /// What the network made of a face is not of the pack's dimension, or not of length 1.
     #[error("the network's answer does not fit the models; run `assent packs verify`")]
     Vector(#[from] VectorError),
@@ -235,7 +235,7 @@ pub enum ScanError {
 
 impl ScanSummary {
     /// What is known before any photo is looked at.
-    fn begun(listing: &Listing, locked: Option<String>, gallery: Option<&OpenGallery>) -> ScanSummary {
+    fn begun(listing: &Listing, locked: Option<String>, followed: &Followed<'_>) -> ScanSummary {
         let mut summary = ScanSummary {
             photos: listing.files.len(),
             problems: listing.problems.clone(),
@@ -243,14 +243,17 @@ impl ScanSummary {
             locked,
             ..ScanSummary::default()
         };
-        if let Some(s) = gallery {
-            summary.unopened = s.unopened().to_vec();
-            summary.exposed = s.protection().is_exposed();
-        }
-        if let Some(s) = gallery.filter(|s| !s.is_empty()) {
-            summary.templates = s.templates();
-            summary.thresholds = Some(s.thresholds());
-            summary.table = s.table().cloned();
+        let of_gallery = |gallery: &OpenGallery| {
+            summary.unopened = gallery.unopened().to_vec();
+            summary.exposed = gallery.protection().is_exposed();
+            if !gallery.is_empty() {
+                summary.templates = gallery.templates();
+                summary.thresholds = Some(gallery.thresholds());
+                summary.table = gallery.table().cloned();
+            }
+        };
+        if let Some(resident) = &followed.resident {
+            resident.with(of_gallery);
         }
         summary
     }
@@ -284,50 +287,26 @@ pub fn scan(
     let began = (watch.now)();
     let lease = ledger.lease(LeaseName::Scan(collection), began)?;
     let stop = watch.stop;
-    let done = until_stopped(ledger, collection, began, stop, || {
-        scan_leased(ledger, models, collection, options, (began, &lease), watch)
+    let mut done = while_following((ledger, collection, began), stop, |followed| {
+        scan_leased((ledger, models, collection), options, (began, &lease), followed, watch)
     });
+    if let (Ok(summary), Some(request)) = (&done, options.request)
+        && !summary.stopped
+    {
+        let answer = |tx: &Tx<'_>| tx.answer_request(request, RequestOutcome::Granted).map(drop);
+        let act = Act { by: options.by, at: (watch.now)() };
+        done = ledger.run_tx("answer a search", act, answer).map_err(ScanError::from).and(done);
+    }
     // Where it cannot be given back it ends by itself.
     drop(ledger.release(lease, (watch.now)()));
     done
 }
 
-/// Does the work of a scan, and stops it when an order to stop is given.
-fn until_stopped(
-    ledger: &Ledger,
-    collection: CollectionId,
-    began: Timestamp,
-    stop: &AtomicBool,
-    work: impl FnOnce() -> Result<ScanSummary, ScanError>,
-) -> Result<ScanSummary, ScanError> {
-    let (finished, finish) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        let watched = scope.spawn(move || {
-            while finish.recv_timeout(ORDERS_EVERY) == Err(RecvTimeoutError::Timeout) {
-                // An order is in the log, so that the transaction's time is not before it.
-                if let Err(order @ TxError::Stopped { .. }) = ledger.read_tx(began, |tx| tx.check_orders(collection)) {
-                    stop.store(true, Ordering::Relaxed);
-                    return Some(order);
-                }
-            }
-            None
-        });
-        let done = work();
-        drop(finished);
-        match watched.join() {
-            Ok(Some(order)) => Err(order.into()),
-            Ok(None) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
-fn scan_leased(
-    ledger: &Ledger,
-    models: &Models,
-    collection: CollectionId,
+fn scan_leased<'a>(
+    (ledger, models, collection): (&'a Ledger, &'a Models, CollectionId),
     options: ScanOptions,
     (began, lease): (Timestamp, &Lease),
+    followed: &OnceLock<Followed<'a>>,
     watch: &mut ScanWatch<'_>,
 ) -> Result<ScanSummary, ScanError> {
     let model = models.pack().model_sha256;
@@ -349,44 +328,49 @@ fn scan_leased(
             },
         };
         let locked = tx.missing_prerequisites(collection)?.first().map(ToString::to_string);
-        let (gallery, album, locked) = match (options.request, locked) {
-            (Some(request), _) => {
-                let asked = (collection, request);
-                let (gallery, album) = OpenGallery::open_on_request(tx, models, asked, options.rates, &mut opening)?;
-                (Some(gallery), Some(album), None)
+        let (opened, locked) = match (options.request, locked) {
+            (None, Some(locked)) => (None, Some(locked)),
+            (request, _) => {
+                (Some(Resident::open(tx, models, (collection, request), options.rates, &mut opening, began)?), None)
             }
-            (None, None) => (Some(OpenGallery::open(tx, models, collection, options.rates, &mut opening)?), None, None),
-            (None, locked) => (None, None, locked),
+        };
+        let (resident, album) = match opened {
+            Some(Ok((resident, album))) => (Some(resident), album),
+            Some(Err(not_enough_memory)) => return Ok(Err(not_enough_memory)),
+            None => (None, None),
         };
         let known = tx.known_photos(collection)?;
         let extents = Extents { known: tx.search_extents(collection)?, search: options.search };
-        let models = tx.template_models(Some(collection))?;
-        let of_others: u64 = models.iter().filter(|(of, _)| *of != model).map(|(_, people)| people).sum();
-        Ok((about, gallery, (known, extents, tx.objections(collection)?), (album, of_others), locked))
+        let in_use = tx.template_models(Some(collection))?;
+        let of_others: u64 = in_use.iter().filter(|(of, _)| *of != model).map(|(_, people)| people).sum();
+        let following = Followed::new(tx, (ledger, models, collection), resident, began)?;
+        Ok(Ok((about, following, (known, extents), (album, of_others), locked)))
     })?;
-    let (about, gallery, (mut known, extents, apart), (album, of_others), locked) = begin;
-    let gallery = gallery.transpose()?;
+    let (about, following, (mut known, extents), (album, of_others), locked) = begin?;
+    let followed = followed.get_or_init(|| following);
+    let enrolled = followed.resident.as_ref().map(|resident| resident.state(began)).transpose()?;
     let folder = Folder::open(&about.directory)?;
     let listing = folder.list()?;
     if listing.files.is_empty() && listing.is_complete() && !known.is_empty() {
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
-    let mut summary = ScanSummary::begun(&listing, locked, gallery.as_ref());
-    summary.people_of_other_models = if gallery.is_some() && album.is_none() { of_others } else { 0 };
+    let mut summary = ScanSummary::begun(&listing, locked, followed);
+    summary.people_of_other_models = if enrolled.is_some() && album.is_none() { of_others } else { 0 };
     let again = if album.is_some() { BTreeSet::new() } else { extents.to_rescan(&known) };
     let searches = extents.searches(&known);
     extents.mark(&mut known, &again, models.heif().is_some());
     summary.searched_better = extents.searched_better(&known, &again);
     let now = (watch.now)();
-    let plan = Plan::make(ledger, &folder, &about, &known, &listing, (gallery.as_ref(), album.as_ref(), model), now)?;
+    let plan = Plan::make((ledger, lease), &folder, &about, &known, &listing, (enrolled, album.as_ref(), model), now)?;
     summary.planned(&plan);
-    let apart_faces = apart_faces((ledger, models, &about), (&plan, &apart), options, now)?;
+    let apart_faces = apart_faces((ledger, models, &about), (&plan, &followed.apart()), options, now)?;
     let mut store = Store {
         by: options.by,
         ledger,
         about: &about,
         model,
-        gallery: gallery.as_ref(),
+        followed,
+        planned: enrolled,
         began,
         alone: album.is_some(),
         apart_faces: &apart_faces,
@@ -405,12 +389,11 @@ fn scan_leased(
             folder: &folder,
             models,
             picture_bytes: PhotoMemory::of(options.memory_mb).one_picture_bytes(),
-            gallery: gallery.as_ref(),
+            followed,
             album: album.as_ref(),
             search: options.search,
             searches: &searches,
             stop: watch.stop,
-            apart: &apart,
             apart_faces: &apart_faces,
             now,
         };
@@ -419,10 +402,6 @@ fn scan_leased(
     note_absent(&plan, &store, &mut summary, (now, (watch.now)()))?;
     summary.failed.sort();
     summary.copied.sort();
-    if let Some(request) = options.request.filter(|_| !summary.stopped) {
-        let act = Act { by: options.by, at: (watch.now)() };
-        ledger.run_tx("answer a search", act, |tx| tx.answer_request(request, RequestOutcome::Granted))?;
-    }
     Ok(summary)
 }
 
@@ -488,6 +467,9 @@ fn process_photos(
     let mut workers = (0..threads).map(|_| processor.worker()).collect::<Result<Vec<_>, _>>()?;
     let mut batch: Batch<'_, '_> = Vec::new();
     let mut last_commit = (watch.now)();
+    // Listing the folder may have taken long.
+    processor.followed.tell(last_commit);
+    processor.followed.take_up_at_batch()?;
     let mut done = 0;
     let mut failed: Option<ScanError> = None;
     let mut prefetcher = Prefetcher::new(processor, todo);
@@ -508,7 +490,9 @@ fn process_photos(
                 let committed = (summary.templates > 0).then_some(sightings);
                 (watch.progress)(Progress { stage: Stage::ProcessingPhotos, done, of: todo.len(), committed });
                 let now = (watch.now)();
+                processor.followed.tell(now);
                 if batch.len() >= BATCH_PHOTOS || now.0 - last_commit.0 >= BATCH_MS {
+                    processor.followed.take_up_at_batch()?;
                     store.commit(&mut batch, summary, now)?;
                     last_commit = now;
                 }
@@ -525,6 +509,11 @@ fn process_photos(
     if let Some(error) = failed {
         return Err(error);
     }
-    store.commit(&mut batch, summary, (watch.now)())?;
+    let now = (watch.now)();
+    processor.followed.tell(now);
+    if !summary.stopped {
+        processor.followed.take_up_at_batch()?;
+    }
+    store.commit(&mut batch, summary, now)?;
     Ok(())
 }

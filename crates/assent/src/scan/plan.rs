@@ -4,9 +4,8 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use assent_ledger::{Absences, Album, Collection, KnownPhoto, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
+use assent_ledger::{Absences, Album, Collection, KnownPhoto, Lease, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
 
-use crate::open_gallery::OpenGallery;
 use crate::packs::sha256;
 use crate::source::{Folder, Listing, PhotoFile, Unread};
 
@@ -71,22 +70,23 @@ pub(super) struct Plan<'f> {
 }
 
 impl<'f> Plan<'f> {
-    /// Compares the folder with what is known. Moved photos get their new paths, and those whose files are not there are
+    /// Compares the folder with what is known; `enrolled` says up to which epoch everybody is in the gallery, and whether that
+    /// is nobody. Moved photos get their new paths, and those whose files are not there are
     /// missing from now on ([`assent_ledger::Tx::note_listing`]).
     ///
     /// # Errors
     ///
     /// [`TxError`] if the ledger refuses either.
     pub(super) fn make(
-        ledger: &Ledger,
+        (ledger, lease): (&Ledger, &Lease),
         folder: &Folder,
         about: &Collection,
         known: &[KnownPhoto],
         listing: &'f Listing,
-        (gallery, album, model): (Option<&OpenGallery>, Option<&Album>, [u8; 32]),
+        (enrolled, album, model): (Option<(i64, bool)>, Option<&Album>, [u8; 32]),
         now: Timestamp,
     ) -> Result<Plan<'f>, TxError> {
-        let moved = follow_moves(ledger, folder, about, known, listing, now)?;
+        let moved = follow_moves((ledger, lease), folder, about, known, listing, now)?;
         let mut by_path: BTreeMap<&PhotoPath, &KnownPhoto> = known.iter().map(|k| (&k.path, k)).collect();
         let by_id: BTreeMap<PhotoId, &KnownPhoto> = known.iter().map(|k| (k.id, k)).collect();
         for (path, photo) in &moved {
@@ -101,7 +101,10 @@ impl<'f> Plan<'f> {
         let (absent, unlisted): (Vec<_>, Vec<_>) = not_there().partition(|(path, _)| listing.is_complete_at(path));
         let ids = |photos: Vec<(&&PhotoPath, &&KnownPhoto)>| photos.into_iter().map(|(_, k)| k.id).collect();
         let (absent, unlisted): (BTreeSet<PhotoId>, BTreeSet<PhotoId>) = (ids(absent), ids(unlisted));
-        let said = ledger.run_tx("note missing photos", now, |tx| tx.note_listing(about.id, &absent, &unlisted))?;
+        let said = ledger.run_tx("note missing photos", now, |tx| {
+            tx.renew_lease(lease)?;
+            tx.note_listing(about.id, &absent, &unlisted)
+        })?;
         let mut plan = Plan {
             todo: Vec::new(),
             without_faces: 0,
@@ -114,7 +117,7 @@ impl<'f> Plan<'f> {
             passes_over_new: false,
         };
         for file in &listing.files {
-            plan.add(file, by_path.get(&file.path).copied(), about, (gallery, album, model));
+            plan.add(file, by_path.get(&file.path).copied(), about, (enrolled, album, model));
         }
         plan.todo.sort_by(|a, b| (Reverse(a.taken), &a.file.path).cmp(&(Reverse(b.taken), &b.file.path)));
         Ok(plan)
@@ -125,7 +128,7 @@ impl<'f> Plan<'f> {
         file: &'f PhotoFile,
         known: Option<&KnownPhoto>,
         about: &Collection,
-        (gallery, album, model): (Option<&OpenGallery>, Option<&Album>, [u8; 32]),
+        (enrolled, album, model): (Option<(i64, bool)>, Option<&Album>, [u8; 32]),
     ) {
         let untouched = known.is_some_and(|k| is_untouched(k, file));
         let scanned = known.filter(|k| is_as_scanned(k, file, untouched, model));
@@ -143,16 +146,17 @@ impl<'f> Plan<'f> {
             self.todo.push(Task { file, work: Work::Detect { known: known.map(|k| k.id) }, taken, undated });
             return;
         };
-        let met = gallery.is_none_or(|s| album.is_none() && k.matched_epoch.is_some_and(|met| met >= s.epoch()));
+        let met = enrolled.is_none_or(|(epoch, _)| album.is_none() && k.matched_epoch.is_some_and(|met| met >= epoch));
+        let nobody = enrolled.is_none_or(|(_, nobody)| nobody);
         let photo = k.id;
         if let Some(code) = &k.failure {
             self.failed.push((file.path.to_string(), code.clone()));
             self.unchanged += 1;
-        } else if (met || k.faces == 0 || gallery.is_none_or(OpenGallery::is_empty)) && !untouched {
+        } else if (met || k.faces == 0 || nobody) && !untouched {
             self.todo.push(Task { file, work: Work::Check { photo }, taken, undated });
         } else if met {
             self.unchanged += 1;
-        } else if k.faces == 0 || gallery.is_none_or(OpenGallery::is_empty) {
+        } else if k.faces == 0 || nobody {
             self.without_faces += 1;
         } else if untouched && about.keep_crops && k.crops == k.faces && !(undated && album.is_some()) {
             let work = Work::RematchCrops { photo, faces: k.faces as usize };
@@ -183,7 +187,7 @@ fn is_as_scanned(known: &KnownPhoto, file: &PhotoFile, untouched: bool, model: [
 
 /// Recognises known photos under new paths by their content and records the new paths. Returns new path and photo.
 fn follow_moves(
-    ledger: &Ledger,
+    (ledger, lease): (&Ledger, &Lease),
     folder: &Folder,
     about: &Collection,
     known: &[KnownPhoto],
@@ -195,6 +199,7 @@ fn follow_moves(
         return Ok(Vec::new());
     }
     ledger.run_tx("follow moved photos", now, |tx| {
+        tx.renew_lease(lease)?;
         moved
             .iter()
             .try_for_each(|(file, photo)| tx.move_photo(about.id, *photo, &file.path, (file.modified, file.changed)))

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Album, Collection, FaceBox, FaceId, Ledger, Objections, Outcome, PhotoId, PhotoTime, PhotoTimeSource, PictureOf,
+    Album, Collection, FaceBox, FaceId, GrantId, Ledger, Outcome, PhotoId, PhotoTime, PhotoTimeSource, PictureOf,
     Timestamp, Tx,
 };
 use assent_vision::catch_panic::catch_panic;
@@ -20,14 +20,15 @@ use assent_vision::runtime::InferenceError;
 
 use super::ScanError;
 use super::extent::union;
+use super::follow::Followed;
 use super::plan::{Task, Work};
 use super::prefetch::Content;
 use crate::budget::Budget;
 use crate::copies::ApartFace;
 use crate::models::{DetectError, DetectedPhoto, FaceCrop, Models, Worker};
-use crate::open_gallery::OpenGallery;
 use crate::packs::sha256;
 use crate::picture::picture_of;
+use crate::resident::{Answer, Answers, ResidentError};
 use crate::source::{Folder, PhotoFile, Unread};
 
 /// By how much a photo's time may be ahead of the scan, ms: a day and two hours, since cameras without an offset show the
@@ -47,8 +48,10 @@ pub(super) enum PhotoOutcome {
         photo: PhotoId,
         /// How many faces it has.
         faces: usize,
-        /// Face, index of the owner, band.
-        answers: Vec<(FaceId, usize, Band)>,
+        /// Face, consent under which it was found, band.
+        answers: Vec<(FaceId, GrantId, Band)>,
+        /// Up to which epoch they met everybody.
+        epoch: Option<i64>,
         /// When it was taken, if its file was read.
         taken: Option<PhotoTime>,
     },
@@ -90,8 +93,7 @@ pub(super) struct Detections {
     pub(super) height: u32,
     pub(super) outcome: Outcome,
     pub(super) taken: PhotoTime,
-    /// Index of the face, index of the owner, band.
-    pub(super) answers: Vec<(usize, usize, Band)>,
+    pub(super) answers: Option<Answers>,
     /// Faces that are in pictures in which they were set apart: index of the face, number of that one. This picture was made
     /// from one of those, and they are not set apart in it.
     pub(super) copied: Vec<(usize, usize)>,
@@ -109,13 +111,12 @@ pub(super) struct PhotoProcessor<'a> {
     pub(super) search: SearchOptions,
     /// The most memory that one photo may take.
     pub(super) picture_bytes: u64,
-    pub(super) gallery: Option<&'a OpenGallery>,
+    /// Who is searched for, and what was set apart.
+    pub(super) followed: &'a Followed<'a>,
     /// How those are that were searched for more before: for no less.
     pub(super) searches: &'a BTreeMap<PhotoId, SearchOptions>,
     /// Set when the scan is to end.
     pub(super) stop: &'a Arc<AtomicBool>,
-    /// What was set apart in the collection.
-    pub(super) apart: &'a Objections,
     /// The faces that were set apart, for the pictures of new and changed photos to be compared with.
     pub(super) apart_faces: &'a [ApartFace],
     /// The photos that are asked about, if somebody asked.
@@ -280,7 +281,7 @@ impl PhotoProcessor<'_> {
             Err(DetectError::Inference(e)) => return Err(e.into()),
         };
         let picture = picture_of(photo.file.bytes(), &photo.decoded);
-        let places = self.apart.in_photo(sha256, picture, photo.size());
+        let places = self.followed.apart().in_photo(sha256, picture, photo.size());
         let is_apart = |face: &Detection| places.iter().any(|place| place.is_same_face(&face_box(face, None)));
         let faces = photo.detected.faces.iter().enumerate();
         photo.apart = faces.filter(|(_, face)| is_apart(face)).map(|(i, _)| i).collect();
@@ -355,19 +356,37 @@ impl PhotoProcessor<'_> {
         (ids, taken): (&[FaceId], Option<PhotoTime>),
         face_crops: Vec<FaceCrop>,
     ) -> Result<PhotoOutcome, ScanError> {
-        let answers = self.answers(worker, face_crops)?;
-        let answers = answers.into_iter().map(|(face, owner, band)| (ids[face], owner, band)).collect();
-        Ok(PhotoOutcome::Rematched { photo, faces: ids.len(), answers, taken })
+        let (faces, answers) = (ids.len(), self.answers(worker, face_crops)?);
+        let epoch = answers.as_ref().map(|answers| answers.epoch);
+        let of_face = |answer: &Answer| (ids[answer.face], answer.grant, answer.band);
+        let answers = answers.iter().flat_map(|answers| &answers.faces).map(of_face).collect();
+        Ok(PhotoOutcome::Rematched { photo, faces, answers, epoch, taken })
     }
 
     /// Which of the faces are whose. I3: without anybody to search for, the walk ends before the embedding.
-    fn answers(&self, worker: &mut Worker, face_crops: Vec<FaceCrop>) -> Result<Vec<(usize, usize, Band)>, ScanError> {
-        let Some(gallery) = self.gallery.filter(|s| !s.is_empty()) else { return Ok(Vec::new()) };
+    fn answers(&self, worker: &mut Worker, face_crops: Vec<FaceCrop>) -> Result<Option<Answers>, ScanError> {
+        let Some(resident) = &self.followed.resident else { return Ok(None) };
+        let (epoch, nobody) = self.current(|now| resident.state(now))?;
+        if nobody {
+            return Ok(Some(Answers { epoch, faces: Vec::new() }));
+        }
         let embeddings = worker.embed(face_crops)?;
         let (faces, probes): (Vec<usize>, Vec<&[f32]>) =
             embeddings.iter().enumerate().filter_map(|(i, e)| Some((i, e.as_ref()?.values()))).unzip();
-        let answers = gallery.answers(&probes)?;
-        Ok(answers.into_iter().map(|a| (faces[a.face], a.owner.0 as usize, a.band)).collect())
+        let mut answers = self.current(|now| resident.answers(&probes, now))?;
+        answers.faces.iter_mut().for_each(|answer| answer.face = faces[answer.face]);
+        Ok(Some(answers))
+    }
+
+    /// Asks the gallery. One that was not looked after for too long, because the machine slept perhaps, is first.
+    fn current<T>(&self, ask: impl Fn(Timestamp) -> Result<T, ResidentError>) -> Result<T, ScanError> {
+        match ask(self.followed.now()) {
+            Err(ResidentError::Closed) => {
+                self.followed.take_up()?;
+                Ok(ask(self.followed.now())?)
+            }
+            asked => Ok(asked?),
+        }
     }
 }
 
@@ -426,7 +445,7 @@ fn failed(sha256: [u8; 32], code: &str, taken: PhotoTime, search: SearchOptions)
         height: 0,
         outcome,
         taken,
-        answers: Vec::new(),
+        answers: None,
         copied: Vec::new(),
         crops: Vec::new(),
     }

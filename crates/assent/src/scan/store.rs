@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Act, Actor, Collection, EventKind, FaceBox, FaceId, GalleryReference, Lease, Ledger, Matching, NewPhoto,
+    Act, Actor, Collection, EventKind, FaceBox, FaceId, GalleryReference, GrantId, Lease, Ledger, Matching, NewPhoto,
     NewSighting, Outcome, PhotoId, ScanEntry, SubjectId, Timestamp, Tx, TxError,
 };
 
 use super::extent::extent_of;
+use super::follow::Followed;
 use super::plan::Task;
 use super::process::{Detections, PhotoOutcome};
 use super::{CopiedFace, ScanSummary};
 use crate::copies::ApartFace;
 use crate::open_gallery::OpenGallery;
+use crate::resident::Answer;
 use crate::source::Unread;
 
 /// Photos that were seen and wait for their transaction.
@@ -24,7 +26,10 @@ pub(super) struct Store<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) about: &'a Collection,
     pub(super) model: [u8; 32],
-    pub(super) gallery: Option<&'a OpenGallery>,
+    /// Who is searched for.
+    pub(super) followed: &'a Followed<'a>,
+    /// Up to which epoch everybody was in the gallery when it was planned what is to be done, and whether that was nobody.
+    pub(super) planned: Option<(i64, bool)>,
     /// When the scan began.
     pub(super) began: Timestamp,
     /// Whether one person was looked for alone, on their own request.
@@ -118,11 +123,10 @@ impl Store<'_> {
     ///
     /// [`TxError`] if the ledger refuses.
     pub(super) fn pass(&self, photos: usize, now: Timestamp) -> Result<(), TxError> {
-        let Some(gallery) = self.gallery.filter(|_| !self.alone) else { return Ok(()) };
-        let nobody = gallery.is_empty();
+        let Some((epoch, nobody)) = self.planned.filter(|_| !self.alone) else { return Ok(()) };
         self.ledger.run_tx("scan", self.act(now), |tx| {
             tx.renew_lease(self.lease)?;
-            tx.set_matched_without_faces(self.about.id, self.model, gallery.epoch(), nobody)?;
+            tx.set_matched_without_faces(self.about.id, self.model, epoch, nobody)?;
             self.leaf(tx, photos, &BTreeMap::new())
         })?;
         Ok(())
@@ -135,24 +139,24 @@ impl Store<'_> {
     fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
         tx.renew_lease(self.lease)?;
         let mut stored = Stored::default();
-        let gallery = match self.gallery {
-            Some(gallery) => Some((gallery, tx.matching_by(self.about.id, self.model)?)),
+        let matching = match self.planned {
+            Some(_) => Some(tx.matching_by(self.about.id, self.model)?),
             None => None,
         };
-        let gallery = gallery.as_ref().map(|(gallery, matching)| (*gallery, matching));
+        let matching = matching.as_ref();
         for (task, seen) in batch {
             match seen {
                 PhotoOutcome::Detected(look) => {
-                    self.store_detections(tx, gallery, task, look, &mut stored)?;
+                    self.store_detections(tx, matching, task, look, &mut stored)?;
                 }
-                PhotoOutcome::Rematched { photo, answers, taken, .. } => {
+                PhotoOutcome::Rematched { photo, answers, epoch, taken, .. } => {
                     tx.set_read(*photo, task.file.modified, task.file.changed)?;
                     if let Some(taken) = taken.filter(|_| task.undated) {
                         tx.set_photo_time(*photo, taken)?;
                     }
-                    if let Some((gallery, matching)) = gallery {
-                        self.store_sightings(tx, (gallery, matching), *photo, answers, &mut stored)?;
-                        tx.set_matched(*photo, gallery.epoch())?;
+                    if let Some((matching, epoch)) = matching.zip(*epoch) {
+                        self.store_sightings(tx, matching, *photo, answers, &mut stored)?;
+                        tx.set_matched(*photo, epoch)?;
                     }
                 }
                 PhotoOutcome::Same { photo } => tx.set_read(*photo, task.file.modified, task.file.changed)?,
@@ -168,7 +172,7 @@ impl Store<'_> {
     fn store_detections<'tx>(
         &self,
         tx: &Tx<'tx>,
-        gallery: Option<(&OpenGallery, &Matching<'tx>)>,
+        matching: Option<&Matching<'tx>>,
         task: &Task<'_>,
         look: &Detections,
         stored: &mut Stored,
@@ -192,7 +196,8 @@ impl Store<'_> {
             height: look.height,
             outcome: &look.outcome,
             scanned_with: self.model,
-            matched_epoch: self.gallery.map(OpenGallery::epoch),
+            // One that could not be used met whoever was there when the scan began.
+            matched_epoch: look.answers.as_ref().map(|met| met.epoch).or(self.planned.map(|(epoch, _)| epoch)),
         })?;
         tx.set_search_extent(photo.id, extent_of(look.search, (look.width, look.height)))?;
         tx.set_photo_time(photo.id, look.taken)?;
@@ -200,10 +205,10 @@ impl Store<'_> {
             let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
             tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;
         }
-        if let Some((gallery, matching)) = gallery {
-            let answers: Vec<(FaceId, usize, Band)> =
-                look.answers.iter().map(|&(face, owner, band)| (photo.faces[face], owner, band)).collect();
-            self.store_sightings(tx, (gallery, matching), photo.id, &answers, stored)?;
+        if let Some(matching) = matching {
+            let of_face = |answer: &Answer| (photo.faces[answer.face], answer.grant, answer.band);
+            let answers: Vec<_> = look.answers.iter().flat_map(|met| &met.faces).map(of_face).collect();
+            self.store_sightings(tx, matching, photo.id, &answers, stored)?;
         }
         Ok(())
     }
@@ -211,23 +216,24 @@ impl Store<'_> {
     fn store_sightings<'tx>(
         &self,
         tx: &Tx<'tx>,
-        (gallery, matching): (&OpenGallery, &Matching<'tx>),
+        matching: &Matching<'tx>,
         photo: PhotoId,
-        answers: &[(FaceId, usize, Band)],
+        answers: &[(FaceId, GrantId, Band)],
         stored: &mut Stored,
     ) -> Result<(), TxError> {
         // Whoever withdrew while the photo was looked at has no proof now, and is not named (I4); nor is their crop kept.
         let mut proofs = Vec::new();
-        for &(face, owner, band) in answers {
-            match tx.active_grant(gallery.grants()[owner].0) {
-                Ok(proof) => proofs.push((proof, face, band)),
-                Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => tx.forget_crop(face)?,
-                Err(e) => return Err(e),
+        for &(face, grant, band) in answers {
+            match tx.still_nameable(grant)? {
+                Some(proof) => proofs.push((proof, face, band)),
+                None => tx.forget_crop(face)?,
             }
         }
         if self.alone {
             let seen = proofs.first().map(|(_, face, band)| (*face, *band));
-            return store_own(tx, (gallery, matching), photo, seen, stored);
+            let asks =
+                self.followed.resident.as_ref().and_then(|resident| resident.with(|g| g.grants().next())).flatten();
+            return store_own(tx, (asks, matching), photo, seen, stored);
         }
         let new: Vec<NewSighting<'_, '_>> = proofs
             .iter()
@@ -245,15 +251,17 @@ impl Store<'_> {
     }
 
     fn leaf(&self, tx: &Tx<'_>, photos: usize, concerned: &BTreeMap<SubjectId, Vec<u8>>) -> Result<(), TxError> {
-        let reference = self.gallery.filter(|gallery| !gallery.is_empty()).map(|gallery| {
+        let reference = |gallery: &OpenGallery| {
             let (thresholds, templates) = (gallery.thresholds(), gallery.templates() as u64);
-            GalleryReference {
+            let reference = GalleryReference {
                 epoch: gallery.epoch(),
                 templates,
                 certain: thresholds.certain,
                 review: thresholds.review,
-            }
-        });
+            };
+            (!gallery.is_empty()).then_some(reference)
+        };
+        let reference = self.followed.resident.as_ref().and_then(|resident| resident.with(reference)).flatten();
         let public = ScanEntry {
             collection: self.about.id,
             model_sha256: self.model,
@@ -271,17 +279,12 @@ impl Store<'_> {
 /// Where the one person who asked is in a photo; others stay as they are.
 fn store_own<'tx>(
     tx: &Tx<'tx>,
-    (gallery, matching): (&OpenGallery, &Matching<'tx>),
+    (asks, matching): (Option<GrantId>, &Matching<'tx>),
     photo: PhotoId,
     seen: Option<(FaceId, Band)>,
     stored: &mut Stored,
 ) -> Result<(), TxError> {
-    let Some((grant, _)) = gallery.grants().first() else { return Ok(()) };
-    let proof = match tx.active_grant(*grant) {
-        Ok(proof) => proof,
-        Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => return Ok(()),
-        Err(e) => return Err(e),
-    };
+    let Some(proof) = asks.map_or(Ok(None), |grant| tx.still_nameable(grant))? else { return Ok(()) };
     if tx.replace_own_sighting(matching, photo, &proof, seen.map(|(face, band)| (face, in_ledger(band))))? {
         match seen.map(|(_, band)| band) {
             Some(Band::Match) => stored.matches += 1,
