@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use assent_ledger::{
-    CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, RingSecret, Settings,
-    Tx, TxError, VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
+    CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, RingSecret, Settings, Tx,
+    TxError, VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
 };
 
 use crate::support::{Backend, Home, World, at, on_every_database, patient};
