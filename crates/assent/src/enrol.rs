@@ -175,7 +175,8 @@ pub fn not_given_yet(
     consents: Vec<Consent>,
     now: Timestamp,
 ) -> Result<(Vec<Consent>, Vec<Grant>), TxError> {
-    let mut given = ledger.read_tx(now, |tx| tx.grants_of(subject))?;
+    // By the clock that decides what is in force.
+    let (mut given, now) = ledger.read_tx(now, |tx| Ok((tx.grants_of(subject)?, tx.now())))?;
     let same = |c: &Consent, g: &Grant| c.collection == g.collection && c.purpose == g.purpose;
     given.retain(|g| g.state == GrantState::Active && g.valid_until > now && consents.iter().any(|c| same(c, g)));
     let new = consents.into_iter().filter(|c| !given.iter().any(|g| same(c, g))).collect();

@@ -356,3 +356,30 @@ fn a_copy_of_the_key_ring_on_another_machine_is_refused_until_somebody_says_that
     assert!(listed.status.success() && !stdout(&listed).contains("Mo"), "{}", stderr(&listed));
     assert!(owner.refused(&["subject", "list"]).contains("is a copy of the one"), "and did not");
 }
+
+#[test]
+fn several_folders_lead_to_one_vault_by_one_key_ring() {
+    let Some(owner) = Owner::new() else { return };
+    owner.says(&words(&Owner::init(&owner.address)));
+    let name = fs::read_to_string(owner.path("vault/key-ring-name")).unwrap();
+    fs::create_dir(owner.path("other")).unwrap();
+    fs::copy(owner.record(), owner.path("other/database")).unwrap();
+    // By another name of the same file.
+    let link = owner.path("link").to_str().unwrap().to_owned();
+    std::os::unix::fs::symlink(owner.path("assent/keys").join(name.trim()), &link).unwrap();
+    let other = |args: &[&str]| {
+        let output = owner.vault("other", &[args, &["--key-ring", link.as_str()]].concat());
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    owner.says(&["subject", "add", "mo", "--name", "Mo"]);
+    other(&["subject", "add", "zoe", "--name", "Zoe"]);
+    assert!(other(&["subject", "list"]).contains("mo\tMo") && owner.says(&["subject", "list"]).contains("zoe\tZoe"));
+    owner.says(&["rotate", "--all"]);
+    assert!(other(&["subject", "show", "mo"]).contains("Mo (mo)"), "with the key of the other one's rotation");
+    other(&["erase", "mo", "--yes"]);
+    assert!(!owner.says(&["subject", "list"]).contains("Mo"));
+    let log = owner.says(&["--json", "audit", "show", "--kind", "erasure-done"]);
+    assert_eq!(log.matches("\"kind\":\"erasure done\"").count(), 1, "{log}");
+    owner.says(&["audit", "verify"]);
+}
