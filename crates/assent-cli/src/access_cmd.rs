@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use askama::Template;
 use assent::ledger::{
-    AccessEvent, Band, Collection, Evidence, Grant, Ledger, PendingConsent, Signer, SubjectAccessData, Witness,
+    AccessEvent, Band, Collection, Evidence, Grant, KeyRole, Ledger, PendingConsent, Signer, SubjectAccessData, Witness,
 };
 use assent::packs::hex;
 use assent::service::rights::{self, Access};
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     refuse_other(&args.to, PAGE_NAME)?;
     let Access { held, collections, witnesses } = rights::access(&ledger, subject, act())?;
     let names = Names { collections: &collections, witnesses: &witnesses };
-    let key = ledger.log_key().to_string();
+    let key = ledger.log_keys().for_role(KeyRole::Checkpoints).to_string();
     // A consent of before notices were kept has no record; what is held of it stands among the consents.
     let records = records(&ledger, &held.subject)?;
     let records: Vec<Value> = records.into_iter().filter_map(|(_, record)| record.ok()).collect();

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use assent::ledger::{
-    Certificate, Checkpoint, Fault, LeafProof, LogKey, ReceiptError, verify_erasure_list, verify_receipt,
+    Certificate, Checkpoint, Fault, GrowthProof, LeafProof, LogAt, LogKeys, Lost, ReceiptError, verify_erasure_list,
+    verify_receipt,
 };
 use assent::packs::hex;
 use clap::{Args, Subcommand};
@@ -32,16 +33,24 @@ enum AuditCommand {
     Verify(VerifyArgs),
     /// List what was done, newest last
     Show(ShowArgs),
-    /// Prove that an entry stands in the log, for somebody who has the public key
+    /// Prove that an entry stands in the log, or that the log only grew, for somebody who has the public key
     Prove {
         /// The entry's position, as `audit show` lists it
-        position: u64,
+        #[arg(required_unless_present = "since", conflicts_with = "since")]
+        position: Option<u64>,
+        /// Prove that the log only grew since it had so many entries: what a checkpoint or a certificate says
+        #[arg(long, value_name = "ENTRIES")]
+        since: Option<u64>,
         /// Write the proof there instead of printing it
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
-    /// The log's public key, which checks certificates, proofs and checkpoints
-    Key,
+    /// The log's public keys, one on each line: for checkpoints and proofs, certificates, receipts, and evidence
+    Key {
+        /// As a list that the keys for checkpoints signed: whoever has one of these from before gets the others from it
+        #[arg(long)]
+        list: bool,
+    },
     /// How the log stands now, signed: keep it elsewhere, or give it to a witness
     Checkpoint {
         /// Hand the checkpoint to this command on its standard input: one that sends it to a witness
@@ -75,6 +84,13 @@ struct VerifyArgs {
     /// Check this certificate of erasure instead
     #[arg(long, value_name = "FILE", conflicts_with = "against", requires = "key")]
     certificate: Option<PathBuf>,
+    /// Check that the log only grew since this checkpoint, by a proof of that, instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate"], requires_all = ["key", "grown"])]
+    checkpoint: Option<PathBuf>,
+    /// What shows it (`assent audit prove --since`), or a checkpoint of the same moment: with a certificate, that it was signed for
+    /// the log which is published
+    #[arg(long, value_name = "FILE", requires = "key")]
+    grown: Option<PathBuf>,
     /// Check this proof instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["against", "certificate"], requires = "key")]
     proof: Option<PathBuf>,
@@ -87,9 +103,13 @@ struct VerifyArgs {
     /// Check the list of erasures in this folder, and the certificate of everybody on it, instead
     #[arg(long, value_name = "DIR", conflicts_with_all = ["against", "certificate", "proof", "receipt"], requires = "key")]
     certificates: Option<PathBuf>,
-    /// The log's public key, or a file that holds it
+    /// The log's public keys, or one of them, or a file that holds them
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// The signed list of the log's keys (`assent audit key --list`): with an older or a single key for checkpoints the others
+    /// are taken from there
+    #[arg(long, value_name = "FILE", requires = "key")]
+    keys: Option<PathBuf>,
 }
 
 /// # Errors
@@ -100,29 +120,45 @@ struct VerifyArgs {
 /// - As the ledger says.
 pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     match &args.command {
-        AuditCommand::Verify(VerifyArgs { certificate: Some(file), key: Some(key), .. }) => {
-            certificate(&read_text(file)?, &log_key(key)?, out)
+        AuditCommand::Verify(VerifyArgs { certificate: Some(file), key: Some(key), keys: list, grown, .. }) => {
+            let grown = grown.as_deref().map(read_text).transpose()?;
+            certificate(&read_text(file)?, grown.as_deref(), &log_keys(key, list.as_deref())?, out)
         }
-        AuditCommand::Verify(VerifyArgs { proof: Some(file), key: Some(key), .. }) => {
-            proof(&read_text(file)?, &log_key(key)?, out)
+        AuditCommand::Verify(VerifyArgs {
+            checkpoint: Some(file),
+            grown: Some(grown),
+            key: Some(key),
+            keys: list,
+            ..
+        }) => growth(&read_text(file)?, &read_text(grown)?, &log_keys(key, list.as_deref())?, out),
+        AuditCommand::Verify(VerifyArgs { proof: Some(file), key: Some(key), keys: list, .. }) => {
+            proof(&read_text(file)?, &log_keys(key, list.as_deref())?, out)
         }
-        AuditCommand::Verify(VerifyArgs { receipt: Some(file), key: Some(key), .. }) => {
-            receipt(&read_text(file)?, &log_key(key)?, out)
+        AuditCommand::Verify(VerifyArgs { receipt: Some(file), key: Some(key), keys: list, .. }) => {
+            receipt(&read_text(file)?, &log_keys(key, list.as_deref())?, out)
         }
-        AuditCommand::Verify(VerifyArgs { evidence: Some(file), key: Some(key), .. }) => {
-            evidence::verify(file, &log_key(key)?, out)
+        AuditCommand::Verify(VerifyArgs { evidence: Some(file), key: Some(key), keys: list, .. }) => {
+            evidence::verify(file, &log_keys(key, list.as_deref())?, out)
         }
-        AuditCommand::Verify(VerifyArgs { certificates: Some(folder), key: Some(key), .. }) => {
-            certificates(folder, &log_key(key)?, out)
+        AuditCommand::Verify(VerifyArgs { certificates: Some(folder), key: Some(key), keys: list, .. }) => {
+            certificates(folder, &log_keys(key, list.as_deref())?, out)
         }
         AuditCommand::Verify(args) => log(args, flags, out),
         AuditCommand::Show(args) => audit_show_cmd::run(args, flags, out),
-        AuditCommand::Prove { position, to } => {
-            let text = vault::open(flags)?.prove_leaf(*position, now())?.to_string();
+        AuditCommand::Prove { position, since, to } => {
+            let ledger = vault::open(flags)?;
+            let text = match (since, position) {
+                (Some(since), _) => ledger.prove_growth(*since, now())?.to_string(),
+                (None, position) => ledger.prove_leaf(position.unwrap_or_default(), now())?.to_string(),
+            };
             write_or_print(&text, "proof", to.as_deref(), out)
         }
-        AuditCommand::Key => {
-            let key = vault::open(flags)?.log_key().to_string();
+        AuditCommand::Key { list: true } => {
+            let list = vault::open(flags)?.log_keys_signed();
+            Ok(out.answer(&json!({ "list": list }), |out| out.write_all(list.as_bytes()))?)
+        }
+        AuditCommand::Key { list: false } => {
+            let key = vault::open(flags)?.log_keys().to_string();
             Ok(out.answer(&json!({ "key": key }), |out| writeln!(out, "{key}"))?)
         }
         AuditCommand::Checkpoint { to, send } => {
@@ -164,8 +200,8 @@ fn hand_over(command: &str, text: &str) -> Result<(), CommandError> {
     if status.success() { Ok(()) } else { Err(failed(io::Error::other(format!("it ended with {status}")))) }
 }
 
-fn receipt(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let record: Value = serde_json::from_str(verify_receipt(text, key)?).map_err(|_| ReceiptError::Form)?;
+fn receipt(text: &str, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let record: Value = serde_json::from_str(verify_receipt(text, keys)?).map_err(|_| ReceiptError::Form)?;
     Ok(out.answer(&json!({ "holds": true, "record": record }), |out| {
         let purpose = record["pii_processing"]["purposes"][0]["purpose"].as_str().unwrap_or("?");
         writeln!(out, "The receipt holds: it is for {purpose}, and was signed with this key.")
@@ -174,28 +210,48 @@ fn receipt(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), Command
 
 fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
-    let own = ledger.log_key();
-    let key = args.key.as_deref().map_or(Ok(own), log_key)?;
+    let own = ledger.log_keys();
+    let keys = args.key.as_deref().map_or(Ok(own), |key| log_keys(key, args.keys.as_deref()))?;
     let against =
-        args.against.as_deref().map(|file| Ok::<_, CommandError>(Checkpoint::verify(&read_text(file)?, &key)?));
+        args.against.as_deref().map(|file| Ok::<_, CommandError>(Checkpoint::verify(&read_text(file)?, &keys)?));
     let against = against.transpose()?;
     let audit = ledger.audit_verify(against.as_ref(), now())?;
     let fault = audit.fault.map(|(position, fault)| (position, what(fault)));
     let object = json!({
         "whole": fault.is_none(), "leaves": audit.size, "root": hex(&audit.root), "openings": audit.openings,
         "grown_from": against.as_ref().map(|then| then.size),
+        "lost_from": audit.lost.map(|lost| lost.from), "loss_noted": audit.lost.map(|lost| lost.named),
         "fault": fault.map(|(position, what)| json!({ "leaf": position, "what": what })),
     });
     if fault.is_none() || out.json {
         out.answer(&object, |out| {
             writeln!(out, "The log is whole: {}.", entries(audit.size))?;
             writeln!(out, "What it keeps about people fits their entries: {} checked.", audit.openings)?;
-            against.map_or(Ok(()), |then| {
-                writeln!(out, "Nothing before entry {} was changed since the checkpoint.", then.size)
-            })
+            match (against, audit.lost) {
+                (Some(then), Some(lost)) => writeln!(out, "{}", describe_lost(&then, lost)),
+                (Some(then), None) => {
+                    writeln!(out, "Nothing before entry {} was changed since the checkpoint.", then.size)
+                }
+                (None, _) => Ok(()),
+            }
         })?;
     }
     fault.map_or(Ok(()), |(position, what)| Err(CommandError::Audit { position, what }))
+}
+
+/// Why a checkpoint says more than the log has.
+fn describe_lost(then: &Checkpoint, lost: Lost) -> String {
+    let entries = entries(then.size - lost.from);
+    let noted = if lost.named {
+        "What was written down then names this checkpoint as the newest that was known."
+    } else {
+        "What was written down then does not name this checkpoint: ask whoever restored it why."
+    };
+    format!(
+        "The vault was restored from a backup after this checkpoint was signed: {entries} of that time, from entry {} on, are lost, \
+         and the log goes on from there under another name. {noted} What came before them cannot be compared with this checkpoint.",
+        lost.from
+    )
 }
 
 /// "1 entry", "2 entries".
@@ -203,15 +259,30 @@ pub(crate) fn entries(n: u64) -> String {
     if n == 1 { "1 entry".to_owned() } else { format!("{n} entries") }
 }
 
-fn certificate(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let read = Certificate::verify(text, key)?;
+/// Whether the log only grew between a checkpoint and another one.
+fn growth(then: &str, proof: &str, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let then = Checkpoint::verify(then, keys)?;
+    let here = GrowthProof::verify(proof, keys, &LogAt::from(&then))?;
+    Ok(out.answer(&json!({ "holds": true, "log": here.name, "from": then.size, "to": here.size }), |out| {
+        writeln!(out, "The log only grew: from {} to {}; none of those was changed.", entries(then.size), here.size)
+    })?)
+}
+
+/// `grown` shows that the log which it is for is the one that is published.
+fn certificate(text: &str, grown: Option<&str>, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let read = Certificate::verify(text, keys)?;
+    let published = grown.map(|proof| GrowthProof::verify(proof, keys, &LogAt::from(&read))).transpose()?;
     let object = json!({
-        "holds": true, "log": key.name(), "subject": read.subject.to_string(), "erased": date(read.erased),
+        "holds": true, "log": keys.name(), "subject": read.subject.to_string(), "erased": date(read.erased),
         "key_destroyed": date(read.key_destroyed), "key_ring_backups_until": date(read.key_ring_backups_until),
         "intent_leaf": read.intent.0.position, "done_leaf": read.done.0.position,
+        "published_in": published.as_ref().map(|here| here.size),
     });
     Ok(out.answer(&object, |out| {
         writeln!(out, "The certificate holds: it was signed with this key.")?;
+        if let Some(here) = &published {
+            writeln!(out, "The log that it is for is the published one, which has {} now.", entries(here.size))?;
+        }
         writeln!(
             out,
             "The person with the number {} was erased on {}, and their key destroyed on {} (entries {} and {} of the log).",
@@ -230,25 +301,25 @@ fn certificate(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), Com
 }
 
 /// Everybody on the list, each with a certificate of their own.
-fn certificates(folder: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let listed = verify_erasure_list(&read_text(&folder.join(ERASURE_LIST))?, key)?;
+fn certificates(folder: &Path, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let listed = verify_erasure_list(&read_text(&folder.join(ERASURE_LIST))?, keys)?;
     for subject in &listed {
         let path = folder.join(format!("{subject}.txt"));
-        if Certificate::verify(&read_text(&path)?, key)?.subject != *subject {
+        if Certificate::verify(&read_text(&path)?, keys)?.subject != *subject {
             return Err(CommandError::OtherCertificate { path });
         }
     }
     let ids: Vec<String> = listed.iter().map(ToString::to_string).collect();
-    Ok(out.answer(&json!({ "holds": true, "log": key.name(), "subjects": ids }), |out| {
+    Ok(out.answer(&json!({ "holds": true, "log": keys.name(), "subjects": ids }), |out| {
         listed.iter().try_for_each(|id| writeln!(out, "{}", vault::short(id)))?;
         writeln!(out, "The list holds, and so does the certificate of everybody on it: {}.", people(ids.len()))
     })?)
 }
 
-fn proof(text: &str, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let LeafProof { position, leaf, .. } = LeafProof::verify(text, key)?;
+fn proof(text: &str, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let LeafProof { position, leaf, .. } = LeafProof::verify(text, keys)?;
     let object = json!({
-        "holds": true, "log": key.name(), "leaf": position, "kind": leaf.kind.as_str(), "date": date(leaf.time),
+        "holds": true, "log": keys.name(), "leaf": position, "kind": leaf.kind.as_str(), "date": date(leaf.time),
     });
     Ok(out.answer(&object, |out| {
         let kind = leaf.kind.as_str();
@@ -265,13 +336,15 @@ fn write_or_print(text: &str, what: &'static str, to: Option<&Path>, out: &mut O
     Ok(out.answer(&json!({ "file": path }), |out| writeln!(out, "The {what} is in {}.", shown(path.display())))?)
 }
 
-/// The key, or that in a file.
-fn log_key(key: &str) -> Result<LogKey, CommandError> {
-    if let Ok(key) = key.parse() {
-        return Ok(key);
-    }
-    let path = Path::new(key);
-    if path.exists() { Ok(read_text(path)?.parse()?) } else { Ok(key.parse()?) }
+/// The keys, or those in a file; and what a signed list of keys adds to them.
+fn log_keys(keys: &str, list: Option<&Path>) -> Result<LogKeys, CommandError> {
+    let path = Path::new(keys);
+    let keys: LogKeys = match keys.parse() {
+        Ok(keys) => keys,
+        Err(_) if path.exists() => read_text(path)?.parse()?,
+        Err(e) => return Err(e.into()),
+    };
+    Ok(list.map(|list| keys.learn(&read_text(list)?).map_err(CommandError::from)).transpose()?.unwrap_or(keys))
 }
 
 fn what(fault: Fault) -> &'static str {
@@ -282,6 +355,7 @@ fn what(fault: Fault) -> &'static str {
         Fault::Head => "or one after it does not fit the head",
         Fault::Opening => "does not match its opening",
         Fault::Cut => "is missing: the log was longer when the checkpoint was signed",
+        Fault::Origin => "or the list of restores was changed: they do not say the same",
         Fault::Forked => "or one before it is not the one that the checkpoint was signed for",
     }
 }

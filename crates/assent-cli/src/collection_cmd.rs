@@ -133,7 +133,6 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
         }
         CollectionCommand::Remove { name, how } => {
             end::remove(&ledger, &vault::collection(&ledger, name)?, *how, out)?;
-            ledger.scrub_if_due(now());
         }
         CollectionCommand::List => list(&ledger, out)?,
         CollectionCommand::Show { name } => {

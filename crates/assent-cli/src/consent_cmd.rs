@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantState, Ledger, Purpose, Refusal, Signer, Subject, UniqueFileNames,
+    Collection, CollectionId, Grant, GrantState, KeyRole, Ledger, Purpose, Refusal, Signer, Subject, UniqueFileNames,
     file_name_of,
 };
 use assent::packs::sha256;
@@ -214,8 +214,6 @@ fn withdraw(ledger: &Ledger, meant: &Meant, dry_run: bool, out: &mut Output<'_>)
         let consents = count(ids.len(), "consent");
         writeln!(out, "{verb} {consents}. What they are found by, and what was found, {found} with it.")
     })?;
-    // Whoever withdrew does not wait for that.
-    ledger.scrub_if_due(now());
     vault::warn_of_unwritten_notes(ledger);
     Ok(())
 }
@@ -307,7 +305,8 @@ struct ReceiptPage<'a> {
 }
 
 fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let (collections, key) = (vault::collections_ever(ledger)?, ledger.log_key().to_string());
+    let (collections, key) =
+        (vault::collections_ever(ledger)?, ledger.log_keys().for_role(KeyRole::Receipts).to_string());
     make_folder(to)?;
     let (mut written, mut names) = (Vec::new(), UniqueFileNames::default());
     for (grant, record) in records(ledger, subject)? {

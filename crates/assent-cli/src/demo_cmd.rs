@@ -183,7 +183,7 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
         "Erased {NAME}: all that was held is deleted, the key destroyed; entries {} and {} of the log say so.",
         erased.intent, erased.done
     ))?;
-    Certificate::verify(&ledger.certificate(person, vault::now())?, &ledger.log_key())?;
+    Certificate::verify(&ledger.certificate(person, vault::now())?, &ledger.log_keys())?;
     printer.step("Checked the certificate of the erasure, with nothing but the log's public key.")?;
     let audit = ledger.audit_verify(None, vault::now())?;
     if audit.fault.is_some() {

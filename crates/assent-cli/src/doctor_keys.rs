@@ -1,6 +1,8 @@
 //! What `assent doctor` says of people whose key is damaged, of the clock, and of consents that are over.
 
-use assent::ledger::{Collection, PastEndDate, Unreadable};
+use std::collections::BTreeSet;
+
+use assent::ledger::{Collection, GrantId, PastEndDate, SubjectId, Unreadable};
 
 use crate::output::{count, date, long_date};
 use crate::vault::collection_name;
@@ -23,6 +25,17 @@ pub(crate) fn describe(who: &Unreadable, collections: &[Collection]) -> String {
          nobody finds them; everybody else is as before. From a backup of the key ring: assent keys repair --from FILE. If \
          they want to leave: assent consent withdraw {number}, or: assent erase {number}",
         date(who.added)
+    )
+}
+
+/// Permissions whose own key is damaged, for people.
+pub(crate) fn describe_grants(grants: &[(SubjectId, GrantId)]) -> String {
+    let people: BTreeSet<String> = grants.iter().map(|(who, _)| who.to_string()[..8].to_owned()).collect();
+    let people = Vec::from_iter(people).join(", ");
+    format!(
+        "the key of {} is damaged, so that nobody is found by it: of {people}. From a backup of the key ring: assent keys \
+         repair --from FILE. Without one: assent consent withdraw, and enrol them again",
+        count(grants.len(), "permission")
     )
 }
 

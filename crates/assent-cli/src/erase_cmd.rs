@@ -59,7 +59,6 @@ pub(crate) fn run(args: &EraseArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
         Some(subject) => one(args, &ledger, vault::subject_id(&ledger, subject)?, out)?,
         None => many(args, &ledger, out)?,
     }
-    ledger.scrub_if_due(now());
     Ok(())
 }
 

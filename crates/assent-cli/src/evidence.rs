@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, copy};
 use std::path::Path;
 
-use assent::ledger::{Certificate, EvidenceError, EvidenceList, LogKey, verify_export};
+use assent::ledger::{Certificate, EvidenceError, EvidenceList, LogKeys, verify_export};
 use assent::packs::sha256_of;
 use assent::source::open_regular;
 use serde_json::json;
@@ -41,14 +41,14 @@ const TILE_BYTES_MAX: u64 = 256 * (2 + (1 << 16));
 
 type Archive = ZipArchive<BufReader<File>>;
 
-/// Checks evidence with the log's public key alone.
+/// Checks evidence with the log's public keys alone, or one of those for checkpoints.
 ///
 /// # Errors
 ///
 /// - [`CommandError::Evidence`] if it does not hold, [`CommandError::Zip`] if it is no ZIP file.
 /// - [`CommandError::EvidenceZip`] if the ZIP file says two things at once.
 /// - [`CommandError::EvidenceTooLarge`] if there is more in it than there may be.
-pub(crate) fn verify(path: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<(), CommandError> {
+pub(crate) fn verify(path: &Path, known: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
     let io = |source| CommandError::Io { op: "read", path: path.to_owned(), source };
     let mut zip = ZipArchive::new(BufReader::new(open_regular(path).map_err(io)?))?;
     let odd = |what| Err(CommandError::EvidenceZip { path: path.to_owned(), what });
@@ -61,8 +61,12 @@ pub(crate) fn verify(path: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<
     if zip.validate_header_consistency().is_err() {
         return odd("what its list of files says is not what stands before each file");
     }
+    // The log's own list of its keys, if one that is known signed it.
+    let own = read(&mut zip, path, &format!("{LOG}keys"), TEXT_BYTES_MAX)?;
+    let own = own.and_then(|list| known.learn(&String::from_utf8(list).ok()?).ok());
+    let keys = own.as_ref().unwrap_or(known);
     let list = read(&mut zip, path, LIST, TEXT_BYTES_MAX)?.ok_or(EvidenceError::Form)?;
-    let list = EvidenceList::verify(&String::from_utf8(list).map_err(|_| EvidenceError::Form)?, key)?;
+    let list = EvidenceList::verify(&String::from_utf8(list).map_err(|_| EvidenceError::Form)?, keys)?;
     let there: Vec<String> =
         zip.file_names().map(|name| Ok(name?.into_owned())).collect::<Result<_, CommandError>>()?;
     list.check_names(there.iter().map(String::as_str).filter(|name| *name != LIST))?;
@@ -76,11 +80,11 @@ pub(crate) fn verify(path: &Path, key: &LogKey, out: &mut Output<'_>) -> Result<
     }
     for name in list.names().filter(|name| name.starts_with(CERTIFICATES)) {
         let text = read(&mut zip, path, name, TEXT_BYTES_MAX)?.unwrap_or_default();
-        Certificate::verify(&String::from_utf8_lossy(&text), key)?;
+        Certificate::verify(&String::from_utf8_lossy(&text), keys)?;
         certificates += 1;
     }
     let mut of_log = |name: &str| read(&mut zip, path, &format!("{LOG}{name}"), TILE_BYTES_MAX).ok().flatten();
-    let log = verify_export(&mut of_log, key)?;
+    let log = verify_export(&mut of_log, keys)?;
 
     let files = there.len() - 1;
     let object = json!({ "holds": true, "files": files, "log_entries": log.size, "certificates": certificates });

@@ -113,6 +113,7 @@ fn check(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     let object = json!({
         "whole": check.is_whole(), "slots": check.slots, "whole_slots": whole, "foreign_slots": check.foreign,
         "damaged_slots": check.damaged.iter().map(describe).collect::<Vec<_>>(), "people": check.people.iter().map(person).collect::<Vec<_>>(),
+        "consents": check.grants.iter().map(|(_, grant)| grant.to_string()).collect::<Vec<_>>(),
     });
     out.answer(&object, |out| {
         writeln!(out, "{} of {} in the key ring whole.", whole, count(check.slots as usize, "place"))?;
@@ -120,6 +121,9 @@ fn check(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
             writeln!(out, "{} of nobody in this vault; that does no harm.", count(check.foreign.len(), "key"))?;
         }
         check.people.iter().try_for_each(|who| writeln!(out, "{}", doctor_keys::describe(who, &collections)))?;
+        if !check.grants.is_empty() {
+            writeln!(out, "{}", doctor_keys::describe_grants(&check.grants))?;
+        }
         for slot in check.damaged.iter().filter(|slot| !concerns(slot, &check.people)) {
             writeln!(out, "place {} is damaged: {}", slot.slot, owner(slot))?;
         }
@@ -170,6 +174,7 @@ fn concerns(slot: &DamagedSlot, people: &[Unreadable]) -> bool {
 fn describe(slot: &DamagedSlot) -> Value {
     let (of, id) = match slot.owner {
         SlotOwner::Subject(id) => ("person", Some(id.to_string())),
+        SlotOwner::Grant(id) => ("consent of a person", Some(id.to_string())),
         SlotOwner::Erased(id) => ("erased person", Some(id.to_string())),
         SlotOwner::Crops(id) => ("crops of a collection", Some(id.to_string())),
         SlotOwner::Unknown => ("unknown", None),
@@ -186,6 +191,7 @@ fn person(who: &Unreadable) -> Value {
 fn owner(slot: &DamagedSlot) -> &'static str {
     match slot.owner {
         SlotOwner::Subject(_) => "an older key of somebody who has another one",
+        SlotOwner::Grant(_) => "the key of a consent",
         SlotOwner::Erased(_) => "the key of somebody who was erased, which is gone",
         SlotOwner::Crops(_) => "the key of the faces that a collection keeps; they are read from the photos again",
         SlotOwner::Unknown => "whose it is cannot be read",

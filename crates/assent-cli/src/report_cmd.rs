@@ -65,7 +65,7 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let list = (LIST, ledger.evidence_list(&hashes)?.into_bytes());
             let rest = files.iter().map(|(name, bytes)| (name.as_str(), bytes));
             write_private(to, &zipped(iter::once((list.0, &list.1)).chain(rest))?)?;
-            let key = ledger.log_key().to_string();
+            let key = ledger.log_keys().to_string();
             Ok(out.answer(&json!({ "file": to, "files": files.len(), "key": key }), |out| {
                 writeln!(out, "{} holds {}.", to.display(), count(files.len(), "file"))?;
                 let file = quoted(&to.display().to_string());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::output::{Output, count};
 use crate::progress;
-use crate::vault::{self, VaultFlags, act, now};
+use crate::vault::{self, VaultFlags, act};
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -56,6 +56,5 @@ pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -
              time, and the old keys are in that backup still."
         )
     })?;
-    ledger.scrub_if_due(now());
     if kept.is_empty() { Ok(()) } else { Err(CommandError::NotRotated { people: kept.len() }) }
 }

@@ -1,6 +1,6 @@
 //! Checking the log against itself: every leaf, their order, the head, and the openings that still open.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::ControlFlow;
 
 use zeroize::Zeroizing;
@@ -9,9 +9,10 @@ use crate::db::Columns;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
 use crate::ledger::Ledger;
-use crate::log::{AskedBy, AskedVia, Leaf, commitment};
+use crate::log::{AskedBy, AskedVia, EventKind, Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::note::Checkpoint;
+use crate::origins::{LogOrigin, lost};
 use crate::seal::{self, SealContext, SealKey};
 use crate::tx::{OPENINGS, ReadTx, opening_row};
 
@@ -32,6 +33,17 @@ pub enum Fault {
     Cut,
     /// The leaves up to this one are not those that the checkpoint was signed for.
     Forked,
+    /// From where the log went on after a restore is not what the leaf says, or no leaf says it.
+    Origin,
+}
+
+/// What a checkpoint was signed for and a restore lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The first entry that is another one now.
+    pub from: u64,
+    /// Whether the entry of the restore names this checkpoint, as the newest that was known.
+    pub named: bool,
 }
 
 /// What an audit found.
@@ -47,6 +59,8 @@ pub struct Audit {
     pub unreadable: usize,
     /// The first bad position and what is wrong there; `None` if the log is whole.
     pub fault: Option<(u64, Fault)>,
+    /// Why the log is not compared with the checkpoint beyond some entry: what came after that is lost, by a restore.
+    pub lost: Option<Lost>,
 }
 
 impl Ledger {
@@ -58,12 +72,15 @@ impl Ledger {
     /// - [`TxError::KeyRing`] if the key ring cannot be read.
     /// - As [`Self::read_tx`]. A fault in the log is no error: it is in the [`Audit`].
     pub fn audit_verify(&self, against: Option<&Checkpoint>, now: Timestamp) -> Result<Audit, TxError> {
-        self.read_tx(now, |tx| tx.audit(against))
+        let lost = against.and_then(|then| lost(&self.origins, then));
+        let mut audit = self.read_tx(now, |tx| tx.audit(against.filter(|_| lost.is_none()), &self.origins))?;
+        audit.lost = lost;
+        Ok(audit)
     }
 }
 
 impl ReadTx<'_> {
-    fn audit(&self, against: Option<&Checkpoint>) -> Result<Audit, TxError> {
+    fn audit(&self, against: Option<&Checkpoint>, origins: &[LogOrigin]) -> Result<Audit, TxError> {
         let head = self.peaks()?;
         let (people, unreadable) = self.people()?;
         let mut leaves = Leaves {
@@ -72,6 +89,7 @@ impl ReadTx<'_> {
             against,
             said: Commitments::default(),
             accounts: BTreeMap::new(),
+            origins: origins.iter().map(|origin| origin.note.as_bytes()).collect(),
             fault: None,
         };
         let mut openings =
@@ -100,7 +118,8 @@ impl ReadTx<'_> {
         let (said, fault) = leaves.end();
         let wrong = || openings.first_wrong(&said).into_iter().chain(wrong_account).min();
         let fault = fault.or_else(|| Some((wrong()?, Fault::Opening)));
-        Ok(Audit { size: head.size(), root: head.root(), openings: openings.opened.len() as u64, unreadable, fault })
+        let (size, root, openings) = (head.size(), head.root(), openings.opened.len() as u64);
+        Ok(Audit { size, root, openings, unreadable, fault, lost: None })
     }
 
     /// Who can be checked, and how many cannot.
@@ -147,6 +166,8 @@ struct Leaves<'a> {
     said: Commitments,
     /// What they commit to of accounts, by position.
     accounts: BTreeMap<u64, Hash>,
+    /// What entries of restores have to say, in their order.
+    origins: VecDeque<&'a [u8]>,
     fault: Option<(u64, Fault)>,
 }
 
@@ -165,7 +186,11 @@ impl Leaves<'_> {
                 if let Some(AskedBy { via: AskedVia::Account(account), .. }) = leaf.asked {
                     self.accounts.insert(at, account);
                 }
-                self.differs().then_some((at, Fault::Forked))
+                let goes_on = leaf.kind == EventKind::Restored && !leaf.public.is_empty();
+                match () {
+                    () if goes_on && self.origins.pop_front() != Some(&leaf.public) => Some((at, Fault::Origin)),
+                    () => self.differs().then_some((at, Fault::Forked)),
+                }
             }
         };
         if self.fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -184,6 +209,7 @@ impl Leaves<'_> {
             () if read < head => Some((read, Fault::Missing)),
             () if read > head => Some((head, Fault::Head)),
             () if read < signed => Some((read, Fault::Cut)),
+            () if !self.origins.is_empty() => Some((read, Fault::Origin)),
             () => self.tree.first_difference(self.head).map(|at| (at, Fault::Head)),
         });
         (self.said, fault)

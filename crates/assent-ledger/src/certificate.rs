@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::id::{SubjectId, Timestamp};
 use crate::log::{EventKind, Leaf, commitment};
 use crate::merkle::{Hash, leaf_hash};
-use crate::note::{LogKey, NoteError, hash_of};
+use crate::note::{KeyRole, LogKeys, NoteError, hash_of};
 use crate::proof::includes;
 
 const TITLE: &str = "assent erasure certificate v1";
@@ -68,12 +68,12 @@ impl Certificate {
     /// - [`CertificateError::Note`] if this log did not sign the text as it is.
     /// - [`CertificateError::Form`] if a line is missing or wrong.
     /// - [`CertificateError::Contradiction`] if the parts do not fit together.
-    pub fn verify(note: &str, key: &LogKey) -> Result<Self, CertificateError> {
-        let text = key.verify(note)?;
+    pub fn verify(note: &str, keys: &LogKeys) -> Result<Self, CertificateError> {
+        let text = keys.verify(KeyRole::Certificates, note)?;
         let read = Self::parse(text).map_err(|line| CertificateError::Form { line })?;
         let wrong = |what| Err(CertificateError::Contradiction { what });
         let Self { log: (name, size, root), intent, done, .. } = &read;
-        if name != key.name() {
+        if !keys.is_log(name) {
             return wrong("it is about another log than the one that signed it");
         }
         for (leaf, path) in [intent, done] {

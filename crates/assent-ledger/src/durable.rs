@@ -225,9 +225,21 @@ pub(crate) fn write_at(
     offset: u64,
     content: &[u8],
 ) -> std::io::Result<()> {
+    write_pieces(hook, kind, file, [(offset, content)].into_iter())
+}
+
+/// The same for several pieces, each at its offset, with one sync for all.
+pub(crate) fn write_pieces<'a>(
+    hook: &WriteHook,
+    kind: WriteKind,
+    file: &mut File,
+    pieces: impl Iterator<Item = (u64, &'a [u8])>,
+) -> std::io::Result<()> {
     with_hook(hook, kind, || {
-        file.seek(SeekFrom::Start(offset))?;
-        file.write_all(content)?;
+        for (offset, content) in pieces {
+            file.seek(SeekFrom::Start(offset))?;
+            file.write_all(content)?;
+        }
         file.sync_all()
     })
 }

@@ -7,8 +7,8 @@
 //! (d) one transaction: the done leaf
 //! ```
 //!
-//! Copies of deleted rows that SQLite left between its pages are sealed under a key that is gone. They go when the file is
-//! rewritten, for which the person does not have to wait: [`Ledger::scrub_if_due`].
+//! Copies of deleted rows that SQLite left between its pages are sealed under keys that are gone. They go when the file is
+//! rewritten, once a day: [`Ledger::scrub_if_due`].
 //!
 //! A tombstone without a done leaf is an erasure that was interrupted after (a). Opening the vault, and asking again for
 //! the same erasure, repeat (c) and (d); repeating them changes nothing that was done.
@@ -16,7 +16,7 @@
 use crate::actor::Origin;
 use crate::db::{Columns, args};
 use crate::error::TxError;
-use crate::id::{CollectionId, SubjectId, TemplateId, Timestamp};
+use crate::id::{CollectionId, GrantId, SubjectId, TemplateId, Timestamp};
 use crate::ledger::Ledger;
 use crate::log::{EventKind, commitment};
 use crate::transactions::Committed;
@@ -54,6 +54,13 @@ impl Tombstone {
     }
 }
 
+/// What was deleted with a person.
+#[derive(Default)]
+pub(crate) struct Erased {
+    templates: Vec<TemplateId>,
+    grants: Vec<GrantId>,
+}
+
 impl Ledger {
     /// Erases a person. `forget` is called once the rows are gone, with the ids of the templates, so that the caller
     /// overwrites them in memory; when it returns, the key is destroyed. An erasure that was interrupted is finished,
@@ -75,14 +82,16 @@ impl Ledger {
         let origin = origin.into();
         let begun = self.run_tx("erase", origin, |tx| match tx.tombstone(subject)? {
             Some(Tombstone { done: Some(_), .. }) => Err(TxError::Erased { subject }),
-            Some(interrupted) => Ok((interrupted, Vec::new())),
+            Some(interrupted) => Ok((interrupted, Erased::default())),
             None => {
                 tx.answer_erasures(subject)?;
                 tx.erase_rows(subject)
             }
         })?;
-        let (tombstone, templates) = begun.into_inner();
+        let (tombstone, Erased { templates, grants }) = begun.into_inner();
         forget(&templates);
+        // Without the person's key they open nothing. So it is not worth an error, either.
+        drop(self.ring().end_secrets(&grants));
         self.finish_erasure(&tombstone, origin).map_err(|cause| TxError::ErasureUnfinished(Box::new(cause)))
     }
 
@@ -166,21 +175,21 @@ impl ReadTx<'_> {
 
 impl Tx<'_> {
     /// Step (a). The intent's opening stands in the tombstone, which names the same id: it outlives the key.
-    fn erase_rows(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
+    fn erase_rows(&self, subject: SubjectId) -> Result<(Tombstone, Erased), TxError> {
         if !self.on_roster(subject)? {
             return Err(TxError::NoSubject);
         }
-        // A damaged key cannot be asked for pseudonyms. What stands under one of nobody's goes then.
-        let Some(key) = self.salvaged_key(subject)? else {
-            let buried = self.delete_subject_rows(subject)?;
-            self.forget_orphans(&self.collection_ids()?)?;
-            return Ok(buried);
-        };
-        for collection in self.collection_ids()? {
-            self.delete_sightings_of(collection, key.pseudonym(collection))?;
+        let key = self.salvaged_key(subject)?;
+        let damaged = self.delete_seen_of(subject)?;
+        if let Some(key) = &key {
+            self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![key.log_pseudonym()])?;
         }
-        self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![key.log_pseudonym()])?;
-        self.delete_subject_rows(subject)
+        let buried = self.delete_subject_rows(subject)?;
+        if key.is_none() || damaged {
+            // A damaged key cannot be asked for pseudonyms. What stands under one of nobody's goes then.
+            self.forget_orphans(&self.collection_ids()?)?;
+        }
+        Ok(buried)
     }
 
     /// Deletes where somebody was seen, and what people said of it.
@@ -196,12 +205,15 @@ impl Tx<'_> {
     }
 
     /// Deletes what carries the subject's id, and says so in the log and on the tombstone.
-    pub(crate) fn delete_subject_rows(&self, subject: SubjectId) -> Result<(Tombstone, Vec<TemplateId>), TxError> {
+    pub(crate) fn delete_subject_rows(&self, subject: SubjectId) -> Result<(Tombstone, Erased), TxError> {
         let of_subject =
             "SELECT t.id FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
         self.person_changed(ChangeKind::Erased, subject)?;
         let rows = self.rows(of_subject, args![subject])?;
         let templates = rows.iter().map(|row| Ok(TemplateId(row.int(0)?))).collect::<Result<Vec<_>, TxError>>()?;
+        let rows = self.rows("SELECT id FROM grants WHERE subject_id = $1", args![subject])?;
+        let grants =
+            rows.iter().map(|row| Ok(GrantId::from_bytes(row.array(0)?))).collect::<Result<Vec<_>, TxError>>()?;
         for sql in [
             "DELETE FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE subject_id = $1)",
             "DELETE FROM refusals WHERE subject_id = $1",
@@ -225,6 +237,6 @@ impl Tx<'_> {
             "INSERT INTO tombstones (subject_id, erased_ms, intent_leaf, intent_salt) VALUES ($1, $2, $3, $4)",
             args![subject, self.now, intent as i64, intent_salt],
         )?;
-        Ok((Tombstone { subject, erased: self.now, intent, intent_salt, done: None }, templates))
+        Ok((Tombstone { subject, erased: self.now, intent, intent_salt, done: None }, Erased { templates, grants }))
     }
 }

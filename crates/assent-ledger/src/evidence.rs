@@ -11,7 +11,7 @@ use crate::error::TxError;
 use crate::ledger::Ledger;
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::names::{EntryName, NameError};
-use crate::note::{Checkpoint, LogKey, NoteError, hash_of};
+use crate::note::{Checkpoint, KeyRole, LogKeys, NoteError, hash_of};
 use crate::publish::tile_path;
 use crate::tx::TILE_BITS;
 
@@ -58,7 +58,7 @@ impl Ledger {
         for (name, hash) in files {
             text += &[&STANDARD.encode(hash), " ", name.as_str(), "\n"].concat();
         }
-        Ok(self.signer().sign(&text))
+        Ok(self.signer(KeyRole::Evidence).sign(&text))
     }
 }
 
@@ -74,8 +74,8 @@ impl EvidenceList {
     /// - [`EvidenceError::Note`] if this log did not sign the list, [`EvidenceError::Form`] if it is none.
     /// - [`EvidenceError::Name`] for the first name that is none ([`EntryName`]).
     /// - [`EvidenceError::File`] for a file that it lists twice.
-    pub fn verify(note: &str, key: &LogKey) -> Result<EvidenceList, EvidenceError> {
-        let text = key.verify(note)?;
+    pub fn verify(note: &str, keys: &LogKeys) -> Result<EvidenceList, EvidenceError> {
+        let text = keys.verify(KeyRole::Evidence, note)?;
         let lines = text.strip_prefix(TITLE).and_then(|rest| rest.strip_prefix('\n')).ok_or(EvidenceError::Form)?;
         let mut listed = BTreeMap::new();
         for line in lines.lines() {
@@ -141,11 +141,14 @@ fn wrong(name: &str, what: &'static str) -> EvidenceError {
 /// - [`EvidenceError::Note`] if this log did not sign the checkpoint.
 /// - [`EvidenceError::File`] if a file of entries is missing or cut short.
 /// - [`EvidenceError::Root`] if the entries give another root.
-pub fn verify_export(read: &mut dyn FnMut(&str) -> Option<Vec<u8>>, key: &LogKey) -> Result<Checkpoint, EvidenceError> {
+pub fn verify_export(
+    read: &mut dyn FnMut(&str) -> Option<Vec<u8>>,
+    keys: &LogKeys,
+) -> Result<Checkpoint, EvidenceError> {
     let file = |name: &str, what| EvidenceError::File { name: name.to_owned(), what };
     let note = read("checkpoint").ok_or_else(|| file("checkpoint", "missing"))?;
     let note = String::from_utf8(note).map_err(|_| EvidenceError::Form)?;
-    let checkpoint = Checkpoint::verify(&note, key)?;
+    let checkpoint = Checkpoint::verify(&note, keys)?;
     let mut peaks = Peaks::default();
     for tile in 0..checkpoint.size.div_ceil(1 << TILE_BITS) {
         let width = (checkpoint.size - (tile << TILE_BITS)).min(1 << TILE_BITS);

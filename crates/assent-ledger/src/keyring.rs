@@ -4,8 +4,8 @@
 //! header | slot 0 (128 bytes) | slot 1 | ...
 //! ```
 //!
-//! A slot is live (a subject's key), destroyed (zeros, and the id, for ever), given up (zeros: another slot has the key), or
-//! part of a note: that a consent was withdrawn, or something else that holds whatever backup is brought back. New keys are
+//! A slot is live (a subject's key, or the secret of a grant), destroyed (zeros, and the id, for ever), given up (zeros: another
+//! slot has the key), or part of a note: that a consent was withdrawn, or something else that holds whatever backup is brought back. New keys are
 //! appended; a key is destroyed by overwriting its slot in place. Slots are 128 bytes so that none crosses a 512-byte sector. The
 //! bytes are described in `docs/formats/keyring.md`.
 //!
@@ -13,6 +13,7 @@
 //! templates are opened, and a key that another process destroyed is gone here too.
 
 mod error;
+mod grants;
 mod lock;
 mod notes;
 mod repair;
@@ -58,6 +59,8 @@ pub(crate) struct KeyRing {
     slots: BTreeMap<SubjectId, u64>,
     /// Further slots of subjects that have one in `slots`.
     rotated: BTreeMap<SubjectId, BTreeSet<u64>>,
+    /// Which slot holds, or held, the secret of which grant.
+    grants: BTreeMap<GrantId, u64>,
     /// Whose key another took the place of, each with the size of the log then.
     retired: Vec<(u64, SubjectId)>,
     /// Whose key was destroyed.
@@ -132,6 +135,7 @@ impl KeyRing {
             hook: hook.clone(),
             slots: BTreeMap::new(),
             rotated: BTreeMap::new(),
+            grants: BTreeMap::new(),
             retired: Vec::new(),
             destroyed: BTreeSet::new(),
             withdrawn: Vec::new(),
@@ -188,9 +192,7 @@ impl KeyRing {
         let bytes = self.read(slot)?;
         match state(&bytes) {
             State::Destroyed => Err(KeyRingError::Destroyed { subject }),
-            State::Live | State::Damaged | State::Withdrawn | State::Retired | State::Note => {
-                self.opener().key_in(&bytes).ok_or_else(|| KeyRingError::Damaged { path: self.path.clone(), slot })
-            }
+            _ => self.opener().key_in(&bytes).ok_or_else(|| KeyRingError::Damaged { path: self.path.clone(), slot }),
         }
     }
 
@@ -201,7 +203,8 @@ impl KeyRing {
     /// [`KeyRingError::Io`] if the file cannot be read.
     pub(crate) fn reader(&mut self) -> Result<KeyReader<'_>, KeyRingError> {
         self.refresh()?;
-        Ok(KeyReader { file: &self.file, first: self.first, slots: &self.slots, opener: self.opener() })
+        let (slots, grants) = (&self.slots, &self.grants);
+        Ok(KeyReader { file: &self.file, first: self.first, slots, grants, opener: self.opener() })
     }
 
     /// Appends a key. A live slot that is there already (left by a transaction that did not commit) gets the new key.
@@ -211,7 +214,7 @@ impl KeyRing {
         let slot = match self.slots.get(&subject) {
             Some(&slot) => match state(&*self.read(slot)?) {
                 State::Destroyed => return Err(KeyRingError::Destroyed { subject }),
-                State::Live | State::Damaged | State::Withdrawn | State::Retired | State::Note => slot,
+                _ => slot,
             },
             None => self.whole,
         };
@@ -302,6 +305,9 @@ impl KeyRing {
                     }
                     State::Retired => self.retired.push((number, subject)),
                     State::Note => self.read_note_part(self.whole, bytes),
+                    State::Grant | State::Ended => {
+                        self.grants.insert(GrantId::from_bytes(field(bytes, 8)), self.whole);
+                    }
                     State::Destroyed => {
                         self.destroyed.insert(subject);
                         // First, so that no other of their slots is taken for their key.
@@ -366,11 +372,11 @@ struct Opener<'r> {
 }
 
 impl Opener<'_> {
-    /// The key in a live slot; `None` if it is not live, or does not open.
+    /// The key or the secret in a slot; `None` if there is none, or it does not open.
     fn key_in(&self, bytes: &[u8; SLOT_BYTES]) -> Option<Key> {
         match (state(bytes), self.locked) {
-            (State::Live, None) => Some(Key::from_bytes(&field(bytes, 24))),
-            (State::Live, Some(ring)) => ring.open(&self.context(&field(bytes, 8)), &field(bytes, 24)),
+            (State::Live | State::Grant, None) => Some(Key::from_bytes(&field(bytes, 24))),
+            (State::Live | State::Grant, Some(ring)) => ring.open(&self.context(&field(bytes, 8)), &field(bytes, 24)),
             _ => None,
         }
     }
@@ -399,6 +405,7 @@ pub(crate) struct KeyReader<'r> {
     file: &'r File,
     first: u64,
     slots: &'r BTreeMap<SubjectId, u64>,
+    grants: &'r BTreeMap<GrantId, u64>,
     opener: Opener<'r>,
 }
 
@@ -408,7 +415,16 @@ impl KeyReader<'_> {
     /// read at once.
     pub(crate) fn each(&self, subjects: impl Iterator<Item = SubjectId>, take: &mut dyn FnMut(usize, &Key)) {
         let slot = |(i, subject)| Some((*self.slots.get(&subject)?, i));
-        let mut wanted: Vec<(u64, usize)> = subjects.enumerate().filter_map(slot).collect();
+        self.each_slot(subjects.enumerate().filter_map(slot).collect(), take);
+    }
+
+    /// The same for the secrets of grants: none for a grant that ended.
+    pub(crate) fn each_secret(&self, grants: impl Iterator<Item = GrantId>, take: &mut dyn FnMut(usize, &Key)) {
+        let slot = |(i, grant)| Some((*self.grants.get(&grant)?, i));
+        self.each_slot(grants.enumerate().filter_map(slot).collect(), take);
+    }
+
+    fn each_slot(&self, mut wanted: Vec<(u64, usize)>, take: &mut dyn FnMut(usize, &Key)) {
         wanted.sort_unstable();
         let mut bytes = Zeroizing::new(vec![[0; SLOT_BYTES]; READ_BATCH as usize]);
         for near in wanted.chunk_by(|(a, _), (b, _)| a / READ_BATCH == b / READ_BATCH) {

@@ -13,6 +13,7 @@ use crate::durable::{self, WriteHook};
 use crate::error::{OpenError, TxError};
 use crate::id::{Timestamp, VaultId};
 use crate::keyring::{KeyRing, KeyRingError, RingSecret};
+use crate::origins::LogOrigin;
 use crate::restore::Recovered;
 use crate::ring_place::RingPlace;
 use crate::rules::Rulebook;
@@ -72,6 +73,8 @@ pub struct Ledger {
     kind: VaultKind,
     pub(crate) rules: Rulebook,
     pub(crate) recovered: Recovered,
+    /// From where the log went on after restores.
+    pub(crate) origins: Vec<LogOrigin>,
     pub(crate) hook: WriteHook,
     /// What the key ring knew and the database did not was made good: from then on every transaction does so.
     pub(crate) replayed: AtomicBool,
@@ -142,7 +145,7 @@ impl Ledger {
     }
 
     /// Opens a vault, repeats erasures and withdrawals that the key ring knows of and the database does not, and finishes
-    /// rotations and erasures that were interrupted. Deleted rows are removed for good if there is room for that.
+    /// rotations and erasures that were interrupted.
     ///
     /// Grants whose date has come are not ended here: call [`Self::expire_due`].
     ///
@@ -210,10 +213,10 @@ impl Ledger {
             return Err(OpenError::OtherKeys { folder: place.folder.clone(), people });
         }
         ledger.upgrade(now).map_err(resume(place))?;
+        ledger.read_origins(now).map_err(resume(place))?;
         ledger.recovered = ledger.replay(now).map_err(resume(place))?;
         ledger.replayed.store(true, Ordering::Relaxed);
         ledger.finish_erasures(now).map_err(resume(place))?;
-        ledger.scrub_if_due(now);
         Ok(ledger)
     }
 
@@ -228,11 +231,19 @@ impl Ledger {
             kind,
             rules: tools.rules,
             recovered: Recovered::default(),
+            origins: Vec::new(),
             hook: tools.hook,
             replayed: AtomicBool::new(false),
             ring_place: Mutex::default(),
             lock,
         }
+    }
+
+    /// Reads anew from where the log went on.
+    pub(crate) fn read_origins(&mut self, now: Timestamp) -> Result<(), TxError> {
+        let vault = self.id;
+        self.origins = self.read_tx(now, |tx| tx.origins(vault))?;
+        Ok(())
     }
 
     /// The vault's id.

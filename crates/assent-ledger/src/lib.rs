@@ -7,7 +7,7 @@
 //! needs consent takes an [`ActiveGrant`], a proof that only [`Tx::active_grant`] makes and that cannot leave its
 //! transaction. [`Ledger::erase`], [`Ledger::rotate`] and [`Ledger::expire_due`] are transactions of their own; [`Ledger::audit_verify`]
 //! checks the log. [`Ledger::checkpoint`], [`Ledger::prove_leaf`], [`Ledger::certificate`] and [`Ledger::export_log`] give
-//! out what others check with the [`LogKey`] alone.
+//! out what others check with the [`LogKeys`] alone.
 //!
 //! ```text
 //! VaultPlace --open--> Ledger --run_tx--> Tx --active_grant--> ActiveGrant --> enrol, replace_sightings, sightings_of
@@ -123,6 +123,7 @@ mod erase_many;
 mod error;
 mod evidence;
 mod fields;
+mod growth;
 mod id;
 mod jurisdiction;
 mod keyring;
@@ -132,6 +133,7 @@ mod log;
 mod merkle;
 mod names;
 mod note;
+mod origins;
 mod passphrase;
 mod photo_path;
 mod proof;
@@ -157,7 +159,7 @@ mod vocabulary;
 mod witness;
 
 pub use actor::{Act, Actor, Origin, Role, Via};
-pub use audit::{Audit, Fault};
+pub use audit::{Audit, Fault, Lost};
 pub use backup::BackupError;
 pub use certificate::{Certificate, CertificateError};
 pub use database_status::DatabaseStatus;
@@ -167,6 +169,7 @@ pub use erase::Erasure;
 pub use erase_many::Erasures;
 pub use error::{OpenError, TxError};
 pub use evidence::{EvidenceError, EvidenceList, verify_export};
+pub use growth::{GrowthProof, LogAt};
 pub use id::{
     AccountId, CollectionId, FaceId, GrantId, IdError, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId,
     Timestamp, VaultId, WitnessId,
@@ -180,7 +183,7 @@ pub use merkle::{Hash, leaf_hash};
 pub use names::{
     EntryName, FILE_NAME_BYTES_MAX, NameError, UniqueFileNames, check_file_name, file_name_of, is_unprintable,
 };
-pub use note::{Checkpoint, LogKey, NoteError};
+pub use note::{Checkpoint, KeyRole, LogKeys, NoteError};
 pub use photo_path::PhotoPath;
 pub use publish::{ExportError, LeafProof, ProofError};
 pub use receipt::{ErasureListError, ReceiptError, verify_erasure_list, verify_receipt};

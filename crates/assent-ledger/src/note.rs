@@ -20,11 +20,51 @@ use crate::merkle::Hash;
 /// Ed25519, in the numbering of signed notes.
 const ALGORITHM: u8 = 1;
 
-/// The public key of a vault's log, with the vault's name. It is written as one line, `NAME+HASH+BASE64`.
+/// What a key of a log vouches for. Each has a key of its own, so that none can be taken for another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyRole {
+    /// How the log stands: checkpoints, and from where it goes on after a restore.
+    Checkpoints,
+    /// Certificates of erasure, and the list of them.
+    Certificates,
+    /// Receipts of consents.
+    Receipts,
+    /// Evidence for an authority.
+    Evidence,
+}
+
+impl KeyRole {
+    const ALL: [Self; 4] = [Self::Checkpoints, Self::Certificates, Self::Receipts, Self::Evidence];
+
+    /// What stands behind the log's name in the name of the key.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Checkpoints => "",
+            Self::Certificates => "/certificates",
+            Self::Receipts => "/receipts",
+            Self::Evidence => "/evidence",
+        }
+    }
+
+    fn of_name(name: &str) -> Self {
+        let of = Self::ALL.into_iter().find(|role| *role != Self::Checkpoints && name.ends_with(role.suffix()));
+        of.unwrap_or(Self::Checkpoints)
+    }
+}
+
+/// A public key, with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogKey {
+struct PublicKey {
     name: String,
     key: VerifyingKey,
+}
+
+/// The public keys of a vault's log, published together. Each is written as one line, `NAME+HASH+BASE64`; the keys for
+/// checkpoints come first, the oldest of them at the top: there is another one after each restore from a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogKeys {
+    /// At least one.
+    keys: Vec<PublicKey>,
 }
 
 /// Why a text is not vouched for, or no key.
@@ -37,7 +77,7 @@ pub enum NoteError {
     #[error("this is no signed note: it has no text and signature with an empty line between")]
     Form,
     /// No signature by this key.
-    #[error("this is not signed by the log whose key was given; ask whose log it is")]
+    #[error("this is not signed with a key that was given for it; ask whose log it is, and for all keys of that log")]
     Unsigned,
     /// A signature by this key that does not fit the text.
     #[error("the signature does not fit: the text was changed after it was signed")]
@@ -47,7 +87,7 @@ pub enum NoteError {
     NoCheckpoint,
 }
 
-impl LogKey {
+impl PublicKey {
     fn hash(&self) -> [u8; 4] {
         let sum: Hash = Sha256::new()
             .chain_update(&self.name)
@@ -58,34 +98,29 @@ impl LogKey {
         [sum[0], sum[1], sum[2], sum[3]]
     }
 
-    /// The log's name, the first line of its checkpoints.
-    pub fn name(&self) -> &str {
-        &self.name
+    fn role(&self) -> KeyRole {
+        KeyRole::of_name(&self.name)
     }
 
-    /// The text of a note that this key signed.
-    ///
-    /// # Errors
-    ///
-    /// - [`NoteError::Form`] if it is no note, [`NoteError::Unsigned`] if no signature is by this key.
-    /// - [`NoteError::Changed`] if the signature does not fit.
-    pub fn verify<'n>(&self, note: &'n str) -> Result<&'n str, NoteError> {
-        let (text, signatures) = note.rsplit_once("\n\n").ok_or(NoteError::Form)?;
-        let text = &note[..=text.len()];
-        let mine = signatures.lines().find_map(|line| {
-            let (name, signature) = line.strip_prefix("— ")?.split_once(' ')?;
-            let bytes = STANDARD.decode(signature).ok()?;
-            let (hash, signature) = bytes.split_first_chunk::<4>()?;
-            (name == self.name && *hash == self.hash()).then(|| signature.to_vec())
-        });
-        let signature = mine.ok_or(NoteError::Unsigned)?;
-        let signature = Signature::from_slice(&signature).map_err(|_| NoteError::Changed)?;
-        self.key.verify_strict(text.as_bytes(), &signature).map_err(|_| NoteError::Changed)?;
-        Ok(text)
+    /// Whether it may vouch for this. The first key of a log vouched for everything, before vault format 9.
+    fn vouches_for(&self, role: KeyRole) -> bool {
+        self.role() == role || (self.role() == KeyRole::Checkpoints && self.name.matches('/').count() == 1)
+    }
+
+    /// Reads one line.
+    fn read(line: &str) -> Option<Self> {
+        let (name, rest) = line.split_once('+')?;
+        let (_, key) = rest.split_once('+')?;
+        let key = match STANDARD.decode(key).ok()?.split_first() {
+            Some((&ALGORITHM, key)) => VerifyingKey::try_from(key).ok()?,
+            _ => return None,
+        };
+        // The hash of the name and the key in the middle, and nothing else about it.
+        Some(Self { name: name.to_owned(), key }).filter(|read| read.to_string() == line)
     }
 }
 
-impl std::fmt::Display for LogKey {
+impl std::fmt::Display for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [a, b, c, d] = self.hash();
         let key = STANDARD.encode([&[ALGORITHM], self.key.as_bytes().as_slice()].concat());
@@ -93,20 +128,89 @@ impl std::fmt::Display for LogKey {
     }
 }
 
-impl std::str::FromStr for LogKey {
+/// The first line of a signed list of keys.
+const KEYS_TITLE: &str = "assent log keys v1\n";
+
+impl LogKeys {
+    pub(crate) fn of(signers: &[LogSigner]) -> Self {
+        Self { keys: signers.iter().map(LogSigner::public).collect() }
+    }
+
+    /// The log's name as its newest checkpoints have it.
+    pub fn name(&self) -> &str {
+        let newest = self.keys.iter().rfind(|key| key.role() == KeyRole::Checkpoints);
+        newest.or(self.keys.first()).map_or("", |key| &key.name)
+    }
+
+    /// Whether one of these keys is for checkpoints of a log of this name.
+    pub(crate) fn is_log(&self, name: &str) -> bool {
+        let of_log = |key: &&PublicKey| key.role() == KeyRole::Checkpoints;
+        let mut logs = self.keys.iter().filter(of_log).peekable();
+        // Whoever has the key for certificates alone knows the log by the first part of its name.
+        match logs.peek() {
+            Some(_) => logs.any(|key| key.name == name),
+            None => self.keys.iter().any(|key| name.split('/').take(2).eq(key.name.split('/').take(2))),
+        }
+    }
+
+    /// The keys that are for this alone.
+    #[must_use]
+    pub fn for_role(&self, role: KeyRole) -> Self {
+        Self { keys: self.keys.iter().filter(|key| key.role() == role).cloned().collect() }
+    }
+
+    /// The text of a note that one of these keys signed which vouches for `role`.
+    ///
+    /// # Errors
+    ///
+    /// - [`NoteError::Form`] if it is no note, [`NoteError::Unsigned`] if no signature is by such a key.
+    /// - [`NoteError::Changed`] if the signature does not fit.
+    pub fn verify<'n>(&self, role: KeyRole, note: &'n str) -> Result<&'n str, NoteError> {
+        self.signed(role, note).map(|(text, _)| text)
+    }
+
+    /// The same, with the name of the key.
+    fn signed<'n>(&self, role: KeyRole, note: &'n str) -> Result<(&'n str, &str), NoteError> {
+        let (text, signatures) = note.rsplit_once("\n\n").ok_or(NoteError::Form)?;
+        let text = &note[..=text.len()];
+        let found = signatures.lines().find_map(|line| {
+            let (name, signature) = line.strip_prefix("— ")?.split_once(' ')?;
+            let bytes = STANDARD.decode(signature).ok()?;
+            let (hash, signature) = bytes.split_first_chunk::<4>()?;
+            let of = |key: &&PublicKey| key.vouches_for(role) && name == key.name && *hash == key.hash();
+            self.keys.iter().find(of).map(|key| (key, signature.to_vec()))
+        });
+        let (key, signature) = found.ok_or(NoteError::Unsigned)?;
+        let signature = Signature::from_slice(&signature).map_err(|_| NoteError::Changed)?;
+        key.key.verify_strict(text.as_bytes(), &signature).map_err(|_| NoteError::Changed)?;
+        Ok((text, &key.name))
+    }
+
+    /// The keys in a signed list, if one of these for checkpoints signed it: so whoever has one key of a log gets the others,
+    /// and those that come after a restore.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`]; [`NoteError::Key`] if it is no list of keys.
+    pub fn learn(&self, list: &str) -> Result<Self, NoteError> {
+        let text = self.verify(KeyRole::Checkpoints, list)?;
+        text.strip_prefix(KEYS_TITLE).ok_or(NoteError::Key)?.parse()
+    }
+}
+
+impl std::fmt::Display for LogKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines: Vec<String> = self.keys.iter().map(PublicKey::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::str::FromStr for LogKeys {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
-        let (name, rest) = text.trim().split_once('+').ok_or(NoteError::Key)?;
-        let (_, key) = rest.split_once('+').ok_or(NoteError::Key)?;
-        let bytes = STANDARD.decode(key).map_err(|_| NoteError::Key)?;
-        let key = match bytes.split_first() {
-            Some((&ALGORITHM, key)) => VerifyingKey::try_from(key).map_err(|_| NoteError::Key)?,
-            _ => return Err(NoteError::Key),
-        };
-        let read = Self { name: name.to_owned(), key };
-        // The hash of the name and the key in the middle, and nothing else about it.
-        if read.to_string() == text.trim() { Ok(read) } else { Err(NoteError::Key) }
+        let keys: Option<Vec<PublicKey>> = text.trim().lines().map(PublicKey::read).collect();
+        keys.filter(|keys| !keys.is_empty()).map(|keys| Self { keys }).ok_or(NoteError::Key)
     }
 }
 
@@ -126,16 +230,32 @@ impl LogSigner {
         Self { name, key: SigningKey::from_bytes(seed) }
     }
 
-    pub(crate) fn public(&self) -> LogKey {
-        LogKey { name: self.name.clone(), key: self.key.verifying_key() }
+    fn public(&self) -> PublicKey {
+        PublicKey { name: self.name.clone(), key: self.key.verifying_key() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The note of a text, which ends in a line feed.
     pub(crate) fn sign(&self, text: &str) -> String {
+        format!("{text}\n{}", self.signature(text))
+    }
+
+    fn signature(&self, text: &str) -> String {
         let signature = self.key.sign(text.as_bytes());
         let bytes = [self.public().hash().as_slice(), &signature.to_bytes()].concat();
-        format!("{text}\n— {} {}\n", self.name, STANDARD.encode(bytes))
+        format!("— {} {}\n", self.name, STANDARD.encode(bytes))
     }
+}
+
+/// The list of all keys of a log, signed by those for checkpoints.
+pub(crate) fn sign_keys(all: &[LogSigner]) -> String {
+    let text = format!("{KEYS_TITLE}{}\n", LogKeys::of(all));
+    let logs = all.iter().filter(|signer| KeyRole::of_name(&signer.name) == KeyRole::Checkpoints);
+    let signatures: Vec<String> = logs.map(|signer| signer.signature(&text)).collect();
+    format!("{text}\n{}", signatures.concat())
 }
 
 /// How a log stood at one moment.
@@ -158,9 +278,10 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// As [`LogKey::verify`]; [`NoteError::NoCheckpoint`] if the text is none, or another log's.
-    pub fn verify(note: &str, key: &LogKey) -> Result<Self, NoteError> {
-        Self::parse(key.verify(note)?).filter(|read| read.name == key.name).ok_or(NoteError::NoCheckpoint)
+    /// As [`LogKeys::verify`]; [`NoteError::NoCheckpoint`] if the text is none, or another log's.
+    pub fn verify(note: &str, keys: &LogKeys) -> Result<Self, NoteError> {
+        let (text, name) = keys.signed(KeyRole::Checkpoints, note)?;
+        Self::parse(text).filter(|read| read.name == name).ok_or(NoteError::NoCheckpoint)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -176,6 +297,11 @@ impl Checkpoint {
             withdrawals: withdrawals.parse().ok()?,
         };
         (read.text() == text).then_some(read)
+    }
+
+    /// The root as texts write it.
+    pub(crate) fn root_text(&self) -> String {
+        STANDARD.encode(self.root)
     }
 
     pub(crate) fn text(&self) -> String {
@@ -196,7 +322,7 @@ mod tests {
     #[test]
     fn a_checkpoint_is_read_as_it_was_signed_and_nothing_else_is() {
         let mine = signer("assent/one", 1);
-        let key = mine.public();
+        let key = LogKeys::of(std::slice::from_ref(&mine));
         let here = Checkpoint { name: "assent/one".into(), size: 7, root: [9; 32], erasures: 3, withdrawals: 4 };
         let note = mine.sign(&here.text());
         assert_eq!(Checkpoint::verify(&note, &key), Ok(here.clone()));
@@ -229,13 +355,50 @@ mod tests {
 
     #[test]
     fn a_key_is_one_line_and_a_changed_one_is_none() {
-        let key = signer("assent/one", 1).public();
+        let key = LogKeys::of(&[signer("assent/one", 1)]);
         let line = key.to_string();
         assert_eq!(line.parse(), Ok(key));
-        let other: Result<LogKey, _> = line.replace("one", "two").parse();
+        let other: Result<LogKeys, _> = line.replace("one", "two").parse();
         assert_eq!(other, Err(NoteError::Key), "the hash is of the name too");
         for text in ["", "assent/one", "assent/one+00000000+AQ==", &line[1..], &line[..line.len() - 4]] {
-            assert_eq!(text.parse::<LogKey>(), Err(NoteError::Key), "{text}");
+            assert_eq!(text.parse::<LogKeys>(), Err(NoteError::Key), "{text}");
         }
+    }
+
+    #[test]
+    fn each_key_vouches_for_its_own_and_the_first_of_a_log_for_all() {
+        let names = ["assent/one", "assent/one/00ff", "assent/one/certificates", "assent/one/receipts"];
+        let signers: Vec<LogSigner> = (1..).zip(names).map(|(seed, name)| signer(name, seed)).collect();
+        let keys = LogKeys::of(&signers);
+        let cases = [
+            (0, KeyRole::Checkpoints, true),
+            (0, KeyRole::Certificates, true),
+            (1, KeyRole::Checkpoints, true),
+            (1, KeyRole::Certificates, false),
+            (2, KeyRole::Certificates, true),
+            (2, KeyRole::Checkpoints, false),
+            (2, KeyRole::Receipts, false),
+            (3, KeyRole::Receipts, true),
+            (3, KeyRole::Evidence, false),
+        ];
+        for (by, role, holds) in cases {
+            let read = keys.verify(role, &signers[by].sign("text\n")).map(str::to_owned);
+            assert_eq!(read, if holds { Ok("text\n".to_owned()) } else { Err(NoteError::Unsigned) }, "{by} {role:?}");
+        }
+        assert_eq!(keys.name(), "assent/one/00ff");
+    }
+
+    #[test]
+    fn whoever_has_one_key_for_checkpoints_learns_the_others_from_the_signed_list() {
+        let all = [signer("assent/one", 1), signer("assent/one/00ff", 2), signer("assent/one/receipts", 3)];
+        let list = sign_keys(&all);
+        for (n, learns) in [(0, true), (1, true), (2, false)] {
+            let known = LogKeys::of(&all[n..=n]);
+            assert_eq!(known.learn(&list).ok(), learns.then(|| LogKeys::of(&all)), "{n}");
+        }
+        let stranger = LogKeys::of(&[signer("assent/one", 9)]);
+        assert_eq!(stranger.learn(&list), Err(NoteError::Unsigned));
+        let changed = list.replace("receipts", "evidence");
+        assert_eq!(LogKeys::of(&all[..1]).learn(&changed), Err(NoteError::Changed));
     }
 }

@@ -1,8 +1,9 @@
-//! Inclusion proofs: the hashes that lead from one leaf to the root.
+//! Inclusion proofs: the hashes that lead from one leaf to the root. Consistency proofs: those that show that a log is the
+//! beginning of a longer one.
 //!
 //! # Source
 //!
-//! RFC 6962, section 2.1.1, makes them; RFC 9162, section 2.1.3.2, checks them.
+//! RFC 6962, sections 2.1.1 and 2.1.2, makes them; RFC 9162, sections 2.1.3.2 and 2.1.4.2, checks them.
 
 use crate::merkle::{Hash, node_hash};
 
@@ -81,6 +82,65 @@ pub(crate) fn includes(leaf: Hash, index: u64, size: u64, proof: &[Hash], root: 
     last == 0 && hash == *root
 }
 
+/// The proof that a tree of `size` leaves begins with its first `from`.
+///
+/// # Errors
+///
+/// What `subtree` returns. The caller sees to it that `1 <= from <= size`.
+pub(crate) fn consistency<E>(from: u64, size: u64, subtree: Subtree<'_, E>) -> Result<Vec<Hash>, E> {
+    let (mut begin, mut end, mut from) = (0, size, from);
+    // Whether the subtree is one that the old tree has as a whole, and its root is known by that.
+    let mut known = true;
+    let mut path = Vec::new();
+    while from < end - begin {
+        let middle = begin + split(end - begin);
+        if from <= middle - begin {
+            path.push(range(middle, end, subtree)?);
+            end = middle;
+        } else {
+            path.push(range(begin, middle, subtree)?);
+            from -= middle - begin;
+            begin = middle;
+            known = false;
+        }
+    }
+    if !known {
+        path.push(range(begin, end, subtree)?);
+    }
+    path.reverse();
+    Ok(path)
+}
+
+/// Whether a proof shows that the tree of `size` leaves with this root begins with that of `from` leaves.
+pub(crate) fn is_consistent((from, from_root): (u64, &Hash), (size, root): (u64, &Hash), proof: &[Hash]) -> bool {
+    if from == 0 || from >= size {
+        return from == size && proof.is_empty() && from_root == root;
+    }
+    let mut hashes = proof.iter();
+    let first = if from.is_power_of_two() { Some(from_root) } else { hashes.next() };
+    let Some(&first) = first else { return false };
+    let shift = (from - 1).trailing_ones();
+    let (mut place, mut last) = ((from - 1) >> shift, (size - 1) >> shift);
+    let (mut old, mut new) = (first, first);
+    for hash in hashes {
+        if last == 0 {
+            return false;
+        }
+        if place & 1 == 1 || place == last {
+            (old, new) = (node_hash(hash, &old), node_hash(hash, &new));
+            while place & 1 == 0 && place != 0 {
+                place >>= 1;
+                last >>= 1;
+            }
+        } else {
+            new = node_hash(&new, hash);
+        }
+        place >>= 1;
+        last >>= 1;
+    }
+    last == 0 && old == *from_root && new == *root
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,16 +157,43 @@ mod tests {
         (leaves, peaks.root())
     }
 
-    fn prove(leaves: &[Hash], index: u64) -> Vec<Hash> {
-        let mut subtree = |level: u32, number: u64| {
+    fn subtree(leaves: &[Hash]) -> impl FnMut(u32, u64) -> Result<Hash, ()> + '_ {
+        move |level: u32, number: u64| {
             let first = (number << level) as usize;
             let mut peaks = Peaks::default();
             for leaf in &leaves[first..first + (1 << level)] {
                 peaks.push(*leaf);
             }
-            Ok::<_, ()>(peaks.root())
-        };
-        inclusion(index, leaves.len() as u64, &mut subtree).unwrap()
+            Ok(peaks.root())
+        }
+    }
+
+    fn prove(leaves: &[Hash], index: u64) -> Vec<Hash> {
+        inclusion(index, leaves.len() as u64, &mut subtree(leaves)).unwrap()
+    }
+
+    #[test]
+    fn every_small_tree_is_shown_to_begin_every_longer_one_and_no_other_does() {
+        for size in 1..40 {
+            let (leaves, root) = tree(size);
+            for from in 1..=size {
+                let before = tree(from).1;
+                let proof = consistency(from, size, &mut subtree(&leaves)).unwrap();
+                let holds = |from, before: &Hash, size, root: &Hash, proof: &[Hash]| {
+                    is_consistent((from, before), (size, root), proof)
+                };
+                assert!(holds(from, &before, size, &root, &proof), "{from} of {size}");
+                assert!(!holds(from, &[7; 32], size, &root, &proof), "{from} of {size}: another beginning");
+                assert!(!holds(from, &before, size, &[7; 32], &proof), "{from} of {size}: another end");
+                assert!(!holds(from, &before, size, &root, &[proof.as_slice(), &[root]].concat()), "{from} of {size}");
+                if let [cut @ .., _] = proof.as_slice() {
+                    assert!(!holds(from, &before, size, &root, cut), "{from} of {size}: cut");
+                }
+                for other in (1..size).filter(|other| *other != from) {
+                    assert!(!holds(other, &before, size, &root, &proof), "{from} of {size} taken for {other}");
+                }
+            }
+        }
     }
 
     #[test]

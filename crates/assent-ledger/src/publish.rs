@@ -14,14 +14,17 @@ use crate::certificate::{Certificate, KEY_RING_BACKUPS_MS};
 use crate::db::args;
 use crate::erase::Erasure;
 use crate::error::TxError;
-use crate::id::{SubjectId, Timestamp, VaultId};
+use crate::id::{SubjectId, Timestamp};
 use crate::ledger::Ledger;
 use crate::log::Leaf;
 use crate::merkle::{Hash, leaf_hash};
-use crate::note::{Checkpoint, LogKey, LogSigner, NoteError, hash_of};
+use crate::note::{Checkpoint, KeyRole, LogKeys, LogSigner, NoteError, hash_of};
+use crate::origins::Signers;
 use crate::proof::includes;
-use crate::secret::Key;
 use crate::tx::{LeafPosition, ReadTx, TILE_BITS};
+
+/// The signed list of the log's keys, in an export.
+const KEYS_FILE: &str = "keys";
 
 /// A leaf, and what shows that it stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +58,9 @@ impl LeafProof {
     /// - [`ProofError::Note`] if this log did not sign the checkpoint in it.
     /// - [`ProofError::Form`] if it is no proof.
     /// - [`ProofError::NotInLog`] if the leaf does not stand where the proof says.
-    pub fn verify(text: &str, key: &LogKey) -> Result<Self, ProofError> {
+    pub fn verify(text: &str, keys: &LogKeys) -> Result<Self, ProofError> {
         let (head, checkpoint) = text.split_once("\n\n").ok_or(ProofError::Form)?;
-        let here = Checkpoint::verify(checkpoint, key)?;
+        let here = Checkpoint::verify(checkpoint, keys)?;
         let read = Self::parse(head, checkpoint).filter(|read| read.to_string() == text).ok_or(ProofError::Form)?;
         let hash = leaf_hash(&read.leaf.to_bytes());
         let stands = includes(hash, read.position, here.size, &read.path, &here.root);
@@ -82,6 +85,9 @@ pub enum ProofError {
     /// Not a proof.
     #[error("this is no proof that a leaf stands in a log, or not one that this version can read")]
     Form,
+    /// The log does not begin with what was signed before.
+    #[error("this does not show that the log only grew: it was another one then, or the proof is for another moment")]
+    NotGrown,
     /// The hashes do not lead to the root.
     #[error("the leaf does not stand in this log at this place")]
     NotInLog,
@@ -110,13 +116,27 @@ pub enum ExportError {
 }
 
 impl Ledger {
-    pub(crate) fn signer(&self) -> LogSigner {
-        signer_of(self.ring().master(), self.id())
+    pub(crate) fn signer(&self, role: KeyRole) -> LogSigner {
+        Signers::new(self.ring().master(), self.id()).of_role(role, &self.origins)
     }
 
-    /// The public key that checks everything that this log signs.
-    pub fn log_key(&self) -> LogKey {
-        self.signer().public()
+    /// The public keys that check everything that this log signs.
+    pub fn log_keys(&self) -> LogKeys {
+        Signers::new(self.ring().master(), self.id()).public(&self.origins)
+    }
+
+    /// The same as a list that every key for checkpoints signed: whoever has one of these, from before a restore perhaps,
+    /// learns the others ([`LogKeys::learn`]).
+    pub fn log_keys_signed(&self) -> String {
+        Signers::new(self.ring().master(), self.id()).sheet(&self.origins)
+    }
+
+    pub(crate) fn head_of(&self, tx: &ReadTx<'_>) -> Result<Checkpoint, TxError> {
+        head(tx, &self.signer(KeyRole::Checkpoints))
+    }
+
+    pub(crate) fn sign_checkpoint(&self, here: &Checkpoint) -> String {
+        self.signer(KeyRole::Checkpoints).sign(&here.text())
     }
 
     /// How the log stands now, signed.
@@ -125,9 +145,8 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn checkpoint(&self, now: Timestamp) -> Result<String, TxError> {
-        let signer = self.signer();
-        let here = self.read_tx(now, |tx| head(tx, &signer))?;
-        Ok(signer.sign(&here.text()))
+        let here = self.read_tx(now, |tx| self.head_of(tx))?;
+        Ok(self.sign_checkpoint(&here))
     }
 
     /// Proves that a leaf stands in the log.
@@ -138,10 +157,9 @@ impl Ledger {
     /// - [`TxError::Damaged`] if the leaves do not make the log's root.
     /// - As [`Self::run_tx`].
     pub fn prove_leaf(&self, position: LeafPosition, now: Timestamp) -> Result<LeafProof, TxError> {
-        let signer = self.signer();
-        let proven = self.run_tx("prove a leaf", now, |tx| Ok((tx.prove(position)?, head(tx, &signer)?)))?;
+        let proven = self.run_tx("prove a leaf", now, |tx| Ok((tx.prove(position)?, self.head_of(tx)?)))?;
         let ((leaf, path), here) = proven.into_inner();
-        Ok(LeafProof { position, leaf, path, checkpoint: signer.sign(&here.text()) })
+        Ok(LeafProof { position, leaf, path, checkpoint: self.sign_checkpoint(&here) })
     }
 
     /// The certificate of an erasure that is complete, signed; anybody can check it with [`Certificate::verify`].
@@ -152,7 +170,7 @@ impl Ledger {
     /// - [`TxError::Damaged`] if the leaves do not make the log's root.
     /// - As [`Self::run_tx`].
     pub fn certificate(&self, subject: SubjectId, now: Timestamp) -> Result<String, TxError> {
-        let signer = self.signer();
+        let (signer, log) = (self.signer(KeyRole::Certificates), self.signer(KeyRole::Checkpoints));
         let certificate = self.run_tx("certify an erasure", now, |tx| {
             let Erasure { erased, intent, intent_salt, done, .. } =
                 tx.erasure(subject)?.ok_or(TxError::NotErased { subject })?;
@@ -166,7 +184,7 @@ impl Ledger {
                 intent_salt,
                 intent,
                 done,
-                log: (signer.public().name().to_owned(), size, root),
+                log: (log.name().to_owned(), size, root),
             })
         })?;
         Ok(signer.sign(&certificate.text()))
@@ -188,9 +206,9 @@ impl Ledger {
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Checkpoint, ExportError> {
-        let signer = self.signer();
+        let (signer, keys) = (self.signer(KeyRole::Checkpoints), self.log_keys());
         let last = folder.join(CHECKPOINT_FILE);
-        let there = fs::read_to_string(&last).ok().map(|note| Checkpoint::verify(&note, &signer.public()).ok());
+        let there = fs::read_to_string(&last).ok().map(|note| Checkpoint::verify(&note, &keys).ok());
         let tiles = tiles_there(&folder.join("tile/0"), 0);
         let earlier = self.run_tx("compare the log", now, |tx| {
             let size = tx.log_head()?.0;
@@ -218,22 +236,21 @@ impl Ledger {
         })?;
         let here = here.into_inner();
         let failed = self.read_tx(now, |tx| write_tiles(tx, folder, here.size, progress))?;
-        let outcome = failed.map_or_else(|| replace(&last, signer.sign(&here.text()).as_bytes()), Err);
+        let sign = || {
+            replace(&folder.join(KEYS_FILE), self.log_keys_signed().as_bytes())?;
+            replace(&last, signer.sign(&here.text()).as_bytes())
+        };
+        let outcome = failed.map_or_else(sign, Err);
         outcome.map_err(|(path, source)| ExportError::Io { path, source })?;
         Ok(here)
     }
-}
-
-/// Who signs for a vault's log.
-pub(crate) fn signer_of(master: &Key, vault: VaultId) -> LogSigner {
-    LogSigner::new(format!("assent/{vault}"), master.derive("assent log key v1", &[]).expose())
 }
 
 fn head(tx: &ReadTx<'_>, signer: &LogSigner) -> Result<Checkpoint, TxError> {
     let (size, root) = tx.log_head()?;
     let erasures = tx.count("SELECT COUNT(*) FROM tombstones WHERE done_leaf IS NOT NULL", args![])? as u64;
     let withdrawals = tx.ring().withdrawals();
-    Ok(Checkpoint { name: signer.public().name().to_owned(), size, root, erasures, withdrawals })
+    Ok(Checkpoint { name: signer.name().to_owned(), size, root, erasures, withdrawals })
 }
 
 type Failed = (PathBuf, io::Error);

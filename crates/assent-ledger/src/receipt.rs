@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
 use crate::ledger::Ledger;
-use crate::note::{LogKey, NoteError};
+use crate::note::{KeyRole, LogKeys, NoteError};
 
 const TITLE: &str = "assent consent receipt v1";
 
@@ -48,7 +48,7 @@ impl Ledger {
     pub fn receipt(&self, record: &str, now: Timestamp) -> Result<String, TxError> {
         let line: String = record.chars().filter(|c| !c.is_control()).collect();
         let (at, _) = self.read_tx(now, |tx| tx.log_head())?;
-        Ok(self.signer().sign(&format!("{TITLE}\nlog-size {at}\n{line}\n")))
+        Ok(self.signer(KeyRole::Receipts).sign(&format!("{TITLE}\nlog-size {at}\n{line}\n")))
     }
 
     /// Signs a list of erasures, one id on each line: it goes with their certificates.
@@ -57,7 +57,7 @@ impl Ledger {
     ///
     /// As [`Self::run_tx`].
     pub fn erasure_list(&self, subjects: &BTreeSet<SubjectId>) -> Result<String, TxError> {
-        Ok(self.signer().sign(&list_of(subjects)))
+        Ok(self.signer(KeyRole::Certificates).sign(&list_of(subjects)))
     }
 }
 
@@ -72,8 +72,8 @@ fn list_of(subjects: &BTreeSet<SubjectId>) -> String {
 ///
 /// - [`ErasureListError::Note`] if this log did not sign the text as it is.
 /// - [`ErasureListError::Form`] if it is something else that it signed.
-pub fn verify_erasure_list(note: &str, key: &LogKey) -> Result<BTreeSet<SubjectId>, ErasureListError> {
-    let text = key.verify(note)?;
+pub fn verify_erasure_list(note: &str, keys: &LogKeys) -> Result<BTreeSet<SubjectId>, ErasureListError> {
+    let text = keys.verify(KeyRole::Certificates, note)?;
     let lines = text.strip_prefix(LIST_TITLE).ok_or(ErasureListError::Form)?.lines();
     let id = |line: &str| line.strip_prefix("subject ").and_then(|id| id.parse().ok());
     let subjects: BTreeSet<SubjectId> = lines.map(id).collect::<Option<_>>().ok_or(ErasureListError::Form)?;
@@ -86,8 +86,8 @@ pub fn verify_erasure_list(note: &str, key: &LogKey) -> Result<BTreeSet<SubjectI
 ///
 /// - [`ReceiptError::Note`] if this log did not sign the text as it is.
 /// - [`ReceiptError::Form`] if it is something else that it signed.
-pub fn verify_receipt<'n>(note: &'n str, key: &LogKey) -> Result<&'n str, ReceiptError> {
-    let text = key.verify(note)?;
+pub fn verify_receipt<'n>(note: &'n str, keys: &LogKeys) -> Result<&'n str, ReceiptError> {
+    let text = keys.verify(KeyRole::Receipts, note)?;
     let rest = text.strip_prefix(TITLE).and_then(|rest| rest.strip_prefix("\nlog-size ")).ok_or(ReceiptError::Form)?;
     rest.split_once('\n').map(|(_, record)| record.trim_end()).ok_or(ReceiptError::Form)
 }

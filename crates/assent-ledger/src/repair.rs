@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::db::args;
+use crate::db::{Columns, args};
 use crate::error::TxError;
-use crate::id::{CollectionId, SubjectId, Timestamp};
+use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError, RingSecret, SlotContent};
 use crate::ledger::Ledger;
 use crate::secret::Key;
@@ -22,6 +22,8 @@ pub enum SlotOwner {
     Subject(SubjectId),
     /// Somebody who was erased: there was no key in it any more.
     Erased(SubjectId),
+    /// A consent of somebody on the roster.
+    Grant(SubjectId),
     /// The crops that a collection keeps.
     Crops(CollectionId),
     /// Nobody whom this vault knows by that id.
@@ -48,12 +50,14 @@ pub struct KeyCheck {
     pub damaged: Vec<DamagedSlot>,
     /// The people on the roster who have no key that opens what is held of them.
     pub people: Vec<Unreadable>,
+    /// Consents in force of other people whose own key is damaged or missing: by these they are not found.
+    pub grants: Vec<(SubjectId, GrantId)>,
 }
 
 impl KeyCheck {
     /// Whether everybody has their key, and every slot is whole.
     pub fn is_whole(&self) -> bool {
-        self.damaged.is_empty() && self.people.is_empty()
+        self.damaged.is_empty() && self.people.is_empty() && self.grants.is_empty()
     }
 }
 
@@ -104,7 +108,8 @@ impl ReadTx<'_> {
     fn check_keys(&self) -> Result<KeyCheck, TxError> {
         let damaged = self.ring().damaged()?;
         let slots = self.ring().slots();
-        let mut check = KeyCheck { slots, foreign: Vec::new(), damaged: Vec::new(), people: self.unreadable()? };
+        let (people, grants) = (self.unreadable()?, self.grants_without_key()?);
+        let mut check = KeyCheck { slots, foreign: Vec::new(), damaged: Vec::new(), people, grants };
         for (slot, id) in damaged {
             check.damaged.push(DamagedSlot { slot, owner: self.owner_of(id)? });
         }
@@ -128,6 +133,9 @@ impl ReadTx<'_> {
         if self.was_erased(id)? {
             return Ok(SlotOwner::Erased(id));
         }
+        if let Some(row) = self.row("SELECT subject_id FROM grants WHERE id = $1", args![id])? {
+            return Ok(SlotOwner::Grant(SubjectId::from_bytes(row.array(0)?)));
+        }
         let crops = self.collection_ids()?.into_iter().find(|collection| crops_slot(*collection) == id);
         Ok(crops.map_or(SlotOwner::Unknown, SlotOwner::Crops))
     }
@@ -148,6 +156,11 @@ impl ReadTx<'_> {
             if self.was_erased(id)? {
                 return Ok(Some(SlotContent::Destroyed(id)));
             }
+            let grant = GrantId::from_bytes(*id.as_bytes());
+            // Where its secret was stands another slot, this one noted that it was withdrawn.
+            if self.is_over(grant)? && !self.ring().has_whole_secret(grant) {
+                return Ok(Some(SlotContent::Ended(grant)));
+            }
             let has_another = self.on_roster(id)? && self.whole_key(id)?.is_some();
             Ok(has_another.then_some(SlotContent::Retired(id, leaves)))
         };
@@ -163,6 +176,9 @@ impl ReadTx<'_> {
                 done_with(of)?.or((!crops).then_some(SlotContent::Retired(of, leaves)))
             }
             Some(SlotContent::Key(of, _)) => done_with(of)?,
+            Some(SlotContent::Secret(grant, _)) if self.is_over(grant)? => Some(SlotContent::Ended(grant)),
+            // It would have been taken over if it opened anything.
+            Some(SlotContent::Secret(..)) => None,
             Some(SlotContent::Destroyed(of)) if self.on_roster(of)? => None,
             said => said,
         })
@@ -186,7 +202,15 @@ impl Tx<'_> {
         living.retain(|subject| !destroyed.contains(subject));
         for subject in self.without_key(&living)? {
             let opens = |key: &Key| -> Result<bool, TxError> { Ok(self.opens_profile(subject, key)? == Some(true)) };
-            if self.take_key(subject, backup.as_deref_mut(), &opens)? {
+            let kept = backup.as_deref_mut().map(|backup| backup.keys_of(subject)).transpose()?.unwrap_or_default();
+            if self.take_key(subject, kept, &opens, &|key| SlotContent::Key(subject, key))? {
+                self.give_grant_keys_of(subject)?;
+                self.look_for_again(subject)?;
+                done.people.push(subject);
+            }
+        }
+        for (subject, grant) in self.grants_without_key()? {
+            if self.mend_grant(subject, grant, backup.as_deref_mut())? {
                 self.look_for_again(subject)?;
                 done.people.push(subject);
             }
@@ -196,7 +220,9 @@ impl Tx<'_> {
             if self.count(sql, args![collection])? > 0 && self.crops_key(collection)?.is_none() {
                 let opens =
                     |key: &Key| -> Result<bool, TxError> { Ok(self.opens_crop(collection, key)? == Some(true)) };
-                self.take_key(crops_slot(collection), backup.as_deref_mut(), &opens)?;
+                let id = crops_slot(collection);
+                let kept = backup.as_deref_mut().map(|backup| backup.keys_of(id)).transpose()?.unwrap_or_default();
+                self.take_key(id, kept, &opens, &|key| SlotContent::Key(id, key))?;
             }
         }
         let damaged = self.ring().damaged()?;
@@ -212,18 +238,20 @@ impl Tx<'_> {
         Ok(done)
     }
 
-    /// Takes over the first key that `opens` what it has to, from a damaged slot or from the backup. Whether there was one.
+    /// Takes over the first key that `opens` what it has to, from a damaged slot or from the backup, as what `says` makes of it.
+    /// Whether there was one.
     fn take_key(
         &self,
         id: SubjectId,
-        backup: Option<&mut KeyRing>,
+        kept: Vec<(u64, Key)>,
         opens: &dyn Fn(&Key) -> Result<bool, TxError>,
+        says: &dyn Fn(Key) -> SlotContent,
     ) -> Result<bool, TxError> {
         let mut ring = self.ring();
         let damaged = ring.damaged()?;
         let claimed = damaged.iter().find(|(_, of)| *of == id).map(|(slot, _)| *slot);
         let mut found: Vec<_> = ring.salvaged(id)?.into_iter().map(|(slot, key)| (Some(slot), key)).collect();
-        for (slot, key) in backup.map(|backup| backup.keys_of(id)).transpose()?.unwrap_or_default() {
+        for (slot, key) in kept {
             // Slots keep their places, so this is the one whose id cannot be read.
             let same = damaged.iter().any(|(at, _)| *at == slot).then_some(slot);
             found.push((claimed.or(same), key));
@@ -231,11 +259,24 @@ impl Tx<'_> {
         drop(ring);
         for (slot, key) in found {
             if opens(&key)? {
-                self.ring().write_content(slot, &SlotContent::Key(id, key))?;
+                self.ring().write_content(slot, &says(key))?;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Mends the key of a grant. One on which nothing hangs gets another.
+    fn mend_grant(&self, subject: SubjectId, grant: GrantId, backup: Option<&mut KeyRing>) -> Result<bool, TxError> {
+        if !self.has_templates(grant)? {
+            self.new_grant_key(grant, subject)?;
+            return Ok(true);
+        }
+        let Some(owner) = self.whole_key(subject)? else { return Ok(false) };
+        let opens = |secret: &Key| self.opens_template(grant, subject, &owner.of_grant(secret));
+        let kept = backup.map(|backup| backup.secrets_of(grant)).transpose()?.unwrap_or_default();
+        let id = SubjectId::from_bytes(*grant.as_bytes());
+        self.take_key(id, kept, &opens, &|secret| SlotContent::Secret(grant, secret))
     }
 
     /// The next scan compares every photo with this person: those that came while their key was damaged did not meet them.

@@ -23,9 +23,8 @@ use crate::error::{OpenError, TxError};
 use crate::id::{SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, set_up, taken};
-use crate::log::EventKind;
-use crate::note::{Checkpoint, NoteError};
-use crate::publish::signer_of;
+use crate::note::{Checkpoint, LogKeys, NoteError};
+use crate::origins::Signers;
 use crate::tx::{ReadTx, ReplayedNotes, Tx};
 use crate::vault::read_vault;
 use crate::vault_lock::VaultLock;
@@ -142,7 +141,7 @@ impl Ledger {
         let lost = from.ring.filter(|_| !place.ring.exists());
         let open = |path: &Path| KeyRing::open_backup(path, &tools.secrets, &tools.hook);
         let ring = open(lost.unwrap_or(&place.ring))?;
-        let leaves = check_ring(&ring, from.newest)?;
+        let (newest, leaves) = check_ring(&ring, from.newest)?;
         // Of a backup that was interrupted, the ring of the same time as the data lies beside the newer one.
         let aside = from.ring.map(durable::set_aside_at).filter(|aside| aside.exists());
         let mut copy = aside.as_deref().or(from.ring).map(open).transpose()?;
@@ -172,11 +171,12 @@ impl Ledger {
         let opened = Self::open_locked(&here, (lock, &staged), tools, now, unopened).map_err(RestoreError::from);
         let restored = opened.and_then(|mut ledger| {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
-            let ring_place = ledger.new_ring_place(place)?;
+            let (ring_place, vault) = (ledger.new_ring_place(place)?, ledger.id());
             ledger.run_tx("note the restore", now, |tx| {
                 tx.put_ring_place(ring_place)?;
-                tx.append_leaf(EventKind::Restored, &[], &[])
+                tx.go_on(vault, size, newest.as_ref())
             })?;
+            ledger.read_origins(now)?;
             // Whole now, and under its name the next moment.
             with_hook(&hook, WriteKind::Restore, || match server {
                 None => ledger.pool.rename(&database).map_err(io("write", &database)),
@@ -286,17 +286,19 @@ fn unwritten(place: &VaultPlace) -> impl FnOnce(DbError) -> RestoreError {
     move |source| OpenError::Database { folder, source }.into()
 }
 
-/// Refuses a ring that is older than the newest checkpoint. Returns how many leaves the log had at least.
-fn check_ring(ring: &KeyRing, newest: Option<&str>) -> Result<u64, RestoreError> {
-    let Some(note) = newest else { return Ok(ring.leaves_known()) };
-    let key = signer_of(ring.master(), ring.vault()).public();
-    let newest = Checkpoint::verify(note, &key).map_err(RestoreError::Checkpoint)?;
+/// Refuses a ring that is older than the newest checkpoint. Returns that, and how many leaves the log had at least.
+fn check_ring(ring: &KeyRing, newest: Option<&str>) -> Result<(Option<Checkpoint>, u64), RestoreError> {
+    let Some(note) = newest else { return Ok((None, ring.leaves_known())) };
+    let signers = Signers::new(ring.master(), ring.vault());
+    let signer = note.lines().next().and_then(|name| signers.by_name(name));
+    let keys = signer.map_or_else(|| signers.public(&[]), |signer| LogKeys::of(&[signer]));
+    let newest = Checkpoint::verify(note, &keys).map_err(RestoreError::Checkpoint)?;
     let Checkpoint { size, erasures, withdrawals, .. } = newest;
     let (erased, withdrawn) = (ring.destroyed().len() as u64, ring.withdrawals());
     if erased < erasures || withdrawn < withdrawals {
         return Err(RestoreError::OldRing { signed: erasures + withdrawals, known: erased + withdrawn });
     }
-    Ok(size.max(ring.leaves_known()))
+    Ok((Some(newest), size.max(ring.leaves_known())))
 }
 
 fn put_ring(path: &Path, bytes: &[u8], hook: &WriteHook) -> io::Result<()> {

@@ -50,7 +50,12 @@ impl Key {
         Self(self.mac(label, data))
     }
 
-    /// Under which name a subject's sightings stand in a collection.
+    /// The key of what hangs on a grant, of its person's key and the grant's secret: without either of them there is none.
+    pub(crate) fn of_grant(&self, secret: &Self) -> Self {
+        self.derive("assent grant key v1", &secret.0)
+    }
+
+    /// Under which name what hangs on a grant stands in a collection.
     pub(crate) fn pseudonym(&self, collection: CollectionId) -> [u8; 16] {
         first_half(self.mac("assent pseudonym v1", collection.as_bytes()))
     }

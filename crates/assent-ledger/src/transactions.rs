@@ -121,14 +121,11 @@ impl Ledger {
             BeginError::Nested => TxError::Nested,
             BeginError::Database(source) => TxError::Database(source),
         })?;
-        let (done, traces) = self.in_writing(&writing, origin, body)?;
+        let done = self.in_writing(&writing, origin, body)?;
         with_hook(&self.hook, WriteKind::Commit(name), || writing.commit()).map_err(|cause| match cause {
             CommitError::Undone(source) => TxError::Database(source),
             CommitError::Unknown(source) => TxError::CommitUnknown { transaction: name, source },
         })?;
-        if traces {
-            self.pool.overwrite_deleted();
-        }
         Ok(done)
     }
 
@@ -137,7 +134,7 @@ impl Ledger {
         writing: &Writing<'_>,
         (by, clock): (Option<Actor>, Clock),
         body: &impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
-    ) -> Result<(Committed<T>, bool), TxError> {
+    ) -> Result<Committed<T>, TxError> {
         let tx = Tx::new(self.snapshot(writing.db()?, clock)?, &self.rng);
         tx.complete_rotations()?;
         if self.replayed.load(Ordering::Relaxed) {
@@ -151,7 +148,7 @@ impl Ledger {
         // Before the commit: if that fails now, the person's word holds all the same from the next transaction on.
         tx.write_ring_notes()?;
         let changes = tx.write_changes()?;
-        Ok((Committed { value, changes }, tx.traces.get()))
+        Ok(Committed { value, changes })
     }
 
     /// Runs `body` over a snapshot of the vault: what was committed when it began, whatever others write meanwhile. It waits

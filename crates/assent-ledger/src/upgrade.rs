@@ -33,6 +33,7 @@ impl ReadTx<'_> {
 
 impl Tx<'_> {
     fn upgrade(&self) -> Result<(), TxError> {
+        self.give_grants_keys()?;
         self.exec("UPDATE vault SET format_version = $1 WHERE one = 1", args![FORMAT_VERSION]).map(drop)
     }
 }

@@ -26,3 +26,12 @@ CREATE TABLE ring_place (
     one    BIGINT  PRIMARY KEY CHECK (one = 1),
     number BYTEA   NOT NULL
 );
+
+-- A person's face goes with the consent that it was kept under.
+ALTER TABLE portraits ADD COLUMN grant_id BYTEA;
+
+-- From where the log went on after each restore: what its key before vouches for, as it stands in the entry of the restore.
+CREATE TABLE log_origins (
+    number BIGINT PRIMARY KEY,
+    note   TEXT   NOT NULL
+);

@@ -29,3 +29,12 @@ CREATE TABLE ring_place (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     number BLOB    NOT NULL
 ) STRICT;
+
+-- A person's face goes with the consent that it was kept under.
+ALTER TABLE portraits ADD COLUMN grant_id BLOB;
+
+-- From where the log went on after each restore: what its key before vouches for, as it stands in the entry of the restore.
+CREATE TABLE log_origins (
+    number INTEGER PRIMARY KEY,
+    note   TEXT    NOT NULL
+) STRICT;

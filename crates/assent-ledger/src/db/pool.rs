@@ -175,12 +175,6 @@ impl Pool {
         matches!(self.source, Source::Sqlite(_))
     }
 
-    /// Takes deleted rows out of SQLite's file now, rather than whenever the write-ahead log is moved into it. Where others read
-    /// what was before, it stays to be done by [`Self::scrub`].
-    pub(crate) fn overwrite_deleted(&self) {
-        self.with_file(sqlite::checkpoint);
-    }
-
     /// Rewrites the database without what was deleted. PostgreSQL is left to its own vacuum.
     pub(crate) fn scrub(&self) -> Result<(), DbError> {
         self.with_file(sqlite::scrub).unwrap_or(Ok(()))

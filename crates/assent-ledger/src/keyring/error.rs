@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::lock::RingLock;
-use crate::id::SubjectId;
+use crate::id::{GrantId, SubjectId};
 
 /// Why the key ring could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,15 @@ pub enum KeyRingError {
     NoKey {
         /// The id of the subject.
         subject: SubjectId,
+    },
+    /// The ring holds no slot for this grant.
+    #[error(
+        "the key ring holds no key of this consent, so that nothing that hangs on it can be read: it is damaged, or older \
+         than the vault; `assent doctor` says what can be done"
+    )]
+    NoSecret {
+        /// The id of the grant.
+        grant: GrantId,
     },
     /// The subject's key was destroyed, for good.
     #[error("this person was erased and their key destroyed; what was sealed under it cannot be opened by anyone")]

@@ -6,16 +6,22 @@
 use zeroize::Zeroizing;
 
 use super::notes::PartialNote;
-use super::slot::{DESTROYED, LIVE, NOTE, RETIRED, SLOT_BYTES, State, WITHDRAWN, field, id_slot, number_slot, state};
+use super::slot::{
+    DESTROYED, ENDED, GRANT, LIVE, NOTE, RETIRED, SLOT_BYTES, State, WITHDRAWN, field, id_slot, number_slot, state,
+};
 use super::{KeyRing, KeyRingError};
 use crate::durable::WriteKind;
-use crate::id::SubjectId;
+use crate::id::{GrantId, SubjectId};
 use crate::secret::Key;
 
 /// What a slot that is whole says.
 pub(crate) enum SlotContent {
     /// It holds the key of this subject, or of a collection's crops.
     Key(SubjectId, Key),
+    /// It holds the secret of this grant.
+    Secret(GrantId, Key),
+    /// It held the secret of a grant that ended.
+    Ended(GrantId),
     /// It held the key of a subject who was erased.
     Destroyed(SubjectId),
     /// This consent was withdrawn, by the leaf at this position.
@@ -76,6 +82,8 @@ impl KeyRing {
         let subject = SubjectId::from_bytes(id);
         Ok(match state(&bytes) {
             State::Live => self.opener().key_in(&bytes).map(|key| SlotContent::Key(subject, key)),
+            State::Grant => self.opener().key_in(&bytes).map(|key| SlotContent::Secret(GrantId::from_bytes(id), key)),
+            State::Ended => Some(SlotContent::Ended(GrantId::from_bytes(id))),
             State::Destroyed => Some(SlotContent::Destroyed(subject)),
             State::Withdrawn => Some(SlotContent::Withdrawn(id, number)),
             State::Retired => Some(SlotContent::Retired(subject, number)),
@@ -108,6 +116,8 @@ impl KeyRing {
         let slot = slot.unwrap_or(self.whole);
         let (word, bytes) = match says {
             SlotContent::Key(subject, key) => (LIVE, self.key_slot(*subject, key)?),
+            SlotContent::Secret(grant, key) => (GRANT, self.secret_slot(*grant, key)?),
+            SlotContent::Ended(grant) => (ENDED, id_slot(grant.as_bytes())),
             SlotContent::Destroyed(subject) => (DESTROYED, id_slot(subject.as_bytes())),
             SlotContent::Withdrawn(grant, position) => (WITHDRAWN, number_slot(grant, *position)),
             SlotContent::Retired(subject, leaves) => (RETIRED, number_slot(subject.as_bytes(), *leaves)),
@@ -122,6 +132,7 @@ impl KeyRing {
     pub(super) fn read_anew(&mut self) -> Result<(), KeyRingError> {
         self.slots.clear();
         self.rotated.clear();
+        self.grants.clear();
         self.retired.clear();
         self.destroyed.clear();
         self.withdrawn.clear();

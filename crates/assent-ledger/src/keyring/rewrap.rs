@@ -39,14 +39,14 @@ impl KeyRing {
         for slot in 0..self.whole {
             let old = self.read(slot)?;
             let new = match state(&old) {
-                State::Live => {
+                State::Live | State::Grant => {
                     let damaged = || KeyRingError::Damaged { path: path.clone(), slot };
                     let key = self.opener().key_in(&old).ok_or_else(damaged)?;
                     let mut new = to.slot_of(SubjectId::from_bytes(field(&old, 8)), &key).ok_or_else(refused)?;
                     new[..8].copy_from_slice(&old[..8]);
                     new
                 }
-                State::Destroyed | State::Withdrawn | State::Retired | State::Note => old,
+                State::Destroyed | State::Withdrawn | State::Retired | State::Note | State::Ended => old,
                 // As damaged as before, by a state that there is not, and without what is left of a key.
                 State::Damaged => id_slot(&field(&old, 8)),
             };

@@ -9,6 +9,8 @@ pub(super) const DESTROYED: u64 = 2;
 pub(super) const WITHDRAWN: u64 = 3;
 pub(super) const RETIRED: u64 = 4;
 pub(super) const NOTE: u64 = 5;
+pub(super) const GRANT: u64 = 6;
+pub(super) const ENDED: u64 = 7;
 /// The last 32 bytes are the SHA-256 of the bytes before them.
 const BODY: usize = SLOT_BYTES - 32;
 
@@ -25,6 +27,10 @@ pub(super) enum State {
     Retired,
     /// It is a part of a note.
     Note,
+    /// It holds the secret of a grant.
+    Grant,
+    /// It held the secret of a grant that ended.
+    Ended,
     /// Its checksum does not fit, or its state is none of these.
     Damaged,
 }
@@ -37,6 +43,8 @@ pub(super) fn state(bytes: &[u8; SLOT_BYTES]) -> State {
         WITHDRAWN => State::Withdrawn,
         RETIRED => State::Retired,
         NOTE => State::Note,
+        GRANT => State::Grant,
+        ENDED => State::Ended,
         _ => State::Damaged,
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Crops are sealed under a key of the collection that is in the key ring and serves nothing else.
 
+use super::sightings::face_row;
 use super::{ReadTx, Tx};
 use crate::db::{Columns, args};
 use crate::error::TxError;
@@ -40,7 +41,7 @@ impl ReadTx<'_> {
             if apart.contains(&face) {
                 continue;
             }
-            let row_key = row_key(photo, face);
+            let row_key = face_row(photo, face);
             if let Ok(plain) = seal::open(&key, &seal_context(collection, &row_key, model_sha256), &row.bytes(1)?) {
                 crops.push((face, plain.to_vec()));
             }
@@ -56,7 +57,7 @@ impl ReadTx<'_> {
         (model_sha256, sealed): ([u8; 32], &[u8]),
     ) -> Result<Option<Vec<u8>>, TxError> {
         let Some(key) = self.crops_key(collection)? else { return Ok(None) };
-        let row_key = row_key(photo, face);
+        let row_key = face_row(photo, face);
         Ok(seal::open(&key, &seal_context(collection, &row_key, model_sha256), sealed).ok().map(|plain| plain.to_vec()))
     }
 
@@ -75,7 +76,7 @@ impl ReadTx<'_> {
                    WHERE p.collection_id = $1 ORDER BY c.face_id LIMIT 1";
         let row = self.row(sql, args![collection])?;
         row.map(|row| {
-            let row_key = row_key(PhotoId(row.int(1)?), FaceId(row.int(0)?));
+            let row_key = face_row(PhotoId(row.int(1)?), FaceId(row.int(0)?));
             Ok(seal::open(key, &seal_context(collection, &row_key, row.array(2)?), &row.bytes(3)?).is_ok())
         })
         .transpose()
@@ -128,7 +129,7 @@ impl Tx<'_> {
         let Some(key) = self.crops_key(collection)? else { return Ok(()) };
         let apart = self.objected_faces(photo)?;
         for (face, plain) in crops.iter().filter(|(face, _)| !apart.contains(face)) {
-            let row = row_key(photo, *face);
+            let row = face_row(photo, *face);
             let sealed = self.seal_with(&key, &seal_context(collection, &row, model_sha256), plain)?;
             self.exec(
                 "INSERT INTO crops (face_id, photo_id, model_sha256, sealed) VALUES ($1, $2, $3, $4)",
@@ -164,13 +165,6 @@ impl Tx<'_> {
 /// The slot of the key ring that holds the key for a collection's crops. Ids are random: no subject has this one.
 pub(crate) fn slot(collection: CollectionId) -> SubjectId {
     SubjectId::from_bytes(*collection.as_bytes())
-}
-
-fn row_key(photo: PhotoId, face: FaceId) -> [u8; 16] {
-    let mut row = [0; 16];
-    row[..8].copy_from_slice(&photo.0.to_be_bytes());
-    row[8..].copy_from_slice(&face.0.to_be_bytes());
-    row
 }
 
 fn seal_context(collection: CollectionId, row: &[u8], model_sha256: [u8; 32]) -> SealContext<'_> {

@@ -6,23 +6,24 @@
 
 use std::collections::BTreeMap;
 
+use super::grant_keys::GrantKey;
 use super::places::{PhotoView, face_at, read_place, shown};
+use super::sightings::HeldUnder;
 use super::{ActiveGrant, FaceBox, ReadTx, Tx};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
-use crate::id::{CollectionId, FaceId, PhotoId, SubjectId, Timestamp};
+use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
 use crate::log::EventKind;
-use crate::seal::{self, SealContext};
-use crate::secret::Key;
+use crate::seal;
 use crate::vocabulary::Verdict;
 
 pub(super) const DECISIONS: &str = "decisions";
 
 type Pseudonym = [u8; 16];
 
-/// Whoever may be found in a collection, and whether the key of one of them is damaged.
-type People = (BTreeMap<Pseudonym, (SubjectId, Key)>, bool);
+/// The grants by which people can be found in a collection, and whether the key of one of them is damaged.
+type People = (BTreeMap<Pseudonym, GrantKey>, bool);
 
 /// A decision, and the face of one photo that it is about.
 pub(super) struct Decided {
@@ -76,7 +77,7 @@ impl<'tx> Tx<'tx> {
         }
         let row = face.0.to_be_bytes();
         let plain = Writer::new().text(verdict.as_str()).int(self.now.0).finish();
-        let sealed = self.seal_with(&proof.key, &super::sightings::seal_context(DECISIONS, proof, &row), &plain)?;
+        let sealed = self.seal_with(&proof.key, &HeldUnder::of(proof).context(DECISIONS, &row), &plain)?;
         let kept = shown.as_stored(at);
         self.exec(
             "INSERT INTO decisions (collection_id, pseudonym, face_id, picture_tag, content_tag, x, y, w, h, \
@@ -168,12 +169,11 @@ impl ReadTx<'_> {
     /// The same, with what was said and when, by face.
     pub(super) fn verdicts_of(
         &self,
-        (key, subject): (&Key, SubjectId),
-        collection: CollectionId,
+        held: &HeldUnder<'_>,
     ) -> Result<BTreeMap<FaceId, (Decided, Verdict, Timestamp)>, TxError> {
-        let decided = self.decided_by(collection, key.pseudonym(collection))?;
+        let decided = self.decided_by(held.collection, held.pseudonym())?;
         let open = |d: Decided| -> Result<_, TxError> {
-            let (verdict, time) = open_verdict((key, subject), collection, d.number, &d.sealed)?;
+            let (verdict, time) = open_verdict(held, d.number, &d.sealed)?;
             Ok((d.face, (d, verdict, time)))
         };
         decided.into_iter().map(open).collect()
@@ -183,7 +183,6 @@ impl ReadTx<'_> {
     pub(super) fn confirmed_in(
         &self,
         photo: PhotoId,
-        collection: CollectionId,
         people: &dyn Fn() -> Result<People, TxError>,
     ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
         let mut confirmed = BTreeMap::new();
@@ -195,9 +194,7 @@ impl ReadTx<'_> {
         for d in decisions {
             let Some(face) = face_at(&faces, &d.at) else { continue };
             let is_confirmed = match people.get(&d.pseudonym) {
-                Some((subject, key)) => {
-                    open_verdict((key, *subject), collection, d.number, &d.sealed)?.0 == Verdict::Confirmed
-                }
+                Some(of) => open_verdict(&HeldUnder::of_key(of), d.number, &d.sealed)?.0 == Verdict::Confirmed,
                 // It may be the word of somebody whose key is damaged.
                 None => unreadable,
             };
@@ -208,15 +205,11 @@ impl ReadTx<'_> {
         Ok(confirmed)
     }
 
-    /// Everything that a person decided in a collection, also about pictures that no photo shows now.
-    pub(super) fn all_verdicts_of(
-        &self,
-        (key, subject): (&Key, SubjectId),
-        collection: CollectionId,
-    ) -> Result<Vec<(Verdict, Timestamp)>, TxError> {
+    /// Everything that a person decided under a grant, also about pictures that no photo shows now.
+    pub(super) fn all_verdicts_of(&self, held: &HeldUnder<'_>) -> Result<Vec<(Verdict, Timestamp)>, TxError> {
         let sql = "SELECT face_id, sealed FROM decisions WHERE collection_id = $1 AND pseudonym = $2 ORDER BY face_id";
-        let rows = self.rows(sql, args![collection, key.pseudonym(collection)])?;
-        let open = |row: &Row| open_verdict((key, subject), collection, FaceId(row.int(0)?), &row.bytes(1)?);
+        let rows = self.rows(sql, args![held.collection, held.pseudonym()])?;
+        let open = |row: &Row| open_verdict(held, FaceId(row.int(0)?), &row.bytes(1)?);
         rows.iter().map(open).collect()
     }
 }
@@ -245,21 +238,9 @@ impl Tx<'_> {
 }
 
 /// What a person said of a face, and when.
-fn open_verdict(
-    (key, subject): (&Key, SubjectId),
-    collection: CollectionId,
-    number: FaceId,
-    sealed: &[u8],
-) -> Result<(Verdict, Timestamp), TxError> {
+fn open_verdict(held: &HeldUnder<'_>, number: FaceId, sealed: &[u8]) -> Result<(Verdict, Timestamp), TxError> {
     let row = number.0.to_be_bytes();
-    let context = SealContext {
-        table: DECISIONS,
-        subject: Some(subject),
-        collection: Some(collection),
-        row: Some(&row),
-        ..SealContext::default()
-    };
-    let plain = seal::open(key, &context, sealed)?;
+    let plain = seal::open(held.key, &held.context(DECISIONS, &row), sealed)?;
     let mut fields = Reader::new(&plain);
     let verdict = fields.text().and_then(|word| word.parse::<Verdict>().ok());
     verdict.zip(fields.int().map(Timestamp)).ok_or(TxError::Damaged { table: DECISIONS })

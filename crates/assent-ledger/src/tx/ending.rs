@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::grants::Plain;
-use super::{ReadTx, Tx};
+use super::{ReadTx, RingNote, Tx};
 use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp};
@@ -114,7 +114,8 @@ impl Tx<'_> {
             return Err(TxError::NotActive { grant });
         }
         let plain = Plain::read(&row)?;
-        self.end_grant(&plain, self.salvaged_key(plain.subject)?.as_ref(), GrantState::Withdrawn)
+        let key = self.salvaged_grant_key(grant, plain.subject)?;
+        self.end_grant(&plain, key.as_ref(), GrantState::Withdrawn)
     }
 
     /// Ends a grant of this person for this collection and purpose whose date has come, if there is one: it does not stand in
@@ -129,12 +130,13 @@ impl Tx<'_> {
                    AND purpose = $3 AND state = 'active' AND valid_until_ms <= $4";
         for row in self.rows(sql, args![subject, collection, purpose.as_str(), self.now])? {
             let plain = Plain::read(&row)?;
-            self.end_grant(&plain, self.salvaged_key(subject)?.as_ref(), GrantState::Expired)?;
+            let key = self.salvaged_grant_key(plain.id, subject)?;
+            self.end_grant(&plain, key.as_ref(), GrantState::Expired)?;
         }
         Ok(())
     }
 
-    /// Ends every active grant whose date has come.
+    /// Ends every active grant whose date has come, and destroys keys of grants that nothing needs any more.
     pub(crate) fn expire_due(&self) -> Result<Expired, TxError> {
         let sql = "SELECT id, subject_id, collection_id, purpose FROM grants WHERE state = 'active' AND valid_until_ms <= $1 \
                    ORDER BY valid_until_ms, id";
@@ -143,13 +145,15 @@ impl Tx<'_> {
         for row in self.rows(sql, args![self.now])? {
             match Plain::read(&row) {
                 Ok(plain) => {
-                    self.end_grant(&plain, self.salvaged_key(plain.subject)?.as_ref(), GrantState::Expired)?;
+                    let key = self.salvaged_grant_key(plain.id, plain.subject)?;
+                    self.end_grant(&plain, key.as_ref(), GrantState::Expired)?;
                     expired.ended.push(plain.id);
                 }
                 Err(TxError::Damaged { .. }) => expired.left.push(GrantId::from_bytes(row.array(0)?)),
                 Err(e) => return Err(e),
             }
         }
+        self.keys_to_destroy()?.into_iter().for_each(|grant| self.touch(RingNote::Ended(grant)));
         self.discard_overdue()?;
         self.note_time()?;
         Ok(expired)

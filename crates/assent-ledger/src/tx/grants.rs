@@ -424,6 +424,7 @@ impl Tx<'_> {
             return Err(TxError::GrantExists);
         }
         let plain = Plain { id, subject: new.subject, collection: new.collection, purpose: new.purpose.clone() };
+        self.new_grant_key(id, new.subject)?;
         let record = Writer::new().text(RECORD).bytes(&new.evidence.encode()).text(&rules).finish();
         let sealed = self.seal_with(&self.key(new.subject)?, &plain.seal_context(), &record)?;
         self.exec(
@@ -467,7 +468,8 @@ impl<'tx> Tx<'tx> {
     /// # Errors
     ///
     /// - [`TxError::NoGrant`] if there is none with this id.
-    /// - [`TxError::NotActive`] if it was withdrawn, expired, is not valid yet or is past its end.
+    /// - [`TxError::NotActive`] if it was withdrawn, expired, is not valid yet or is past its end, whether the database or
+    ///   the key ring says so.
     /// - [`TxError::KeyRing`] if the subject's key is missing, [`TxError::Database`] if the database refuses.
     pub fn active_grant(&self, grant: GrantId) -> Result<ActiveGrant<'tx>, TxError> {
         let row = self.row(select_grants!("WHERE id = $1"), args![grant])?.ok_or(TxError::NoGrant { grant })?;
@@ -477,7 +479,7 @@ impl<'tx> Tx<'tx> {
         }
         let plain = Plain::read(&row)?;
         Ok(ActiveGrant {
-            key: self.key(plain.subject)?,
+            key: self.grant_key(grant, plain.subject)?.ok_or(TxError::NotActive { grant })?,
             grant,
             subject: plain.subject,
             collection: plain.collection,
@@ -528,7 +530,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// `key` is `None` if it is damaged or missing.
+    /// `key` is the grant's, and `None` if it is damaged, missing or destroyed already.
     pub(super) fn end_grant(&self, plain: &Plain, key: Option<&Key>, state: GrantState) -> Result<(), TxError> {
         match key {
             _ if !plain.purpose.is_find() => {}
@@ -536,11 +538,14 @@ impl Tx<'_> {
             None => self.forget_orphans(&[plain.collection])?,
         }
         self.close_grant(plain, state)?;
-        self.forget_portrait(plain.subject)?;
+        self.leave_portrait(plain.id, plain.subject, key)?;
         let kind = if state == GrantState::Expired { EventKind::Expiry } else { EventKind::Withdrawal };
         self.grant_leaf(kind, plain, &[])?;
-        if state == GrantState::Withdrawn {
-            self.chain(plain.id)?.into_iter().for_each(|grant| self.touch(RingNote::Withdrawal(grant)));
+        match state {
+            GrantState::Withdrawn => {
+                self.chain(plain.id)?.into_iter().for_each(|grant| self.touch(RingNote::Withdrawal(grant)));
+            }
+            _ => self.touch(RingNote::Ended(plain.id)),
         }
         Ok(())
     }

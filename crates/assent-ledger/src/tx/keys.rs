@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::grant_keys::by_pseudonym;
 use super::{ReadTx, Tx};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
@@ -207,8 +208,8 @@ impl Tx<'_> {
         Ok(None)
     }
 
-    /// Deletes what stands under a pseudonym of nobody on the roster, in these collections and in the log: whose key is gone
-    /// or damaged cannot be asked for theirs. Somebody else's whose key is damaged goes with it, and is found again by the next
+    /// Deletes what stands under a pseudonym of nobody on the roster in the log, and of no grant to be found in these
+    /// collections: a key that is gone or damaged cannot be asked for its own. Somebody else's whose key is damaged goes with it, and is found again by the next
     /// scan after their key was mended; what was said to them in the log stays.
     ///
     /// # Errors
@@ -216,18 +217,9 @@ impl Tx<'_> {
     /// [`TxError::KeyRing`] if the ring cannot be read, [`TxError::Database`] if the database refuses.
     pub(crate) fn forget_orphans(&self, collections: &[CollectionId]) -> Result<(), TxError> {
         let ids = self.subject_ids()?;
-        let (mut log, mut seen) = (BTreeSet::new(), vec![BTreeSet::new(); collections.len()]);
-        let without = self.without_key(&ids)?;
-        self.each_key(&ids, &mut |i, key| {
-            if without.contains(&ids[i]) {
-                return;
-            }
-            log.insert(key.log_pseudonym());
-            for (seen, collection) in seen.iter_mut().zip(collections) {
-                seen.insert(key.pseudonym(*collection));
-            }
-        })?;
-        if without.is_empty() {
+        let mut log = BTreeSet::new();
+        if self.without_key(&ids)?.is_empty() {
+            self.each_key(&ids, &mut |_, key| log.extend([key.log_pseudonym()]))?;
             for row in self.rows("SELECT DISTINCT pseudonym FROM log_openings", args![])? {
                 let pseudonym: [u8; 16] = row.array(0)?;
                 if !log.contains(&pseudonym) {
@@ -235,12 +227,13 @@ impl Tx<'_> {
                 }
             }
         }
-        for (collection, living) in collections.iter().zip(seen) {
+        for collection in collections {
+            let living = by_pseudonym(self.finding(None, Some(*collection))?.0);
             let sql = "SELECT pseudonym FROM sightings WHERE collection_id = $1 \
                        UNION SELECT pseudonym FROM decisions WHERE collection_id = $1";
             for row in self.rows(sql, args![*collection])? {
                 let pseudonym: [u8; 16] = row.array(0)?;
-                if !living.contains(&pseudonym) {
+                if !living.contains_key(&pseudonym) {
                     self.delete_sightings_of(*collection, pseudonym)?;
                 }
             }

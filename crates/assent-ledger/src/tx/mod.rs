@@ -2,8 +2,8 @@
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
 //! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`,
-//! `templates` (their `opening`, how they are looked at again by `following` the `changes`, and how they take the place of
-//! others in a `model_change`), `photos` (and how a scan's
+//! `grant_keys`, `templates` (their `opening`, how they are looked at again by `following` the `changes`, and how they take
+//! the place of others in a `model_change`), `photos` (and how a scan's
 //! results come there, `scanned`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
 //! `orders`, `events` (and their `tiles`), `keys` that open and that do not, everything that is held about one person
 //! (`subject_access`), and how it is sealed again (`reseal`).
@@ -18,6 +18,7 @@ mod ending;
 mod events;
 mod extents;
 mod following;
+mod grant_keys;
 mod grants;
 mod keys;
 mod missing;
@@ -25,6 +26,7 @@ mod model_change;
 mod notes;
 mod notices;
 mod objections;
+mod older_keys;
 mod opening;
 mod orders;
 mod pending;
@@ -140,8 +142,6 @@ pub struct Tx<'tx> {
     releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
     /// The handles of the roster, read once.
     handles: RefCell<Option<BTreeSet<String>>>,
-    /// Rows were deleted of which no trace may stay.
-    pub(crate) traces: Cell<bool>,
 }
 
 impl<'tx> Deref for Tx<'tx> {
@@ -229,6 +229,7 @@ pub struct ActiveGrant<'tx> {
     pub(crate) subject: SubjectId,
     pub(crate) collection: CollectionId,
     pub(crate) purpose: Purpose,
+    /// What hangs on the grant is sealed under this.
     pub(crate) key: Key,
     pub(crate) brand: Brand<'tx>,
 }
@@ -331,7 +332,6 @@ impl<'tx> Tx<'tx> {
             changes: RefCell::default(),
             releases: RefCell::default(),
             handles: RefCell::default(),
-            traces: Cell::new(false),
         }
     }
 
@@ -352,7 +352,7 @@ impl<'tx> Tx<'tx> {
         Ok(seal::seal(key, context, plain, &mut **self.rng())?)
     }
 
-    fn random<const N: usize>(&self) -> [u8; N] {
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.rng().fill_bytes(&mut bytes);
         bytes

@@ -20,7 +20,10 @@ use crate::seal;
 /// One thing that the ring notes, by where it stands in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RingNote {
+    /// The grant ended on its person's word.
     Withdrawal(GrantId),
+    /// The grant ended otherwise: its key goes, and nothing is noted.
+    Ended(GrantId),
     Restriction(SubjectId),
     Order(OrderId),
     Request(RequestId),
@@ -45,12 +48,14 @@ const ORDER: &str = "order";
 const REQUEST: &str = "request";
 const OBJECTION: &str = "objection";
 const WITHDRAWAL: &str = "withdrawal";
+const ENDED: &str = "ended";
 
 impl RingNote {
     /// As it stands in `ring_notes_due`.
     fn key(self) -> (&'static str, Vec<u8>) {
         match self {
             Self::Withdrawal(id) => (WITHDRAWAL, id.as_bytes().to_vec()),
+            Self::Ended(id) => (ENDED, id.as_bytes().to_vec()),
             Self::Restriction(id) => (RESTRICTION, id.as_bytes().to_vec()),
             Self::Order(id) => (ORDER, id.as_bytes().to_vec()),
             Self::Request(id) => (REQUEST, id.as_bytes().to_vec()),
@@ -61,6 +66,7 @@ impl RingNote {
     fn read(row: &Row) -> Result<Self, TxError> {
         Ok(match row.text(0)?.as_str() {
             WITHDRAWAL => Self::Withdrawal(GrantId::from_bytes(row.array(1)?)),
+            ENDED => Self::Ended(GrantId::from_bytes(row.array(1)?)),
             RESTRICTION => Self::Restriction(SubjectId::from_bytes(row.array(1)?)),
             ORDER => Self::Order(OrderId::from_bytes(row.array(1)?)),
             REQUEST => Self::Request(RequestId::from_bytes(row.array(1)?)),
@@ -95,6 +101,7 @@ impl ReadTx<'_> {
         }
         if self.ring_may_know_less()? {
             due.extend(self.all_ring_notes()?);
+            due.extend(self.keys_to_destroy()?.into_iter().map(RingNote::Ended));
         }
         Ok(due)
     }
@@ -207,10 +214,16 @@ impl Tx<'_> {
     fn note(&self, noted: &BTreeSet<RingNote>) -> Result<(), TxError> {
         let known: BTreeSet<GrantId> = self.ring().withdrawn().collect();
         let (leaves, mut withdrawn, mut notes) = (self.log_head()?.0, Vec::new(), Vec::new());
+        let mut ended = Vec::new();
         for noted in noted {
             match *noted {
-                RingNote::Withdrawal(grant) if known.contains(&grant) => {}
-                RingNote::Withdrawal(grant) => withdrawn.push((grant, leaves.saturating_sub(1))),
+                RingNote::Withdrawal(grant) => {
+                    ended.push(grant);
+                    if !known.contains(&grant) {
+                        withdrawn.push((grant, leaves.saturating_sub(1)));
+                    }
+                }
+                RingNote::Ended(grant) => ended.push(grant),
                 RingNote::Restriction(id) => notes.extend(self.note_restriction(id)?),
                 RingNote::Order(id) => notes.extend(self.note_order(id)?),
                 RingNote::Request(id) => notes.extend(self.note_request(id)?),
@@ -218,7 +231,11 @@ impl Tx<'_> {
             }
         }
         let mut ring = self.ring();
-        ring.note(&withdrawn, &notes)?;
+        // The word first: a key that is still there then is destroyed by whoever repeats it. And the keys in any case: that
+        // takes no room.
+        let said = ring.note(&withdrawn, &notes);
+        ring.end_secrets(&ended)?;
+        said?;
         self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![ring.slots() as i64]).map(drop)
     }
 
@@ -268,7 +285,7 @@ impl Tx<'_> {
         }
         if !notes.is_empty() {
             // The ring knows all this.
-            self.noted.borrow_mut().retain(|noted| matches!(noted, RingNote::Withdrawal(_)));
+            self.noted.borrow_mut().retain(|noted| matches!(noted, RingNote::Withdrawal(_) | RingNote::Ended(_)));
             let slots = self.ring().slots();
             self.exec("UPDATE vault SET ring_slots = $1 WHERE one = 1", args![slots as i64])?;
         }

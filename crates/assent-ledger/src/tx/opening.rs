@@ -6,6 +6,7 @@ use std::thread;
 
 use zeroize::Zeroizing;
 
+use super::grant_keys::each_grant_key;
 use super::templates::TEMPLATES;
 use super::{Album, ReadTx};
 use crate::db::{Answer, Columns, Db, DbError, args};
@@ -194,7 +195,7 @@ impl ReadTx<'_> {
 struct Opens {
     grant: GrantId,
     subject: SubjectId,
-    /// `None` where the subject's key is gone or does not read. Held while records are opened, and no longer.
+    /// `None` where its key is gone or does not read. Held while records are opened, and no longer.
     key: Option<SealKey>,
 }
 
@@ -205,8 +206,8 @@ fn opens(ring: KeyReader<'_>, grants: &[(GrantId, SubjectId)], threads: usize) -
     thread::scope(|scope| {
         for part in all.chunks_mut(part) {
             scope.spawn(move || {
-                let subjects: Vec<SubjectId> = part.iter().map(|opens| opens.subject).collect();
-                ring.each(subjects.into_iter(), &mut |i, owner| part[i].key = Some(SealKey::of(owner)));
+                let grants: Vec<_> = part.iter().map(|opens| (opens.grant, opens.subject)).collect();
+                each_grant_key(ring, &grants, &mut |i, key| part[i].key = Some(SealKey::of(&key)));
             });
         }
     });

@@ -4,7 +4,7 @@
 use super::{ActiveGrant, ReadTx, Tx};
 use crate::db::{Columns, args};
 use crate::error::TxError;
-use crate::id::SubjectId;
+use crate::id::{GrantId, SubjectId};
 use crate::seal::{self, SealContext};
 use crate::secret::Key;
 
@@ -37,9 +37,15 @@ impl ReadTx<'_> {
         self.count("SELECT COUNT(*) FROM used_portraits WHERE subject_id = $1", args![subject]).map(|n| n as usize)
     }
 
-    pub(super) fn portrait_under(&self, subject: SubjectId, key: &Key) -> Result<Option<Vec<u8>>, TxError> {
-        let row = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![subject])?;
-        row.map(|row| Ok(seal::open(key, &seal_context(subject), &row.bytes(0)?)?.to_vec())).transpose()
+    /// The face that is kept of somebody; `None` if there is none, or the grant that it was kept under is over.
+    pub(super) fn portrait_of(&self, subject: SubjectId) -> Result<Option<Vec<u8>>, TxError> {
+        let Some(row) = self.row("SELECT grant_id, sealed FROM portraits WHERE subject_id = $1", args![subject])?
+        else {
+            return Ok(None);
+        };
+        let grant = GrantId::from_bytes(row.array(0)?);
+        let Some(key) = self.grant_key(grant, subject)? else { return Ok(None) };
+        Ok(Some(seal::open(&key, &seal_context(subject, Some(grant)), &row.bytes(1)?)?.to_vec()))
     }
 
     fn portrait_tag(&self, sha256: &[u8; 32]) -> [u8; 32] {
@@ -75,10 +81,7 @@ impl Tx<'_> {
     /// - [`TxError::Database`], [`TxError::Seal`] as everywhere.
     pub fn keep_portrait(&self, proof: &ActiveGrant<'_>, picture: &[u8]) -> Result<(), TxError> {
         self.still_active(proof)?;
-        let sealed = self.seal_with(&proof.key, &seal_context(proof.subject), picture)?;
-        let sql = "INSERT INTO portraits (subject_id, sealed) VALUES ($1, $2) \
-                   ON CONFLICT (subject_id) DO UPDATE SET sealed = excluded.sealed";
-        self.exec(sql, args![proof.subject, sealed]).map(drop)
+        self.put_portrait(proof.subject, (proof.grant, &proof.key), picture)
     }
 
     /// The face that [`Self::keep_portrait`] kept; none of somebody enrolled before format 6.
@@ -87,17 +90,50 @@ impl Tx<'_> {
     ///
     /// [`TxError::Seal`] if it does not open, [`TxError::Database`] if the database refuses.
     pub fn portrait(&self, proof: &ActiveGrant<'_>) -> Result<Option<Vec<u8>>, TxError> {
-        self.portrait_under(proof.subject, &proof.key)
+        self.portrait_of(proof.subject)
     }
 
-    /// Deletes the face of somebody who cannot be found any more.
-    pub(super) fn forget_portrait(&self, subject: SubjectId) -> Result<(), TxError> {
-        let sql = "DELETE FROM portraits WHERE subject_id = $1 AND NOT EXISTS (SELECT 1 FROM grants g \
-                   WHERE g.subject_id = $1 AND g.state = 'active' AND g.purpose = 'find-my-photos')";
-        self.exec(sql, args![subject]).map(drop)
+    /// A grant of this person ended: a face that was kept under it goes to another grant by which they can be found, or is
+    /// deleted if there is none, or its key cannot be read.
+    pub(super) fn leave_portrait(&self, ended: GrantId, subject: SubjectId, key: Option<&Key>) -> Result<(), TxError> {
+        let kept = "SELECT COUNT(*) FROM portraits WHERE subject_id = $1 AND (grant_id = $2 OR grant_id IS NULL)";
+        if self.count(kept, args![subject, ended])? == 0 {
+            return Ok(());
+        }
+        match (self.finding(Some(subject), None)?.0.first(), key) {
+            (Some(other), Some(key)) => self.move_portrait(subject, (ended, key), (other.grant, &other.key)),
+            _ => self.exec("DELETE FROM portraits WHERE subject_id = $1", args![subject]).map(drop),
+        }
+    }
+
+    /// Seals a face that was kept under one grant, and its key, for another.
+    pub(super) fn move_portrait(
+        &self,
+        subject: SubjectId,
+        from: (GrantId, &Key),
+        to: (GrantId, &Key),
+    ) -> Result<(), TxError> {
+        let sql = "SELECT sealed FROM portraits WHERE subject_id = $1 AND grant_id = $2";
+        let Some(row) = self.row(sql, args![subject, from.0])? else { return Ok(()) };
+        let plain = seal::open(from.1, &seal_context(subject, Some(from.0)), &row.bytes(0)?)?;
+        self.put_portrait(subject, to, &plain)
+    }
+
+    /// Seals the face of somebody, in place of the one that is kept, under the key of a grant.
+    pub(super) fn put_portrait(
+        &self,
+        subject: SubjectId,
+        (grant, key): (GrantId, &Key),
+        picture: &[u8],
+    ) -> Result<(), TxError> {
+        let sealed = self.seal_with(key, &seal_context(subject, Some(grant)), picture)?;
+        let sql = "INSERT INTO portraits (subject_id, grant_id, sealed) VALUES ($1, $2, $3) \
+                   ON CONFLICT (subject_id) DO UPDATE SET grant_id = excluded.grant_id, sealed = excluded.sealed";
+        self.exec(sql, args![subject, grant, sealed]).map(drop)
     }
 }
 
-pub(super) fn seal_context(subject: SubjectId) -> SealContext<'static> {
-    SealContext { table: PORTRAITS, subject: Some(subject), ..SealContext::default() }
+/// `grant` is `None` before format 9.
+pub(super) fn seal_context(subject: SubjectId, grant: Option<GrantId>) -> SealContext<'static> {
+    SealContext { table: PORTRAITS, subject: Some(subject), grant, ..SealContext::default() }
 }

@@ -1,12 +1,11 @@
 //! A consent that is given again before it ends, and one that is refused.
 
 use super::grants::{GRANTS, Plain};
-use super::sightings::{SIGHTINGS, seal_context as sighting_context};
+use super::sightings::HeldUnder;
 use super::templates::seal_context as template_context;
 use super::{ActiveGrant, NewGrant, ReadTx, Tx};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
-use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::log::EventKind;
 use crate::seal;
@@ -31,7 +30,8 @@ pub struct Refusal {
 
 impl<'tx> Tx<'tx> {
     /// Records that a person consents again, on evidence of its own: the old consent ends, and a new one that renews it
-    /// takes over its templates, sightings and decisions.
+    /// takes over its templates, sightings and decisions. The old one's key goes at its date: until then an older backup, in
+    /// which it is in force, opens.
     ///
     /// # Errors
     ///
@@ -77,31 +77,10 @@ impl<'tx> Tx<'tx> {
             )?;
         }
         if new.purpose.is_find() {
-            self.reseal_sightings(&old, &proof)?;
+            self.move_seen(&HeldUnder::of(&old), &HeldUnder::of(&proof))?;
+            self.move_portrait(new.subject, (old.grant, &old.key), (grant, &proof.key))?;
         }
         Ok(grant)
-    }
-
-    /// Seals where a person was seen under their new consent.
-    fn reseal_sightings(&self, old: &ActiveGrant<'_>, proof: &ActiveGrant<'_>) -> Result<(), TxError> {
-        let pseudonym = proof.key.pseudonym(proof.collection);
-        let sql = "SELECT face_id, sealed FROM sightings WHERE collection_id = $1 AND pseudonym = $2";
-        for row in self.rows(sql, args![proof.collection, pseudonym])? {
-            let face = row.int(0)?;
-            let key = face.to_be_bytes();
-            let plain = seal::open(&old.key, &sighting_context(SIGHTINGS, old, &key), &row.bytes(1)?)?;
-            let mut fields = Reader::new(&plain);
-            let damaged = || TxError::Damaged { table: SIGHTINGS };
-            fields.bytes().ok_or_else(damaged)?;
-            let (band, by) = (fields.text().ok_or_else(damaged)?, fields.text().ok_or_else(damaged)?);
-            let plain = Writer::new().bytes(proof.grant.as_bytes()).text(band).text(by).finish();
-            let sealed = self.seal_with(&proof.key, &sighting_context(SIGHTINGS, proof, &key), &plain)?;
-            self.exec(
-                "UPDATE sightings SET sealed = $1 WHERE collection_id = $2 AND pseudonym = $3 AND face_id = $4",
-                args![sealed, proof.collection, pseudonym, face],
-            )?;
-        }
-        Ok(())
     }
 }
 

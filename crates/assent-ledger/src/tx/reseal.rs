@@ -1,20 +1,25 @@
 //! Sealing everything of one person again, under another key.
 
+use zeroize::Zeroizing;
+
 use super::decisions::DECISIONS;
 use super::grants::GRANTS;
 use super::pending::seal_context as pending_context;
-use super::portraits::seal_context as portrait_context;
 use super::requests::seal_context as request_context;
 use super::roster::SUBJECTS;
-use super::sightings::SIGHTINGS;
+use super::sightings::{HeldUnder, SIGHTINGS, face_row};
 use super::templates::TEMPLATES;
 use super::{OPENINGS, ReadTx, RingNote, Tx, opening_row};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
-use crate::id::{CollectionId, GrantId, PendingId, RequestId, SubjectId};
+use crate::fields::{Reader, Writer};
+use crate::id::{CollectionId, FaceId, GrantId, PendingId, PhotoId, RequestId, SubjectId};
 use crate::seal::{self, SealContext};
 use crate::secret::Key;
 use crate::vocabulary::Purpose;
+
+/// Opens a record of a table and a row, the third argument.
+type OpensSeen<'a> = dyn Fn(&'static str, &[u8], &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> + 'a;
 
 /// From which key to which, and whose.
 pub(crate) struct Reseal<'a> {
@@ -43,13 +48,9 @@ impl Tx<'_> {
     pub(crate) fn reseal(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
         self.reseal_profile(keys)?;
         self.reseal_grants(keys)?;
-        self.reseal_templates(keys)?;
+        self.reseal_held(keys)?;
         self.reseal_requests(keys)?;
         self.reseal_pending(keys)?;
-        self.reseal_portrait(keys)?;
-        for row in self.rows("SELECT id FROM collections", args![])? {
-            self.reseal_seen(keys, CollectionId::from_bytes(row.array(0)?))?;
-        }
         self.reseal_openings(keys)
     }
 
@@ -82,24 +83,94 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn reseal_templates(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
-        let sql = "SELECT t.id, t.grant_id, t.model_sha256, t.epoch, t.sealed, g.collection_id, g.purpose \
-                   FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1";
+    /// What hangs on their grants: the key of each follows from theirs.
+    fn reseal_held(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
+        let sql = "SELECT id, collection_id, purpose FROM grants WHERE subject_id = $1 AND state = 'active'";
         for row in self.rows(sql, args![keys.subject])? {
-            let (id, purpose) = (row.int(0)?, purpose(&row, 6)?);
+            let (grant, collection) = (GrantId::from_bytes(row.array(0)?), CollectionId::from_bytes(row.array(1)?));
+            let Some(secret) = self.ring().secret(grant)? else { continue };
+            let (old, new) = (keys.old.of_grant(&secret), keys.new.of_grant(&secret));
+            let held = |key| HeldUnder { subject: keys.subject, collection, grant, key };
+            self.reseal_templates(&held(&old), &held(&new), &purpose(&row, 2)?)?;
+            self.move_seen(&held(&old), &held(&new))?;
+            self.move_portrait(keys.subject, (grant, &old), (grant, &new))?;
+        }
+        Ok(())
+    }
+
+    /// Seals the templates of a grant again, under another key or for another grant.
+    pub(super) fn reseal_templates(
+        &self,
+        from: &HeldUnder<'_>,
+        to: &HeldUnder<'_>,
+        purpose: &Purpose,
+    ) -> Result<(), TxError> {
+        let sql = "SELECT id, model_sha256, epoch, sealed FROM templates WHERE grant_id = $1 ORDER BY id";
+        for row in self.rows(sql, args![from.grant])? {
+            let id = row.int(0)?;
             let row_key = id.to_be_bytes();
-            let context = SealContext {
+            let (model, epoch) = (row.array(1)?, row.int(2)?);
+            let context = |held: &HeldUnder<'_>| SealContext {
                 table: TEMPLATES,
-                subject: Some(keys.subject),
-                collection: Some(CollectionId::from_bytes(row.array(5)?)),
-                purpose: Some(&purpose),
-                grant: Some(GrantId::from_bytes(row.array(1)?)),
-                model: Some(row.array(2)?),
-                epoch: Some(row.int(3)?),
+                subject: Some(held.subject),
+                collection: Some(held.collection),
+                purpose: Some(purpose),
+                grant: Some(held.grant),
+                model: Some(model),
+                epoch: Some(epoch),
                 row: Some(&row_key),
             };
-            let sealed = self.reseal_record(keys, &context, &row.bytes(4)?)?;
+            let plain = seal::open(from.key, &context(from), &row.bytes(3)?)?;
+            let sealed = self.seal_with(to.key, &context(to), &plain)?;
             self.exec("UPDATE templates SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        }
+        Ok(())
+    }
+
+    /// Moves where somebody was seen, and what they said of it, from one grant or key to another.
+    pub(super) fn move_seen(&self, from: &HeldUnder<'_>, to: &HeldUnder<'_>) -> Result<(), TxError> {
+        self.reseal_seen(from.collection, from.pseudonym(), to, &|table, row, sealed| {
+            Ok(seal::open(from.key, &from.context(table, row), sealed)?)
+        })
+    }
+
+    /// The same, whatever it was sealed to: `open` is given the table, the row and the sealed bytes.
+    pub(super) fn reseal_seen(
+        &self,
+        collection: CollectionId,
+        pseudonym: [u8; 16],
+        to: &HeldUnder<'_>,
+        open: &OpensSeen<'_>,
+    ) -> Result<(), TxError> {
+        let moved = to.pseudonym();
+        let sql = "SELECT face_id, photo_id, sealed FROM sightings WHERE collection_id = $1 AND pseudonym = $2";
+        for row in self.rows(sql, args![collection, pseudonym])? {
+            let face = row.int(0)?;
+            let row_key = face_row(PhotoId(row.int(1)?), FaceId(face));
+            let plain = open(SIGHTINGS, &row_key, &row.bytes(2)?)?;
+            let mut fields = Reader::new(&plain);
+            let damaged = || TxError::Damaged { table: SIGHTINGS };
+            fields.bytes().ok_or_else(damaged)?;
+            let (band, by) = (fields.text().ok_or_else(damaged)?, fields.text().ok_or_else(damaged)?);
+            let plain = Writer::new().bytes(to.grant.as_bytes()).text(band).text(by).finish();
+            let sealed = self.seal_with(to.key, &to.context(SIGHTINGS, &row_key), &plain)?;
+            self.exec(
+                "UPDATE sightings SET pseudonym = $1, sealed = $2 \
+                 WHERE collection_id = $3 AND pseudonym = $4 AND face_id = $5",
+                args![moved, sealed, collection, pseudonym, face],
+            )?;
+        }
+        let sql = "SELECT face_id, sealed FROM decisions WHERE collection_id = $1 AND pseudonym = $2";
+        for row in self.rows(sql, args![collection, pseudonym])? {
+            let face = row.int(0)?;
+            let row_key = face.to_be_bytes();
+            let plain = open(DECISIONS, &row_key, &row.bytes(1)?)?;
+            let sealed = self.seal_with(to.key, &to.context(DECISIONS, &row_key), &plain)?;
+            self.exec(
+                "UPDATE decisions SET pseudonym = $1, sealed = $2 \
+                 WHERE collection_id = $3 AND pseudonym = $4 AND face_id = $5",
+                args![moved, sealed, collection, pseudonym, face],
+            )?;
         }
         Ok(())
     }
@@ -127,50 +198,6 @@ impl Tx<'_> {
             let (id, until) = (PendingId::from_bytes(row.array(0)?), row.int(1)?);
             let sealed = self.reseal_record(keys, &pending_context(keys.subject, &id, until), &row.bytes(2)?)?;
             self.exec("UPDATE pending_enrolments SET sealed = $1 WHERE id = $2", args![sealed, id])?;
-        }
-        Ok(())
-    }
-
-    /// Seals the stored crop of the person's portrait under their new key.
-    fn reseal_portrait(&self, keys: &Reseal<'_>) -> Result<(), TxError> {
-        if let Some(row) = self.row("SELECT sealed FROM portraits WHERE subject_id = $1", args![keys.subject])? {
-            let sealed = self.reseal_record(keys, &portrait_context(keys.subject), &row.bytes(0)?)?;
-            self.exec("UPDATE portraits SET sealed = $1 WHERE subject_id = $2", args![sealed, keys.subject])?;
-        }
-        Ok(())
-    }
-
-    /// Where they were seen in a collection, and what people said of it.
-    fn reseal_seen(&self, keys: &Reseal<'_>, collection: CollectionId) -> Result<(), TxError> {
-        let (from, to) = (keys.old.pseudonym(collection), keys.new.pseudonym(collection));
-        let tables = [
-            (
-                SIGHTINGS,
-                "SELECT face_id, sealed FROM sightings WHERE collection_id = $1 AND pseudonym = $2",
-                "UPDATE sightings SET pseudonym = $1, sealed = $2 \
-                 WHERE collection_id = $3 AND pseudonym = $4 AND face_id = $5",
-            ),
-            (
-                DECISIONS,
-                "SELECT face_id, sealed FROM decisions WHERE collection_id = $1 AND pseudonym = $2",
-                "UPDATE decisions SET pseudonym = $1, sealed = $2 \
-                 WHERE collection_id = $3 AND pseudonym = $4 AND face_id = $5",
-            ),
-        ];
-        for (table, select, update) in tables {
-            for row in self.rows(select, args![collection, from])? {
-                let face = row.int(0)?;
-                let row_key = face.to_be_bytes();
-                let context = SealContext {
-                    table,
-                    subject: Some(keys.subject),
-                    collection: Some(collection),
-                    row: Some(&row_key),
-                    ..SealContext::default()
-                };
-                let sealed = self.reseal_record(keys, &context, &row.bytes(1)?)?;
-                self.exec(update, args![to, sealed, collection, from, face])?;
-            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::grant_keys::{GrantKey, by_pseudonym};
 use super::photos::read_box;
 use super::{ActiveGrant, FaceBox, Matching, ReadTx, Tx};
 use crate::db::{Columns, args};
@@ -10,7 +11,8 @@ use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId};
 use crate::seal::{self, SealContext};
-use crate::vocabulary::{Band, Purpose, Verdict};
+use crate::secret::Key;
+use crate::vocabulary::{Band, Verdict};
 
 pub(super) const SIGHTINGS: &str = "sightings";
 
@@ -53,18 +55,9 @@ impl ReadTx<'_> {
         photo: PhotoId,
         collection: CollectionId,
     ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
-        self.confirmed_in(photo, collection, &|| {
-            let (mut people, mut unreadable) = (BTreeMap::new(), false);
-            let holders =
-                "SELECT subject_id FROM grants WHERE collection_id = $1 AND purpose = $2 AND state = 'active'";
-            for row in self.rows(holders, args![collection, Purpose::FIND])? {
-                let subject = SubjectId::from_bytes(row.array(0)?);
-                match self.whole_key(subject)? {
-                    Some(key) => drop(people.insert(key.pseudonym(collection), (subject, key))),
-                    None => unreadable = true,
-                }
-            }
-            Ok((people, unreadable))
+        self.confirmed_in(photo, &|| {
+            let (people, unreadable) = self.finding(None, Some(collection))?;
+            Ok((by_pseudonym(people), unreadable))
         })
     }
 }
@@ -187,9 +180,9 @@ impl<'tx> Tx<'tx> {
         face: FaceId,
         band: Band,
     ) -> Result<bool, TxError> {
-        let row = face.0.to_be_bytes();
+        let row = face_row(photo, face);
         let plain = Writer::new().bytes(grant.grant.as_bytes()).text(band.as_str()).text("engine").finish();
-        let sealed = self.seal_with(&grant.key, &seal_context(SIGHTINGS, grant, &row), &plain)?;
+        let sealed = self.seal_with(&grant.key, &HeldUnder::of(grant).context(SIGHTINGS, &row), &plain)?;
         let pseudonym = grant.key.pseudonym(grant.collection);
         let stored = self.exec(
             "INSERT INTO sightings (collection_id, pseudonym, face_id, photo_id, sealed) VALUES ($1, $2, $3, $4, $5) \
@@ -232,15 +225,15 @@ impl<'tx> Tx<'tx> {
     pub fn sightings_of(&self, proof: &ActiveGrant<'tx>) -> Result<Vec<Sighting>, TxError> {
         self.check_finds(proof)?;
         let pseudonym = proof.key.pseudonym(proof.collection);
-        let mut verdicts = self.verdicts_of((&proof.key, proof.subject), proof.collection)?;
+        let mut verdicts = self.verdicts_of(&HeldUnder::of(proof))?;
         let sql = "SELECT s.face_id, s.photo_id, s.sealed, f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, \
                    f.sharpness, f.luminance FROM sightings s JOIN faces f ON f.id = s.face_id \
                    WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY s.photo_id, s.face_id";
         let mut all = Vec::new();
         for row in self.rows(sql, args![proof.collection, pseudonym])? {
             let face = FaceId(row.int(0)?);
-            let row_key = face.0.to_be_bytes();
-            let plain = seal::open(&proof.key, &seal_context(SIGHTINGS, proof, &row_key), &row.bytes(2)?)?;
+            let row_key = face_row(PhotoId(row.int(1)?), face);
+            let plain = seal::open(&proof.key, &HeldUnder::of(proof).context(SIGHTINGS, &row_key), &row.bytes(2)?)?;
             let mut fields = Reader::new(&plain);
             let of = fields.array().map(GrantId::from_bytes);
             let band = fields.text().and_then(|word| word.parse::<Band>().ok());
@@ -277,12 +270,44 @@ impl<'tx> Tx<'tx> {
     }
 }
 
-pub(super) fn seal_context<'a>(table: &'static str, proof: &ActiveGrant<'_>, row: &'a [u8]) -> SealContext<'a> {
-    SealContext {
-        table,
-        subject: Some(proof.subject),
-        collection: Some(proof.collection),
-        row: Some(row),
-        ..SealContext::default()
+/// What sightings and decisions hang on: a grant, with its key.
+#[derive(Clone, Copy)]
+pub(super) struct HeldUnder<'a> {
+    pub(super) subject: SubjectId,
+    pub(super) collection: CollectionId,
+    pub(super) grant: GrantId,
+    pub(super) key: &'a Key,
+}
+
+impl<'a> HeldUnder<'a> {
+    pub(super) fn of(proof: &'a ActiveGrant<'_>) -> Self {
+        Self { subject: proof.subject, collection: proof.collection, grant: proof.grant, key: &proof.key }
     }
+
+    pub(super) fn of_key(of: &'a GrantKey) -> Self {
+        Self { subject: of.subject, collection: of.collection, grant: of.grant, key: &of.key }
+    }
+
+    pub(super) fn pseudonym(&self) -> Pseudonym {
+        self.key.pseudonym(self.collection)
+    }
+
+    pub(super) fn context(&self, table: &'static str, row: &'a [u8]) -> SealContext<'a> {
+        SealContext {
+            table,
+            subject: Some(self.subject),
+            collection: Some(self.collection),
+            grant: Some(self.grant),
+            row: Some(row),
+            ..SealContext::default()
+        }
+    }
+}
+
+/// Where a record about a face stands: the ids of its photo and of the face.
+pub(super) fn face_row(photo: PhotoId, face: FaceId) -> [u8; 16] {
+    let mut row = [0; 16];
+    row[..8].copy_from_slice(&photo.0.to_be_bytes());
+    row[8..].copy_from_slice(&face.0.to_be_bytes());
+    row
 }

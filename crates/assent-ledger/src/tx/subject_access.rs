@@ -11,7 +11,7 @@ use super::decisions::DECISIONS;
 use super::pending::PENDING;
 use super::photos::{path_context, read_box};
 use super::portraits::{PORTRAITS, USED_PORTRAITS};
-use super::sightings::SIGHTINGS;
+use super::sightings::{HeldUnder, SIGHTINGS, face_row};
 use super::templates::TEMPLATES;
 use super::tiles::read_leaf;
 use super::{FaceBox, Grant, LeafPosition, OPENINGS, Pending, ReadTx, Refusal, Request, Subject, Tx, opening_row};
@@ -162,7 +162,7 @@ impl ReadTx<'_> {
         self.access_events(subject, &key)?.into_iter().filter(of_consent).map(read).collect()
     }
 
-    fn access_templates(&self, subject: SubjectId, key: &Key) -> Result<Vec<AccessTemplate>, TxError> {
+    fn access_templates(&self, subject: SubjectId) -> Result<Vec<AccessTemplate>, TxError> {
         let sql = "SELECT t.id, t.grant_id, t.model_sha256, t.epoch, t.sealed, t.created_ms, g.collection_id, g.purpose \
                    FROM templates t JOIN grants g ON g.id = t.grant_id WHERE g.subject_id = $1 ORDER BY t.id";
         let rows = self.rows(sql, args![subject])?;
@@ -180,52 +180,44 @@ impl ReadTx<'_> {
                 epoch: Some(row.int(3)?),
                 row: Some(&row_key),
             };
-            let plain = seal::open(key, &context, &row.bytes(4)?)?;
+            let key = self.grant_key(grant, subject)?.ok_or(TxError::NotActive { grant })?;
+            let plain = seal::open(&key, &context, &row.bytes(4)?)?;
             Ok(AccessTemplate { id, grant, model_sha256: row.array(2)?, created: Timestamp(row.int(5)?), plain })
         };
         rows.iter().map(read).collect()
     }
 
-    fn access_sightings(&self, subject: SubjectId, key: &Key) -> Result<Vec<AccessSighting>, TxError> {
+    fn access_sightings(&self, held: &HeldUnder<'_>) -> Result<Vec<AccessSighting>, TxError> {
         let sql = "SELECT s.face_id, s.sealed, p.path_tag, p.sealed, \
                    f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, f.sharpness, f.luminance, \
                    s.photo_id, c.model_sha256, c.sealed \
                    FROM sightings s JOIN faces f ON f.id = s.face_id JOIN photos p ON p.id = s.photo_id \
                    LEFT JOIN crops c ON c.face_id = s.face_id \
                    WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY s.photo_id, s.face_id";
+        let collection = held.collection;
+        let photos = self.collection_key(collection);
+        let verdicts = self.verdicts_of(held)?;
         let mut all = Vec::new();
-        for about in self.collections()? {
-            let collection = about.id;
-            let photos = self.collection_key(collection);
-            let verdicts = self.verdicts_of((key, subject), collection)?;
-            for row in self.rows(sql, args![collection, key.pseudonym(collection)])? {
-                let row_key = row.int(0)?.to_be_bytes();
-                let context = SealContext {
-                    table: SIGHTINGS,
-                    subject: Some(subject),
-                    collection: Some(collection),
-                    row: Some(&row_key),
-                    ..SealContext::default()
-                };
-                let sighting = seal::open(key, &context, &row.bytes(1)?)?;
-                let mut fields = Reader::new(&sighting);
-                let band = fields.bytes().and(fields.text()).and_then(|word| word.parse::<Band>().ok());
-                let face = (PhotoId(row.int(13)?), FaceId(row.int(0)?));
-                let verdict = verdicts.get(&face.1).map(|(_, verdict, time)| (*verdict, *time));
-                let path = seal::open(&photos, &path_context(collection, &row.array(2)?), &row.bytes(3)?)?;
-                let crop = match row.opt_bytes(15)? {
-                    Some(sealed) => self.crop_of(collection, face, (row.array(14)?, &sealed))?,
-                    None => None,
-                };
-                all.push(AccessSighting {
-                    collection,
-                    path: PhotoPath::from_bytes(path.as_slice()),
-                    at: read_box(&row, 4)?,
-                    band: band.ok_or(TxError::Damaged { table: SIGHTINGS })?,
-                    verdict,
-                    crop,
-                });
-            }
+        for row in self.rows(sql, args![collection, held.pseudonym()])? {
+            let face = (PhotoId(row.int(13)?), FaceId(row.int(0)?));
+            let row_key = face_row(face.0, face.1);
+            let sighting = seal::open(held.key, &held.context(SIGHTINGS, &row_key), &row.bytes(1)?)?;
+            let mut fields = Reader::new(&sighting);
+            let band = fields.bytes().and(fields.text()).and_then(|word| word.parse::<Band>().ok());
+            let verdict = verdicts.get(&face.1).map(|(_, verdict, time)| (*verdict, *time));
+            let path = seal::open(&photos, &path_context(collection, &row.array(2)?), &row.bytes(3)?)?;
+            let crop = match row.opt_bytes(15)? {
+                Some(sealed) => self.crop_of(collection, face, (row.array(14)?, &sealed))?,
+                None => None,
+            };
+            all.push(AccessSighting {
+                collection,
+                path: PhotoPath::from_bytes(path.as_slice()),
+                at: read_box(&row, 4)?,
+                band: band.ok_or(TxError::Damaged { table: SIGHTINGS })?,
+                verdict,
+                crop,
+            });
         }
         Ok(all)
     }
@@ -256,10 +248,12 @@ impl Tx<'_> {
     /// - [`TxError::KeyRing`] if the key is missing, [`TxError::Database`] if the database refuses.
     pub fn subject_access(&self, subject: SubjectId) -> Result<SubjectAccessData, TxError> {
         let key = self.key(subject)?;
-        let mut decisions = Vec::new();
-        for about in self.collections()? {
-            let said = self.all_verdicts_of((&key, subject), about.id)?.into_iter();
-            decisions.extend(said.map(|(verdict, time)| AccessDecision { collection: about.id, verdict, time }));
+        let (mut decisions, mut sightings) = (Vec::new(), Vec::new());
+        for grant in self.finding(Some(subject), None)?.0 {
+            let (held, collection) = (HeldUnder::of_key(&grant), grant.collection);
+            let said = self.all_verdicts_of(&held)?.into_iter();
+            decisions.extend(said.map(|(verdict, time)| AccessDecision { collection, verdict, time }));
+            sightings.extend(self.access_sightings(&held)?);
         }
         let held = SubjectAccessData {
             decisions,
@@ -268,10 +262,10 @@ impl Tx<'_> {
             refusals: self.refusals_of(subject)?,
             requests: self.requests_of(subject)?,
             pending: self.pending_of(subject)?,
-            templates: self.access_templates(subject, &key)?,
-            portrait: self.portrait_under(subject, &key)?,
+            templates: self.access_templates(subject)?,
+            portrait: self.portrait_of(subject)?,
             portrait_tags: self.noted_portraits(subject)?,
-            sightings: self.access_sightings(subject, &key)?,
+            sightings,
             events: self.access_events(subject, &key)?,
         };
         self.append_leaf(EventKind::Access, &[], &[(subject, subject.as_bytes())])?;

@@ -17,7 +17,7 @@ use crate::db::{Columns, DbError, args};
 use crate::error::TxError;
 use crate::log::Leaf;
 use crate::merkle::{Hash, Peaks, leaf_hash};
-use crate::proof::{includes, inclusion, root};
+use crate::proof::{consistency, includes, inclusion, is_consistent, root};
 
 /// A tile has `2^TILE_BITS` hashes.
 pub(crate) const TILE_BITS: u32 = 8;
@@ -81,6 +81,24 @@ impl Tx<'_> {
             }
         }
         Err(TxError::Damaged { table: "log_leaves" })
+    }
+
+    /// What shows that the log only grew since it had so many leaves: 1 or more, and no more than there are.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::NoLeaf`] if it never had so many, or none.
+    /// - [`TxError::Damaged`] if the leaves do not make the log's root.
+    /// - [`TxError::Database`] if the database refuses.
+    pub(crate) fn prove_growth(&self, from: u64) -> Result<Vec<Hash>, TxError> {
+        let head = self.peaks()?;
+        if from == 0 || from > head.size() {
+            return Err(TxError::NoLeaf { position: from.saturating_sub(1) });
+        }
+        let before = self.root_at(from)?;
+        let path = consistency(from, head.size(), &mut |level, index| self.subtree(level, index))?;
+        let holds = is_consistent((from, &before), (head.size(), &head.root()), &path);
+        if holds { Ok(path) } else { Err(TxError::Damaged { table: "log_leaves" }) }
     }
 
     /// The root of the log when it had so many leaves: 1 or more, and no more than there are.

@@ -51,7 +51,7 @@ fn i6_an_entry_says_in_which_role_somebody_asked_and_names_nobody() {
         w.ledger.erase(ada, act(Role::Member, Via::Account(MEMBERS), T0), |_| {}).unwrap();
         assert_eq!(raw.count("SELECT COUNT(*) FROM log_accounts"), 2, "{backend:?}");
         assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None, "{backend:?}");
-        Certificate::verify(&w.ledger.certificate(ada, T0).unwrap(), &w.ledger.log_key()).unwrap();
+        Certificate::verify(&w.ledger.certificate(ada, T0).unwrap(), &w.ledger.log_keys()).unwrap();
     });
 }
 

@@ -113,6 +113,7 @@ fn i5_the_crops_of_a_person_go_when_they_leave() {
             leave(&w, ada, grant);
             assert_eq!(kept(&w, &photo), [photo.faces[0]], "{name}, {backend:?}");
             if backend == Backend::Sqlite {
+                assert!(w.ledger.scrub_if_due(at(9)));
                 let bytes = bytes_below(&w.home.place.folder);
                 let left: Vec<bool> = sealed.iter().map(|crop| contains(&bytes, crop)).collect();
                 assert_eq!(left, [true, false], "{name}: no byte of it is left");

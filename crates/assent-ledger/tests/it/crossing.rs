@@ -174,7 +174,7 @@ fn i5_whoever_was_erased_or_withdrew_stays_so_by_whatever_way_a_backup_comes_bac
         let read = read.unwrap().into_inner();
         assert_eq!(read, (vec!["bob".to_owned()], GrantState::Withdrawn, 0), "{from:?} to {to:?}");
         let certificate = ledger.certificate(ada, at(2)).unwrap();
-        Certificate::verify(&certificate, &ledger.log_key()).unwrap();
+        Certificate::verify(&certificate, &ledger.log_keys()).unwrap();
         let audit = ledger.audit_verify(None, at(2)).unwrap();
         assert_eq!(audit.fault, None, "{from:?} to {to:?}");
         let leaves = ledger.read_tx(at(2), |tx| tx.leaves(0, 1000)).unwrap();

@@ -52,7 +52,7 @@ fn r41_a_locked_vault_works_and_opens_with_its_secret_alone() {
             let ledger = open(&home, std::slice::from_ref(&secret), &no_hook()).unwrap();
             assert_eq!((ledger.id(), ledger.audit_verify(None, T0).unwrap().fault), (id, None));
             assert_eq!(ledger.run_tx("look", T0, |tx| tx.subjects()).unwrap().len(), 2);
-            assert!(Certificate::verify(&certificate, &ledger.log_key()).is_ok());
+            assert!(Certificate::verify(&certificate, &ledger.log_keys()).is_ok());
             ledger.lock_keys(None).unwrap();
             drop(ledger);
             drop(home.open());

@@ -41,7 +41,7 @@ fn i5_after_erasure_no_byte_in_the_folder_says_who_it_was() {
 }
 
 #[test]
-fn i1_after_withdrawal_no_byte_of_a_template_is_left() {
+fn i1_the_day_after_a_withdrawal_no_byte_of_a_template_is_left() {
     for _ in 0..6 {
         let (w, ada, templates) = full(Backend::Sqlite, "ada-handle");
         let mut raw = w.home.raw();
@@ -53,6 +53,7 @@ fn i1_after_withdrawal_no_byte_of_a_template_is_left() {
             tx.withdraw(tx.active_grant(grant)?)
         })
         .unwrap();
+        assert!(w.ledger.scrub_if_due(T0));
         let kept = raw.blobs(
             "SELECT sealed FROM templates UNION SELECT sealed FROM sightings UNION SELECT sealed FROM decisions",
         );
@@ -176,10 +177,11 @@ fn i5_the_file_is_rewritten_after_every_erasure_and_every_end_of_a_grant() {
     let rewritten = [commit("take a lease"), WriteKind::Scrub, commit("note the scrubbing"), commit("release a lease")];
     let withdrawal = writes(&|| w.tx(T0, |tx| tx.withdraw(tx.active_grant(ga)?)).unwrap());
     let rewriting = || writes(&|| assert!(w.ledger.scrub_if_due(T0)));
-    assert_eq!(withdrawal, [WriteKind::RingNote, WriteKind::Commit("test")], "whoever withdraws does not wait");
+    let ended = [WriteKind::RingNote, WriteKind::RingErase, WriteKind::Commit("test")];
+    assert_eq!(withdrawal, ended, "whoever withdraws does not wait");
     assert_eq!(rewriting(), rewritten);
     let expiry = writes(&|| drop(w.ledger.expire_due(at(1)).unwrap()));
-    assert_eq!(expiry, [WriteKind::Commit("expire grants")]);
+    assert_eq!(expiry, [WriteKind::RingErase, WriteKind::Commit("expire grants")]);
     assert_eq!(rewriting(), rewritten);
     let erasure = writes(&|| assert!(w.ledger.erase(ada, T0, |_| {}).is_ok()));
     let done = WriteKind::Commit("finish erasure");

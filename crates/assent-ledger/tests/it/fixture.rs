@@ -112,7 +112,7 @@ fn a_vault_of_every_format_opens() {
     }
 }
 
-fn copy_of(format: i64) -> Home {
+pub(crate) fn copy_of(format: i64) -> Home {
     let home = Home::new(Backend::Sqlite);
     fs::create_dir_all(&home.place.folder).unwrap();
     fs::create_dir_all(home.place.ring.parent().unwrap()).unwrap();
@@ -238,5 +238,5 @@ fn opens(format: i64) {
     let erased = ledger.erasures(T0).unwrap();
     assert_eq!(erased.len(), 1);
     let certificate = ledger.certificate(erased[0].subject, T0).unwrap();
-    assert_eq!(Certificate::verify(&certificate, &ledger.log_key()).unwrap().subject, erased[0].subject);
+    assert_eq!(Certificate::verify(&certificate, &ledger.log_keys()).unwrap().subject, erased[0].subject);
 }

@@ -8,7 +8,8 @@ use crate::support::*;
 /// Columns that lead to a person: whoever adds a table with one of them has to tell of it.
 const LEAD_TO_A_PERSON: [&str; 3] = ["subject_id", "pseudonym", "grant_id"];
 
-/// What a person leaves when everything about them is gone: it is told with the certificate, or is there for a day.
+/// What a person leaves when everything about them is gone: it is told with the certificate.
+/// What was changed for others in memory is cleared within a day.
 pub(crate) const AFTER_THEM: [&str; 3] = ["tombstones", "erasure_orders", "changes"];
 
 /// The tables of SQLite that have such a column.

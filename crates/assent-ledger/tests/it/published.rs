@@ -19,8 +19,10 @@ fn world(backend: Backend, size: u64) -> World {
 }
 
 /// As C2SP's own kind of program reads it.
-fn read_elsewhere(note: &str, key: &LogKey) -> tlog_tiles::Checkpoint {
-    let list = VerifierList::new(vec![Box::new(StandardVerifier::new(&key.to_string()).unwrap())]);
+fn read_elsewhere(note: &str, key: &LogKeys) -> tlog_tiles::Checkpoint {
+    let list = VerifierList::new(vec![Box::new(
+        StandardVerifier::new(&key.for_role(KeyRole::Checkpoints).to_string()).unwrap(),
+    )]);
     let note = Note::from_bytes(note.as_bytes()).unwrap();
     assert_eq!(note.verify(&list).unwrap().0.len(), 1);
     tlog_tiles::Checkpoint::from_bytes(note.text()).unwrap()
@@ -48,7 +50,7 @@ fn i6_checkpoints_proofs_and_tiles_are_read_by_another_program() {
         // Sizes around those of a tile, and one with a second level that has two complete tiles below.
         for size in [9, 255, 256, 257, 600] {
             let w = world(backend, size);
-            let key = w.ledger.log_key();
+            let key = w.ledger.log_keys();
             let there = read_elsewhere(&w.ledger.checkpoint(T0).unwrap(), &key);
             let (head, root) = w.tx(T0, |tx| tx.log_head()).unwrap();
             assert_eq!((there.size(), there.hash().0, there.origin()), (head, root, key.name()));
@@ -74,7 +76,7 @@ fn i6_checkpoints_proofs_and_tiles_are_read_by_another_program() {
 #[test]
 fn i6_a_proof_that_was_changed_proves_nothing() {
     let w = world(Backend::Sqlite, 40);
-    let key = w.ledger.log_key();
+    let key = w.ledger.log_keys();
     let text = w.ledger.prove_leaf(21, T0).unwrap().to_string();
     for at in 0..text.len() {
         let mut changed = text.clone().into_bytes();
@@ -168,7 +170,7 @@ fn i6_lost_or_wrong_tiles_are_made_again() {
 fn i6_a_log_that_was_rewritten_does_not_fit_an_earlier_checkpoint() {
     on_every_database(|backend| {
         let w = world(backend, 20);
-        let key = w.ledger.log_key();
+        let key = w.ledger.log_keys();
         let then = Checkpoint::verify(&w.ledger.checkpoint(T0).unwrap(), &key).unwrap();
         let fault = |w: &World| w.ledger.audit_verify(Some(&then), T0).unwrap().fault;
         assert_eq!(fault(&w), None, "the same");
@@ -195,7 +197,7 @@ fn erased(backend: Backend) -> (World, SubjectId, String) {
 fn i5_a_certificate_is_checked_with_the_public_key_alone() {
     on_every_database(|backend| {
         let (w, ada, text) = erased(backend);
-        let key: LogKey = w.ledger.log_key().to_string().parse().unwrap();
+        let key: LogKeys = w.ledger.log_keys().to_string().parse().unwrap();
         let read = Certificate::verify(&text, &key).unwrap();
         assert_eq!((read.subject, read.erased, read.key_destroyed), (ada, at(1), at(1)));
         assert_eq!(read.key_ring_backups_until, at(31));
@@ -204,7 +206,7 @@ fn i5_a_certificate_is_checked_with_the_public_key_alone() {
         let bob = w.subject("bob");
         assert!(matches!(w.ledger.certificate(bob, at(3)), Err(TxError::NotErased { .. })));
 
-        let stranger = World::new(backend).ledger.log_key();
+        let stranger = World::new(backend).ledger.log_keys();
         assert_eq!(Certificate::verify(&text, &stranger), Err(NoteError::Unsigned.into()), "another vault's key");
         for at in 0..text.len() {
             let mut changed = text.clone().into_bytes();
@@ -212,6 +214,7 @@ fn i5_a_certificate_is_checked_with_the_public_key_alone() {
             let Ok(changed) = String::from_utf8(changed) else { continue };
             assert!(Certificate::verify(&changed, &key).is_err(), "byte {at}");
         }
+        // Before format 9 the key for checkpoints signed certificates, too.
         let checkpoint = w.ledger.checkpoint(T0).unwrap();
         assert_eq!(Certificate::verify(&checkpoint, &key), Err(CertificateError::Form { line: "first" }));
     });

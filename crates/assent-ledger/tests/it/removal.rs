@@ -5,7 +5,7 @@ use assent_ledger::*;
 use crate::support::*;
 
 /// What may hold a row of a collection that was removed, because it says what was once done and on whose word.
-const KEPT: [&str; 5] = ["collections", "grants", "refusals", "requests", "orders"];
+const KEPT: [&str; 6] = ["collections", "grants", "refusals", "requests", "orders", "changes"];
 
 fn kinds(w: &World, kind: EventKind) -> usize {
     let events = w.tx(T0, |tx| {
