@@ -172,13 +172,6 @@ fn of_collection(about: &CollectionStatus) -> Vec<Finding> {
 /// What an interruption, or a full disk, left to do.
 fn left_behind(ledger: &Ledger, status: &Status) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if status.scrub_is_due {
-        let says =
-            "traces of deleted rows are in the vault's file, sealed under keys that are gone; the next `assent tick` \
-                    writes it anew, for which it takes as much room as the vault"
-                .to_owned();
-        findings.push(Finding { what: "disk", good: true, says });
-    }
     if let Some(says) = vault::older_ring(ledger) {
         findings.push(Finding { what: "key ring", good: false, says });
     }

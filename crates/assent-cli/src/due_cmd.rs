@@ -108,9 +108,10 @@ fn describe(deadline: &Deadline, names: &Names<'_>, now: Timestamp) -> Value {
 pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     // Ends what is due; opening finishes what was interrupted.
     let (ledger, expired) = vault::open_and_expire(flags)?;
-    let Upkeep { exported, near } = upkeep::tick(&ledger, args.export.as_deref(), now())?;
+    let Upkeep { exported, near, rewritten } = upkeep::tick(&ledger, args.export.as_deref(), now())?;
     let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
-    let object = json!({ "expired": ended, "near": near, "log_entries": exported.as_ref().map(|here| here.size) });
+    let entries_there = exported.as_ref().map(|here| here.size);
+    let object = json!({ "expired": ended, "near": near, "log_entries": entries_there, "rewritten": rewritten });
     Ok(out.answer(&object, |out| {
         if ended.is_empty() {
             writeln!(out, "No consent has come to its end.")?;
@@ -120,6 +121,13 @@ pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
         }
         if near > 0 {
             writeln!(out, "{} with more than four fifths of the time gone: assent due", count(near, "deadline"))?;
+        }
+        if !rewritten {
+            writeln!(
+                out,
+                "The vault's file could not be written anew without what was deleted, whose keys are gone: make as much room as \
+                 the vault takes, and run assent tick again."
+            )?;
         }
         match (&args.export, exported) {
             (Some(folder), Some(here)) => {

@@ -209,7 +209,7 @@ fn r3_r15_a_receipt_is_checked_elsewhere_and_an_altered_one_is_refused() {
     }
     // What the log signed for another end is no receipt.
     club.run(&["audit", "checkpoint", "--to", &club.file("checkpoint")]);
-    assert!(stderr(&verify(&club.file("checkpoint"))).contains("is not a consent receipt"));
+    assert!(stderr(&verify(&club.file("checkpoint"))).contains("this receipt does not hold"));
     club.run(&["consent", "withdraw", "m-1"]);
     let none = club.says(&["consent", "receipt", "m-1", "--to", &club.file("receipts")]);
     assert_eq!(none, "no consent is in force, so there is no receipt\n");

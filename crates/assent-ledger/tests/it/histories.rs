@@ -1,5 +1,5 @@
-//! I1 over random histories: whatever happens in whatever order, and wherever the program is killed in it, only templates
-//! with a grant that is valid now can be searched, and none is at rest without one.
+//! I1 over random histories: whatever happens in whatever order, in which of two processes, and wherever one of them is killed in
+//! it, only templates with a grant that is valid now can be searched, and none is at rest without one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -27,10 +27,12 @@ enum Act {
     Restore { which: usize },
 }
 
-/// Something that happens, and where the program is killed in it: before or after one of its writes, counted from 1.
+/// Something that happens, in which of the two processes, and where that is killed in it: before or after one of its writes,
+/// counted from 1.
 #[derive(Clone, Debug)]
 struct Step {
     act: Act,
+    by: usize,
     killed_at: Option<usize>,
 }
 
@@ -50,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     // A transaction has two moments; an erasure and a rotation have more.
     let killed_at = prop_oneof![3 => Just(None), 1 => (1usize..8).prop_map(Some)];
-    (act, killed_at).prop_map(|(act, killed_at)| Step { act, killed_at })
+    (act, 0usize..2, killed_at).prop_map(|(act, by, killed_at)| Step { act, by, killed_at })
 }
 
 /// Whose a grant is, for which purpose, until which day, and with how many templates.
@@ -99,6 +101,8 @@ struct Backups {
 
 struct Run {
     w: World,
+    /// The same vault, opened by another process; none while it is restored.
+    other: Option<Ledger>,
     hook: WriteHook,
     armed: Arc<AtomicUsize>,
     purposes: [Purpose; 2],
@@ -118,7 +122,34 @@ impl Run {
         });
         let w = World::hooked(backend, hook.clone());
         let purposes = [Purpose::find_my_photos(), Purpose::publish_website()];
-        Self { w, hook, armed, purposes, backups: Backups::default(), day: 0, added: 0 }
+        let mut run = Self { w, other: None, hook, armed, purposes, backups: Backups::default(), day: 0, added: 0 };
+        run.open_other();
+        run
+    }
+
+    /// On a server from a folder of its own, with the same key ring.
+    fn open_other(&mut self) {
+        let (home, hook) = (&self.w.home, &self.hook);
+        self.other = None;
+        let place = match home.backend {
+            Backend::Sqlite => home.place.clone(),
+            Backend::Postgres => {
+                let folder = home.dir.path().join("another folder");
+                std::fs::create_dir_all(&folder).unwrap();
+                VaultPlace { folder, ..home.place.clone() }
+            }
+        };
+        let open = || Ledger::open(&place, home.tools(hook.clone()), at(self.day));
+        self.other = Some(patient(open).unwrap());
+    }
+
+    /// The vault as one of the two processes has it open.
+    fn by(&self, process: usize) -> &Ledger {
+        self.other.as_ref().filter(|_| process == 1).unwrap_or(&self.w.ledger)
+    }
+
+    fn tx<T>(&self, by: usize, body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>) -> Result<T, TxError> {
+        self.by(by).run_tx("test", at(self.day), body).map(Committed::into_inner)
     }
 
     fn places(&self, which: usize) -> (PathBuf, PathBuf) {
@@ -215,24 +246,25 @@ impl Run {
         self.w.home.backend == Backend::Postgres && which == 0
     }
 
-    fn act(&mut self, before: &State, act: &Act) -> Result<(), TxError> {
-        let (now, w) = (at(self.day), &self.w);
+    fn act(&mut self, before: &State, Step { act, by, .. }: &Step) -> Result<(), TxError> {
+        let (now, w, by) = (at(self.day), &self.w, *by);
         match *act {
             Act::Add => {
                 self.added += 1;
                 let handle = format!("person {}", self.added);
-                w.tx(now, |tx| add_subject(tx, &handle)).map(drop)
+                self.tx(by, |tx| add_subject(tx, &handle)).map(drop)
             }
             Act::Grant { who, purpose, days } => match before.pick(who) {
-                Some(s) => match w.tx(now, |tx| give(tx, s, w.collection, &self.purposes[purpose], &w.witnesses, days))
-                {
-                    Err(TxError::GrantExists) => Ok(()),
-                    other => other.map(drop),
-                },
+                Some(s) => {
+                    match self.tx(by, |tx| give(tx, s, w.collection, &self.purposes[purpose], &w.witnesses, days)) {
+                        Err(TxError::GrantExists) => Ok(()),
+                        other => other.map(drop),
+                    }
+                }
                 None => Ok(()),
             },
             Act::Enrol { who } => match before.live(who, self.day) {
-                Some((id, _)) => w.tx(now, |tx| tx.enrol(&tx.active_grant(id)?, MODEL, &[b"e"])).map(drop),
+                Some((id, _)) => self.tx(by, |tx| tx.enrol(&tx.active_grant(id)?, MODEL, &[b"e"])).map(drop),
                 None => Ok(()),
             },
             Act::Renew { who, days } => match before.live(who, self.day) {
@@ -242,27 +274,27 @@ impl Run {
                     let (valid_from, notice_sha256) = (now, notice());
                     let new =
                         NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
-                    w.tx(now, |tx| tx.renew(tx.active_grant(id)?, &new)).map(drop)
+                    self.tx(by, |tx| tx.renew(tx.active_grant(id)?, &new)).map(drop)
                 }
                 None => Ok(()),
             },
             Act::Withdraw { who } => match before.live(who, self.day) {
-                Some((id, _)) => w.tx(now, |tx| tx.withdraw(tx.active_grant(id)?)),
+                Some((id, _)) => self.tx(by, |tx| tx.withdraw(tx.active_grant(id)?)),
                 None => Ok(()),
             },
-            Act::Expire => w.ledger.expire_due(now).map(drop),
+            Act::Expire => self.by(by).expire_due(now).map(drop),
             Act::Wait { days } => {
                 self.day += days;
                 Ok(())
             }
             Act::Erase { who } => match before.pick(who) {
-                Some(s) => w.ledger.erase(s, now, |_| {}).map(drop),
+                Some(s) => self.by(by).erase(s, now, |_| {}).map(drop),
                 None => Ok(()),
             },
             Act::Rotate { who } => match before.pick(who) {
                 Some(s) => {
                     self.backups.kept.iter_mut().flatten().for_each(|(_, rotated)| *rotated = true);
-                    w.ledger.rotate(s, now)
+                    self.by(by).rotate(s, now)
                 }
                 None => Ok(()),
             },
@@ -270,21 +302,24 @@ impl Run {
         }
     }
 
-    /// Another program opens the vault.
-    fn reopen(self) -> Self {
-        let Self { w, hook, armed, purposes, backups, day, added } = self;
-        let World { ledger, home, collection, witnesses } = w;
+    /// Another program opens the vault in place of one of the two. The other one stays.
+    fn reopen(mut self, by: usize) -> Self {
+        if by == 1 {
+            self.open_other();
+            return self;
+        }
+        let World { ledger, home, collection, witnesses } = self.w;
         drop(ledger);
-        let ledger = home.open_hooked_at(&hook, at(day));
-        Self { w: World { ledger, home, collection, witnesses }, hook, armed, purposes, backups, day, added }
+        let ledger = home.open_hooked_at(&self.hook, at(self.day));
+        Self { w: World { ledger, home, collection, witnesses }, ..self }
     }
 
-    fn back_up(&mut self, which: usize, before: &State) {
+    fn back_up(&mut self, which: usize, by: usize, before: &State) {
         let (data, ring) = self.places(which);
         if self.is_dumped(which) {
             self.w.home.dump(&data);
         } else {
-            self.w.ledger.backup(&data, &ring, at(self.day)).unwrap();
+            self.by(by).backup(&data, &ring, at(self.day)).unwrap();
         }
         self.backups.kept[which] = Some((before.clone(), false));
     }
@@ -294,7 +329,8 @@ impl Run {
         if self.restorable(which).is_none() {
             return self;
         }
-        if self.is_dumped(which) {
+        self.other = None;
+        let mut run = if self.is_dumped(which) {
             let World { ledger, home, collection, witnesses } = self.w;
             drop(ledger);
             home.load(&data);
@@ -303,15 +339,17 @@ impl Run {
         } else {
             self.w = self.w.restored(&data, &ring, at(self.day));
             // The ledger that restored it has no hook.
-            self.reopen()
-        }
+            self.reopen(0)
+        };
+        run.open_other();
+        run
     }
 
-    /// What a search finds is what has a grant that is valid now.
+    /// What a search finds is what has a grant that is valid now, in whichever process.
     fn check(&self, state: &State, step: &Step) {
-        for (number, purpose) in self.purposes.iter().enumerate() {
-            let now = at(self.day);
-            let gallery = self.w.tx(now, |tx| tx.searchable_templates(self.w.collection, purpose, MODEL)).unwrap();
+        let each = self.purposes.iter().enumerate().flat_map(|of| [(0, of), (1, of)]);
+        for (by, (number, purpose)) in each {
+            let gallery = self.tx(by, |tx| tx.searchable_templates(self.w.collection, purpose, MODEL)).unwrap();
             let mut found = BTreeMap::new();
             for t in &gallery.templates {
                 *found.entry(t.grant).or_insert(0) += 1;
@@ -331,15 +369,15 @@ fn history(backend: Backend, steps: &[Step]) {
     for step in steps {
         let expected = run.expected(&before, &step.act);
         match step.act {
-            Act::BackUp { which } => run.back_up(which, &before),
+            Act::BackUp { which } => run.back_up(which, step.by, &before),
             Act::Restore { which } => run = run.restore(which),
             _ => {
                 run.armed.store(step.killed_at.unwrap_or(0), Ordering::SeqCst);
-                let outcome = catch_unwind(AssertUnwindSafe(|| run.act(&before, &step.act)));
+                let outcome = catch_unwind(AssertUnwindSafe(|| run.act(&before, step)));
                 run.armed.store(0, Ordering::SeqCst);
                 match outcome {
                     Ok(done) => done.unwrap(),
-                    Err(_) => run = run.reopen(),
+                    Err(_) => run = run.reopen(step.by),
                 }
             }
         }
@@ -390,7 +428,7 @@ fn i1_who_renewed_and_then_withdrew_is_not_found_in_an_old_backup() {
         Act::Withdraw { who },
         Act::Restore { which: 0 },
     ];
-    let steps = story.map(|act| Step { act, killed_at: None });
+    let steps = story.map(|act| Step { act, by: 0, killed_at: None });
     on_every_database(|backend| history(backend, &steps));
 }
 
@@ -412,6 +450,6 @@ fn i1_who_withdrew_is_found_in_no_backup_whatever_the_order_they_come_back_in() 
         Act::Restore { which: 0 },
         Act::Restore { which: 1 },
     ];
-    let steps = story.map(|act| Step { act, killed_at: None });
+    let steps = story.map(|act| Step { act, by: 1, killed_at: None });
     on_every_database(|backend| history(backend, &steps));
 }

@@ -20,8 +20,6 @@ pub struct Status {
     pub waiting: Waiting,
     /// Requests that should have been answered.
     pub overdue_requests: usize,
-    /// Whether traces of deleted rows are left in the vault's file, for want of room.
-    pub scrub_is_due: bool,
     /// What people said that could not be noted in the key ring yet.
     pub notes_due: usize,
     /// Erasures that began and could not be finished.
@@ -125,7 +123,6 @@ pub fn examine(ledger: &Ledger, model: Option<[u8; 32]>, threads: usize, now: Ti
         people_of_other_models: in_use.iter().skip(1).map(|(_, people)| people).sum(),
         waiting,
         overdue_requests,
-        scrub_is_due: ledger.scrub_is_due(now)?,
         notes_due: ledger.notes_due(now)?,
         unfinished_erasures: ledger.unfinished_erasures(now)?,
         clock: ledger.clock(now)?,

@@ -13,6 +13,8 @@ pub struct Upkeep {
     pub exported: Option<Checkpoint>,
     /// How many deadlines have more than four fifths of their time behind them.
     pub near: usize,
+    /// Whether nothing of what was deleted is left in the database's file; if not, there was no room to write it anew.
+    pub rewritten: bool,
 }
 
 /// Takes what was deleted out of the database's file, and brings the log as files up to date in `export`. Consents whose date has
@@ -24,8 +26,8 @@ pub struct Upkeep {
 /// - [`assent_ledger::TxError::Leased`] inside if another program is at it; otherwise as the ledger says.
 pub fn tick(ledger: &Ledger, export: Option<&Path>, now: Timestamp) -> Result<Upkeep, ExportError> {
     ledger.under_lease(LeaseName::Tick, now, |_| {
-        ledger.scrub_if_due(now);
+        let rewritten = ledger.scrub_if_due(now);
         let exported = export.map(|folder| ledger.export_log(folder, now, &mut |_, _| {})).transpose()?;
-        Ok(Upkeep { exported, near: status::near_end(ledger, now)? })
+        Ok(Upkeep { exported, near: status::near_end(ledger, now)?, rewritten })
     })
 }
