@@ -259,6 +259,10 @@ fn a_lease_is_one_process_s_until_it_is_given_back_or_its_time_is_over() {
 #[test]
 fn what_was_deleted_is_cleared_away_by_one_program_and_stays_due_if_more_is_deleted_meanwhile() {
     on_every_database(|backend| {
+        // A server cleans up by itself.
+        if backend == Backend::Postgres {
+            return;
+        }
         let w = World::new(backend);
         let (ada, bob) = (w.subject("ada"), w.subject("bob"));
         let [of_ada, of_bob] = [ada, bob].map(|who| w.grant(who, 9));
