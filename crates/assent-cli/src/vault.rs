@@ -385,7 +385,7 @@ pub(crate) fn restore(
         let place = VaultPlace { ring: ring(flags, &folder)?, folder: folder.clone(), database };
         let rings: Vec<&Path> = [Some(place.ring.as_path()), ring_copy].into_iter().flatten().collect();
         let tools = tools(flags.secret_provider.secrets(&rings)?)?;
-        match Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, now()) {
+        match Ledger::restore(&place, Backup { data, ring: ring_copy, newest }, tools, act()) {
             Err(RestoreError::Open(OpenError::DatabaseTaken { .. })) if known => {
                 Err(OpenError::VaultExists { folder: folder.clone() }.into())
             }

@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::actor::Origin;
 use crate::db::{self, Columns, Database, DbError, Pool, args};
 use crate::durable::{self, WriteHook, WriteKind, with_hook};
 use crate::error::{OpenError, TxError};
@@ -117,7 +118,13 @@ impl Ledger {
     /// - [`RestoreError::KeyRing`], [`RestoreError::Io`] if a file cannot be read or written.
     /// - [`RestoreError::Open`] as [`Self::open`], [`OpenError::OtherKeys`] also if the ring is from before a rotation, and the
     ///   database is not; then nothing is left at `place` but the key ring.
-    pub fn restore(place: &VaultPlace, from: Backup<'_>, tools: Tools, now: Timestamp) -> Result<Self, RestoreError> {
+    pub fn restore(
+        place: &VaultPlace,
+        from: Backup<'_>,
+        tools: Tools,
+        origin: impl Into<Origin>,
+    ) -> Result<Self, RestoreError> {
+        let Origin { by, at: now } = origin.into();
         let io = |op: &'static str, path: &Path| {
             let path = path.to_owned();
             move |source| RestoreError::Io { op, path, source }
@@ -172,7 +179,7 @@ impl Ledger {
         let restored = opened.and_then(|mut ledger| {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
             let (ring_place, vault) = (ledger.new_ring_place(place)?, ledger.id());
-            ledger.run_tx("note the restore", now, |tx| {
+            ledger.run_tx("note the restore", Origin { by, at: now }, |tx| {
                 tx.put_ring_place(ring_place)?;
                 tx.go_on(vault, size, newest.as_ref())
             })?;

@@ -159,6 +159,8 @@ fn a_certificate_is_checked_elsewhere_and_a_backup_brings_nobody_back() {
     fs::remove_dir_all(club.vault()).unwrap();
     // The old key ring does not count where the present one is.
     club.run(&["restore", "--from", &data, "--key-ring-from", &ring, "--checkpoint", &club.file("newest")]);
+    let restored = club.run(&["audit", "show", "--kind", "vault-restored"]);
+    assert_eq!(restored["entries"][0]["asked_by"]["role"], "operator");
     assert_eq!(club.run(&["subject", "list"])["subjects"], Value::Array(Vec::new()));
     assert_eq!(club.run(&["audit", "verify"])["whole"], true);
     let lost = club.says(&["audit", "verify", "--against", &club.file("newest")]);
