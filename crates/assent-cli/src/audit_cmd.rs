@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use assent::ledger::{
-    Certificate, Checkpoint, Fault, GrowthProof, LeafProof, LogAt, LogKeys, Lost, ReceiptError, verify_erasure_list,
-    verify_receipt,
+    Certificate, Checkpoint, Fault, GrowthProof, LeafProof, LogAt, LogKeys, Lost, ReceiptError, Tampering,
+    verify_erasure_list, verify_receipt,
 };
 use assent::packs::hex;
 use clap::{Args, Subcommand};
@@ -209,7 +209,7 @@ fn receipt(text: &str, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), Comma
 }
 
 fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let ledger = vault::open(flags)?;
+    let ledger = vault::open_to_look(flags)?;
     let own = ledger.log_keys();
     let keys = args.key.as_deref().map_or(Ok(own), |key| log_keys(key, args.keys.as_deref()))?;
     let against =
@@ -218,13 +218,19 @@ fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<()
     let audit = ledger.audit_verify(against.as_ref(), now())?;
     let fault = audit.fault.map(|(position, fault)| (position, what(fault)));
     let object = json!({
-        "whole": fault.is_none(), "leaves": audit.size, "root": hex(&audit.root), "openings": audit.openings,
+        "whole": fault.is_none() && audit.tampered.is_empty(), "leaves": audit.size, "root": hex(&audit.root), "openings": audit.openings,
         "grown_from": against.as_ref().map(|then| then.size),
         "lost_from": audit.lost.map(|lost| lost.from), "loss_noted": audit.lost.map(|lost| lost.named),
+        "tampered": audit.tampered.iter().map(tampering).collect::<Vec<_>>(),
         "fault": fault.map(|(position, what)| json!({ "leaf": position, "what": what })),
     });
-    if fault.is_none() || out.json {
+    if out.json || fault.is_none() || !audit.tampered.is_empty() {
         out.answer(&object, |out| {
+            // The names of tables and triggers may be somebody else's.
+            audit.tampered.iter().try_for_each(|found| writeln!(out, "CHANGED\t{}", shown(found)))?;
+            if fault.is_some() {
+                return Ok(());
+            }
             writeln!(out, "The log is whole: {}.", entries(audit.size))?;
             writeln!(out, "What it keeps about people fits their entries: {} checked.", audit.openings)?;
             match (against, audit.lost) {
@@ -236,7 +242,23 @@ fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<()
             }
         })?;
     }
-    fault.map_or(Ok(()), |(position, what)| Err(CommandError::Audit { position, what }))
+    if let Some((position, what)) = fault {
+        return Err(CommandError::Audit { position, what });
+    }
+    let more = audit.tampered.len().saturating_sub(1);
+    match audit.tampered.first() {
+        Some(first) => Err(CommandError::Tampered { first: shown(first), more }),
+        None => Ok(()),
+    }
+}
+
+/// What was changed, for programs.
+fn tampering(found: &Tampering) -> Value {
+    let table = match found {
+        Tampering::Row { table, .. } | Tampering::Rows { table, .. } => Some(table),
+        _ => None,
+    };
+    json!({ "table": table, "says": shown(found) })
 }
 
 /// Why a checkpoint says more than the log has.

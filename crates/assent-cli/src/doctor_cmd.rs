@@ -102,6 +102,12 @@ fn of_the_vault(ledger: &Ledger, status: &Status) -> Vec<Finding> {
         Some((position, _)) => format!("not whole from entry {position}: assent audit verify"),
     };
     let mut findings = vec![Finding { what: "log", good: status.audit.fault.is_none(), says }];
+    findings.extend(status.audit.tampered.iter().map(|found| {
+        let found = shown(found);
+        let says =
+            format!("changed by something other than assent: {found}. Keep a copy, and restore it: assent restore");
+        Finding { what: "database", good: false, says }
+    }));
     findings.extend(status.database.as_ref().map(database));
     findings.extend(other_models(status.people_of_other_models));
     findings.extend(undone(status));

@@ -273,6 +273,18 @@ pub(crate) enum CommandError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The database was changed.
+    #[error(
+        "the database was changed by something other than assent: {first}{}; keep a copy of the vault to find out who did it, and \
+         restore it from a backup: assent restore",
+        if *more == 0 { String::new() } else { format!(" (and {more} more, see above)") }
+    )]
+    Tampered {
+        /// What was found first.
+        first: String,
+        /// How much more was found.
+        more: usize,
+    },
     /// A file could not be read or written.
     #[error("cannot {op} {}", path.display())]
     Io {

@@ -182,6 +182,22 @@ pub(crate) fn adopt_ring(flags: &VaultFlags) -> Result<PathBuf, VaultError> {
     Ok(place.ring)
 }
 
+/// Opens the vault as [`open`] does; if its database was changed by something else, to look at it alone.
+///
+/// # Errors
+///
+/// As [`open`], without [`OpenError::Tampered`].
+pub(crate) fn open_to_look(flags: &VaultFlags) -> Result<Ledger, VaultError> {
+    match open(flags) {
+        Err(VaultError::Open(OpenError::Tampered { folder, .. })) => {
+            let place = VaultPlace { ring: ring(flags, &folder)?, database: database::of(&folder)?, folder };
+            let secrets = flags.secret_provider.secrets(&[&place.ring])?;
+            Ok(Ledger::inspect(&place, tools(secrets)?, now())?)
+        }
+        opened => opened,
+    }
+}
+
 /// What a person can do about a vault that does not open.
 fn explain_open_error(refused: OpenError, place: &VaultPlace) -> VaultError {
     match (refused, &place.database) {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use zeroize::Zeroizing;
 
+use crate::bound::{Scope, Tampering};
 use crate::db::Columns;
 use crate::error::TxError;
 use crate::id::{SubjectId, Timestamp};
@@ -13,6 +14,7 @@ use crate::log::{AskedBy, AskedVia, EventKind, Leaf, commitment};
 use crate::merkle::{Hash, Peaks, leaf_hash};
 use crate::note::Checkpoint;
 use crate::origins::{LogOrigin, lost};
+use crate::reconcile::Told;
 use crate::seal::{self, SealContext, SealKey};
 use crate::tx::{OPENINGS, ReadTx, opening_row};
 
@@ -57,6 +59,8 @@ pub struct Audit {
     pub openings: u64,
     /// How many people's openings could not be checked, because their key is damaged or missing.
     pub unreadable: usize,
+    /// What in the database is not as it was written.
+    pub tampered: Vec<Tampering>,
     /// The first bad position and what is wrong there; `None` if the log is whole.
     pub fault: Option<(u64, Fault)>,
     /// Why the log is not compared with the checkpoint beyond some entry: what came after that is lost, by a restore.
@@ -64,7 +68,8 @@ pub struct Audit {
 }
 
 impl Ledger {
-    /// Recomputes the log from its leaves, and compares it with a checkpoint that was signed earlier, if one is given.
+    /// Recomputes the log from its leaves, and compares it with a checkpoint that was signed earlier, if one is given. Looks
+    /// through the whole database for what was changed by something other than this program.
     ///
     /// # Errors
     ///
@@ -75,6 +80,10 @@ impl Ledger {
         let lost = against.and_then(|then| lost(&self.origins, then));
         let mut audit = self.read_tx(now, |tx| tx.audit(against.filter(|_| lost.is_none()), &self.origins))?;
         audit.lost = lost;
+        if self.is_downgraded(now)? {
+            audit.tampered.insert(0, Tampering::Downgraded);
+        }
+        audit.tampered.splice(0..0, self.pool.schema_faults()?.into_iter().map(Tampering::Schema));
         Ok(audit)
     }
 }
@@ -90,12 +99,19 @@ impl ReadTx<'_> {
             said: Commitments::default(),
             accounts: BTreeMap::new(),
             origins: origins.iter().map(|origin| origin.note.as_bytes()).collect(),
+            told: Told::default(),
             fault: None,
         };
-        let mut openings =
-            Openings { people: &people, last: None, opened: Vec::new(), plain: Zeroizing::default(), fault: None };
         let all = "SELECT seq, bytes, hash FROM log_leaves ORDER BY seq";
         self.db.each(all, &[], &mut |row| Ok(leaves.take(row.int(0)?, row.blob(1)?, row.blob(2)?).is_continue()))?;
+        let mut openings = Openings {
+            people: &people,
+            last: None,
+            opened: Vec::new(),
+            plain: Zeroizing::default(),
+            told: std::mem::take(&mut leaves.told),
+            fault: None,
+        };
         let all = "SELECT pseudonym, seq, slot, sealed FROM log_openings ORDER BY pseudonym, seq, slot";
         self.db.each(all, &[], &mut |row| {
             openings.take(row.blob(0)?, (row.int(1)? as u64, row.int(2)? as u64), row.blob(3)?);
@@ -118,8 +134,18 @@ impl ReadTx<'_> {
         let (said, fault) = leaves.end();
         let wrong = || openings.first_wrong(&said).into_iter().chain(wrong_account).min();
         let fault = fault.or_else(|| Some((wrong()?, Fault::Opening)));
+        let mut tampered = self.tampered(Scope::Everything)?;
+        if fault.is_none() {
+            let readable = people.values().map(|(subject, _)| *subject).collect();
+            match self.disagreements(&openings.told, &readable) {
+                Ok(found) => tampered.extend(found),
+                // What is known to be changed may be of another form, too.
+                Err(_) if !tampered.is_empty() => {}
+                Err(refused) => return Err(refused),
+            }
+        }
         let (size, root, openings) = (head.size(), head.root(), openings.opened.len() as u64);
-        Ok(Audit { size, root, openings, unreadable, fault, lost: None })
+        Ok(Audit { size, root, openings, unreadable, tampered, lost: None, fault })
     }
 
     /// Who can be checked, and how many cannot.
@@ -168,6 +194,8 @@ struct Leaves<'a> {
     accounts: BTreeMap<u64, Hash>,
     /// What entries of restores have to say, in their order.
     origins: VecDeque<&'a [u8]>,
+    /// What they say of what the tables say, too.
+    told: Told,
     fault: Option<(u64, Fault)>,
 }
 
@@ -183,6 +211,7 @@ impl Leaves<'_> {
             Some(leaf) => {
                 self.tree.push(hash);
                 self.said.push(&leaf.commitments);
+                self.told.entry(&leaf);
                 if let Some(AskedBy { via: AskedVia::Account(account), .. }) = leaf.asked {
                     self.accounts.insert(at, account);
                 }
@@ -225,6 +254,8 @@ struct Openings<'a> {
     opened: Vec<(u64, u64, Hash)>,
     /// The one that was opened last.
     plain: Zeroizing<Vec<u8>>,
+    /// What the leaves say of what the tables say, too.
+    told: Told,
     /// The first leaf whose opening did not open.
     fault: Option<u64>,
 }
@@ -241,7 +272,10 @@ impl Openings<'_> {
             SealContext { table: OPENINGS, subject: Some(*subject), row: Some(&row_key), ..SealContext::default() };
         let opened = seal::open_into(key, &context, sealed, &mut self.plain).is_ok();
         match self.plain.split_first_chunk().filter(|_| opened) {
-            Some((salt, detail)) => self.opened.push((position, slot, commitment(salt, detail))),
+            Some((salt, detail)) => {
+                self.opened.push((position, slot, commitment(salt, detail)));
+                self.told.opening(position, *subject, detail);
+            }
             None => self.fault = Some(self.fault.map_or(position, |first| first.min(position))),
         }
     }

@@ -39,6 +39,7 @@ use crate::secret::Key;
 
 pub use error::KeyRingError;
 pub use lock::{RingLock, RingSecret};
+pub(crate) use notes::FORMAT;
 pub(crate) use repair::SlotContent;
 
 /// So many slots are read at once where many are.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use rand_core::CryptoRng;
 
 use crate::actor::Origin;
+use crate::bound::{RowKeys, Scope, Tampering};
 use crate::db::{self, Database, Pool, SetUpError};
 use crate::durable::{self, WriteHook};
 use crate::error::{OpenError, TxError};
@@ -76,6 +77,10 @@ pub struct Ledger {
     /// From where the log went on after restores.
     pub(crate) origins: Vec<LogOrigin>,
     pub(crate) hook: WriteHook,
+    /// What rows of the database are bound with.
+    pub(crate) row_keys: RowKeys,
+    /// What of the database is not as it was written: then nothing is written to it.
+    pub(crate) inspected: Option<Tampering>,
     /// What the key ring knew and the database did not was made good: from then on every transaction does so.
     pub(crate) replayed: AtomicBool,
     /// The place of the ring, as it was last looked at ([`crate::ring_place`]).
@@ -157,6 +162,7 @@ impl Ledger {
     /// - [`OpenError::KeyRing`] if the key ring is missing, damaged, newer, too open, another vault's, or locked with something
     ///   else.
     /// - [`OpenError::RingElsewhere`] if the vault is on a server, and used with a key ring of which this one is a copy.
+    /// - [`OpenError::Tampered`] if the database is not as the vault's transactions left it.
     /// - [`OpenError::OtherKeys`] if the database is a copy from before a rotation.
     /// - [`OpenError::Resume`] if an interrupted erasure or rotation could not be finished.
     /// - [`OpenError::RingInside`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
@@ -171,7 +177,8 @@ impl Ledger {
             let half = place.folder.join(RESTORED_FILE).exists();
             return Err(if half { OpenError::HalfRestored { folder: place.folder.clone() } } else { no_vault() });
         }
-        let opened = Self::open_locked(place, (VaultLock::shared(place)?, &file), tools, now, Self::unopened);
+        let opening = Opening { file: &file, restoring: false };
+        let opened = Self::open_locked(place, (VaultLock::shared(place)?, opening), tools, now, Self::unopened);
         if place.database == Database::Sqlite {
             return opened;
         }
@@ -193,21 +200,13 @@ impl Ledger {
     /// open.
     pub(crate) fn open_locked(
         place: &VaultPlace,
-        (lock, file): (VaultLock, &Path),
+        (lock, opening): (VaultLock, Opening<'_>),
         tools: Tools,
         now: Timestamp,
         unopened: impl FnOnce(&Self, Timestamp) -> Result<usize, TxError>,
     ) -> Result<Self, OpenError> {
-        let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
-        let pool = set_up(place, file)?;
-        let StoredVault { id, kind, ring_check: check, sealed } = read_vault(place, &pool)?.ok_or_else(no_vault)?;
-        let ring = KeyRing::open(&place.ring, &tools.secrets, &tools.hook)?;
-        if ring.vault() != id || ring_check(&ring) != check {
-            return Err(KeyRingError::WrongVault { path: ring.path().to_owned() }.into());
-        }
-        let about = About::open(&ring, id, &kind, sealed).map_err(resume(place))?;
-        let mut ledger = Self::assemble((pool, ring, lock), about, tools);
-        ledger.refuse_copied_ring(place, now)?;
+        let Opened { mut ledger, found } = Self::open_unchecked(place, (lock, opening), tools, now)?;
+        trusted(place, found)?;
         let people = unopened(&ledger, now).map_err(resume(place))?;
         if people > 0 {
             return Err(OpenError::OtherKeys { folder: place.folder.clone(), people });
@@ -217,11 +216,55 @@ impl Ledger {
         ledger.recovered = ledger.replay(now).map_err(resume(place))?;
         ledger.replayed.store(true, Ordering::Relaxed);
         ledger.finish_erasures(now).map_err(resume(place))?;
+        ledger.note_format(now);
         Ok(ledger)
     }
 
+    /// Opens a vault whatever was done to its database, to look what that is ([`Self::audit_verify`]). Nothing is written: where
+    /// something is wrong, [`Self::run_tx`] says so and does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], without [`OpenError::Tampered`].
+    pub fn inspect(place: &VaultPlace, tools: Tools, now: Timestamp) -> Result<Self, OpenError> {
+        let file = place.folder.join(DATABASE_FILE);
+        let opening = Opening { file: &file, restoring: false };
+        let Opened { mut ledger, found } =
+            Self::open_unchecked(place, (VaultLock::shared(place)?, opening), tools, now)?;
+        ledger.inspected = found.into_iter().next();
+        // Without them the audit says what of the log does not fit.
+        drop(ledger.read_origins(now));
+        Ok(ledger)
+    }
+
+    fn open_unchecked(
+        place: &VaultPlace,
+        (lock, Opening { file, restoring }): (VaultLock, Opening<'_>),
+        tools: Tools,
+        now: Timestamp,
+    ) -> Result<Opened, OpenError> {
+        let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
+        let (pool, mut found) = set_up_unchecked(place, file)?;
+        let StoredVault { id, format, kind, ring_check: check, sealed } =
+            read_vault(place, &pool)?.ok_or_else(no_vault)?;
+        let ring = KeyRing::open(&place.ring, &tools.secrets, &tools.hook)?;
+        if ring.vault() != id || ring_check(&ring) != check {
+            return Err(KeyRingError::WrongVault { path: ring.path().to_owned() }.into());
+        }
+        let about = About::open(&ring, id, &kind, sealed).map_err(resume(place))?;
+        let ledger = Self::assemble((pool, ring, lock), about, tools);
+        ledger.refuse_copied_ring(place, now)?;
+        if !restoring && ledger.is_downgraded(now).map_err(resume(place))? {
+            found.push(Tampering::Downgraded);
+        }
+        if format == FORMAT_VERSION {
+            found.extend(ledger.read_tx(now, |tx| tx.tampered(Scope::Opening)).map_err(resume(place))?);
+        }
+        Ok(Opened { ledger, found })
+    }
+
     fn assemble((pool, ring, lock): (Pool, KeyRing, VaultLock), about: About, tools: Tools) -> Self {
-        let (id, kind) = (ring.vault(), about.kind);
+        let (id, kind, row_keys) = (ring.vault(), about.kind, RowKeys::new(ring.master()));
         Self {
             pool,
             ring: Mutex::new(ring),
@@ -233,6 +276,8 @@ impl Ledger {
             recovered: Recovered::default(),
             origins: Vec::new(),
             hook: tools.hook,
+            row_keys,
+            inspected: None,
             replayed: AtomicBool::new(false),
             ring_place: Mutex::default(),
             lock,
@@ -327,14 +372,44 @@ pub(crate) fn taken(place: &VaultPlace) -> OpenError {
     }
 }
 
+/// How a vault is opened.
+pub(crate) struct Opening<'a> {
+    /// The database file, with SQLite.
+    pub(crate) file: &'a Path,
+    /// A person brings back a backup: it may be of an older format than the vault had.
+    pub(crate) restoring: bool,
+}
+
+/// A vault before it is known whether its database is as it was written.
+struct Opened {
+    ledger: Ledger,
+    found: Vec<Tampering>,
+}
+
+/// Refuses a database that is not as it was written.
+fn trusted(place: &VaultPlace, found: Vec<Tampering>) -> Result<(), OpenError> {
+    let more = found.len().saturating_sub(1);
+    match found.into_iter().next() {
+        Some(first) => Err(OpenError::Tampered { folder: place.folder.clone(), first, more }),
+        None => Ok(()),
+    }
+}
+
+/// The tables, made or completed; they are as the program makes them.
 pub(crate) fn set_up(place: &VaultPlace, file: &Path) -> Result<Pool, OpenError> {
+    let (pool, faults) = set_up_unchecked(place, file)?;
+    trusted(place, faults).map(|()| pool)
+}
+
+/// The tables, made or completed, and what of them is not as the program makes it.
+fn set_up_unchecked(place: &VaultPlace, file: &Path) -> Result<(Pool, Vec<Tampering>), OpenError> {
     let folder = || place.folder.clone();
     let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(file.file_name().unwrap_or_default());
     let database = |source| OpenError::Database { folder: folder(), source };
     let pool = Pool::new(&place.database, &file);
-    pool.set_up().map_err(|cause| match cause {
+    let faults = pool.set_up().map_err(|cause| match cause {
         SetUpError::Newer(format) => OpenError::Newer { folder: folder(), format },
         SetUpError::Other(source) => database(source),
     })?;
-    Ok(pool)
+    Ok((pool, faults.into_iter().map(Tampering::Schema).collect()))
 }

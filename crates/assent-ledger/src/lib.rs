@@ -113,6 +113,7 @@
 mod actor;
 mod audit;
 mod backup;
+mod bound;
 mod certificate;
 mod cipher;
 mod database_status;
@@ -139,6 +140,7 @@ mod photo_path;
 mod proof;
 mod publish;
 mod receipt;
+mod reconcile;
 mod repair;
 mod requirement;
 mod restore;
@@ -161,9 +163,12 @@ mod witness;
 pub use actor::{Act, Actor, Origin, Role, Via};
 pub use audit::{Audit, Fault, Lost};
 pub use backup::BackupError;
+pub use bound::{Disagreement, Tampering};
 pub use certificate::{Certificate, CertificateError};
 pub use database_status::DatabaseStatus;
-pub use db::{AddressError, ClockSource, Database, DbError, DbProblem, Postgres, PostgresAddress};
+pub use db::{
+    AddressError, ClockSource, Database, DbError, DbProblem, Difference, Postgres, PostgresAddress, SchemaFault,
+};
 pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
 pub use erase_many::Erasures;

@@ -23,7 +23,7 @@ use crate::durable::{self, WriteHook, WriteKind, with_hook};
 use crate::error::{OpenError, TxError};
 use crate::id::{SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError};
-use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, set_up, taken};
+use crate::ledger::{DATABASE_FILE, Ledger, Opening, RESTORED_FILE, Tools, VaultPlace, set_up, taken};
 use crate::note::{Checkpoint, LogKeys, NoteError};
 use crate::origins::Signers;
 use crate::tx::{ReadTx, ReplayedNotes, Tx};
@@ -175,7 +175,8 @@ impl Ledger {
             ledger.recall(copy.as_mut(), now)
         };
         let here = VaultPlace { database: Database::Sqlite, ..place.clone() };
-        let opened = Self::open_locked(&here, (lock, &staged), tools, now, unopened).map_err(RestoreError::from);
+        let opening = Opening { file: &staged, restoring: true };
+        let opened = Self::open_locked(&here, (lock, opening), tools, now, unopened).map_err(RestoreError::from);
         let restored = opened.and_then(|mut ledger| {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
             let (ring_place, vault) = (ledger.new_ring_place(place)?, ledger.id());

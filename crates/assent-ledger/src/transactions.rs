@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::actor::{Actor, Origin};
+use crate::bound::Head;
 use crate::db::{BeginError, ClockSource, Columns, CommitError, Db, DbError, Row, Writing, args};
 use crate::durable::{WriteKind, with_hook};
 use crate::error::TxError;
@@ -18,12 +19,12 @@ use crate::vault::About;
 const ATTEMPTS: usize = 5;
 
 /// What every transaction reads first.
-const IN_A_FILE: &str = "SELECT v.format_version, v.kind, v.sealed, h.newest_ms FROM log_head h \
-                         LEFT JOIN vault v ON v.one = 1 WHERE h.one = 1";
+const IN_A_FILE: &str = "SELECT v.format_version, v.kind, v.sealed, h.size, h.peaks, h.newest_ms, h.sums \
+                         FROM log_head h LEFT JOIN vault v ON v.one = 1 WHERE h.one = 1";
 
 /// The same, with the place of the key ring, and with the time: now, and not when the transaction began, which may be one of many that
 /// share a commit.
-const ON_A_SERVER: &str = "SELECT v.format_version, v.kind, v.sealed, h.newest_ms, p.number, \
+const ON_A_SERVER: &str = "SELECT v.format_version, v.kind, v.sealed, h.size, h.peaks, h.newest_ms, h.sums, p.number, \
                            floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::BIGINT \
                            FROM log_head h LEFT JOIN vault v ON v.one = 1 LEFT JOIN ring_place p ON p.one = 1 WHERE h.one = 1";
 
@@ -102,6 +103,9 @@ impl Ledger {
         (by, clock): (Option<Actor>, Clock),
         body: impl for<'tx> Fn(&Tx<'tx>) -> Result<T, TxError>,
     ) -> Result<Committed<T>, TxError> {
+        if let Some(found) = &self.inspected {
+            return Err(TxError::Tampered(found.clone()));
+        }
         let mut attempt = 1;
         loop {
             match self.attempt(name, (by, clock), &body) {
@@ -148,6 +152,7 @@ impl Ledger {
         // Before the commit: if that fails now, the person's word holds all the same from the next transaction on.
         tx.write_ring_notes()?;
         let changes = tx.write_changes()?;
+        tx.bind()?;
         Ok(Committed { value, changes })
     }
 
@@ -178,7 +183,7 @@ impl Ledger {
             return Err(TxError::OtherFormat);
         }
         if !self.pool.is_sqlite() {
-            self.check_ring_place(row.opt_array(4)?)?;
+            self.check_ring_place(row.opt_array(7)?)?;
         }
         self.ring().refresh()?;
         let about = match format {
@@ -190,9 +195,10 @@ impl Ledger {
         let source = self.pool.clock_source();
         let now = match source {
             ClockSource::Caller => clock.now,
-            ClockSource::Database => Timestamp(row.int(5)?),
+            ClockSource::Database => Timestamp(row.int(8)?),
         };
-        Ok(ReadTx::new(db, &self.ring, about, &self.rules, (now, source, newest)))
+        let head = Head::read(&row, 3, format)?;
+        Ok(ReadTx::new(db, &self.ring, about, &self.rules, (now, source, newest), (head, &self.row_keys)))
     }
 
     /// What is known of the vault, read anew if another process changed it.
@@ -219,7 +225,7 @@ impl Ledger {
 /// The newest time that a vault took for right: the mark in the log's head, or in a vault of an older format the time of the
 /// newest entry. `None` if the log is empty.
 fn newest(db: &Db<'_>, row: &Row) -> Result<Option<Timestamp>, TxError> {
-    if let Some(at) = row.opt_int(3)? {
+    if let Some(at) = row.opt_int(5)? {
         return Ok(Some(Timestamp(at)));
     }
     let leaf = db.row("SELECT bytes FROM log_leaves ORDER BY seq DESC LIMIT 1", args![])?;

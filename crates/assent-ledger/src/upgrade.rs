@@ -4,7 +4,7 @@ use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::Timestamp;
 use crate::ledger::{FORMAT_VERSION, Ledger};
-use crate::tx::{ReadTx, Tx};
+use crate::tx::{ReadTx, RingNote, Tx};
 
 impl Ledger {
     #[expect(
@@ -22,10 +22,26 @@ impl Ledger {
         })
         .map(drop)
     }
+
+    /// Whether the database says that it is of an older format than the key ring noted.
+    pub(crate) fn is_downgraded(&self, now: Timestamp) -> Result<bool, TxError> {
+        let format = self.read_tx(now, |tx| Ok(tx.head.format))?;
+        Ok(self.ring().noted_format() > format)
+    }
+
+    /// Notes in the key ring which format the vault has, unless it does. What is in the way now is tried again by the next opening.
+    pub(crate) fn note_format(&self, now: Timestamp) {
+        if self.ring().noted_format().is_none_or(|noted| noted < FORMAT_VERSION) {
+            drop(self.run_tx("note the format", now, |tx| {
+                tx.touch(RingNote::Format);
+                Ok(())
+            }));
+        }
+    }
 }
 
 impl ReadTx<'_> {
-    fn format(&self) -> Result<i64, TxError> {
+    pub(crate) fn format(&self) -> Result<i64, TxError> {
         let row = self.row("SELECT format_version FROM vault WHERE one = 1", args![])?;
         Ok(row.ok_or(TxError::Damaged { table: "vault" })?.int(0)?)
     }

@@ -40,6 +40,7 @@ impl About {
 /// The vault's row, before its settings are opened.
 pub(crate) struct StoredVault {
     pub(crate) id: VaultId,
+    pub(crate) format: i64,
     pub(crate) kind: String,
     pub(crate) ring_check: [u8; 32],
     pub(crate) sealed: Vec<u8>,
@@ -53,16 +54,19 @@ pub(crate) fn read_vault(place: &VaultPlace, pool: &Pool) -> Result<Option<Store
     let stored = row.and_then(|row| {
         let Some(row) = row else { return Ok(None) };
         let vault = StoredVault {
+            format: row.int(0)?,
             id: VaultId::from_bytes(row.array(1)?),
             kind: row.text(2)?,
             ring_check: row.array(3)?,
             sealed: row.bytes(4)?,
         };
-        Ok::<_, DbError>(Some((row.int(0)?, vault)))
+        Ok::<_, DbError>(Some(vault))
     });
     match stored.map_err(|source| OpenError::Database { folder: folder(), source })? {
-        Some((format, _)) if format > FORMAT_VERSION => Err(OpenError::Newer { folder: folder(), format }),
-        stored => Ok(stored.map(|(_, vault)| vault)),
+        Some(StoredVault { format, .. }) if format > FORMAT_VERSION => {
+            Err(OpenError::Newer { folder: folder(), format })
+        }
+        stored => Ok(stored),
     }
 }
 

@@ -25,6 +25,7 @@ mod rights;
 mod roster;
 mod runtime;
 mod server;
+mod tampered;
 mod walk;
 mod witnesses;
 

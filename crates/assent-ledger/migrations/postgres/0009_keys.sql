@@ -35,3 +35,27 @@ CREATE TABLE log_origins (
     number BIGINT PRIMARY KEY,
     note   TEXT   NOT NULL
 );
+
+-- Rows that decide something are bound (docs/formats/vault.md): their MACs, and the sums over all of them.
+ALTER TABLE vault ADD COLUMN mac BYTEA;
+ALTER TABLE collections ADD COLUMN mac BYTEA;
+ALTER TABLE witnesses ADD COLUMN mac BYTEA;
+ALTER TABLE notices ADD COLUMN mac BYTEA;
+ALTER TABLE orders ADD COLUMN mac BYTEA;
+ALTER TABLE subjects ADD COLUMN mac BYTEA;
+ALTER TABLE grants ADD COLUMN mac BYTEA;
+ALTER TABLE refusals ADD COLUMN mac BYTEA;
+ALTER TABLE requests ADD COLUMN mac BYTEA;
+ALTER TABLE objections ADD COLUMN mac BYTEA;
+ALTER TABLE pending_enrolments ADD COLUMN mac BYTEA;
+ALTER TABLE tombstones ADD COLUMN mac BYTEA;
+ALTER TABLE erasure_orders ADD COLUMN mac BYTEA;
+ALTER TABLE used_releases ADD COLUMN mac BYTEA;
+ALTER TABLE used_portraits ADD COLUMN mac BYTEA;
+ALTER TABLE photos ADD COLUMN mac BYTEA;
+ALTER TABLE log_head ADD COLUMN sums BYTEA;
+
+-- The MAC of a notice comes after the notice.
+DROP TRIGGER notices_are_fixed ON notices;
+CREATE TRIGGER notices_are_fixed BEFORE DELETE OR UPDATE OF sha256, name, version, language, text, created_ms ON notices
+FOR EACH ROW EXECUTE FUNCTION assent_refuse('assent: a notice is never changed, a new version is added');

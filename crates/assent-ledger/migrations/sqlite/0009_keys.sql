@@ -38,3 +38,27 @@ CREATE TABLE log_origins (
     number INTEGER PRIMARY KEY,
     note   TEXT    NOT NULL
 ) STRICT;
+
+-- Rows that decide something are bound (docs/formats/vault.md): their MACs, and the sums over all of them.
+ALTER TABLE vault ADD COLUMN mac BLOB;
+ALTER TABLE collections ADD COLUMN mac BLOB;
+ALTER TABLE witnesses ADD COLUMN mac BLOB;
+ALTER TABLE notices ADD COLUMN mac BLOB;
+ALTER TABLE orders ADD COLUMN mac BLOB;
+ALTER TABLE subjects ADD COLUMN mac BLOB;
+ALTER TABLE grants ADD COLUMN mac BLOB;
+ALTER TABLE refusals ADD COLUMN mac BLOB;
+ALTER TABLE requests ADD COLUMN mac BLOB;
+ALTER TABLE objections ADD COLUMN mac BLOB;
+ALTER TABLE pending_enrolments ADD COLUMN mac BLOB;
+ALTER TABLE tombstones ADD COLUMN mac BLOB;
+ALTER TABLE erasure_orders ADD COLUMN mac BLOB;
+ALTER TABLE used_releases ADD COLUMN mac BLOB;
+ALTER TABLE used_portraits ADD COLUMN mac BLOB;
+ALTER TABLE photos ADD COLUMN mac BLOB;
+ALTER TABLE log_head ADD COLUMN sums BLOB;
+
+-- The MAC of a notice comes after the notice.
+DROP TRIGGER notices_are_fixed;
+CREATE TRIGGER notices_are_fixed BEFORE UPDATE OF sha256, name, version, language, text, created_ms ON notices
+BEGIN SELECT RAISE(ABORT, 'assent: a notice is never changed, a new version is added'); END;

@@ -1,5 +1,6 @@
 //! Bringing the tables up to date.
 
+use super::schema::{self, SchemaFault};
 use super::{Columns, Connection, DbError, Value};
 
 /// The steps that make the tables, each for SQLite and for PostgreSQL. The number of a step is the format of the vault that
@@ -13,7 +14,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 9] = steps![
+pub(super) const STEPS: [(&str, &str); 9] = steps![
     "0001_first",
     "0002_crops",
     "0003_calibrations",
@@ -24,6 +25,11 @@ const STEPS: [(&str, &str); 9] = steps![
     "0008_hands",
     "0009_keys",
 ];
+
+pub(super) const VERSION_TABLE: &str = "schema_version";
+
+pub(super) const MAKE_VERSION_TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL)";
 
 /// Any number: two processes that bring one database up to date wait for each other by it.
 const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(4716310582)";
@@ -42,40 +48,50 @@ impl From<DbError> for SetUpError {
     }
 }
 
-/// Makes or completes the tables, in one transaction. Where nothing is to be done, nothing is written.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), SetUpError> {
-    if is_current(connection)? {
-        return Ok(());
+/// Makes or completes the tables, in one transaction. Where nothing is to be done, nothing is written; where the tables are not as
+/// the program makes them, neither: what differs is told.
+pub(super) fn migrate(connection: &mut Connection) -> Result<Vec<SchemaFault>, SetUpError> {
+    if version_there(connection)? == STEPS.len() as i64 {
+        return Ok(schema::faults(connection, STEPS.len() as i64)?);
     }
     connection.batch(match connection {
         Connection::Sqlite(_) => "BEGIN IMMEDIATE",
         Connection::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED",
     })?;
-    let done = complete(connection);
+    let done = compare_and_complete(connection);
     match &done {
-        Ok(()) => connection.batch("COMMIT")?,
-        Err(_) => connection.batch("ROLLBACK")?,
+        Ok(faults) if faults.is_empty() => connection.batch("COMMIT")?,
+        _ => connection.batch("ROLLBACK")?,
     }
     done
 }
 
-fn is_current(connection: &mut Connection) -> Result<bool, SetUpError> {
-    if !has_table(connection, "schema_version")? {
-        return Ok(false);
+fn compare_and_complete(connection: &mut Connection) -> Result<Vec<SchemaFault>, SetUpError> {
+    if matches!(connection, Connection::Postgres(_)) {
+        connection.batch(ADVISORY_LOCK)?;
     }
-    match version(connection)? {
-        Some(version) if version > STEPS.len() as i64 => Err(SetUpError::Newer(version)),
-        version => Ok(version == Some(STEPS.len() as i64)),
+    // Another process may have been faster.
+    let before = version_there(connection)?;
+    let faults = schema::faults(connection, before)?;
+    if !faults.is_empty() {
+        return Ok(faults);
+    }
+    complete(connection)?;
+    Ok(schema::faults(connection, STEPS.len() as i64)?)
+}
+
+/// How far the tables are; 0 if there are none.
+fn version_there(connection: &mut Connection) -> Result<i64, SetUpError> {
+    let version =
+        if has_table(connection, VERSION_TABLE)? { version(connection)? } else { Some(earlier_version(connection)?) };
+    match version.unwrap_or(0) {
+        version if version > STEPS.len() as i64 => Err(SetUpError::Newer(version)),
+        version => Ok(version),
     }
 }
 
 fn complete(connection: &mut Connection) -> Result<(), SetUpError> {
-    if matches!(connection, Connection::Postgres(_)) {
-        connection.batch(ADVISORY_LOCK)?;
-    }
-    connection.batch(
-        "CREATE TABLE IF NOT EXISTS schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL)",
-    )?;
+    connection.batch(MAKE_VERSION_TABLE)?;
     let mut at = if let Some(version) = version(connection)? {
         version
     } else {
@@ -83,9 +99,6 @@ fn complete(connection: &mut Connection) -> Result<(), SetUpError> {
         connection.exec("INSERT INTO schema_version (one, version) VALUES (1, $1)", &[Value::Int(earlier)])?;
         earlier
     };
-    if at > STEPS.len() as i64 {
-        return Err(SetUpError::Newer(at));
-    }
     for (sqlite, postgres) in &STEPS[at.max(0) as usize..] {
         connection.batch(match connection {
             Connection::Sqlite(_) => sqlite,

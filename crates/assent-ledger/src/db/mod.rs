@@ -14,6 +14,7 @@ mod error;
 mod migrate;
 mod pool;
 mod postgres;
+mod schema;
 mod sqlite;
 mod value;
 
@@ -23,8 +24,9 @@ pub use address::{AddressError, ClockSource, Postgres, PostgresAddress};
 pub use error::{DbError, DbProblem};
 pub(crate) use migrate::SetUpError;
 pub(crate) use pool::{BeginError, CommitError, Pool, Writing};
+pub use schema::{Difference, SchemaFault};
 pub(crate) use sqlite::companion_files;
-pub(crate) use value::{Columns, Row, Value, args};
+pub(crate) use value::{Column, Columns, Row, Value, args};
 
 /// Where a vault's tables are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +135,11 @@ impl<'c> Db<'c> {
 
     fn remember<T>(&self, result: Result<T, DbError>) -> Result<T, DbError> {
         result.inspect_err(|_| self.failed.set(true))
+    }
+
+    /// What of the tables is not as the program makes it.
+    pub(crate) fn schema_faults(&self) -> Result<Vec<SchemaFault>, DbError> {
+        schema::faults(&mut self.connection.borrow_mut(), migrate::STEPS.len() as i64)
     }
 
     pub(crate) fn failed(&self) -> bool {

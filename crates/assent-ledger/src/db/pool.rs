@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::migrate::{SetUpError, migrate};
+use super::schema::SchemaFault;
 use super::{ClockSource, Connection, Database, Db, DbError, copy, postgres, sqlite};
 use crate::durable;
 use crate::id::Timestamp;
@@ -93,12 +94,17 @@ impl Pool {
         Self { source, readers, writer, turn: Condvar::new(), decided: Condvar::new() }
     }
 
-    /// Makes or completes the tables.
-    pub(crate) fn set_up(&self) -> Result<(), SetUpError> {
+    /// Makes or completes the tables. Where they are not as the program makes them, nothing is done, and what differs is told.
+    pub(crate) fn set_up(&self) -> Result<Vec<SchemaFault>, SetUpError> {
         let mut connection = self.source.connect(true)?;
-        migrate(&mut connection)?;
+        let faults = migrate(&mut connection)?;
         self.lock().connection = Some(connection);
-        Ok(())
+        Ok(faults)
+    }
+
+    /// What of the tables is not as the program makes it.
+    pub(crate) fn schema_faults(&self) -> Result<Vec<SchemaFault>, DbError> {
+        self.read(|db| db.schema_faults())
     }
 
     /// Runs `body` over a snapshot that nobody changes. Nothing can be written.

@@ -162,6 +162,11 @@ impl Row {
     pub(super) fn of(row: &impl Columns, columns: usize) -> Result<Self, DbError> {
         (0..columns).map(|column| row.column(column).map(Value::from)).collect::<Result<_, _>>().map(Self)
     }
+
+    /// How many columns it has.
+    pub(crate) fn width(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl Row {

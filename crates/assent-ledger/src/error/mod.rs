@@ -7,6 +7,7 @@ mod open;
 
 use std::path::PathBuf;
 
+use crate::bound::Tampering;
 use crate::db::{ClockSource, DbError, DbProblem};
 use crate::id::{CollectionId, FaceId, GrantId, OrderId, PendingId, PhotoId, RequestId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
@@ -56,6 +57,21 @@ pub enum TxError {
     Damaged {
         /// The name of the database table.
         table: &'static str,
+    },
+    /// The database is not as the vault's transactions left it: somebody without the keys changed it.
+    #[error(
+        "the database was changed by something other than assent: {0}. Nothing was done; `assent audit verify` says all of it. \
+         Restore the vault from a backup: assent restore"
+    )]
+    Tampered(Tampering),
+    /// The database said nothing and changed other rows than it was told to.
+    #[error(
+        "the database did not keep a change of {row}, and said nothing; something in it works against assent, so nothing was \
+         done. `assent doctor` looks for it"
+    )]
+    NotKept {
+        /// What the row is, in everyday words.
+        row: &'static str,
     },
     /// The log ends before this position.
     #[error("the log has no leaf {position}; `assent audit show` lists those that it has")]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::TxError;
+use crate::bound::Tampering;
 use crate::db::{DbError, DbProblem};
 use crate::keyring::KeyRingError;
 
@@ -103,6 +104,20 @@ pub enum OpenError {
         /// How many people.
         people: usize,
     },
+    /// Somebody without the keys changed the database.
+    #[error(
+        "the database of the vault at {} was changed by something other than assent: {first}{}. Nothing was done. \
+         `assent audit verify` says all of it; restore the vault from a backup: assent restore",
+        folder.display(), and_more(*.more)
+    )]
+    Tampered {
+        /// The path of the folder.
+        folder: PathBuf,
+        /// What was found first.
+        first: Tampering,
+        /// How much more was found.
+        more: usize,
+    },
     /// What an interrupted run left could not be finished.
     #[error("cannot finish what an interrupted run left in the vault at {}", folder.display())]
     Resume {
@@ -119,4 +134,8 @@ fn unopened(folder: &Path, source: &DbError) -> String {
         DbProblem::Other => format!("cannot open the database of the vault at {folder}"),
         problem => format!("cannot open the vault at {folder}: {problem}"),
     }
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }

@@ -6,7 +6,11 @@ use sha2::{Digest, Sha256};
 use super::slot::{NOTE, SLOT_BYTES, WITHDRAWN, field, id_slot, number_slot, write_checksum};
 use super::{KeyRing, KeyRingError};
 use crate::durable::{self, WriteKind};
+use crate::fields::Reader;
 use crate::id::GrantId;
+
+/// The kind of the note that says which format the vault has.
+pub(crate) const FORMAT: &str = "format";
 
 /// So many bytes of a note stand in one slot.
 const PART: usize = 64;
@@ -33,6 +37,15 @@ impl KeyRing {
     /// The notes that end in this slot or later, oldest first; those of withdrawals are not among them.
     pub(crate) fn notes_from(&self, slot: u64) -> Vec<Vec<u8>> {
         self.notes.iter().filter(|(end, _)| *end >= slot).map(|(_, note)| note.clone()).collect()
+    }
+
+    /// The newest format that the vault is noted to have had.
+    pub(crate) fn noted_format(&self) -> Option<i64> {
+        let formats = self.notes.iter().filter_map(|(_, note)| {
+            let mut fields = Reader::new(note);
+            (fields.text()? == FORMAT).then(|| fields.int())?
+        });
+        formats.max()
     }
 
     /// Which consents were withdrawn.

@@ -472,6 +472,7 @@ impl<'tx> Tx<'tx> {
     ///   the key ring says so.
     /// - [`TxError::KeyRing`] if the subject's key is missing, [`TxError::Database`] if the database refuses.
     pub fn active_grant(&self, grant: GrantId) -> Result<ActiveGrant<'tx>, TxError> {
+        self.check_row("grants", grant)?;
         let row = self.row(select_grants!("WHERE id = $1"), args![grant])?.ok_or(TxError::NoGrant { grant })?;
         let in_force = row.text(4)? == "active" && row.int(6)? <= self.now.0 && self.now.0 < row.int(7)?;
         if !in_force {

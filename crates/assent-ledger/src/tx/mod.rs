@@ -58,6 +58,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::actor::Actor;
+use crate::bound::{Head, RowKeys, Touched};
 use crate::db::{ClockSource, Db, Row, Value};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
@@ -123,6 +124,11 @@ pub struct ReadTx<'tx> {
     pub(crate) clock_source: ClockSource,
     /// The newest time that was taken for right, before this transaction.
     pub(crate) newest: Option<Timestamp>,
+    /// What the sums over the rows hang on.
+    pub(crate) head: Head,
+    pub(crate) row_keys: &'tx RowKeys,
+    /// Rows of bound tables that changed in this transaction, and what was counted already.
+    pub(crate) touched: RefCell<Touched>,
     brand: Brand<'tx>,
 }
 
@@ -269,9 +275,11 @@ impl<'tx> ReadTx<'tx> {
         about: Arc<About>,
         rules: &'tx Rulebook,
         (clock, clock_source, newest): (Timestamp, ClockSource, Option<Timestamp>),
+        (head, row_keys): (Head, &'tx RowKeys),
     ) -> Self {
         let now = newest.map_or(clock, |newest| newest.max(clock));
-        Self { db, ring, about, rules, now, clock, clock_source, newest, brand: PhantomData }
+        let touched = RefCell::default();
+        Self { db, ring, about, rules, now, clock, clock_source, newest, head, row_keys, touched, brand: PhantomData }
     }
 
     /// The time of everything that happens in this transaction.
@@ -356,9 +364,5 @@ impl<'tx> Tx<'tx> {
         let mut bytes = [0; N];
         self.rng().fill_bytes(&mut bytes);
         bytes
-    }
-
-    pub(crate) fn exec(&self, sql: &'static str, args: &[Value]) -> Result<u64, TxError> {
-        Ok(self.db.exec(sql, args)?)
     }
 }

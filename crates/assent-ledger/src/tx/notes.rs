@@ -13,7 +13,8 @@ use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, OrderId, RequestId, SubjectId};
-use crate::keyring::KeyRingError;
+use crate::keyring::{FORMAT, KeyRingError};
+use crate::ledger::FORMAT_VERSION;
 use crate::log::EventKind;
 use crate::seal;
 
@@ -28,6 +29,8 @@ pub(crate) enum RingNote {
     Order(OrderId),
     Request(RequestId),
     Objection(i64),
+    /// Which format the vault has: an older database is not taken for it then.
+    Format,
 }
 
 /// What of the notes was missing in a database, by kind.
@@ -60,6 +63,7 @@ impl RingNote {
             Self::Order(id) => (ORDER, id.as_bytes().to_vec()),
             Self::Request(id) => (REQUEST, id.as_bytes().to_vec()),
             Self::Objection(id) => (OBJECTION, id.to_be_bytes().to_vec()),
+            Self::Format => (FORMAT, Vec::new()),
         }
     }
 
@@ -190,7 +194,7 @@ impl ReadTx<'_> {
 
 impl Tx<'_> {
     /// What happened to this goes to the ring at commit.
-    pub(super) fn touch(&self, noted: RingNote) {
+    pub(crate) fn touch(&self, noted: RingNote) {
         self.noted.borrow_mut().insert(noted);
     }
 
@@ -202,7 +206,9 @@ impl Tx<'_> {
         }
         match self.note(&noted) {
             Err(TxError::KeyRing(KeyRingError::Io { .. })) => {
-                for (kind, id) in noted.into_iter().map(RingNote::key) {
+                // Every opening tries to note the format.
+                let due = noted.into_iter().filter(|noted| *noted != RingNote::Format);
+                for (kind, id) in due.map(RingNote::key) {
                     self.exec("INSERT INTO ring_notes_due (kind, id) VALUES ($1, $2)", args![kind, id])?;
                 }
                 Ok(false)
@@ -228,6 +234,7 @@ impl Tx<'_> {
                 RingNote::Order(id) => notes.extend(self.note_order(id)?),
                 RingNote::Request(id) => notes.extend(self.note_request(id)?),
                 RingNote::Objection(id) => notes.extend(self.note_objection(id)?),
+                RingNote::Format => notes.push(Writer::new().text(FORMAT).int(FORMAT_VERSION).finish_public()),
             }
         }
         let mut ring = self.ring();

@@ -90,6 +90,7 @@ impl ReadTx<'_> {
     /// [`TxError::Stopped`] if there is one; [`TxError::Database`], [`TxError::Damaged`], [`TxError::Seal`] if it cannot be
     /// read.
     pub fn check_orders(&self, collection: CollectionId) -> Result<(), TxError> {
+        self.check_table(ORDERS)?;
         let sql = "SELECT id FROM orders WHERE jurisdiction IS NULL AND (collection_id IS NULL OR collection_id = $1) \
                    AND lifted_ms IS NULL AND from_ms <= $2 AND (until_ms IS NULL OR until_ms > $2) \
                    ORDER BY from_ms, id LIMIT 1";
@@ -129,6 +130,7 @@ impl ReadTx<'_> {
 
     /// Refuses what is done with a person while what is held of them may only be kept.
     pub(super) fn check_restriction(&self, subject: SubjectId) -> Result<(), TxError> {
+        self.check_row("subjects", subject)?;
         let sql = "SELECT COUNT(*) FROM subjects WHERE id = $1 AND restricted_ms IS NOT NULL";
         if self.count(sql, args![subject])? > 0 {
             return Err(TxError::Restricted { subject });

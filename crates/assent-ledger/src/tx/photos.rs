@@ -255,6 +255,7 @@ impl ReadTx<'_> {
     ///
     /// As [`Self::known_photos`].
     pub fn known_photo(&self, collection: CollectionId, photo: PhotoId) -> Result<Option<KnownPhoto>, TxError> {
+        self.check_row(PHOTOS, photo)?;
         let row = self.row(select_photos!("WHERE id = $1 AND collection_id = $2"), args![photo, collection])?;
         let key = Arc::new(self.collection_key(collection));
         row.map(|row| read_photo(&row, collection, &key)).transpose()

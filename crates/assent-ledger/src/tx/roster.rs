@@ -184,6 +184,7 @@ impl ReadTx<'_> {
     /// - [`TxError::NoCollection`] if there is none with this id, or it was removed.
     /// - As [`Self::collections`].
     pub fn collection(&self, id: CollectionId) -> Result<Collection, TxError> {
+        self.check_row(COLLECTIONS, id)?;
         match self.row(select_collections!("WHERE id = $1 AND removed_ms IS NULL"), args![id])? {
             Some(row) => self.read_collection(&row),
             None => Err(TxError::NoCollection { collection: id }),

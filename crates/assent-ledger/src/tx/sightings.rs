@@ -226,9 +226,9 @@ impl<'tx> Tx<'tx> {
         self.check_finds(proof)?;
         let pseudonym = proof.key.pseudonym(proof.collection);
         let mut verdicts = self.verdicts_of(&HeldUnder::of(proof))?;
-        let sql = "SELECT s.face_id, s.photo_id, s.sealed, f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, \
+        let sql = "SELECT s.face_id, f.photo_id, s.sealed, f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, \
                    f.sharpness, f.luminance FROM sightings s JOIN faces f ON f.id = s.face_id \
-                   WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY s.photo_id, s.face_id";
+                   WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY f.photo_id, s.face_id";
         let mut all = Vec::new();
         for row in self.rows(sql, args![proof.collection, pseudonym])? {
             let face = FaceId(row.int(0)?);

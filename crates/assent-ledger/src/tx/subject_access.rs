@@ -190,10 +190,10 @@ impl ReadTx<'_> {
     fn access_sightings(&self, held: &HeldUnder<'_>) -> Result<Vec<AccessSighting>, TxError> {
         let sql = "SELECT s.face_id, s.sealed, p.path_tag, p.sealed, \
                    f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, f.sharpness, f.luminance, \
-                   s.photo_id, c.model_sha256, c.sealed \
-                   FROM sightings s JOIN faces f ON f.id = s.face_id JOIN photos p ON p.id = s.photo_id \
+                   f.photo_id, c.model_sha256, c.sealed \
+                   FROM sightings s JOIN faces f ON f.id = s.face_id JOIN photos p ON p.id = f.photo_id \
                    LEFT JOIN crops c ON c.face_id = s.face_id \
-                   WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY s.photo_id, s.face_id";
+                   WHERE s.collection_id = $1 AND s.pseudonym = $2 ORDER BY f.photo_id, s.face_id";
         let collection = held.collection;
         let photos = self.collection_key(collection);
         let verdicts = self.verdicts_of(held)?;

@@ -128,16 +128,10 @@ fn a_crop_opens_at_its_place_alone_and_under_its_own_key() {
         let w = keeping(backend);
         let photo = w.photo("a.jpg", &[face(0.0), face(200.0)]);
         keep(&w, &photo).unwrap();
-        let mut raw = w.home.raw();
         if backend == Backend::Sqlite {
             assert!(!contains(&bytes_below(&w.home.place.folder), PIXELS), "sealed");
         }
-        let drop_rule = match backend {
-            Backend::Sqlite => "DROP TRIGGER crops_are_fixed",
-            Backend::Postgres => "DROP TRIGGER crops_are_fixed ON crops",
-        };
-        raw.exec(drop_rule);
-        raw.exec(format!(
+        w.home.edit(&format!(
             "UPDATE crops SET sealed = (SELECT sealed FROM crops o WHERE o.face_id = {}) WHERE face_id = {}",
             photo.faces[0], photo.faces[1]
         ));

@@ -119,6 +119,7 @@ fn a_backup_is_the_same_rows_whichever_database_they_went_through() {
     }
     let (w, ada, _) = full(Backend::Sqlite, "ada");
     furnish_all(&w, ada);
+    let w = w.reopened();
     let first = keep(&w.ledger);
     let home = with_ring_of(&w.home, Backend::Postgres);
     let ledger = patient(|| restore(&home, &first, T0, no_hook())).unwrap();

@@ -189,7 +189,8 @@ fn a_damaged_slot_is_mended_from_a_backup_or_from_what_is_left_of_it() {
                 let mended = readable || from_backup;
                 assert_eq!(done.people.len(), usize::from(mended), "{name}");
                 assert_eq!((done.left.len(), done.without.len()), if mended { (0, 0) } else { (1, 1) }, "{name}");
-                assert_eq!(fs::read(&w.home.place.ring).unwrap() == whole, mended, "{name}");
+                // The opening after that notes the format behind it.
+                assert_eq!(fs::read(&w.home.place.ring).unwrap().starts_with(&whole), mended, "{name}");
                 assert_eq!(w.ledger.check_keys(T0).unwrap().is_whole(), mended, "{name}");
                 assert_eq!(w.tx(T0, |tx| tx.subject(people[slot])).is_ok(), mended, "{name}");
             }

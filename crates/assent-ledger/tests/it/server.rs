@@ -133,6 +133,9 @@ fn what_is_wrong_with_a_database_is_told_by_one_sentence_and_the_next_call_goes_
     }
     let mut raw = home.raw();
     raw.exec("ALTER TABLE log_tiles RENAME TO log_tiles_away");
+    let other = home.try_open().unwrap_err();
+    assert!(matches!(other, OpenError::Tampered { .. }), "{other:?}");
+    raw.exec("ALTER TABLE log_tiles_away RENAME TO log_tiles");
     home.open();
     raw.exec("UPDATE schema_version SET version = 99");
     let newer = home.try_open().unwrap_err();

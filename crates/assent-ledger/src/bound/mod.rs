@@ -1,0 +1,339 @@
+//! Rows that decide something are bound: whoever can write the database, and has no key, changes none of them unnoticed.
+//!
+//! A row of such a table keeps a MAC over its columns, under a key that the key ring's master gives. A changed row shows when it is
+//! read or written, and when the vault is opened. Of every table the vault keeps the sum of a keyed hash of all its rows, sealed
+//! with the log's head: a row that was removed, put in, or put back from an old copy shows when the sum is counted anew.
+//!
+//! Nobody has to think of it: [`Tx::exec`] and [`Tx::row`] know which rows of which table a statement changes ([`statement`]),
+//! verify each of them before, and write MACs and sums at the end of the transaction. A statement that they cannot follow is refused.
+//! They also count what was changed: a trigger that makes the database pass over a change is found by it.
+//!
+//! The tables and columns are in [`tables`]; what is computed in [`mac`]; what an opening and an audit do in [`check`]. The exact
+//! form is in `docs/formats/vault.md`, the reasons in `docs/decisions/untrusted-database.md`.
+
+mod check;
+mod mac;
+mod statement;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use statement::{Change, Kind, Plan};
+use tables::{FACE_COLUMNS, FACES, TABLES, Table};
+
+pub use check::{Disagreement, Tampering};
+pub(crate) use check::{Scope, id_text};
+pub(crate) use mac::RowKeys;
+use mac::Totals;
+
+use crate::db::{Columns, DbError, Row, Value, args};
+use crate::error::TxError;
+use crate::fields::Writer;
+use crate::ledger::FORMAT_VERSION;
+use crate::seal::{self, SealContext};
+use crate::tx::{ReadTx, Tx};
+
+const HEAD: &str = "log_head";
+
+/// What of the log's head a transaction began with.
+pub(crate) struct Head {
+    /// The vault's format; `None` while it is being created.
+    pub(crate) format: Option<i64>,
+    /// What the sums are sealed to.
+    pub(crate) place: Vec<u8>,
+    pub(crate) sums: Option<Vec<u8>>,
+}
+
+impl Head {
+    /// Of a row with the columns size, peaks, newest time, sums from `first` on.
+    pub(crate) fn read(row: &Row, first: usize, format: Option<i64>) -> Result<Self, DbError> {
+        let (size, peaks, newest) = (row.int(first)?, row.bytes(first + 1)?, row.opt_int(first + 2)?);
+        let place = Writer::new().int(size).bytes(&peaks).opt_int(newest).finish_public();
+        Ok(Self { format, place, sums: row.opt_bytes(first + 3)? })
+    }
+
+    /// Whether rows are bound; in a vault of an older format they will be when it was brought up to date.
+    pub(crate) fn bound(&self) -> bool {
+        self.format.is_none_or(|format| format >= FORMAT_VERSION)
+    }
+
+    fn context(&self) -> SealContext<'_> {
+        SealContext { table: HEAD, row: Some(&self.place), ..SealContext::default() }
+    }
+}
+
+/// A row that changes: its key, and the MAC that it had before if it was there.
+type Changed = (Vec<Value>, Option<[u8; 32]>);
+
+/// Rows that a transaction changed, with the MAC that each had before.
+#[derive(Default)]
+pub(crate) struct Touched {
+    /// By table and key.
+    rows: BTreeMap<(usize, Vec<u8>), Changed>,
+    head: bool,
+    /// Tables that were as they were written when they were asked for first.
+    counted: BTreeSet<usize>,
+}
+
+/// The statements of a table.
+struct Statements {
+    by_key: &'static str,
+    put_mac: &'static str,
+    all: &'static str,
+}
+
+static STATEMENTS: LazyLock<Vec<Statements>> = LazyLock::new(|| {
+    let of = |table: &Table| {
+        let (select, put) = (table.select(), format!("UPDATE {} SET mac = $1 WHERE {}", table.name, table.key_is(2)));
+        let by_key = format!("{select} WHERE {}", table.key_is(1));
+        Statements { by_key: statement::leak(by_key), put_mac: statement::leak(put), all: check::all_rows(table) }
+    };
+    TABLES.iter().map(of).collect()
+});
+
+static FACES_OF: LazyLock<&'static str> = LazyLock::new(|| {
+    let columns = FACE_COLUMNS.join(", ");
+    statement::leak(format!("SELECT {columns} FROM {FACES} WHERE photo_id = $1 ORDER BY id"))
+});
+
+/// A row as it stands.
+struct Stored {
+    /// What its MAC has to be.
+    due: [u8; 32],
+    /// The one that it keeps, if its table keeps them.
+    kept: Option<[u8; 32]>,
+}
+
+impl ReadTx<'_> {
+    fn stored(&self, table: usize, key: &[Value]) -> Result<Option<Stored>, TxError> {
+        let about = &TABLES[table];
+        let Some(row) = self.db.row(STATEMENTS[table].by_key, key)? else { return Ok(None) };
+        let mut mac = self.row_keys.begin(about, &row)?;
+        if about.has_faces() {
+            for face in self.db.rows(*FACES_OF, key)? {
+                mac.face(&face, 0)?;
+            }
+        }
+        let kept = if about.own_mac { kept(&row, about)? } else { None };
+        Ok(Some(Stored { due: mac.finish(), kept }))
+    }
+
+    /// The MAC of a row, which has to be what its columns make; `None` if there is no such row.
+    fn verified(&self, table: usize, key: &[Value]) -> Result<Option<[u8; 32]>, TxError> {
+        let about = &TABLES[table];
+        let Some(stored) = self.stored(table, key)? else { return Ok(None) };
+        if about.own_mac && stored.kept != Some(stored.due) {
+            return Err(TxError::Tampered(Tampering::row(about, key)));
+        }
+        Ok(Some(stored.due))
+    }
+
+    /// Refuses a row that is not as it was written. Nothing is said of one that is not there, or that this transaction changed.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Tampered`] if its MAC does not fit.
+    /// - [`TxError::Database`] if the database refuses.
+    pub(crate) fn check_row(&self, name: &'static str, key: impl Into<Value>) -> Result<(), TxError> {
+        let Some(table) = Table::find(name).filter(|_| self.head.bound()) else { return Ok(()) };
+        let key = [key.into()];
+        if self.touched.borrow().rows.contains_key(&(table, check::bytes_of(&key))) {
+            return Ok(());
+        }
+        self.verified(table, &key).map(drop)
+    }
+
+    /// Refuses a small table of which the missing rows decide something, if it is not as it was written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check_row`].
+    pub(crate) fn check_table(&self, name: &'static str) -> Result<(), TxError> {
+        let Some(table) = Table::find(name).filter(|_| self.head.bound()) else { return Ok(()) };
+        let touched = self.touched.borrow();
+        let known = touched.counted.contains(&table) || touched.rows.keys().any(|(of, _)| *of == table);
+        drop(touched);
+        if known {
+            return Ok(());
+        }
+        if let Some(found) = self.tampered_in(table, &self.totals()?)?.into_iter().next() {
+            return Err(TxError::Tampered(found));
+        }
+        self.touched.borrow_mut().counted.insert(table);
+        Ok(())
+    }
+
+    /// The sums, as the last transaction that wrote left them.
+    fn totals(&self) -> Result<Totals, TxError> {
+        let damaged = || TxError::Tampered(Tampering::Head);
+        match (&self.head.sums, self.head.format) {
+            (Some(sums), _) => {
+                let plain = seal::open(self.ring().master(), &self.head.context(), sums).map_err(|_| damaged())?;
+                Totals::decode(&plain).ok_or_else(damaged)
+            }
+            // It is being created.
+            (None, None) => Ok(Totals::default()),
+            (None, Some(_)) => Err(damaged()),
+        }
+    }
+}
+
+/// The MAC that a row keeps, behind its columns.
+fn kept(row: &impl Columns, table: &Table) -> Result<Option<[u8; 32]>, DbError> {
+    Ok(row.opt_bytes(table.width())?.and_then(|mac| mac.try_into().ok()))
+}
+
+impl Tx<'_> {
+    /// Runs a statement. Returns how many rows it changed.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Tampered`] if a row that it would change is not as it was written.
+    /// - [`TxError::NotKept`] if the database passed over a change.
+    /// - [`TxError::Database`] if the database refuses.
+    pub(crate) fn exec(&self, sql: &'static str, args: &[Value]) -> Result<u64, TxError> {
+        match self.follow(sql)? {
+            Some(change) => Ok(self.change(change, args)?.0),
+            None => Ok(self.db.exec(sql, args)?),
+        }
+    }
+
+    /// Asks for a row, or runs a statement that answers with one; behind its columns come those of the key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::exec`].
+    pub(crate) fn row(&self, sql: &'static str, args: &[Value]) -> Result<Option<Row>, TxError> {
+        match self.follow(sql)? {
+            Some(change) => Ok(self.change(change, args)?.1.into_iter().next()),
+            None => Ok(self.db.row(sql, args)?),
+        }
+    }
+
+    fn follow(&self, sql: &'static str) -> Result<Option<&'static Change>, TxError> {
+        if sql.starts_with("SELECT") || !self.head.bound() {
+            return Ok(None);
+        }
+        Ok(match statement::plan(sql)? {
+            Plan::Free => None,
+            Plan::Head => {
+                self.touched.borrow_mut().head = true;
+                None
+            }
+            Plan::Rows(change) => Some(change),
+        })
+    }
+
+    fn change(&self, change: &Change, args: &[Value]) -> Result<(u64, Vec<Row>), TxError> {
+        let before = match &change.before {
+            Some(derived) => {
+                let args: Vec<Value> = derived.args.iter().filter_map(|at| args.get(*at).cloned()).collect();
+                self.db.rows(derived.sql, &args)?
+            }
+            None => Vec::new(),
+        };
+        for row in &before {
+            let key = (0..row.width()).map(|at| Ok(row.column(at)?.into())).collect::<Result<_, DbError>>()?;
+            self.row_changes(change.table, key, true)?;
+        }
+        let not_kept = || TxError::NotKept { row: TABLES[change.table].row };
+        match change.kind {
+            Kind::Update | Kind::Delete => {
+                let changed = self.db.exec(change.sql, args)?;
+                if changed == before.len() as u64 { Ok((changed, Vec::new())) } else { Err(not_kept()) }
+            }
+            Kind::Insert { or_nothing } => {
+                let made = self.db.rows(change.sql, args)?;
+                if made.is_empty() && !or_nothing {
+                    return Err(not_kept());
+                }
+                for row in &made {
+                    let keys = row.width() - TABLES[change.table].key.len()..row.width();
+                    let key = keys.map(|at| Ok(row.column(at)?.into())).collect::<Result<_, DbError>>()?;
+                    self.row_changes(change.table, key, false)?;
+                }
+                Ok((made.len() as u64, made))
+            }
+        }
+    }
+
+    /// Remembers that a row changes; one that was there `before` has to be as it was written.
+    fn row_changes(&self, table: usize, key: Vec<Value>, before: bool) -> Result<(), TxError> {
+        let place = (table, check::bytes_of(&key));
+        if self.touched.borrow().rows.contains_key(&place) {
+            return Ok(());
+        }
+        let mac = if before { self.verified(table, &key)? } else { None };
+        self.touched.borrow_mut().rows.insert(place, (key, mac));
+        Ok(())
+    }
+
+    /// Writes the MACs of the rows that changed, and the sums. To be called when nothing more changes.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Tampered`] if the log's head is not as it was written.
+    /// - [`TxError::NotKept`] if the database passed over a MAC.
+    /// - [`TxError::Seal`], [`TxError::Database`].
+    pub(crate) fn bind(&self) -> Result<(), TxError> {
+        let Touched { rows, head, .. } = self.touched.take();
+        if !self.head.bound() {
+            // It was brought up to date by this transaction, or waits for that.
+            return if self.format()? == FORMAT_VERSION { self.bind_all() } else { Ok(()) };
+        }
+        if rows.is_empty() && !head {
+            return Ok(());
+        }
+        let mut totals = self.totals()?;
+        for ((table, _), (key, before)) in rows {
+            let now = self.stored(table, &key)?;
+            let total = &mut totals.0[table];
+            if let Some(before) = before {
+                total.subtract(self.row_keys.term(&before));
+            }
+            let Some(now) = now else { continue };
+            total.add(self.row_keys.term(&now.due));
+            if TABLES[table].own_mac && now.kept != Some(now.due) {
+                self.put_mac(table, &key, now.due)?;
+            }
+        }
+        self.seal_totals(&totals)
+    }
+
+    fn put_mac(&self, table: usize, key: &[Value], mac: [u8; 32]) -> Result<(), TxError> {
+        let args: Vec<Value> = std::iter::once(mac.into()).chain(key.iter().cloned()).collect();
+        match self.db.exec(STATEMENTS[table].put_mac, &args)? {
+            1 => Ok(()),
+            _ => Err(TxError::NotKept { row: TABLES[table].row }),
+        }
+    }
+
+    /// Binds every row of a vault of an older format.
+    fn bind_all(&self) -> Result<(), TxError> {
+        let mut totals = Totals::default();
+        for (at, table) in TABLES.iter().enumerate() {
+            let mut keys = Vec::new();
+            self.each_row(at, &mut |key, due, _| {
+                totals.0[at].add(self.row_keys.term(&due));
+                if table.own_mac {
+                    keys.push((key, due));
+                }
+            })?;
+            for (key, due) in keys {
+                self.put_mac(at, &key, due)?;
+            }
+        }
+        self.seal_totals(&totals)
+    }
+
+    fn seal_totals(&self, totals: &Totals) -> Result<(), TxError> {
+        let row = self.db.row("SELECT size, peaks, newest_ms, sums FROM log_head WHERE one = 1", args![])?;
+        let head = Head::read(&row.ok_or(TxError::Damaged { table: HEAD })?, 0, None)?;
+        let sealed = self.seal_master(&head.context(), &totals.encode())?;
+        match self.db.exec("UPDATE log_head SET sums = $1 WHERE one = 1", args![sealed])? {
+            1 => Ok(()),
+            _ => Err(TxError::NotKept { row: "the head of the log" }),
+        }
+    }
+}
