@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
@@ -183,56 +183,6 @@ fn a_panic_in_a_shared_commit_takes_back_its_own_transaction_alone() {
         let after = w.ledger.read_tx(T0, |tx| tx.log_head()).unwrap().0;
         assert_eq!(after - before, 60, "{backend:?}");
         assert_eq!(w.ledger.audit_verify(None, T0).unwrap().fault, None, "{backend:?}");
-    });
-}
-
-/// Answers and withdrawals race, in two processes: no answer that names somebody stands behind their withdrawal.
-#[test]
-fn i4_no_answer_is_committed_after_the_withdrawal_that_it_had_to_wait_for() {
-    on_every_database(|backend| {
-        let w = World::new(backend);
-        let other = second(&w);
-        let people = 40;
-        let grants: Vec<_> = (0..people).map(|n| w.grant(w.subject(&format!("p{n}")), 9)).collect();
-        let over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let answering = scope.spawn(|| {
-                let mut answers = 0;
-                while !over.load(Ordering::Relaxed) {
-                    for (n, grant) in grants.iter().enumerate() {
-                        let answer = other.run_tx("find", T0, |tx| {
-                            let proof = tx.active_grant(*grant)?;
-                            tx.append_leaf(EventKind::Search, &[n as u8], &[(proof.subject(), b"")])
-                        });
-                        match answer {
-                            Ok(_) => answers += 1,
-                            Err(TxError::NotActive { .. }) => {}
-                            Err(e) => panic!("{e}"),
-                        }
-                    }
-                }
-                answers
-            });
-            for (n, grant) in grants.iter().enumerate() {
-                w.tx(T0, |tx| {
-                    tx.withdraw(tx.active_grant(*grant)?)?;
-                    tx.append_leaf(EventKind::Export, &[n as u8], &[])
-                })
-                .unwrap();
-            }
-            over.store(true, Ordering::Relaxed);
-            answering.join().unwrap();
-        });
-        let leaves = w.ledger.read_tx(T0, |tx| tx.leaves(0, 1_000_000)).unwrap();
-        let mut withdrawn = BTreeSet::new();
-        for leaf in &leaves {
-            match leaf.kind {
-                EventKind::Export => drop(withdrawn.insert(leaf.public.clone())),
-                EventKind::Search => assert!(!withdrawn.contains(&leaf.public), "late: leaf {}", leaf.position),
-                _ => {}
-            }
-        }
-        assert_eq!(withdrawn.len(), people);
     });
 }
 

@@ -18,6 +18,7 @@ mod grant_keys;
 mod hands;
 mod held;
 mod histories;
+mod late;
 mod log;
 mod missing;
 mod opening;
