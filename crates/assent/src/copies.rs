@@ -11,8 +11,8 @@
 //! Pictures are compared and not people: no embedding is made of anybody in the photos (I3), and another photo of the
 //! same person is another picture.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::collections::BTreeSet;
+use std::ops::{ControlFlow, RangeFrom, RangeInclusive};
 
 use assent_ledger::{
     Collection, CollectionId, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId, ReadTx, Timestamp, TxError, VaultKind,
@@ -21,7 +21,7 @@ use assent_vision::crop;
 use assent_vision::detect::Detection;
 use assent_vision::embed::Aligned;
 use assent_vision::geometry::{QuarterTurn, Rect};
-use assent_vision::quality::{Quality, luminance_mean};
+use assent_vision::quality::luminance_mean;
 use assent_vision::runtime::InferenceError;
 use assent_vision::same_picture::Comparison;
 use thiserror::Error;
@@ -52,6 +52,9 @@ const SHARPER_MAX: f32 = 2.5;
 /// A photo is opened so large that there are at least so many pixels between the eyes: as many as are compared.
 const EYES_PX: f32 = 24.0;
 
+/// So many photos are looked at together, so that memory does not grow with the collection.
+const PAGE_PHOTOS: u32 = 512;
+
 /// Everything that was scanned, in all collections of a vault.
 pub(crate) struct KnownPhotos<'a> {
     pub(crate) ledger: &'a Ledger,
@@ -75,6 +78,34 @@ pub(crate) enum CompareError {
 struct Candidate {
     photo: KnownPhoto,
     faces: Vec<(FaceId, FaceBox)>,
+}
+
+/// What faces are like that a picture may be a copy of.
+struct Like {
+    light: RangeInclusive<f32>,
+    sharp: RangeFrom<f32>,
+}
+
+impl Like {
+    fn ranges(&self) -> (&RangeInclusive<f32>, &RangeFrom<f32>) {
+        (&self.light, &self.sharp)
+    }
+
+    /// Those among the next photos of a collection, and the last of these; `None` after the last photo.
+    fn next(
+        &self,
+        tx: &ReadTx<'_>,
+        collection: CollectionId,
+        after: PhotoId,
+    ) -> Result<Option<(PhotoId, Vec<Candidate>)>, TxError> {
+        let page = tx.photos_after(collection, after, PAGE_PHOTOS)?;
+        let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(None) };
+        let mut candidates = Vec::new();
+        for (id, faces) in tx.faces_measured(collection, self.ranges(), (*first, *last))? {
+            candidates.extend(tx.known_photo(collection, id)?.map(|photo| Candidate { photo, faces }));
+        }
+        Ok(Some((*last, candidates)))
+    }
 }
 
 /// A face that was set apart, for pictures to be compared with. No embedding is made of it.
@@ -134,12 +165,30 @@ impl<'a> KnownPhotos<'a> {
         face: &FitFace,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<bool, CompareError> {
-        let candidates = self.candidates(&face.quality)?;
-        let mut found = false;
-        self.compare(worker, (&face.aligned, candidates), progress, &mut |_, _| {
-            found = true;
-            ControlFlow::Break(())
+        let quality = &face.quality;
+        let like = Like {
+            light: quality.luminance_mean / BRIGHTER_MAX..=quality.luminance_mean * BRIGHTER_MAX,
+            sharp: quality.sharpness / SHARPER_MAX..,
+        };
+        let collections = self.ledger.read_tx(self.now, |tx| {
+            let count = |about: Collection| Ok((tx.photos_measured(about.id, like.ranges())? as usize, about));
+            tx.collections()?.into_iter().map(count).collect::<Result<Vec<_>, TxError>>()
         })?;
+        let (of, mut done) = (collections.iter().map(|(photos, _)| photos).sum(), 0);
+        let (portrait, mut found) = (Comparison::new(&face.aligned), false);
+        for (_, about) in collections.iter().filter(|(photos, _)| *photos > 0) {
+            let told = &mut || {
+                done += 1;
+                progress(done, of);
+            };
+            self.compare(worker, (&portrait, &like), (about, &BTreeSet::new()), told, &mut |_, _| {
+                found = true;
+                ControlFlow::Break(())
+            })?;
+            if found {
+                break;
+            }
+        }
         Ok(found)
     }
 
@@ -160,29 +209,32 @@ impl<'a> KnownPhotos<'a> {
         let all = self.ledger.read_tx(self.now, |tx| {
             let at = tx.faces_of(photo)?.into_iter().find(|(id, _)| *id == face).ok_or(TxError::NoFace { face })?;
             // An export may be blurred, and the face that was pointed at may be one of a blurred export.
-            let lights = if at.1.size_px > 0.0 {
+            let light = if at.1.size_px > 0.0 {
                 at.1.luminance / BRIGHTER_MAX..=at.1.luminance * BRIGHTER_MAX
             } else {
                 0.0..=f32::MAX
             };
-            let (own, mut faces) = (tx.photos_like(photo)?, tx.faces_measured(collection, lights, 0.0..)?);
-            let known = tx.known_photos(collection)?;
-            let pointed = known.iter().find(|p| p.id == photo).cloned().ok_or(TxError::NoPhoto { photo })?;
-            let others = known.into_iter().filter(|p| !own.contains(&p.id));
-            let candidate = |photo: KnownPhoto| Some(Candidate { faces: faces.remove(&photo.id)?, photo });
-            let others: Vec<Candidate> = others.filter_map(candidate).collect();
-            Ok((Candidate { photo: pointed, faces: vec![at] }, (tx.collection(collection)?, others)))
+            let like = Like { light, sharp: 0.0.. };
+            let pointed = tx.known_photo(collection, photo)?.ok_or(TxError::NoPhoto { photo })?;
+            let own: BTreeSet<PhotoId> = tx.photos_like(photo)?.into_iter().chain([photo]).collect();
+            let of = tx.photos_measured(collection, like.ranges())? as usize;
+            Ok((Candidate { photo: pointed, faces: vec![at] }, (tx.collection(collection)?, like, own, of)))
         })?;
-        let (pointed, (about, others)) = all;
+        let (pointed, (about, like, own, of)) = all;
         let Some(bytes) = Folder::open(&about.directory).ok().and_then(|folder| read(&folder, &pointed.photo)) else {
             return Ok(Vec::new());
         };
         let Some((_, aligned)) = worker.cut_known(&bytes, &pointed)?.pop() else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        self.compare(worker, (&aligned, vec![(about, others)]), progress, &mut |photo, face| {
+        let (mut found, mut done) = (Vec::new(), 0);
+        let told = &mut || {
+            done += 1;
+            progress(done, of);
+        };
+        self.compare(worker, (&Comparison::new(&aligned), &like), (&about, &own), told, &mut |photo, face| {
             found.push((photo.id, face, photo.path.to_string()));
             ControlFlow::Continue(())
         })?;
+        found.sort_by(|a, b| (&a.2, a.1).cmp(&(&b.2, b.1)));
         Ok(found)
     }
 
@@ -194,14 +246,13 @@ impl<'a> KnownPhotos<'a> {
     /// [`CompareError`], each variant as it says.
     pub(crate) fn set_apart_in(&self, worker: &mut Worker, about: &Collection) -> Result<Vec<ApartFace>, CompareError> {
         let pictures = self.ledger.read_tx(self.now, |tx| {
-            let known = tx.known_photos(about.id)?.into_iter();
-            let known: BTreeMap<PhotoId, KnownPhoto> = known.map(|photo| (photo.id, photo)).collect();
             let mut pictures = Vec::new();
             for photos in tx.pictures_set_apart(about.id)? {
                 let mut same = Vec::new();
-                for photo in photos.iter().filter_map(|id| known.get(id)) {
+                for id in photos {
+                    let Some(photo) = tx.known_photo(about.id, id)? else { continue };
                     let places = tx.objected_places(photo.id)?.into_iter();
-                    same.push(Candidate { photo: photo.clone(), faces: places.map(|at| (FaceId(0), at)).collect() });
+                    same.push(Candidate { photo, faces: places.map(|at| (FaceId(0), at)).collect() });
                 }
                 pictures.push(same);
             }
@@ -219,57 +270,41 @@ impl<'a> KnownPhotos<'a> {
         Ok(all)
     }
 
-    /// Compares a crop with the faces of photos and tells of each that was cut from the same picture, until `each` breaks.
+    /// Compares a crop with the faces in a collection whose light and sharpness do not rule out that they are the crop's, and
+    /// tells of each that was cut from the same picture, until `each` breaks. The photos are read a few at a time, and those in
+    /// `own` are passed over. `told` is called after each.
     fn compare(
         &self,
         worker: &mut Worker,
-        (crop, candidates): (&Aligned, Vec<(Collection, Vec<Candidate>)>),
-        progress: &mut dyn FnMut(usize, usize),
+        (crop, like): (&Comparison, &Like),
+        (about, own): (&Collection, &BTreeSet<PhotoId>),
+        told: &mut dyn FnMut(),
         each: &mut dyn FnMut(&KnownPhoto, FaceId) -> ControlFlow<()>,
     ) -> Result<(), CompareError> {
-        let portrait = Comparison::new(crop);
-        let of = candidates.iter().map(|(_, photos)| photos.len()).sum();
-        let mut done = 0;
-        for (about, photos) in candidates {
-            // A folder that is gone has no photos to be read.
-            let folder = Folder::open(&about.directory).ok();
-            for candidate in photos {
-                let crops = match self.kept_crops(&about, &candidate)? {
-                    Some(crops) => crops,
-                    None => match folder.as_ref().and_then(|folder| read(folder, &candidate.photo)) {
-                        Some(bytes) => worker.cut_known(&bytes, &candidate)?,
-                        None => Vec::new(),
-                    },
-                };
-                for (face, crop) in &crops {
-                    if portrait.is_same_picture(crop) && each(&candidate.photo, *face).is_break() {
-                        return Ok(());
+        // A folder that is gone has no photos to be read.
+        let folder = Folder::open(&about.directory).ok();
+        let mut after = PhotoId(0);
+        while let Some((last, candidates)) = self.ledger.read_tx(self.now, |tx| like.next(tx, about.id, after))? {
+            after = last;
+            for candidate in candidates {
+                if !own.contains(&candidate.photo.id) {
+                    let crops = match self.kept_crops(about, &candidate)? {
+                        Some(crops) => crops,
+                        None => match folder.as_ref().and_then(|folder| read(folder, &candidate.photo)) {
+                            Some(bytes) => worker.cut_known(&bytes, &candidate)?,
+                            None => Vec::new(),
+                        },
+                    };
+                    for (face, of_photo) in &crops {
+                        if crop.is_same_picture(of_photo) && each(&candidate.photo, *face).is_break() {
+                            return Ok(());
+                        }
                     }
                 }
-                done += 1;
-                progress(done, of);
+                told();
             }
         }
         Ok(())
-    }
-
-    /// The photos with a face whose light and sharpness do not rule out that it is the portrait's.
-    fn candidates(&self, face: &Quality) -> Result<Vec<(Collection, Vec<Candidate>)>, TxError> {
-        let light = face.luminance_mean / BRIGHTER_MAX..=face.luminance_mean * BRIGHTER_MAX;
-        let sharp = face.sharpness / SHARPER_MAX..;
-        let found = self.ledger.read_tx(self.now, |tx| {
-            let mut all = Vec::new();
-            for about in tx.collections()? {
-                let mut faces = tx.faces_measured(about.id, light.clone(), sharp.clone())?;
-                if !faces.is_empty() {
-                    let candidate = |photo: KnownPhoto| Some(Candidate { faces: faces.remove(&photo.id)?, photo });
-                    let photos = tx.known_photos(about.id)?.into_iter().filter_map(candidate).collect();
-                    all.push((about, photos));
-                }
-            }
-            Ok(all)
-        })?;
-        Ok(found)
     }
 
     /// The kept crops of the candidate's faces; `None` unless there is one of each.

@@ -85,9 +85,11 @@ pub fn set_apart(ledger: &Ledger, pointed: &Pointed<'_>, act: Act) -> Result<Set
         let nearest = faces.iter().min_by(|(_, a), (_, b)| off(a).total_cmp(&off(b)));
         let Some((face, _)) = nearest else { return Ok(None) };
         tx.object(photo.id, *face)?;
-        let same = tx.photos_like(photo.id)?;
-        let paths = tx.known_photos(pointed.collection)?.into_iter();
-        let same = paths.filter(|p| p.id != photo.id && same.contains(&p.id)).map(|p| p.path.to_string()).collect();
+        let mut same = Vec::new();
+        for id in tx.photos_like(photo.id)?.into_iter().filter(|id| *id != photo.id) {
+            same.extend(tx.known_photo(pointed.collection, id)?.map(|p| p.path.to_string()));
+        }
+        same.sort();
         Ok(Some(SetApart { photo: photo.id, face: *face, same }))
     })?;
     set.into_inner().ok_or(SetApartError::NoFace)

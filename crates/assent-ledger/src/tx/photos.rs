@@ -322,8 +322,23 @@ impl ReadTx<'_> {
         self.rows(sql, args![photo])?.iter().map(|row| Ok((FaceId(row.int(0)?), read_box(row, 1)?))).collect()
     }
 
+    /// The next photos of a collection after one, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn photos_after(
+        &self,
+        collection: CollectionId,
+        after: PhotoId,
+        at_most: u32,
+    ) -> Result<Vec<PhotoId>, TxError> {
+        let sql = "SELECT id FROM photos WHERE collection_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+        self.rows(sql, args![collection, after, at_most])?.iter().map(|row| Ok(PhotoId(row.int(0)?))).collect()
+    }
+
     /// The faces of a collection whose luminance and sharpness lie in these ranges, by photo and by id, for a picture to
-    /// be compared with. Faces that were not measured are among them.
+    /// be compared with: those in its photos from the first of `photos` to the last. Faces that were not measured are among them.
     ///
     /// # Errors
     ///
@@ -331,17 +346,36 @@ impl ReadTx<'_> {
     pub fn faces_measured(
         &self,
         collection: CollectionId,
-        luminance: RangeInclusive<f32>,
-        sharpness: RangeFrom<f32>,
+        (luminance, sharpness): (&RangeInclusive<f32>, &RangeFrom<f32>),
+        photos: (PhotoId, PhotoId),
     ) -> Result<BTreeMap<PhotoId, Vec<(FaceId, FaceBox)>>, TxError> {
         let sql = "SELECT f.photo_id, f.id, f.x, f.y, f.w, f.h, f.quarter_turn, f.score, f.size_px, f.sharpness, \
                    f.luminance FROM faces f JOIN photos p ON p.id = f.photo_id WHERE p.collection_id = $1 \
+                   AND f.photo_id >= $5 AND f.photo_id <= $6 \
                    AND (f.size_px = 0 OR (f.luminance >= $2 AND f.luminance <= $3 AND f.sharpness >= $4)) ORDER BY f.id";
+        let (darkest, brightest) = (*luminance.start(), *luminance.end());
         let mut faces: BTreeMap<PhotoId, Vec<(FaceId, FaceBox)>> = BTreeMap::new();
-        for row in &self.rows(sql, args![collection, *luminance.start(), *luminance.end(), sharpness.start])? {
+        for row in &self.rows(sql, args![collection, darkest, brightest, sharpness.start, photos.0, photos.1])? {
             faces.entry(PhotoId(row.int(0)?)).or_default().push((FaceId(row.int(1)?), read_box(row, 2)?));
         }
         Ok(faces)
+    }
+
+    /// In how many photos of a collection there are such faces.
+    ///
+    /// # Errors
+    ///
+    /// [`TxError::Database`] if the database refuses.
+    pub fn photos_measured(
+        &self,
+        collection: CollectionId,
+        (luminance, sharpness): (&RangeInclusive<f32>, &RangeFrom<f32>),
+    ) -> Result<u64, TxError> {
+        let sql = "SELECT COUNT(DISTINCT f.photo_id) FROM faces f JOIN photos p ON p.id = f.photo_id \
+                   WHERE p.collection_id = $1 \
+                   AND (f.size_px = 0 OR (f.luminance >= $2 AND f.luminance <= $3 AND f.sharpness >= $4))";
+        let (darkest, brightest) = (*luminance.start(), *luminance.end());
+        Ok(self.count(sql, args![collection, darkest, brightest, sharpness.start])? as u64)
     }
 
     /// Numbers for a summary.

@@ -234,3 +234,33 @@ fn i12_where_a_person_decided_there_is_a_face() {
         assert!(places.len() == 1 && places[0].overlap(&face(200.0)) > 0.99);
     });
 }
+
+#[test]
+fn photos_are_read_a_few_at_a_time_each_once_and_of_their_collection_alone() {
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        let new = NewCollection { name: "Gala", directory: "/photos/gala", others: BystanderBasis::ClosedGroup };
+        let other = w.tx(T0, |tx| tx.add_collection(&new)).unwrap();
+        let mut here = Vec::new();
+        for n in 0..7 {
+            here.push(w.photo(&format!("{n}.jpg"), &[face(10.0), face(200.0)]).id);
+            w.tx(T0, |tx| put_photo(tx, other, &format!("{n}.jpg"), &[face(10.0)])).unwrap();
+        }
+        let (mut after, mut read, mut faces) = (PhotoId(0), Vec::new(), 0);
+        let (light, sharp) = (0.0..=f32::MAX, 0.0..);
+        while let Some((first, last)) = w
+            .tx(T0, |tx| {
+                let page = tx.photos_after(w.collection, after, 3)?;
+                Ok(page.first().copied().zip(page.last().copied()))
+            })
+            .unwrap()
+        {
+            let measured = w.tx(T0, |tx| tx.faces_measured(w.collection, (&light, &sharp), (first, last))).unwrap();
+            faces += measured.values().map(Vec::len).sum::<usize>();
+            read.extend(measured.into_keys());
+            after = last;
+        }
+        assert_eq!((read, faces), (here, 14), "{backend:?}");
+        assert_eq!(w.tx(T0, |tx| tx.photos_measured(w.collection, (&light, &sharp))).unwrap(), 7, "{backend:?}");
+    });
+}
