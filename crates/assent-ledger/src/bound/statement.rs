@@ -214,3 +214,91 @@ fn derived(text: &str) -> Derived {
 pub(super) fn leak(sql: String) -> &'static str {
     Box::leak(sql.into_boxed_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn sources(folder: &Path, all: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, all);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                all.push((path.clone(), fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+
+    fn all_sources() -> Vec<(PathBuf, String)> {
+        let mut all = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+        all
+    }
+
+    /// The statements in a source that change something, as they are at run time.
+    fn statements(source: &str) -> Vec<String> {
+        let quoted = source.split('"').skip(1).step_by(2).map(|text| text.replace("\\\n", " "));
+        let tidy = quoted.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        tidy.filter(|text| ["INSERT INTO ", "UPDATE ", "DELETE FROM "].iter().any(|verb| text.starts_with(verb)))
+            .collect()
+    }
+
+    #[test]
+    fn every_statement_of_the_crate_can_be_followed() {
+        let mut rows = 0;
+        for (path, source) in all_sources() {
+            if path.ends_with("bound/mod.rs") || path.ends_with("bound/statement.rs") {
+                continue;
+            }
+            for sql in statements(&source) {
+                let plan = take_apart(leak(sql.clone())).unwrap_or_else(|| panic!("{}: {sql}", path.display()));
+                rows += usize::from(matches!(plan, Plan::Rows(_)));
+            }
+        }
+        assert!(rows > 60, "{rows} statements on bound tables");
+    }
+
+    #[test]
+    fn nothing_goes_past_what_binds_rows() {
+        let aside = ["bound", "db", "ring_place.rs"];
+        for (path, source) in all_sources() {
+            if aside.iter().any(|part| path.iter().any(|piece| piece == *part)) {
+                continue;
+            }
+            assert!(!source.contains("db.exec("), "{} writes without MACs", path.display());
+        }
+    }
+
+    #[test]
+    fn what_changes_and_which_values_say_where_is_told_apart() {
+        let check = |sql: &'static str, kind: Kind, before: Option<(&str, &[usize])>, runs: &str| {
+            let Some(Plan::Rows(change)) = take_apart(sql) else { panic!("{sql}") };
+            let asked = change.before.as_ref().map(|derived| (derived.sql, derived.args.as_slice()));
+            assert_eq!((change.kind, asked, change.sql), (kind, before, runs), "{sql}");
+        };
+        let once = "UPDATE orders SET lifted_ms = $1 WHERE id = $2";
+        check(once, Kind::Update, Some(("SELECT id FROM orders WHERE id = $1", &[1])), once);
+        let nested =
+            "UPDATE grants SET state = $2 WHERE id IN (SELECT id FROM grants WHERE purpose = $3) AND subject_id = $1";
+        let asked = "SELECT id FROM grants WHERE id IN (SELECT id FROM grants WHERE purpose = $1) AND subject_id = $2";
+        check(nested, Kind::Update, Some((asked, &[2, 0])), nested);
+        let all = "DELETE FROM orders";
+        check(all, Kind::Delete, Some(("SELECT id FROM orders WHERE 1 = 1", &[])), all);
+        let face = "INSERT INTO faces (x, photo_id) VALUES ($1, $2) RETURNING id";
+        let runs = "INSERT INTO faces (x, photo_id) VALUES ($1, $2) RETURNING id, photo_id";
+        let kind = Kind::Insert { or_nothing: false };
+        check(face, kind, Some(("SELECT id FROM photos WHERE id = $1", &[1])), runs);
+        for free in [
+            "UPDATE photos SET matched_epoch = $1",
+            "UPDATE vault SET scrub_due = 1 WHERE one = 1",
+            "DELETE FROM leases",
+        ] {
+            assert!(matches!(take_apart(free), Some(Plan::Free)), "{free}");
+        }
+        assert!(take_apart("INSERT INTO grants SELECT * FROM old").is_none(), "nobody knows which rows");
+    }
+}

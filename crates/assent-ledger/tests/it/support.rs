@@ -224,23 +224,6 @@ impl Home {
         }
     }
 
-    /// Runs statements with no rule in their way, and leaves the rules as they were: as somebody does who has the database in
-    /// their hands.
-    pub(crate) fn edit(&self, sql: &str) {
-        match self.raw() {
-            mut raw @ Raw::Postgres { .. } => raw.exec(format!("SET session_replication_role = replica; {sql}")),
-            Raw::Sqlite(connection) => {
-                let mut all = connection.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").unwrap();
-                let rules = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-                let rules: Vec<(String, String)> = rules.map(Result::unwrap).collect();
-                let dropped: Vec<_> = rules.iter().map(|(name, _)| format!("DROP TRIGGER {name};")).collect();
-                let again: Vec<_> = rules.iter().map(|(_, sql)| format!("{sql};")).collect();
-                let all = format!("BEGIN; {} {sql}; {} COMMIT", dropped.concat(), again.concat());
-                connection.execute_batch(&all).unwrap();
-            }
-        }
-    }
-
     /// Takes the append-only rule away, as somebody with the database in their hands can.
     pub(crate) fn raw_without_log_rules(&self) -> Raw {
         let mut raw = self.raw();
