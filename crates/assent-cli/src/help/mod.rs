@@ -55,6 +55,7 @@ const EXAMPLES: &[&str] = &[
     "assent keys wrap --passphrase",
     "assent keys unwrap",
     "assent keys check",
+    "assent keys adopt",
     "assent keys repair --from key-ring.backup",
     "assent audit verify",
     "assent audit show --since 2026-11-01",

@@ -18,11 +18,14 @@ fn club() -> ClubFixture {
     club
 }
 
-/// Damages one byte of a slot of the key ring.
-pub(super) fn flip(club: &ClubFixture, slot: usize, byte: usize) {
+/// Damages one byte of the slot of somebody in the key ring. Returns which slot that is.
+pub(super) fn flip(club: &ClubFixture, id: &str, byte: usize) -> usize {
     let mut bytes = fs::read(&club.ring).unwrap();
+    let of_them = |slot: &[u8]| format!("{:032x}", u128::from_be_bytes(slot[8..24].try_into().unwrap())) == id;
+    let slot = bytes[SLOT..].chunks(SLOT).position(of_them).unwrap();
     bytes[SLOT + slot * SLOT + byte] ^= 1;
     fs::write(&club.ring, bytes).unwrap();
+    slot
 }
 
 fn numbers(value: &Value) -> usize {
@@ -33,12 +36,12 @@ fn numbers(value: &Value) -> usize {
 fn a_damaged_key_is_told_mended_and_keeps_nobody_else_from_anything() {
     for slot in 0..3 {
         for (part, byte) in [("state", 7), ("id", 12), ("key", 30), ("checksum", 100)] {
-            let name = format!("{part} of slot {slot}");
+            let name = format!("{part} of person {slot}");
             let club = club();
             let ids = ["m-1", "m-2", "m-3"].map(|handle| club.id_of(handle));
             let copy = club.file("copy");
             fs::copy(&club.ring, &copy).unwrap();
-            flip(&club, slot, byte);
+            let place = flip(&club, &ids[slot], byte);
 
             let listed = club.run(&["subject", "list"]);
             assert_eq!((numbers(&listed["subjects"]), numbers(&listed["unreadable"])), (2, 1), "{name}");
@@ -57,7 +60,7 @@ fn a_damaged_key_is_told_mended_and_keeps_nobody_else_from_anything() {
             let checked = club.try_run(&["keys", "check"]);
             let object: Value = serde_json::from_str(&stdout(&checked)).unwrap();
             assert_eq!((checked.status.code(), &object["whole"]), (Some(1), &Value::from(false)), "{name}");
-            assert_eq!(object["damaged_slots"][0]["slot"], slot, "{name}");
+            assert_eq!(object["damaged_slots"][0]["slot"], place, "{name}");
             assert_eq!(object["people"][0]["subject"], ids[slot].as_str(), "{name}");
 
             if slot == 2 {

@@ -185,7 +185,7 @@ fn a_damaged_key_keeps_nobody_else_from_moving_to_another_pack() {
     agree_each(&club, &["m-1", "m-2"], 86_400_000);
     enrol(&club, "m-1", "default");
     enrol(&club, "m-2", "default");
-    super::damage::flip(&club, 0, 30);
+    super::damage::flip(&club, &club.id_of("m-1"), 30);
     let (packs, runtime) = (packs(), runtime());
     let with = ["--packs", packs.to_str().unwrap(), "--runtime", runtime.to_str().unwrap(), "--pack", "sface"];
     let said = club.says(&[&["gallery", "move"], &with[..]].concat());
