@@ -327,7 +327,7 @@ pub(crate) fn describe_prerequisite(lock: &TxError, collection: &str) -> String 
             (*document, format!("the review of {} is overdue since {since}", document.title()))
         }
         TxError::OnRequest { .. } => return on_request(collection),
-        other => return other.to_string(),
+        other => return crate::hints::sentence(other),
     };
     let command = match document {
         RequiredDocument::Dpia => {

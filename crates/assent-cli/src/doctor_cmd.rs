@@ -9,6 +9,7 @@ use crate::audit_cmd::entries;
 use crate::collection_cmd::{describe_prerequisite, is_chosen};
 use crate::doctor_keys;
 use crate::error::CommandError;
+use crate::hints::chain;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::output::{Output, are, count, quoted, shown};
 use crate::pending_cmd::enrolments_wait;
@@ -81,18 +82,6 @@ fn formats() -> Finding {
 fn photos(known: u64, missing: u64) -> String {
     let missing = if missing > 0 { format!(" ({missing} missing)") } else { String::new() };
     format!("{}{missing}", count(known as usize, "photo"))
-}
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(c) = cause {
-        text.push_str(": ");
-        text.push_str(&c.to_string());
-        cause = c.source();
-    }
-    text
 }
 
 /// What there is to say of the vault as a whole.

@@ -9,9 +9,9 @@ use assent::service::erasures::{self, Selected, Whom};
 use clap::Args;
 use serde_json::json;
 
-use crate::doctor_cmd::chain;
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, refuse_other, write_text};
+use crate::hints::chain;
 use crate::output::{Output, confirmed, count, date, people, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, act, now};

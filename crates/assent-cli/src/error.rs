@@ -346,8 +346,8 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// The requirement of the compliance matrix that a refusal keeps, for programs.
-    pub(crate) fn requirement(&self) -> Option<&'static str> {
+    /// What the ledger refused, where that is the whole of it.
+    pub(crate) fn ledger(&self) -> Option<&TxError> {
         match self {
             Self::Ledger(refused)
             | Self::Vault(VaultError::Due(refused))
@@ -356,9 +356,16 @@ impl CommandError {
             | Self::Gallery(GalleryError::Ledger(refused))
             | Self::Enrol(EnrolError::Ledger(refused))
             | Self::Complete(CompleteError::Enrol(EnrolError::Ledger(refused)))
-            | Self::Scan(ScanError::Ledger(refused)) => refused.requirement(),
-            Self::Complete(CompleteError::Changed { .. }) => Some("R4"),
+            | Self::Scan(ScanError::Ledger(refused)) => Some(refused),
             _ => None,
+        }
+    }
+
+    /// The requirement of the compliance matrix that a refusal keeps, for programs.
+    pub(crate) fn requirement(&self) -> Option<&'static str> {
+        match self {
+            Self::Complete(CompleteError::Changed { .. }) => Some("R4"),
+            _ => self.ledger()?.requirement(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod access_cmd;
 mod audit_cmd;
 mod audit_show_cmd;
 mod backup_cmd;
+mod codes;
 mod collection_cmd;
 mod consent_cmd;
 mod controller_cmd;
@@ -32,6 +33,7 @@ mod freeze_cmd;
 mod gallery_cmd;
 mod gallery_move;
 mod help;
+mod hints;
 mod init_cmd;
 mod keys_cmd;
 mod listing_text;
@@ -61,7 +63,6 @@ mod vault;
 mod wheel;
 mod witness_cmd;
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -197,6 +198,16 @@ enum CliError {
 }
 
 impl CliError {
+    /// A word for programs.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Vault(error) => error.code(),
+            Self::Evaluate(error) => error.code(),
+            Self::Packs(error) => error.code(),
+            Self::Runtime(error) => error.code(),
+        }
+    }
+
     /// The requirement that a refusal keeps, for programs.
     fn requirement(&self) -> Option<&'static str> {
         match self {
@@ -290,31 +301,26 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Prints an error and each of its causes, once.
+/// Prints an error and each of its causes, once, each with what to do next.
 fn report(error: &CliError, json: bool, out: &mut dyn Write) -> io::Result<()> {
-    let mut causes = Vec::new();
-    let mut reasons = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        causes.push(error.to_string().trim_end().to_owned());
-        if let Some(portrait) = error.downcast_ref::<PortraitError>() {
-            let object = |(code, measure, text)| json!({ "code": code, "measure": measure, "text": text });
-            reasons = portrait.reasons().into_iter().map(object).collect();
-        }
-        cause = error.source();
-    }
+    let causes: Vec<String> = hints::causes(error).skip(1).map(hints::sentence).collect();
     if json {
-        let mut object = json!({ "error": error.to_string(), "causes": causes });
+        let mut object = json!({
+            "code": error.code(), "message": error.to_string(), "hint": hints::first(error),
+            "error": hints::sentence(error), "causes": causes,
+        });
         if let Some(requirement) = error.requirement() {
             object["requirement"] = requirement.into();
         }
-        if !reasons.is_empty() {
-            object["reasons"] = reasons.into();
+        let portrait = hints::causes(error).find_map(|cause| cause.downcast_ref::<PortraitError>());
+        if let Some(portrait) = portrait.filter(|portrait| !portrait.reasons().is_empty()) {
+            let reason = |(code, measure, text)| json!({ "code": code, "measure": measure, "text": text });
+            object["reasons"] = portrait.reasons().into_iter().map(reason).collect();
         }
         return writeln!(out, "{object}");
     }
     // A line break in the name of a file begins no line of its own.
-    writeln!(out, "assent: {}", error.to_string().replace('\n', "\n    "))?;
+    writeln!(out, "assent: {}", hints::sentence(error).replace('\n', "\n    "))?;
     for cause in causes {
         writeln!(out, "  because: {}", cause.replace('\n', "\n    "))?;
     }
@@ -343,6 +349,7 @@ mod tests {
         assert!(lines[1].starts_with("  because: the face is too small: 9 pixels between the eyes, 24 are needed"));
         assert!(lines[2].starts_with("    the face is too dark"), "{text}");
         let object: serde_json::Value = serde_json::from_str(&told(true)).unwrap();
+        assert_eq!((&object["code"], &object["hint"]), (&json!("portrait-unusable"), &json!(null)));
         assert_eq!(object["reasons"][0]["code"], "too-small");
         assert_eq!(object["reasons"][1]["measure"], "LuminanceMean");
         assert_eq!(object["reasons"][1]["text"], lines[2].trim());

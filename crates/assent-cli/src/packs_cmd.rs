@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::fetch::{FetchError, Wanted, fetch, place};
+use crate::hints::chain;
 use crate::models_arg::ModelPlaces;
 use crate::places::{PlacesError, network_dirs, pack_roots, runtime_dir};
 
@@ -294,18 +295,6 @@ fn print_rows(found: &[FoundPack], rows: &[Value], before: &str, out: &mut dyn W
         writeln!(out, "{name:24} {version:10} {before}{}{also}{bands}{ran}", pack.dir.display())?;
     }
     Ok(())
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(error.to_string().trim());
-        cause = error.source();
-    }
-    text
 }
 
 fn names(roots: &[PathBuf]) -> String {

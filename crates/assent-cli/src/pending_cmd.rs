@@ -160,7 +160,7 @@ pub(crate) fn complete_these(ledger: &Ledger, engine: &mut Engine<'_>, these: &[
                 completed.enrolled.push(json!({ "subject": subject, "handle": who.handle, "consents": consents }));
             }
             Err(error) => {
-                let because = whole(&error);
+                let because = crate::hints::chain(&error);
                 let value = json!({ "pending": pending.id.to_string(), "subject": subject, "because": because });
                 completed.waiting.push((value, format!("{handle}, because {because}")));
             }
@@ -191,10 +191,4 @@ pub(crate) fn complete_all(ledger: &Ledger, engine: &mut Engine<'_>, out: &mut O
         0 => Ok(()),
         n => Err(CommandError::StillWaiting { people: count(n, "enrolment") }),
     }
-}
-
-/// An error and its causes, on one line.
-pub(crate) fn whole(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(|error| error.to_string().replace('\n', ", ")).collect::<Vec<_>>().join(": ")
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::hints::sentence;
 use crate::output::{Output, count};
 use crate::progress;
 use crate::vault::{self, VaultFlags, act};
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         rotated -= kept.len();
     }
     let describe =
-        |(subject, why): &(SubjectId, TxError)| json!({ "subject": subject.to_string(), "why": why.to_string() });
+        |(subject, why): &(SubjectId, TxError)| json!({ "subject": subject.to_string(), "why": sentence(why) });
     let objects: Vec<Value> = kept.iter().map(describe).collect();
     out.answer(&json!({ "rotated": rotated, "kept": objects }), |out| {
         writeln!(out, "{} made, old ones destroyed. Nobody has to be enrolled anew.", count(rotated, "new key"))?;
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             // Their name may be among what does not open.
             let who = vault::subject(&ledger, &subject.to_string());
             let who = who.map_or_else(|_| vault::short(subject), |s| vault::person(&s));
-            writeln!(out, "{who} keeps the key they had: {why}")?;
+            writeln!(out, "{who} keeps the key they had: {}", sentence(why))?;
         }
         writeln!(
             out,

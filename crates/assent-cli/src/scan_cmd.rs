@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use assent::DeclaredRates;
 use assent::ledger::{Collection, Ledger, TemplateId};
-use assent::scan::{CopiedFace, Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
+use assent::scan::{CopiedFace, Locked, Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use assent::source::SourceError;
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
+use crate::hints::sentence_of;
 use crate::listing_text;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, are, count, quoted, shown};
@@ -216,7 +217,7 @@ fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
     let copied: Vec<Value> = s.copied.iter().map(copied).collect();
     let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
     json!({
-        "locked": s.locked, "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "missing": s.missing, "too_many_missing": s.too_many_missing, "removed": s.removed,
+        "locked": s.locked.as_ref().map(why_locked), "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "missing": s.missing, "too_many_missing": s.too_many_missing, "removed": s.removed,
         "not_listed": listing_text::problems(&s.problems), "left_out": listing_text::left_out(&s.left_out),
         "failed": failed, "set_apart_in_copies": copied, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
         "unopened_templates": ids(&s.unopened), "people_of_other_models": s.people_of_other_models, "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
@@ -322,12 +323,17 @@ fn chosen(ledger: &Ledger, name: Option<&str>) -> Result<Collection, CommandErro
     }
 }
 
+/// Why nobody is compared, and what to do about it.
+fn why_locked(locked: &Locked) -> String {
+    sentence_of(locked.code, &locked.says)
+}
+
 /// The summary for people.
 pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected>) -> Vec<String> {
     let mut lines = vec![scanned(s, collection)];
     lines.extend(missing_lines(s, collection));
     if let Some(lock) = &s.locked {
-        lines.push(format!("{} found, and compared with nobody: {lock}", count(s.faces, "face")));
+        lines.push(format!("{} found, and compared with nobody: {}", count(s.faces, "face"), why_locked(lock)));
     } else if s.faces == 0 && s.photos > 0 && s.unchanged == s.photos {
         lines.push("Nothing is new.".to_owned());
     } else if s.templates == 0 {

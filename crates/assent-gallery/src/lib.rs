@@ -6,6 +6,7 @@
 
 pub mod assign;
 pub mod calibration;
+mod codes;
 pub mod gallery;
 pub mod impostors;
 #[cfg(all(test, feature = "model"))]

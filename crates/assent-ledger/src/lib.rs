@@ -116,6 +116,7 @@ mod backup;
 mod bound;
 mod certificate;
 mod cipher;
+mod codes;
 mod database_status;
 mod db;
 mod durable;

@@ -71,7 +71,7 @@ pub struct LogKeys {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
     /// Not `NAME+HASH+BASE64`, or the parts do not fit together.
-    #[error("this is no public key of a log; `assent audit key` prints one, on one line")]
+    #[error("this is no public key of a log")]
     Key,
     /// No text, an empty line and signatures.
     #[error("this is no signed note: it has no text and signature with an empty line between")]

@@ -326,9 +326,7 @@ impl<'a> Rules<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// Nobody said how old the person is.
-    #[error(
-        "nobody has said how old this person is; say it with: assent subject set SUBJECT --born 2011-04 (or adult)"
-    )]
+    #[error("nobody has said how old this person is")]
     AgeUnknown,
     /// Too young, and nobody can sign for them.
     #[error("under {pack}, nobody below {years} years can be enrolled")]
@@ -339,16 +337,13 @@ pub enum RuleError {
         pack: String,
     },
     /// Too young to sign alone.
-    #[error(
-        "below {years} years a parent signs too; record a form that a holder of parental responsibility signed \
-         (--signed-by both or parent)"
-    )]
+    #[error("below {years} years a parent signs too; record a form that a holder of parental responsibility signed")]
     ParentMissing {
         /// From which age on a person signs alone.
         years: u8,
     },
     /// The consent lasts longer than the law allows.
-    #[error("this consent can run until {latest} at most ({pack}); give an earlier end (--expires)")]
+    #[error("this consent can run until {latest} at most ({pack})")]
     TooLong {
         /// The latest day.
         latest: String,
@@ -357,9 +352,8 @@ pub enum RuleError {
     },
     /// The controller sits elsewhere and has named nobody.
     #[error(
-        "where does this person live? As long as nobody has said, the strictest law holds: assent subject set NAME \
-         --jurisdiction CODE. If they do live under the law of {pack}, you need a representative there: assent controller \
-         set --representative \"{pack}=NAME, ADDRESS\""
+        "where does this person live? As long as nobody has said, the strictest law holds. Under that of {pack} you need a \
+         representative there"
     )]
     NoRepresentative {
         /// The rule pack.
@@ -367,7 +361,7 @@ pub enum RuleError {
     },
     /// A required document is missing: faces of the collection are not compared.
     #[error(
-        "{} is missing for this collection ({pack} asks for it); `assent doctor` says how to give it",
+        "{} is missing for this collection ({pack} asks for it)",
         document.title()
     )]
     Missing {
@@ -380,7 +374,7 @@ pub enum RuleError {
     },
     /// The review of a required document is overdue.
     #[error(
-        "the review of {} is overdue since {since} for this collection; review it, then: assent collection basis NAME --dpia REF --dpia-date DATE --dpia-review DATE",
+        "the review of {} is overdue since {since} for this collection",
         document.title()
     )]
     ReviewOverdue {

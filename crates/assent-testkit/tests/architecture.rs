@@ -177,6 +177,112 @@ fn commands_open_no_transaction() {
     );
 }
 
+/// The texts of a source: what stands in its string literals, lines that go on put together.
+fn literals(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    while let Some(at) = rest.find(['"', '\'', '/']) {
+        let (before, from) = rest.split_at(at);
+        let hashes = before.len() - before.trim_end_matches('#').len();
+        let raw = before[..before.len() - hashes].ends_with('r');
+        rest = &from[1..];
+        if from.starts_with("//") {
+            rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if from.starts_with('\'') {
+            // A character; anything else is a lifetime.
+            let end = if rest.starts_with('\\') {
+                rest[2..].find('\'').map(|n| n + 2)
+            } else {
+                rest.find('\'').filter(|n| *n <= 4)
+            };
+            let character = end.filter(|end| rest.starts_with('\\') || rest[..*end].chars().count() == 1);
+            rest = character.map_or(rest, |end| &rest[end + 1..]);
+        } else if from.starts_with('"') && raw {
+            let (text, after) = rest.split_once(&format!("\"{}", "#".repeat(hashes))).unwrap();
+            found.push(text.to_owned());
+            rest = after;
+        } else if from.starts_with('"') {
+            let mut text = String::new();
+            let mut chars = rest.char_indices();
+            let end = loop {
+                match chars.next().unwrap() {
+                    (end, '"') => break end,
+                    (_, '\\') => match chars.next().unwrap() {
+                        (_, '\n') => {
+                            let after = chars.as_str();
+                            let indent = after.len() - after.trim_start().len();
+                            for _ in 0..indent {
+                                chars.next();
+                            }
+                        }
+                        (_, escaped) => text.push(escaped),
+                    },
+                    (_, c) => text.push(c),
+                }
+            };
+            found.push(text);
+            rest = &rest[end + 1..];
+        }
+    }
+    found
+}
+
+/// Whether a text names a command or an option of the program.
+fn names_a_command(text: &str) -> bool {
+    let letter_after = |at: usize| text[at..].starts_with(|c: char| c.is_ascii_lowercase());
+    let mut commands = text.match_indices("assent ").filter(|(at, word)| letter_after(at + word.len()));
+    let mut options = text.match_indices("--").filter(|(at, word)| letter_after(at + word.len()));
+    let marked = |before: &str| before.ends_with(['`', '(']) || before.ends_with(": ") || before.ends_with("run ");
+    commands.any(|(at, _)| marked(&text[..at]))
+        || options.any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '-'))
+}
+
+#[test]
+fn nothing_below_the_program_names_a_command() {
+    let below = ["assent-kernels", "assent-gallery", "assent-vision", "assent-ledger", "assent"]
+        .map(|name| format!("crates/{name}/src/"));
+    let mut problems = Vec::new();
+    for (path, text) in sources() {
+        if below.iter().any(|folder| path.starts_with(folder)) {
+            let named = literals(&text).into_iter().filter(|text| names_a_command(text));
+            problems.extend(
+                named.map(|text| format!("{path}: \"{text}\" names a command: that belongs into hints.rs of the cli")),
+            );
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn a_command_in_a_text_is_seen() {
+    let check = |source: &str, seen: bool| {
+        assert_eq!(literals(source).iter().any(|text| names_a_command(text)), seen, "{source}");
+    };
+    check("f(\"so; `assent doctor` says\")", true);
+    check("f(\"list them with: assent \\\n     subject list\")", true);
+    check("f('\"', r#\"say it \"so\" (--reason)\"#)", true);
+    check("fn f<'a>(x: &'a str) { '\\''; g(\"name it with --key-ring\") }", true);
+    check("// \"`assent doctor`\"\nf(\"another assent is at work\")", false);
+    check("f(\"assent seal v1\", \"a -- b --\", \"by something other than assent: {first}\")", false);
+}
+
+#[test]
+fn every_code_of_an_error_is_in_the_docs() {
+    let page = read("docs/errors.md");
+    let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+    let written: Vec<String> = page.lines().filter_map(row).collect();
+    let sources = sources().into_iter().filter(|(path, _)| path.ends_with("/src/codes.rs"));
+    let real: BTreeSet<String> = sources.flat_map(|(_, text)| literals(&text)).collect();
+    assert_eq!(
+        written.iter().cloned().collect::<BTreeSet<_>>(),
+        real,
+        "docs/errors.md on the left, the code on the right"
+    );
+    assert_eq!(written.len(), real.len(), "a code has two rows");
+    let word = |code: &String| code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    none(&real.into_iter().filter(|code| !word(code)).collect::<Vec<_>>());
+}
+
 /// The names of all packages that the program is built from.
 fn packages() -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))

@@ -18,6 +18,7 @@ pub mod align;
 mod border;
 pub mod catch_panic;
 mod coarse;
+mod codes;
 mod colours;
 mod convolution;
 pub mod cover;

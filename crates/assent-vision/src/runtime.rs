@@ -81,13 +81,13 @@ pub struct Runtime {
 #[derive(Debug, Error)]
 pub enum RuntimeError {
     /// No `libonnxruntime.so*` (or the platform's name of it) in the folder.
-    #[error("no ONNX Runtime library in {}; `assent runtime fetch` installs it there", folder.display())]
+    #[error("no ONNX Runtime library in {}", folder.display())]
     Missing {
         /// The folder that was searched.
         folder: PathBuf,
     },
     /// The file is there but cannot be used: damaged, for another processor, or of too old a version.
-    #[error("cannot load the ONNX Runtime library {}; delete its folder and run `assent runtime fetch`", library.display())]
+    #[error("cannot load the ONNX Runtime library {}", library.display())]
     Load {
         /// The path of the inference library.
         library: PathBuf,
@@ -101,7 +101,7 @@ pub enum RuntimeError {
 #[derive(Debug, Error)]
 pub enum InferenceError {
     /// The library refused the network.
-    #[error("the inference library refuses the pack's network that {}; `assent packs verify` checks its files", role.deed())]
+    #[error("the inference library refuses the pack's network that {}", role.deed())]
     Load {
         /// The network's role: detector or embedder.
         role: Role,

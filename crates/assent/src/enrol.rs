@@ -81,7 +81,7 @@ impl Form<'_> {
 #[derive(Debug, Error)]
 pub enum EnrolError {
     /// A consent to be found needs a picture to be found by.
-    #[error("to be found, a person needs at least one picture (--photo FILE)")]
+    #[error("to be found, a person needs at least one picture")]
     NoPicture,
     /// Nothing was agreed to.
     #[error("an enrolment needs at least one collection and purpose")]

@@ -78,6 +78,7 @@
 pub mod budget;
 pub mod calibrate;
 pub mod change_models;
+mod codes;
 mod copies;
 pub mod enrol;
 pub mod evaluate;

@@ -84,7 +84,7 @@ pub enum ResidentError {
     #[error("nobody is searched for while it is not known who may be; try again in a moment")]
     Closed,
     /// An embedding is not of the models' dimension, or not of length 1.
-    #[error("the network's answer does not fit the models; run `assent packs verify`")]
+    #[error("the network's answer does not fit the models")]
     Vector(#[from] VectorError),
 }
 

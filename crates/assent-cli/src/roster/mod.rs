@@ -68,7 +68,7 @@ pub(crate) fn import(
             let mut compared = |done, of| bar.set_message(format!("; {done}/{of} known photos compared"));
             let checked = check_pictures(ledger, engine.get()?, &person.pictures()?, &mut compared, now());
             if let Err(unfit) = checked {
-                problems.push(Problem::new(person, columns.heading(Field::Photos), crate::pending_cmd::whole(&unfit)));
+                problems.push(Problem::new(person, columns.heading(Field::Photos), crate::hints::chain(&unfit)));
             }
             bar.inc(1);
         }

@@ -23,6 +23,7 @@ use super::table::Table;
 use crate::enrol_cmd::a_year_from;
 use crate::error::CommandError;
 use crate::files::read_bytes;
+use crate::hints::sentence;
 use crate::output::long_date;
 use crate::vault::now;
 
@@ -122,8 +123,10 @@ impl Problem {
             }
             Refused::OtherName => (Field::Name, refused.to_string()),
             Refused::Enrol(EnrolError::NoPicture) => (Field::Photos, refused.to_string()),
-            Refused::AgreedBefore | Refused::Enrol(_) => (Field::Release, refused.to_string()),
-            Refused::Ledger(error) => (field_of(error), missing_column(error, columns).unwrap_or(error.to_string())),
+            Refused::AgreedBefore | Refused::Enrol(_) => (Field::Release, sentence(refused)),
+            Refused::Ledger(error) => {
+                (field_of(error), missing_column(error, columns).unwrap_or_else(|| sentence(error)))
+            }
         };
         Problem::new(person, columns.heading(field), says)
     }
@@ -500,7 +503,7 @@ impl<'a> Reader<'a> {
         let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { self.folder };
         let path = cells::file(self.folder, name)
             .ok_or_else(|| format!("there is no file {name} in the folder {}", folder.display()))?;
-        let bytes = read_bytes(&path).map_err(|e| crate::pending_cmd::whole(&e))?;
+        let bytes = read_bytes(&path).map_err(|e| crate::hints::chain(&e))?;
         Ok((path, bytes))
     }
 }

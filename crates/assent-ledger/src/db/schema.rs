@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_kept_catalogue_is_of_these_migrations() {
-        let how = "run scripts/with-postgres cargo test -p assent-ledger --lib schema, and take over what it wrote";
+        let how = "run this test on PostgreSQL (scripts/with-postgres), and take over what it wrote";
         assert!(POSTGRES.lines().next().is_some_and(|line| line.ends_with(&digest())), "{how}");
     }
 

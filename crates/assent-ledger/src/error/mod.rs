@@ -59,22 +59,19 @@ pub enum TxError {
         table: &'static str,
     },
     /// The database is not as the vault's transactions left it: somebody without the keys changed it.
-    #[error(
-        "the database was changed by something other than assent: {0}. Nothing was done; `assent audit verify` says all of it. \
-         Restore the vault from a backup: assent restore"
-    )]
+    #[error("the database was changed by something other than assent: {0}. Nothing was done")]
     Tampered(Tampering),
     /// The database said nothing and changed other rows than it was told to.
     #[error(
-        "the database did not keep a change of {row}, and said nothing; something in it works against assent, so nothing was \
-         done. `assent doctor` looks for it"
+        "the database did not keep a change of {row}, and said nothing; something in it works against assent, so \
+         nothing was done"
     )]
     NotKept {
         /// What the row is, in everyday words.
         row: &'static str,
     },
     /// The log ends before this position.
-    #[error("the log has no leaf {position}; `assent audit show` lists those that it has")]
+    #[error("the log has no leaf {position}")]
     NoLeaf {
         /// The position in the log, from 0.
         position: u64,
@@ -122,37 +119,37 @@ pub enum TxError {
     )]
     InUse,
     /// No such collection.
-    #[error("there is no such collection; list them with: assent collection list")]
+    #[error("there is no such collection")]
     NoCollection {
         /// The id of the collection.
         collection: CollectionId,
     },
     /// No subject answers to the reference.
-    #[error("nobody here is called that; list everybody with: assent subject list")]
+    #[error("nobody here is called that")]
     NoSubject,
     /// No subject answers to the reference, of those whose names can be read.
     #[error(
-        "nobody here is called that, of those whose names can be read; the keys of {people} of the people here are damaged, and \
-         their names with them: `assent doctor` lists them, each with a number that stands for the name"
+        "nobody here is called that, of those whose names can be read; the keys of {people} of the people here are \
+         damaged, and their names with them"
     )]
     NobodyReadable {
         /// How many have names that cannot be read.
         people: usize,
     },
     /// Several subjects answer to the reference.
-    #[error("{count} people here are called that; say which by the word in front: assent subject list")]
+    #[error("{count} people here are called that")]
     AmbiguousSubject {
         /// The number of subjects that the text may mean.
         count: usize,
     },
     /// No such grant.
-    #[error("there is no such consent; list them with: assent consent list NAME")]
+    #[error("there is no such consent")]
     NoGrant {
         /// The id of the grant.
         grant: GrantId,
     },
     /// No such witness.
-    #[error("there is no such witness; list them with: assent witness list")]
+    #[error("there is no such witness")]
     NoWitness {
         /// The id of the witness.
         witness: WitnessId,
@@ -179,10 +176,7 @@ pub enum TxError {
     #[error("names and contacts are one line of text; this one contains a line break or another control character")]
     NotOneLine,
     /// A collection that is asked about is not removed.
-    #[error(
-        "a request about this collection is not answered yet, and the answer needs what is held; answer it first: \
-         assent request list"
-    )]
+    #[error("a request about this collection is not answered yet, and the answer needs what is held")]
     RequestsOpen {
         /// The number of requests that are open.
         count: u64,
@@ -194,42 +188,37 @@ pub enum TxError {
         collection: CollectionId,
     },
     /// An order to stop is in force.
-    #[error("an order to stop is in force here; `assent freeze list` shows it, and `assent freeze lift` ends it")]
+    #[error("an order to stop is in force here")]
     Stopped {
         /// The id of the order.
         order: OrderId,
     },
     /// An order without a reason.
-    #[error("an order to stop needs a reason: whoever finds things stopped has to know why (--reason)")]
+    #[error("an order to stop needs a reason: whoever finds things stopped has to know why")]
     NoReason,
     /// There is no such order in force.
-    #[error("this order is not in force; `assent freeze list` shows all")]
+    #[error("this order is not in force")]
     NoOrder {
         /// Which was named.
         order: OrderId,
     },
     /// The collection's basis is `none`.
     #[error(
-        "faces in this collection may not be compared, because it was added with --others none: it gives no reason why the \
-         other people in it may be looked at"
+        "faces in this collection may not be compared, because it gives no reason why the other people in it may be \
+         looked at"
     )]
     NoBasis {
         /// The id of the collection.
         collection: CollectionId,
     },
     /// Matching runs on a subject's own request alone.
-    #[error(
-        "this collection is searched only when someone asks. Open a request: assent request open search --subject NAME \
-         --collection NAME"
-    )]
+    #[error("this collection is searched only when someone asks")]
     OnRequest {
         /// The id of the collection.
         collection: CollectionId,
     },
     /// The request asks for no search here.
-    #[error(
-        "this request does not ask for a search in this collection by somebody who is enrolled; `assent request list` shows all"
-    )]
+    #[error("this request does not ask for a search in this collection by somebody who is enrolled")]
     NotAsked {
         /// Which was named.
         request: RequestId,
@@ -241,20 +230,17 @@ pub enum TxError {
     OthersOfKind,
     /// A statement about a collection is not one.
     #[error(
-        "say where the impact assessment is found (three characters at least), and a review that is after its date (--dpia, \
-         --dpia-date, --dpia-review)"
+        "say where the impact assessment is found (three characters at least), and a review that is after its date"
     )]
     BasisForm,
     /// A statement says nothing.
-    #[error(
-        "write the statement in words that somebody else understands; a letter is no reason (--necessity, --alternative)"
-    )]
+    #[error("write the statement in words that somebody else understands; a letter is no reason")]
     NoStatement,
     /// A rule pack forbids the step.
     #[error(transparent)]
     Rule(#[from] RuleError),
     /// The notice is none of the vault's.
-    #[error("the notice is not one of this vault's; add it first: assent notice add FILE")]
+    #[error("the notice is not one of this vault's")]
     NoNotice,
     /// The notice is not one.
     #[error("a notice needs a name, a language tag such as en, and a text")]
@@ -266,27 +252,24 @@ pub enum TxError {
         part: String,
     },
     /// The same text is there under another name.
-    #[error("this text is a notice already, under another name or in another language; `assent notice list` shows it")]
+    #[error("this text is a notice already, under another name or in another language")]
     NoticeTaken,
     /// There is nothing to renew.
-    #[error("this person has no such consent in force to renew; a new one is recorded by: assent enrol")]
+    #[error("this person has no such consent in force to renew")]
     NothingToRenew,
     /// A grant can be renewed by its own subject, collection and purpose alone.
     #[error("a consent is renewed for the same person, collection and purpose; a new purpose needs a new consent")]
     OtherRenewal,
     /// What is held of the person may only be kept.
-    #[error(
-        "what is held about this person is set apart at their request: it is kept and not used; `assent subject restrict NAME --lift` ends that"
-    )]
+    #[error("what is held about this person is set apart at their request: it is kept and not used")]
     Restricted {
         /// The id of the subject.
         subject: SubjectId,
     },
     /// The clock is far ahead of the newest entry of the log.
     #[error(
-        "{} says {now}, and the newest entry of this vault is of {latest}; nothing was ended, deleted or \
-         compared, so that a wrong clock does no harm. If the date is right, run the command again with --clock-is-right; if \
-         not, set the clock right first",
+        "{} says {now}, and the newest entry of this vault is of {latest}; nothing was ended, deleted or compared, \
+         so that a wrong clock does no harm",
         clock_of(*clock)
     )]
     ClockAhead {
@@ -300,8 +283,7 @@ pub enum TxError {
     /// The clock was set back.
     #[error(
         "{} says {now}, and the newest entry of this vault is of {latest}, which is later; nothing was ended, \
-         deleted or compared, so that a wrong clock dodges no date. If the date is right, run the command again with \
-         --clock-is-right; if not, set the clock right first",
+         deleted or compared, so that a wrong clock dodges no date",
         clock_of(*clock)
     )]
     ClockSetBack {
@@ -314,9 +296,8 @@ pub enum TxError {
     },
     /// A request is past due.
     #[error(
-        "a request is overdue by {}, so nothing new is enrolled or scanned. Answer the person, then note it: \
-         assent request answer {} granted (or refused, nothing-held); `assent request list` shows all",
-        days_of(*.days), short(request)
+        "a request is overdue by {}, so nothing new is enrolled or scanned",
+        days_of(*.days)
     )]
     Overdue {
         /// The id of the request.
@@ -325,21 +306,19 @@ pub enum TxError {
         days: i64,
     },
     /// There is no such request.
-    #[error("there is no such request; `assent request list` shows all")]
+    #[error("there is no such request")]
     NoRequest {
         /// Which was named.
         request: RequestId,
     },
     /// The request is not where the step begins.
-    #[error(
-        "this request was answered already, or this step does not come next; `assent request list --all` says where it is"
-    )]
+    #[error("this request was answered already, or this step does not come next")]
     RequestStep {
         /// The id of the request.
         request: RequestId,
     },
     /// A search without a place.
-    #[error("say in which collection to search: --collection NAME (`assent collection list` shows them)")]
+    #[error("say in which collection to search")]
     SearchNowhere,
     /// The dates of a request do not fit.
     #[error("a request cannot come later than now, nor be due before it came or later than the law says")]
@@ -351,7 +330,7 @@ pub enum TxError {
     #[error("the law that applies here does not pause the deadline while you wait for a reply")]
     NoPause,
     /// The collection was not declared to keep crops.
-    #[error("this collection keeps no crops; that is declared when it is added: assent collection add --keep-crops")]
+    #[error("this collection keeps no crops")]
     NoCrops {
         /// The id of the collection.
         collection: CollectionId,
@@ -366,7 +345,7 @@ pub enum TxError {
     )]
     HandleForm,
     /// The vault has an owner already, or is an organisation's.
-    #[error("only a household vault has an owner, and only one; add this person without --self")]
+    #[error("only a household vault has an owner, and only one")]
     Owner,
     /// A household holds 25 subjects at most.
     #[error("a household vault holds at most 25 people; a larger group needs a vault of an organisation")]
@@ -377,7 +356,7 @@ pub enum TxError {
     )]
     HouseholdPurpose,
     /// The evidence lacks witnesses.
-    #[error("this form needs {} different {}; you named {} (--witness)", number(*.needed), if *.needed == 1 { "witness" } else { "witnesses" }, number(*.given))]
+    #[error("this form needs {} different {}; you named {}", number(*.needed), if *.needed == 1 { "witness" } else { "witnesses" }, number(*.given))]
     Witnesses {
         /// How many are needed.
         needed: usize,
@@ -385,7 +364,7 @@ pub enum TxError {
         given: usize,
     },
     /// A witness without a key cannot sign.
-    #[error("this witness has no passphrase to sign with yet; they choose one with: assent witness add NAME")]
+    #[error("this witness has no passphrase to sign with yet")]
     NoWitnessKey {
         /// The id of the witness.
         witness: WitnessId,
@@ -406,7 +385,7 @@ pub enum TxError {
     #[error("a passphrase takes 64 MiB of memory to become a key, and this machine has not so much free")]
     NoMemoryForKey,
     /// The signature of a witness is missing.
-    #[error("a witness has not signed yet; they sign with: assent witness sign NAME")]
+    #[error("a witness has not signed yet")]
     NotSigned {
         /// The id of the witness.
         witness: WitnessId,
@@ -427,7 +406,7 @@ pub enum TxError {
         witness: WitnessId,
     },
     /// There is nothing to sign.
-    #[error("nothing waits for this witness; enrolments wait after: assent enrol --witness")]
+    #[error("nothing waits for this witness")]
     NothingToSign {
         /// The id of the witness.
         witness: WitnessId,
@@ -447,16 +426,13 @@ pub enum TxError {
         pending: PendingId,
     },
     /// The same consent waits already.
-    #[error(
-        "this person is already recorded for this collection and purpose, and waits for the witnesses' signatures. To cancel \
-         it: assent consent withdraw NAME"
-    )]
+    #[error("this person is already recorded for this collection and purpose, and waits for the witnesses' signatures")]
     PendingExists {
         /// The id of the enrolment that waits.
         pending: PendingId,
     },
     /// A statement of one's own counts only for a household's owner.
-    #[error("only the owner of a household vault can enrol with --self; everybody else signs a form")]
+    #[error("only the owner of a household vault enrols by typing a statement; everybody else signs a form")]
     SelfStatement,
     /// The release file was used before.
     #[error("this form was used before; every person signs a form of their own, and each form is used once")]
@@ -498,7 +474,7 @@ pub enum TxError {
         photo: PhotoId,
     },
     /// A person may decide only what was proposed.
-    #[error("number {face} is not one of this person's proposals; `assent review NAME` shows them")]
+    #[error("number {face} is not one of this person's proposals")]
     NotProposed {
         /// The id of the face.
         face: FaceId,
@@ -523,11 +499,6 @@ fn number(n: usize) -> String {
 
 fn days_of(days: i64) -> String {
     if days == 1 { "a day".to_owned() } else { format!("{days} days") }
-}
-
-/// The first digits of an id, by which a command finds what it belongs to.
-fn short(id: &impl std::fmt::Display) -> String {
-    id.to_string().chars().take(8).collect()
 }
 
 /// What to do about what the database said.

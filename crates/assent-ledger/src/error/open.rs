@@ -12,13 +12,13 @@ use crate::keyring::KeyRingError;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder holds no vault.
-    #[error("there is no vault at {}. If it lies elsewhere, name its whole path with --vault; a new one is made with: assent init", folder.display())]
+    #[error("there is no vault at {}", folder.display())]
     NoVault {
         /// The path of the folder.
         folder: PathBuf,
     },
     /// A vault is to be created where there is one.
-    #[error("there is a vault at {} already: `assent doctor` says what it needs. For a second one, name another folder with --vault", folder.display())]
+    #[error("there is a vault at {} already", folder.display())]
     VaultExists {
         /// The path of the folder.
         folder: PathBuf,
@@ -39,7 +39,7 @@ pub enum OpenError {
     },
     /// A restore was interrupted here.
     #[error(
-        "a vault was being restored at {}, and that was interrupted: run the same `assent restore` again, or remove the folder",
+        "a vault was being restored at {}, and that was interrupted",
         folder.display()
     )]
     HalfRestored {
@@ -93,9 +93,8 @@ pub enum OpenError {
     },
     /// The database, or the key ring, is from before people's keys were rotated.
     #[error(
-        "the key ring has no key for the records of {people} people in the vault at {}, because it or the database is a copy \
-         from before a rotation of keys; use a backup of the data and one of the key ring from the same time: \
-         assent restore --from DIR --key-ring-from FILE",
+        "the key ring has no key for the records of {people} people in the vault at {}, because it or the database \
+         is a copy from before a rotation of keys",
         folder.display()
     )]
     OtherKeys {
@@ -106,8 +105,7 @@ pub enum OpenError {
     },
     /// Somebody without the keys changed the database.
     #[error(
-        "the database of the vault at {} was changed by something other than assent: {first}{}. Nothing was done. \
-         `assent audit verify` says all of it; restore the vault from a backup: assent restore",
+        "the database of the vault at {} was changed by something other than assent: {first}{}. Nothing was done",
         folder.display(), and_more(*.more)
     )]
     Tampered {

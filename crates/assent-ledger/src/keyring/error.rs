@@ -10,7 +10,7 @@ use crate::id::{GrantId, SubjectId};
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
     /// There is no file at this path.
-    #[error("there is no key ring at {}; put the vault's key ring there or name its place with --key-ring", path.display())]
+    #[error("there is no key ring at {}", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum KeyRingError {
         path: PathBuf,
     },
     /// The ring is locked, and nothing was given that fits its lock.
-    #[error("the key ring {} opens with its {} alone; {}", path.display(), words(lock).0, words(lock).1)]
+    #[error("the key ring {} opens with its {} alone", path.display(), words(lock).0)]
     Locked {
         /// The path of the file.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum KeyRingError {
         lock: RingLock,
     },
     /// What was given fits the lock and does not open it.
-    #[error("this is not the {} of the key ring {}; {}", words(lock).0, path.display(), words(lock).2)]
+    #[error("this is not the {} of the key ring {}; {}", words(lock).0, path.display(), words(lock).1)]
     WrongSecret {
         /// The path of the file.
         path: PathBuf,
@@ -75,8 +75,7 @@ pub enum KeyRingError {
     },
     /// A slot's checksum does not fit.
     #[error(
-        "the key of this person is damaged, so that nothing of theirs can be read (place {slot} in the key ring {}); \
-         `assent doctor` says what can be done",
+        "the key of this person is damaged, so that nothing of theirs can be read (place {slot} in the key ring {})",
         path.display()
     )]
     Damaged {
@@ -87,8 +86,8 @@ pub enum KeyRingError {
     },
     /// The ring holds no slot for this subject.
     #[error(
-        "the key ring holds no key of this person, so that nothing of theirs can be read: it is damaged, or older than the \
-         vault; `assent doctor` says what can be done"
+        "the key ring holds no key of this person, so that nothing of theirs can be read: it is damaged, or older \
+         than the vault"
     )]
     NoKey {
         /// The id of the subject.
@@ -96,8 +95,8 @@ pub enum KeyRingError {
     },
     /// The ring holds no slot for this grant.
     #[error(
-        "the key ring holds no key of this consent, so that nothing that hangs on it can be read: it is damaged, or older \
-         than the vault; `assent doctor` says what can be done"
+        "the key ring holds no key of this consent, so that nothing that hangs on it can be read: it is damaged, or \
+         older than the vault"
     )]
     NoSecret {
         /// The id of the grant.
@@ -121,18 +120,12 @@ pub enum KeyRingError {
     },
 }
 
-/// The secret's name, what to do without it, and what to do if it is wrong.
-fn words(lock: &RingLock) -> (&'static str, &'static str, &'static str) {
+/// The secret's name, and what to do if it is wrong.
+fn words(lock: &RingLock) -> (&'static str, &'static str) {
     match lock {
-        RingLock::DataKey { .. } => (
-            "data key",
-            "name the command that unwraps it: --key-command or ASSENT_KEY_COMMAND",
-            "look at which key the command uses",
-        ),
-        RingLock::None | RingLock::Passphrase => (
-            "passphrase",
-            "name the file that holds it (--passphrase-file or ASSENT_PASSPHRASE_FILE), or run the command at a terminal",
-            "try again, or restore the key ring from a backup whose passphrase you know",
-        ),
+        RingLock::DataKey { .. } => ("data key", "look at which key the command uses"),
+        RingLock::None | RingLock::Passphrase => {
+            ("passphrase", "try again, or restore the key ring from a backup whose passphrase you know")
+        }
     }
 }

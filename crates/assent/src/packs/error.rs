@@ -120,8 +120,7 @@ pub enum PackError {
     },
     /// The licence is not one that allows every use, and was not accepted.
     #[error(
-        "{key} in the card {} is under \"{licence}\", which may not allow your use: read it, and if it does, accept it \
-         with --accept-licence \"{licence}\"", card.display()
+        "{key} in the card {} is under \"{licence}\", which may not allow your use", card.display()
     )]
     LicenceNotAccepted {
         /// The path of the pack's card.

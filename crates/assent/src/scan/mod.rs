@@ -146,6 +146,21 @@ pub struct CopiedFace {
     pub original: String,
 }
 
+/// Why faces of a collection are not compared with anybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// A word for programs, as [`TxError::code`].
+    pub code: &'static str,
+    /// The sentence.
+    pub says: String,
+}
+
+impl Locked {
+    fn new(refused: &TxError) -> Locked {
+        Locked { code: refused.code(), says: refused.to_string() }
+    }
+}
+
 /// What a scan did.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ScanSummary {
@@ -156,7 +171,7 @@ pub struct ScanSummary {
     /// What of the folder is left out on purpose.
     pub left_out: Vec<LeftOut>,
     /// Why faces were not compared with anybody's, if the collection forbids it; they were found all the same.
-    pub locked: Option<String>,
+    pub locked: Option<Locked>,
     /// Of these, searched for faces now.
     pub looked_at: usize,
     /// Of these, known and unchanged; their known faces met the newest templates now.
@@ -206,10 +221,7 @@ pub enum ScanError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The folder is empty, but it was not.
-    #[error(
-        "the folder {folder} has no photo at all, but {known} are known of it, so nothing was changed; is the disk there? \
-         If the photos lie elsewhere now: assent collection move; if they are gone for good: assent collection remove"
-    )]
+    #[error("the folder {folder} has no photo at all, but {known} are known of it, so nothing was changed")]
     EmptyFolder {
         /// The path of the folder, as it is shown.
         folder: String,
@@ -229,13 +241,13 @@ pub enum ScanError {
     #[error("nobody is searched for while it is not known who may be; try again in a moment")]
     Closed,
     /// What the network made of a face is not of the pack's dimension, or not of length 1.
-    #[error("the network's answer does not fit the models; run `assent packs verify`")]
+    #[error("the network's answer does not fit the models")]
     Vector(#[from] VectorError),
 }
 
 impl ScanSummary {
     /// What is known before any photo is looked at.
-    fn begun(listing: &Listing, locked: Option<String>, followed: &Followed<'_>) -> ScanSummary {
+    fn begun(listing: &Listing, locked: Option<Locked>, followed: &Followed<'_>) -> ScanSummary {
         let mut summary = ScanSummary {
             photos: listing.files.len(),
             problems: listing.problems.clone(),
@@ -327,7 +339,7 @@ fn scan_leased<'a>(
                 }
             },
         };
-        let locked = tx.missing_prerequisites(collection)?.first().map(ToString::to_string);
+        let locked = tx.missing_prerequisites(collection)?.first().map(Locked::new);
         let (opened, locked) = match (options.request, locked) {
             (None, Some(locked)) => (None, Some(locked)),
             (request, _) => {

@@ -30,10 +30,7 @@ pub enum CollectionError {
     #[error("it is not said why the other people in these photos may be looked at")]
     NoBystanderBasis,
     /// Not one known photo is there, so that the disk is away rather than they.
-    #[error(
-        "not one of the {known} known photos is in {folder}, so nothing was changed; is the disk there? If the photos \
-         lie elsewhere now: assent collection move; if the collection has come to its end: assent collection remove"
-    )]
+    #[error("not one of the {known} known photos is in {folder}, so nothing was changed")]
     AllMissing {
         /// The path of the folder, as it is shown.
         folder: String,
@@ -42,8 +39,8 @@ pub enum CollectionError {
     },
     /// There are files that were not scanned yet.
     #[error(
-        "the folder has files that were not scanned yet ({new}); they may be missing photos under other names, so nothing \
-         was changed; scan the collection first (assent scan), then run this again"
+        "the folder has files that were not scanned yet ({new}); they may be missing photos under other names, so \
+         nothing was changed"
     )]
     NotScanned {
         /// Files that were not scanned yet.
@@ -58,10 +55,7 @@ pub enum CollectionError {
         name: String,
     },
     /// The photos are not in the folder that they are said to lie in.
-    #[error(
-        "only {there} of the {known} known photos are in {folder}, by path and length, so nothing was changed; name the \
-         folder that has them, or say --anyway"
-    )]
+    #[error("only {there} of the {known} known photos are in {folder}, by path and length, so nothing was changed")]
     WrongFolder {
         /// The path of the folder, as it is shown.
         folder: String,

@@ -200,11 +200,7 @@ fn licences_that_do_not_allow_every_use_are_accepted_by_name_alone() {
     check(&["CC-BY-NC-4.0"]).unwrap();
     for accepted in [&[][..], &["CC-BY-NC-3.0"], &["CC"], &["cc-by-nc-4.0"]] {
         let error = check(accepted).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "detector in the card p/pack.toml is under \"CC-BY-NC-4.0\", which may not allow your use: read it, and if it \
-             does, accept it with --accept-licence \"CC-BY-NC-4.0\""
-        );
+        assert_eq!(error, "detector in the card p/pack.toml is under \"CC-BY-NC-4.0\", which may not allow your use");
     }
     for (licence, allowed) in [
         ("MIT", true),
