@@ -55,8 +55,8 @@ const NEXT: &[(&str, &str)] = &[
     ("parent-missing", "say who signed with --signed-by both or parent"),
     (
         "no-representative",
-        "Say where: assent subject set NAME --jurisdiction CODE. If they do live there, name your representative: assent \
-         controller set --representative \"{law}=NAME, ADDRESS\"",
+        "Say where: assent subject set NAME --jurisdiction CODE. If they do live under the law of {law}, you need a \
+         representative there: assent controller set --representative \"{law}=NAME, ADDRESS\"",
     ),
     ("no-grant", "list them with: assent consent list NAME"),
     ("nothing-to-renew", "a new one is recorded by: assent enrol"),

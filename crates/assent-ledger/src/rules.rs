@@ -352,8 +352,8 @@ pub enum RuleError {
     },
     /// The controller sits elsewhere and has named nobody.
     #[error(
-        "where does this person live? As long as nobody has said, the strictest law holds. Under that of {pack} you need a \
-         representative there"
+        "where does this person live? As long as nobody has said, the strictest law holds, and {pack} asks for somebody who \
+         stands for you there"
     )]
     NoRepresentative {
         /// The rule pack.
