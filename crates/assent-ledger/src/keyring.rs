@@ -68,6 +68,8 @@ pub(crate) struct KeyRing {
     destroyed: BTreeSet<SubjectId>,
     /// Consents that were withdrawn, each with the position of the leaf that says so.
     withdrawn: Vec<(u64, GrantId)>,
+    /// The same by their ids.
+    withdrawn_ids: BTreeSet<GrantId>,
     /// The other notes, each with the number of the slot in which it ends.
     notes: Vec<(u64, Vec<u8>)>,
     partial: PartialNote,
@@ -140,6 +142,7 @@ impl KeyRing {
             retired: Vec::new(),
             destroyed: BTreeSet::new(),
             withdrawn: Vec::new(),
+            withdrawn_ids: BTreeSet::new(),
             notes: Vec::new(),
             partial: PartialNote::default(),
             noted_until: 0,
@@ -301,7 +304,9 @@ impl KeyRing {
                 let (subject, number) = (SubjectId::from_bytes(field(bytes, 8)), u64::from_be_bytes(field(bytes, 24)));
                 match state {
                     State::Withdrawn => {
-                        self.withdrawn.push((number, GrantId::from_bytes(field(bytes, 8))));
+                        let grant = GrantId::from_bytes(field(bytes, 8));
+                        self.withdrawn.push((number, grant));
+                        self.withdrawn_ids.insert(grant);
                         self.noted_until = self.whole + 1;
                     }
                     State::Retired => self.retired.push((number, subject)),

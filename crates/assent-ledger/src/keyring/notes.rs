@@ -53,6 +53,11 @@ impl KeyRing {
         self.withdrawn.iter().map(|(_, grant)| *grant)
     }
 
+    /// Whether it is noted that this consent was withdrawn.
+    pub(crate) fn is_withdrawn(&self, grant: GrantId) -> bool {
+        self.withdrawn_ids.contains(&grant)
+    }
+
     /// How many leaves the log had at least, by what the ring notes of it.
     pub(crate) fn leaves_known(&self) -> u64 {
         let withdrawn = self.withdrawn.iter().map(|(position, _)| position.saturating_add(1));

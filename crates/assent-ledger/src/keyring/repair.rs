@@ -136,6 +136,7 @@ impl KeyRing {
         self.retired.clear();
         self.destroyed.clear();
         self.withdrawn.clear();
+        self.withdrawn_ids.clear();
         self.notes.clear();
         self.noted_until = 0;
         self.partial = PartialNote::default();

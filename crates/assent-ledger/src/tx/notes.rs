@@ -96,10 +96,10 @@ impl ReadTx<'_> {
     fn missing_notes(&self) -> Result<BTreeSet<RingNote>, TxError> {
         let sql = "SELECT DISTINCT kind, id FROM ring_notes_due";
         let mut due = self.rows(sql, args![])?.iter().map(RingNote::read).collect::<Result<BTreeSet<_>, _>>()?;
-        let known: BTreeSet<GrantId> = self.ring().withdrawn().collect();
         for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
             let grant = GrantId::from_bytes(row.array(0)?);
-            if !known.contains(&grant) {
+            let known = self.ring().is_withdrawn(grant);
+            if !known {
                 due.extend(self.chain(grant)?.into_iter().map(RingNote::Withdrawal));
             }
         }
@@ -218,14 +218,13 @@ impl Tx<'_> {
     }
 
     fn note(&self, noted: &BTreeSet<RingNote>) -> Result<(), TxError> {
-        let known: BTreeSet<GrantId> = self.ring().withdrawn().collect();
         let (leaves, mut withdrawn, mut notes) = (self.log_head()?.0, Vec::new(), Vec::new());
         let mut ended = Vec::new();
         for noted in noted {
             match *noted {
                 RingNote::Withdrawal(grant) => {
                     ended.push(grant);
-                    if !known.contains(&grant) {
+                    if !self.ring().is_withdrawn(grant) {
                         withdrawn.push((grant, leaves.saturating_sub(1)));
                     }
                 }
