@@ -178,7 +178,7 @@ impl PlacesError {
     /// A word for programs.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Nowhere { .. } => "nowhere",
+            Self::Nowhere { .. } => "no-folder",
         }
     }
 }

@@ -66,7 +66,7 @@ const NEXT: &[(&str, &str)] = &[
     ("no-notice", "add it first: assent notice add FILE"),
     ("notice-taken", "`assent notice list` shows it"),
     ("no-witness", "list them with: assent witness list"),
-    ("witnesses-missing", "name each with --witness"),
+    ("witnesses-missing", "Name each with --witness"),
     ("no-witness-key", "they choose one with: assent witness add NAME"),
     ("not-signed", "they sign with: assent witness sign NAME"),
     ("nothing-to-sign", "enrolments wait after: assent enrol --witness"),

@@ -131,7 +131,7 @@ impl HandOutError {
             Self::InsideCollection { .. } => "inside-collection",
             Self::AroundCollection { .. } => "around-collection",
             Self::Foreign { .. } => "foreign",
-            Self::Exists { .. } => "exists",
+            Self::Exists { .. } => "copy-exists",
             Self::Io { .. } => "io",
             Self::Encode(refused) => refused.code(),
         }

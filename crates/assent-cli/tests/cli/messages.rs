@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::rights::ClubFixture;
 use super::{assent, at_a_terminal, stderr, stdout};
 
@@ -198,4 +200,24 @@ fn the_rule_for_passphrases_is_said_before_one_is_typed() {
     assert!(rule.is_some() && rule < asked, "{said}");
     assert!(!said.contains("Once more"), "what is too short is not typed again: {said}");
     assert!(said.contains("this passphrase is too short") && output.status.code() == Some(1), "{said}");
+}
+
+#[test]
+fn an_error_for_programs_has_a_code_a_message_and_a_hint() {
+    let club = ClubFixture::new();
+    let check = |args: &[&str], code: &str, message: &str, hint: Value| {
+        let object: Value = serde_json::from_str(&club.refused(args)).unwrap();
+        let (code, message) = (Value::from(code), Value::from(message));
+        assert_eq!((&object["code"], &object["message"], &object["hint"]), (&code, &message, &hint), "{args:?}");
+        let text = told(&club, args);
+        let next = hint.as_str().unwrap_or_default();
+        assert!(text.starts_with(&format!("assent: {}", message.as_str().unwrap())) && text.contains(next), "{text}");
+        assert_eq!(object["error"], text.trim_end().trim_start_matches("assent: "), "{args:?}");
+    };
+    let add = ["subject", "add", "m-2", "--name", "Mia"];
+    club.run(&add);
+    let prove = ["audit", "prove", "999", "--to", &club.file("proof")];
+    check(&prove, "no-leaf", "the log has no leaf 999", "`assent audit show` lists those that it has".into());
+    let taken = "somebody has this short name already; choose another one";
+    check(&add, "handle-taken", taken, Value::Null);
 }
