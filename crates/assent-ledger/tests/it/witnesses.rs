@@ -122,7 +122,7 @@ fn r4_a_witness_signs_once_with_their_own_key_what_names_them() {
         };
         let twice = add(ada, &[one, one]).unwrap_err();
         assert!(matches!(twice, TxError::Witnesses { needed: 2, given: 1 }));
-        assert!(twice.requirement() == Some("R4") && twice.to_string().contains("--witness"), "{twice}");
+        assert_eq!((twice.requirement(), twice.code()), (Some("R4"), "witnesses-missing"), "{twice}");
         assert!(matches!(add(ada, &[one, keyless]), Err(TxError::NoWitnessKey { .. })));
         assert!(matches!(add(ada, &[one, WitnessId::from_bytes([9; 16])]), Err(TxError::NoWitness { .. })));
         let hers = add(ada, &[one, two]).unwrap();
