@@ -47,7 +47,7 @@ struct Times {
     bytes: u64,
 }
 
-/// Measures.
+/// Measures the walk over known photos for a newcomer, from the photos and from kept crops.
 ///
 /// # Errors
 ///

@@ -41,7 +41,7 @@ pub(crate) struct DatabaseArgs {
 /// Why it is not known where the tables are, or how to get there.
 #[derive(Debug, Error)]
 pub(crate) enum DatabaseError {
-    /// The address.
+    /// The address is none.
     #[error("{}", describe(*.0))]
     Address(AddressError),
     /// What the folder says about it.
@@ -69,7 +69,7 @@ pub(crate) enum DatabaseError {
         /// The database in it, for people.
         recorded: String,
     },
-    /// A file.
+    /// A file cannot be read or written.
     #[error("cannot {op} {}", path.display())]
     Io {
         /// A bare verb.

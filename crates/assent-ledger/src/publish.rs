@@ -131,8 +131,12 @@ impl Ledger {
         Signers::new(self.ring().master(), self.id()).sheet(&self.origins)
     }
 
+    /// How the log stands in a transaction, to be signed when that is over.
     pub(crate) fn head_of(&self, tx: &ReadTx<'_>) -> Result<Checkpoint, TxError> {
-        head(tx, &self.signer(KeyRole::Checkpoints))
+        let (size, root) = tx.log_head()?;
+        let erasures = tx.count("SELECT COUNT(*) FROM tombstones WHERE done_leaf IS NOT NULL", args![])? as u64;
+        let (name, withdrawals) = (self.signer(KeyRole::Checkpoints).name().to_owned(), tx.ring().withdrawals());
+        Ok(Checkpoint { name, size, root, erasures, withdrawals })
     }
 
     pub(crate) fn sign_checkpoint(&self, here: &Checkpoint) -> String {
@@ -170,12 +174,11 @@ impl Ledger {
     /// - [`TxError::Damaged`] if the leaves do not make the log's root.
     /// - As [`Self::run_tx`].
     pub fn certificate(&self, subject: SubjectId, now: Timestamp) -> Result<String, TxError> {
-        let (signer, log) = (self.signer(KeyRole::Certificates), self.signer(KeyRole::Checkpoints));
         let certificate = self.run_tx("certify an erasure", now, |tx| {
             let Erasure { erased, intent, intent_salt, done, .. } =
                 tx.erasure(subject)?.ok_or(TxError::NotErased { subject })?;
             let (intent, done) = (tx.prove(intent)?, tx.prove(done)?);
-            let (size, root) = tx.log_head()?;
+            let Checkpoint { name, size, root, .. } = self.head_of(tx)?;
             Ok(Certificate {
                 subject,
                 erased,
@@ -184,10 +187,10 @@ impl Ledger {
                 intent_salt,
                 intent,
                 done,
-                log: (log.name().to_owned(), size, root),
+                log: (name, size, root),
             })
         })?;
-        Ok(signer.sign(&certificate.text()))
+        Ok(self.signer(KeyRole::Certificates).sign(&certificate.text()))
     }
 
     /// Writes the log as files that any web server can serve and any monitor of such logs can read: tiles of hashes, the
@@ -206,7 +209,7 @@ impl Ledger {
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Checkpoint, ExportError> {
-        let (signer, keys) = (self.signer(KeyRole::Checkpoints), self.log_keys());
+        let keys = self.log_keys();
         let last = folder.join(CHECKPOINT_FILE);
         let there = fs::read_to_string(&last).ok().map(|note| Checkpoint::verify(&note, &keys).ok());
         let tiles = tiles_there(&folder.join("tile/0"), 0);
@@ -230,7 +233,7 @@ impl Ledger {
         }
         // In one transaction, so that all files show the log at one moment.
         let here = self.run_tx("complete the log's tiles", now, |tx| {
-            let here = head(tx, &signer)?;
+            let here = self.head_of(tx)?;
             tx.complete_tiles(here.size)?;
             Ok(here)
         })?;
@@ -238,19 +241,12 @@ impl Ledger {
         let failed = self.read_tx(now, |tx| write_tiles(tx, folder, here.size, progress))?;
         let sign = || {
             replace(&folder.join(KEYS_FILE), self.log_keys_signed().as_bytes())?;
-            replace(&last, signer.sign(&here.text()).as_bytes())
+            replace(&last, self.sign_checkpoint(&here).as_bytes())
         };
         let outcome = failed.map_or_else(sign, Err);
         outcome.map_err(|(path, source)| ExportError::Io { path, source })?;
         Ok(here)
     }
-}
-
-fn head(tx: &ReadTx<'_>, signer: &LogSigner) -> Result<Checkpoint, TxError> {
-    let (size, root) = tx.log_head()?;
-    let erasures = tx.count("SELECT COUNT(*) FROM tombstones WHERE done_leaf IS NOT NULL", args![])? as u64;
-    let withdrawals = tx.ring().withdrawals();
-    Ok(Checkpoint { name: signer.name().to_owned(), size, root, erasures, withdrawals })
 }
 
 type Failed = (PathBuf, io::Error);

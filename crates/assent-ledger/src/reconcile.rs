@@ -158,7 +158,6 @@ impl ReadTx<'_> {
 
     fn compare_grants(&self, told: &Told, readable: &BTreeSet<SubjectId>, found: &mut Found) -> Result<(), TxError> {
         let (table, row) = ("grants", "a consent");
-        let noted: BTreeSet<GrantId> = self.ring().withdrawn().collect();
         let (mut there, mut renews) = (BTreeSet::new(), BTreeMap::new());
         let sql = "SELECT id, subject_id, collection_id, purpose, notice_sha256, valid_from_ms, valid_until_ms, state, renews \
                    FROM grants ORDER BY id";
@@ -169,7 +168,7 @@ impl ReadTx<'_> {
                 renews.insert(id, before);
             }
             let active = grant.text(7)? == "active";
-            if active && noted.contains(&GrantId::from_bytes(id)) {
+            if active && self.ring().is_withdrawn(GrantId::from_bytes(id)) {
                 found.note(table, row, &id, Disagreement::Withdrawn);
             }
             if !readable.contains(&SubjectId::from_bytes(subject)) {

@@ -48,11 +48,6 @@ impl KeyRing {
         formats.max()
     }
 
-    /// Which consents were withdrawn.
-    pub(crate) fn withdrawn(&self) -> impl Iterator<Item = GrantId> + '_ {
-        self.withdrawn.iter().map(|(_, grant)| *grant)
-    }
-
     /// Whether it is noted that this consent was withdrawn.
     pub(crate) fn is_withdrawn(&self, grant: GrantId) -> bool {
         self.withdrawn_ids.contains(&grant)
@@ -170,7 +165,7 @@ mod tests {
         }
         for ring in [&ring, &open(&path)] {
             assert_eq!(ring.notes_from(0), notes);
-            assert_eq!(ring.withdrawn().collect::<Vec<_>>(), vec![grant; notes.len()]);
+            assert_eq!(ring.withdrawn.iter().map(|(_, grant)| *grant).collect::<Vec<_>>(), vec![grant; notes.len()]);
             assert_eq!(ring.leaves_known(), 7);
             let (last, _) = ring.notes.last().unwrap();
             assert_eq!((ring.notes_from(*last), ring.notes_from(last + 1)), (notes[6..].to_vec(), Vec::new()));

@@ -66,17 +66,16 @@ impl ReadTx<'_> {
     /// The grants that the ring notes as withdrawn and this database has in force, by id, and the enrolments that would make
     /// such a grant.
     pub(super) fn noted_as_withdrawn(&self) -> Result<(Vec<GrantId>, Vec<PendingId>), TxError> {
-        let noted: BTreeSet<GrantId> = self.ring().withdrawn().collect();
-        if noted.is_empty() {
+        if self.ring().withdrawals() == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
         let mut grants = Vec::new();
         self.db.each("SELECT id FROM grants WHERE state = 'active' ORDER BY id", args![], &mut |row| {
-            grants.extend(Some(GrantId::from_bytes(row.array(0)?)).filter(|grant| noted.contains(grant)));
+            grants.extend(Some(GrantId::from_bytes(row.array(0)?)).filter(|grant| self.ring().is_withdrawn(*grant)));
             Ok(true)
         })?;
         let mut waiting = self.all_pending()?;
-        waiting.retain(|pending| pending.signed.consents.iter().any(|consent| noted.contains(&consent.grant)));
+        waiting.retain(|pending| pending.signed.consents.iter().any(|consent| self.ring().is_withdrawn(consent.grant)));
         Ok((grants, waiting.iter().map(|pending| pending.id).collect()))
     }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::grants::GRANTS;
-use super::templates::TEMPLATES;
+use super::templates::sealed_to;
 use super::{ReadTx, Tx};
-use crate::db::{Columns, args};
+use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId};
 use crate::keyring::{KeyReader, KeyRingError};
-use crate::seal::{self, SealContext};
+use crate::seal;
 use crate::secret::Key;
 use crate::vocabulary::Purpose;
 
@@ -43,38 +43,34 @@ impl ReadTx<'_> {
 
     /// The key of a grant; `None` if it was destroyed, or it or the key of its person is damaged or missing.
     pub(super) fn whole_grant_key(&self, grant: GrantId, subject: SubjectId) -> Result<Option<Key>, TxError> {
-        let secret = self.ring().secret(grant);
-        let secret = match secret {
-            Ok(Some(secret)) => secret,
-            Ok(None) | Err(KeyRingError::Damaged { .. } | KeyRingError::NoSecret { .. }) => return Ok(None),
-            Err(e) => return Err(e.into()),
-        };
-        Ok(self.whole_key(subject)?.map(|key| key.of_grant(&secret)))
+        let Some(secret) = self.whole_secret(grant)? else { return Ok(None) };
+        Ok(self.whole_key(subject)?.map(|owner| owner.of_grant(&secret)))
     }
 
-    /// The keys of the grants to be found that were not ended, of one person or of a collection's people, and whether one of
-    /// them is damaged or missing.
-    pub(super) fn finding(
-        &self,
-        subject: Option<SubjectId>,
-        collection: Option<CollectionId>,
-    ) -> Result<(Vec<GrantKey>, bool), TxError> {
-        let rows = match (subject, collection) {
-            (Some(subject), _) => self.rows(
-                "SELECT id, subject_id, collection_id FROM grants WHERE subject_id = $1 AND purpose = $2 \
-                 AND state = 'active' ORDER BY id",
-                args![subject, Purpose::FIND],
-            ),
-            (None, Some(collection)) => self.rows(
-                "SELECT id, subject_id, collection_id FROM grants WHERE collection_id = $1 AND purpose = $2 \
-                 AND state = 'active' ORDER BY id",
-                args![collection, Purpose::FIND],
-            ),
-            (None, None) => self.rows(
-                "SELECT id, subject_id, collection_id FROM grants WHERE purpose = $1 AND state = 'active' ORDER BY id",
-                args![Purpose::FIND],
-            ),
-        }?;
+    fn whole_secret(&self, grant: GrantId) -> Result<Option<Key>, TxError> {
+        let secret = self.ring().secret(grant);
+        match secret {
+            Ok(secret) => Ok(secret),
+            Err(KeyRingError::Damaged { .. } | KeyRingError::NoSecret { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The keys of a person's grants to be found that were not ended, and whether one of them is damaged or missing.
+    pub(super) fn finding_of(&self, subject: SubjectId) -> Result<(Vec<GrantKey>, bool), TxError> {
+        let sql = "SELECT id, subject_id, collection_id FROM grants WHERE subject_id = $1 AND purpose = $2 \
+                   AND state = 'active' ORDER BY id";
+        self.grant_keys(&self.rows(sql, args![subject, Purpose::FIND])?)
+    }
+
+    /// The same of everybody in a collection.
+    pub(super) fn finding_in(&self, collection: CollectionId) -> Result<(Vec<GrantKey>, bool), TxError> {
+        let sql = "SELECT id, subject_id, collection_id FROM grants WHERE collection_id = $1 AND purpose = $2 \
+                   AND state = 'active' ORDER BY id";
+        self.grant_keys(&self.rows(sql, args![collection, Purpose::FIND])?)
+    }
+
+    fn grant_keys(&self, rows: &[Row]) -> Result<(Vec<GrantKey>, bool), TxError> {
         let (mut keys, mut damaged) = (Vec::with_capacity(rows.len()), false);
         for row in rows {
             let (grant, subject) = (GrantId::from_bytes(row.array(0)?), SubjectId::from_bytes(row.array(1)?));
@@ -85,7 +81,6 @@ impl ReadTx<'_> {
                 None => damaged = true,
             }
         }
-        keys.retain(|of| collection.is_none_or(|collection| of.collection == collection));
         Ok((keys, damaged))
     }
 
@@ -125,16 +120,8 @@ impl ReadTx<'_> {
         let Some(row) = self.row(sql, args![grant])? else { return Ok(false) };
         let purpose = Purpose::new(&row.text(5)?).map_err(|_| TxError::Damaged { table: GRANTS })?;
         let row_key = row.int(0)?.to_be_bytes();
-        let context = SealContext {
-            table: TEMPLATES,
-            subject: Some(subject),
-            collection: Some(CollectionId::from_bytes(row.array(4)?)),
-            purpose: Some(&purpose),
-            grant: Some(grant),
-            model: Some(row.array(1)?),
-            epoch: Some(row.int(2)?),
-            row: Some(&row_key),
-        };
+        let of = (subject, CollectionId::from_bytes(row.array(4)?), grant);
+        let context = sealed_to(of, &purpose, &row_key, (row.array(1)?, row.int(2)?));
         Ok(seal::open(key, &context, &row.bytes(3)?).is_ok())
     }
 
@@ -161,7 +148,7 @@ impl Tx<'_> {
     /// Deletes where somebody was seen, and what they said of it. Whether the key of one of their grants is damaged or missing,
     /// so that what hangs on it cannot be told from others'.
     pub(crate) fn delete_seen_of(&self, subject: SubjectId) -> Result<bool, TxError> {
-        let (keys, damaged) = self.finding(Some(subject), None)?;
+        let (keys, damaged) = self.finding_of(subject)?;
         keys.iter().try_for_each(|of| self.delete_sightings_of(of.collection, of.key.pseudonym(of.collection)))?;
         Ok(damaged)
     }
@@ -177,12 +164,12 @@ impl Tx<'_> {
 
     /// [`ReadTx::whole_grant_key`], after a slot of the person in which the key is whole was mended.
     pub(super) fn salvaged_grant_key(&self, grant: GrantId, subject: SubjectId) -> Result<Option<Key>, TxError> {
-        self.salvaged_key(subject)?;
-        self.whole_grant_key(grant, subject)
+        let owner = self.salvaged_key(subject)?;
+        Ok(owner.zip(self.whole_secret(grant)?).map(|(owner, secret)| owner.of_grant(&secret)))
     }
 }
 
-/// The same by the pseudonym that each key gives.
+/// Keys of grants by the pseudonym that each gives.
 pub(super) fn by_pseudonym(keys: Vec<GrantKey>) -> BTreeMap<[u8; 16], GrantKey> {
     keys.into_iter().map(|of| (of.key.pseudonym(of.collection), of)).collect()
 }

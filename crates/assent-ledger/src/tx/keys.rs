@@ -228,7 +228,7 @@ impl Tx<'_> {
             }
         }
         for collection in collections {
-            let living = by_pseudonym(self.finding(None, Some(*collection))?.0);
+            let living = by_pseudonym(self.finding_in(*collection)?.0);
             let sql = "SELECT pseudonym FROM sightings WHERE collection_id = $1 \
                        UNION SELECT pseudonym FROM decisions WHERE collection_id = $1";
             for row in self.rows(sql, args![*collection])? {

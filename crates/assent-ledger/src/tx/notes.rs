@@ -98,8 +98,7 @@ impl ReadTx<'_> {
         let mut due = self.rows(sql, args![])?.iter().map(RingNote::read).collect::<Result<BTreeSet<_>, _>>()?;
         for row in self.rows("SELECT id FROM grants WHERE state = 'withdrawn'", args![])? {
             let grant = GrantId::from_bytes(row.array(0)?);
-            let known = self.ring().is_withdrawn(grant);
-            if !known {
+            if !self.ring().is_withdrawn(grant) {
                 due.extend(self.chain(grant)?.into_iter().map(RingNote::Withdrawal));
             }
         }

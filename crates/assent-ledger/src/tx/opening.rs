@@ -7,13 +7,13 @@ use std::thread;
 use zeroize::Zeroizing;
 
 use super::grant_keys::each_grant_key;
-use super::templates::TEMPLATES;
+use super::templates::sealed_to;
 use super::{Album, ReadTx};
 use crate::db::{Answer, Columns, Db, DbError, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, RequestId, SubjectId, TemplateId};
 use crate::keyring::KeyReader;
-use crate::seal::{self, SealContext, SealKey};
+use crate::seal::{self, SealKey};
 use crate::vocabulary::{Purpose, RequestKind};
 
 /// After so many records, somebody is told.
@@ -350,16 +350,8 @@ impl Opener<'_> {
     fn open(&self, opens: &Opens, record: &mut Record) -> bool {
         let Opens { grant, subject, key: Some(key) } = opens else { return false };
         let row_key = record.id.to_be_bytes();
-        let context = SealContext {
-            table: TEMPLATES,
-            subject: Some(*subject),
-            collection: Some(self.what.collection),
-            purpose: Some(&self.what.purpose),
-            grant: Some(*grant),
-            model: Some(self.what.model_sha256),
-            epoch: Some(record.epoch),
-            row: Some(&row_key),
-        };
+        let of = (*subject, self.what.collection, *grant);
+        let context = sealed_to(of, &self.what.purpose, &row_key, (self.what.model_sha256, record.epoch));
         seal::open_into(key, &context, &record.sealed, &mut record.plain).is_ok()
     }
 }

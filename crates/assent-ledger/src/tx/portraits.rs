@@ -100,7 +100,7 @@ impl Tx<'_> {
         if self.count(kept, args![subject, ended])? == 0 {
             return Ok(());
         }
-        match (self.finding(Some(subject), None)?.0.first(), key) {
+        match (self.finding_of(subject)?.0.first(), key) {
             (Some(other), Some(key)) => self.move_portrait(subject, (ended, key), (other.grant, &other.key)),
             _ => self.exec("DELETE FROM portraits WHERE subject_id = $1", args![subject]).map(drop),
         }

@@ -8,7 +8,7 @@ use super::pending::seal_context as pending_context;
 use super::requests::seal_context as request_context;
 use super::roster::SUBJECTS;
 use super::sightings::{HeldUnder, SIGHTINGS, face_row};
-use super::templates::TEMPLATES;
+use super::templates::sealed_to;
 use super::{OPENINGS, ReadTx, RingNote, Tx, opening_row};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
@@ -109,17 +109,9 @@ impl Tx<'_> {
         for row in self.rows(sql, args![from.grant])? {
             let id = row.int(0)?;
             let row_key = id.to_be_bytes();
-            let (model, epoch) = (row.array(1)?, row.int(2)?);
-            let context = |held: &HeldUnder<'_>| SealContext {
-                table: TEMPLATES,
-                subject: Some(held.subject),
-                collection: Some(held.collection),
-                purpose: Some(purpose),
-                grant: Some(held.grant),
-                model: Some(model),
-                epoch: Some(epoch),
-                row: Some(&row_key),
-            };
+            let made = (row.array(1)?, row.int(2)?);
+            let context =
+                |held: &HeldUnder<'_>| sealed_to((held.subject, held.collection, held.grant), purpose, &row_key, made);
             let plain = seal::open(from.key, &context(from), &row.bytes(3)?)?;
             let sealed = self.seal_with(to.key, &context(to), &plain)?;
             self.exec("UPDATE templates SET sealed = $1 WHERE id = $2", args![sealed, id])?;

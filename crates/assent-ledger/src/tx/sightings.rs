@@ -56,7 +56,7 @@ impl ReadTx<'_> {
         collection: CollectionId,
     ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
         self.confirmed_in(photo, &|| {
-            let (people, unreadable) = self.finding(None, Some(collection))?;
+            let (people, unreadable) = self.finding_in(collection)?;
             Ok((by_pseudonym(people), unreadable))
         })
     }

@@ -12,7 +12,7 @@ use super::pending::PENDING;
 use super::photos::{path_context, read_box};
 use super::portraits::{PORTRAITS, USED_PORTRAITS};
 use super::sightings::{HeldUnder, SIGHTINGS, face_row};
-use super::templates::TEMPLATES;
+use super::templates::{TEMPLATES, sealed_to};
 use super::tiles::read_leaf;
 use super::{FaceBox, Grant, LeafPosition, OPENINGS, Pending, ReadTx, Refusal, Request, Subject, Tx, opening_row};
 use crate::db::{Columns, Row, args};
@@ -170,16 +170,8 @@ impl ReadTx<'_> {
             let (id, grant) = (TemplateId(row.int(0)?), GrantId::from_bytes(row.array(1)?));
             let purpose = Purpose::new(&row.text(7)?).map_err(|_| TxError::Damaged { table: "grants" })?;
             let row_key = id.0.to_be_bytes();
-            let context = SealContext {
-                table: TEMPLATES,
-                subject: Some(subject),
-                collection: Some(CollectionId::from_bytes(row.array(6)?)),
-                purpose: Some(&purpose),
-                grant: Some(grant),
-                model: Some(row.array(2)?),
-                epoch: Some(row.int(3)?),
-                row: Some(&row_key),
-            };
+            let of = (subject, CollectionId::from_bytes(row.array(6)?), grant);
+            let context = sealed_to(of, &purpose, &row_key, (row.array(2)?, row.int(3)?));
             let key = self.grant_key(grant, subject)?.ok_or(TxError::NotActive { grant })?;
             let plain = seal::open(&key, &context, &row.bytes(4)?)?;
             Ok(AccessTemplate { id, grant, model_sha256: row.array(2)?, created: Timestamp(row.int(5)?), plain })
@@ -249,7 +241,7 @@ impl Tx<'_> {
     pub fn subject_access(&self, subject: SubjectId) -> Result<SubjectAccessData, TxError> {
         let key = self.key(subject)?;
         let (mut decisions, mut sightings) = (Vec::new(), Vec::new());
-        for grant in self.finding(Some(subject), None)?.0 {
+        for grant in self.finding_of(subject)?.0 {
             let (held, collection) = (HeldUnder::of_key(&grant), grant.collection);
             let said = self.all_verdicts_of(&held)?.into_iter();
             decisions.extend(said.map(|(verdict, time)| AccessDecision { collection, verdict, time }));

@@ -156,12 +156,22 @@ pub(super) fn seal_context<'a>(
     model: [u8; 32],
     epoch: i64,
 ) -> SealContext<'a> {
+    sealed_to((proof.subject, proof.collection, proof.grant), &proof.purpose, row, (model, epoch))
+}
+
+/// What a template is sealed to: whose it is, for what, its row, and the model and the epoch that it was made with.
+pub(super) fn sealed_to<'a>(
+    (subject, collection, grant): (SubjectId, CollectionId, GrantId),
+    purpose: &'a Purpose,
+    row: &'a [u8],
+    (model, epoch): ([u8; 32], i64),
+) -> SealContext<'a> {
     SealContext {
         table: TEMPLATES,
-        subject: Some(proof.subject),
-        collection: Some(proof.collection),
-        purpose: Some(&proof.purpose),
-        grant: Some(proof.grant),
+        subject: Some(subject),
+        collection: Some(collection),
+        purpose: Some(purpose),
+        grant: Some(grant),
         model: Some(model),
         epoch: Some(epoch),
         row: Some(row),
