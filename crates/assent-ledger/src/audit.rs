@@ -78,13 +78,13 @@ impl Ledger {
     /// - As [`Self::read_tx`]. A fault in the log is no error: it is in the [`Audit`].
     pub fn audit_verify(&self, against: Option<&Checkpoint>, now: Timestamp) -> Result<Audit, TxError> {
         let lost = against.and_then(|then| lost(&self.origins, then));
-        let mut audit = self.read_tx(now, |tx| tx.audit(against.filter(|_| lost.is_none()), &self.origins))?;
-        audit.lost = lost;
-        if self.is_downgraded(now)? {
-            audit.tampered.insert(0, Tampering::Downgraded);
-        }
-        audit.tampered.splice(0..0, self.pool.schema_faults()?.into_iter().map(Tampering::Schema));
-        Ok(audit)
+        self.read_tx(now, |tx| {
+            let mut audit = tx.audit(against.filter(|_| lost.is_none()), &self.origins)?;
+            let schema = tx.db.schema_faults()?.into_iter().map(Tampering::Schema);
+            let downgraded = tx.is_downgraded().then_some(Tampering::Downgraded);
+            audit.tampered.splice(0..0, schema.chain(downgraded));
+            Ok(Audit { lost, ..audit })
+        })
     }
 }
 

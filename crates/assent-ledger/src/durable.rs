@@ -122,7 +122,8 @@ pub(crate) fn finish_replacing(path: &Path) -> std::io::Result<()> {
 const DRAFT: &str = ".assent-draft";
 const REPLACED: &str = ".assent-replaced";
 
-fn sibling_path(path: &Path, ending: &str) -> PathBuf {
+/// The path with something more at its end.
+pub(crate) fn sibling_path(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

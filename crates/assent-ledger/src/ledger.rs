@@ -13,7 +13,7 @@ use crate::db::{self, Database, Pool, SetUpError};
 use crate::durable::{self, WriteHook};
 use crate::error::{OpenError, TxError};
 use crate::id::{Timestamp, VaultId};
-use crate::keyring::{KeyRing, KeyRingError, RingSecret};
+use crate::keyring::{KeyRing, RingSecret};
 use crate::origins::LogOrigin;
 use crate::restore::Recovered;
 use crate::ring_place::RingPlace;
@@ -22,7 +22,7 @@ use crate::secret::Key;
 use crate::settings::Settings;
 use crate::transactions::Committed;
 use crate::tx::{Expired, Rng};
-use crate::vault::{About, StoredVault, read_vault, ring_check};
+use crate::vault::{About, StoredVault, read_vault};
 use crate::vault_lock::VaultLock;
 use crate::vocabulary::VaultKind;
 
@@ -126,7 +126,7 @@ impl Ledger {
         if place.database == Database::Sqlite {
             durable::begin_private(&database).map_err(io("write", &database))?;
         }
-        let pool = set_up(place, &database)?;
+        let pool = set_up(place, DATABASE_FILE)?;
         if read_vault(place, &pool)?.is_some() {
             return Err(taken(place));
         }
@@ -146,7 +146,7 @@ impl Ledger {
     ///
     /// [`OpenError::Newer`], [`OpenError::Database`] as their texts say.
     pub fn is_made(place: &VaultPlace) -> Result<bool, OpenError> {
-        Ok(read_vault(place, &set_up(place, Path::new(DATABASE_FILE))?)?.is_some())
+        Ok(read_vault(place, &set_up(place, DATABASE_FILE)?)?.is_some())
     }
 
     /// Opens a vault, repeats erasures and withdrawals that the key ring knows of and the database does not, and finishes
@@ -168,17 +168,15 @@ impl Ledger {
     /// - [`OpenError::RingInside`], [`OpenError::Database`], [`OpenError::Io`] as their texts say.
     pub fn open(place: &VaultPlace, tools: Tools, now: Timestamp) -> Result<Self, OpenError> {
         let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
-        let file = place.folder.join(DATABASE_FILE);
         let present = match place.database {
-            Database::Sqlite => file.is_file(),
+            Database::Sqlite => place.folder.join(DATABASE_FILE).is_file(),
             Database::Postgres(_) => place.folder.is_dir(),
         };
         if !present {
             let half = place.folder.join(RESTORED_FILE).exists();
             return Err(if half { OpenError::HalfRestored { folder: place.folder.clone() } } else { no_vault() });
         }
-        let opening = Opening { file: &file, restoring: false };
-        let opened = Self::open_locked(place, (VaultLock::shared(place)?, opening), tools, now, Self::unopened);
+        let opened = Self::open_locked(place, (VaultLock::shared(place)?, DATABASE_FILE), tools, now, Self::unopened);
         if place.database == Database::Sqlite {
             return opened;
         }
@@ -196,16 +194,16 @@ impl Ledger {
         }
     }
 
-    /// Opens a vault that is locked, with its tables in `file`; `unopened` counts the people whose records their keys do not
+    /// Opens a vault that is locked, with its tables in the file of this name, if they are in one; `unopened` counts the people whose records their keys do not
     /// open.
     pub(crate) fn open_locked(
         place: &VaultPlace,
-        (lock, opening): (VaultLock, Opening<'_>),
+        (lock, file): (VaultLock, &'static str),
         tools: Tools,
         now: Timestamp,
         unopened: impl FnOnce(&Self, Timestamp) -> Result<usize, TxError>,
     ) -> Result<Self, OpenError> {
-        let Opened { mut ledger, found } = Self::open_unchecked(place, (lock, opening), tools, now)?;
+        let Opened { mut ledger, found } = Self::open_unchecked(place, (lock, file), tools, now)?;
         trusted(place, found)?;
         let people = unopened(&ledger, now).map_err(resume(place))?;
         if people > 0 {
@@ -227,10 +225,8 @@ impl Ledger {
     ///
     /// As [`Self::open`], without [`OpenError::Tampered`].
     pub fn inspect(place: &VaultPlace, tools: Tools, now: Timestamp) -> Result<Self, OpenError> {
-        let file = place.folder.join(DATABASE_FILE);
-        let opening = Opening { file: &file, restoring: false };
-        let Opened { mut ledger, found } =
-            Self::open_unchecked(place, (VaultLock::shared(place)?, opening), tools, now)?;
+        let lock = VaultLock::shared(place)?;
+        let Opened { mut ledger, found } = Self::open_unchecked(place, (lock, DATABASE_FILE), tools, now)?;
         ledger.inspected = found.into_iter().next();
         // Without them the audit says what of the log does not fit.
         drop(ledger.read_origins(now));
@@ -239,27 +235,30 @@ impl Ledger {
 
     fn open_unchecked(
         place: &VaultPlace,
-        (lock, Opening { file, restoring }): (VaultLock, Opening<'_>),
+        (lock, file): (VaultLock, &'static str),
         tools: Tools,
         now: Timestamp,
     ) -> Result<Opened, OpenError> {
         let no_vault = || OpenError::NoVault { folder: place.folder.clone() };
         let (pool, mut found) = set_up_unchecked(place, file)?;
-        let StoredVault { id, format, kind, ring_check: check, sealed } =
-            read_vault(place, &pool)?.ok_or_else(no_vault)?;
-        let ring = KeyRing::open(&place.ring, &tools.secrets, &tools.hook)?;
-        if ring.vault() != id || ring_check(&ring) != check {
-            return Err(KeyRingError::WrongVault { path: ring.path().to_owned() }.into());
-        }
+        let vault = read_vault(place, &pool)?.ok_or_else(no_vault)?;
+        let ring = vault.ring(place, &tools)?;
+        let StoredVault { id, kind, sealed, .. } = vault;
         let about = About::open(&ring, id, &kind, sealed).map_err(resume(place))?;
         let ledger = Self::assemble((pool, ring, lock), about, tools);
-        ledger.refuse_copied_ring(place, now)?;
-        if !restoring && ledger.is_downgraded(now).map_err(resume(place))? {
-            found.push(Tampering::Downgraded);
-        }
-        if format == FORMAT_VERSION {
-            found.extend(ledger.read_tx(now, |tx| tx.tampered(Scope::Opening)).map_err(resume(place))?);
-        }
+        let looked = ledger.read_tx(now, |tx| {
+            // A person who brings back a backup may have one of an older format.
+            let downgraded = file != RESTORED_FILE && tx.is_downgraded();
+            let mut found: Vec<Tampering> = downgraded.then_some(Tampering::Downgraded).into_iter().collect();
+            if tx.is_current() {
+                found.extend(tx.tampered(Scope::Opening)?);
+            }
+            Ok(found)
+        });
+        found.extend(looked.map_err(|refused| match refused {
+            TxError::RingElsewhere => OpenError::RingElsewhere { ring: place.ring.clone() },
+            refused => resume(place)(refused),
+        })?);
         Ok(Opened { ledger, found })
     }
 
@@ -372,14 +371,6 @@ pub(crate) fn taken(place: &VaultPlace) -> OpenError {
     }
 }
 
-/// How a vault is opened.
-pub(crate) struct Opening<'a> {
-    /// The database file, with SQLite.
-    pub(crate) file: &'a Path,
-    /// A person brings back a backup: it may be of an older format than the vault had.
-    pub(crate) restoring: bool,
-}
-
 /// A vault before it is known whether its database is as it was written.
 struct Opened {
     ledger: Ledger,
@@ -395,16 +386,16 @@ fn trusted(place: &VaultPlace, found: Vec<Tampering>) -> Result<(), OpenError> {
     }
 }
 
-/// The tables, made or completed; they are as the program makes them.
-pub(crate) fn set_up(place: &VaultPlace, file: &Path) -> Result<Pool, OpenError> {
+/// The tables, made or completed, in the file of this name with SQLite; they are as the program makes them.
+pub(crate) fn set_up(place: &VaultPlace, file: &'static str) -> Result<Pool, OpenError> {
     let (pool, faults) = set_up_unchecked(place, file)?;
     trusted(place, faults).map(|()| pool)
 }
 
 /// The tables, made or completed, and what of them is not as the program makes it.
-fn set_up_unchecked(place: &VaultPlace, file: &Path) -> Result<(Pool, Vec<Tampering>), OpenError> {
+fn set_up_unchecked(place: &VaultPlace, file: &'static str) -> Result<(Pool, Vec<Tampering>), OpenError> {
     let folder = || place.folder.clone();
-    let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(file.file_name().unwrap_or_default());
+    let file = folder().canonicalize().unwrap_or_else(|_| folder()).join(file);
     let database = |source| OpenError::Database { folder: folder(), source };
     let pool = Pool::new(&place.database, &file);
     let faults = pool.set_up().map_err(|cause| match cause {

@@ -218,22 +218,13 @@ impl ReadTx<'_> {
             }
             Ok(true)
         })?;
-        let (table, row, mut there) = ("refusals", "a refusal", BTreeSet::new());
-        for refusal in self.rows("SELECT id, subject_id FROM refusals ORDER BY id", args![])? {
+        let there = self.rows("SELECT id, subject_id FROM refusals ORDER BY id", args![])?;
+        found.compare("refusals", "a refusal", &there, told.refusals.keys(), |refusal| {
             let (id, subject): (Id, Id) = (refusal.array(0)?, refusal.array(1)?);
-            there.insert(id);
-            match told.refusals.get(&id) {
-                None if readable.contains(&SubjectId::from_bytes(subject)) => {
-                    found.note(table, row, &id, Disagreement::Unsaid);
-                }
-                Some(said) if *said != subject => found.note(table, row, &id, Disagreement::Otherwise),
-                _ => {}
-            }
-        }
-        for id in told.refusals.keys().filter(|id| !there.contains(*id)) {
-            found.note(table, row, id, Disagreement::Missing);
-        }
-        Ok(())
+            let said = told.refusals.get(&id).map(|said| *said == subject);
+            // Of somebody whose openings were not read nothing is known.
+            Ok(said.or_else(|| (!readable.contains(&SubjectId::from_bytes(subject))).then_some(true)))
+        })
     }
 
     fn compare_collections(&self, told: &Told, found: &mut Found) -> Result<(), TxError> {

@@ -23,7 +23,7 @@ use crate::durable::{self, WriteHook, WriteKind, with_hook};
 use crate::error::{OpenError, TxError};
 use crate::id::{SubjectId, Timestamp};
 use crate::keyring::{KeyRing, KeyRingError};
-use crate::ledger::{DATABASE_FILE, Ledger, Opening, RESTORED_FILE, Tools, VaultPlace, set_up, taken};
+use crate::ledger::{DATABASE_FILE, Ledger, RESTORED_FILE, Tools, VaultPlace, set_up, taken};
 use crate::note::{Checkpoint, LogKeys, NoteError};
 use crate::origins::Signers;
 use crate::tx::{ReadTx, ReplayedNotes, Tx};
@@ -175,8 +175,7 @@ impl Ledger {
             ledger.recall(copy.as_mut(), now)
         };
         let here = VaultPlace { database: Database::Sqlite, ..place.clone() };
-        let opening = Opening { file: &staged, restoring: true };
-        let opened = Self::open_locked(&here, (lock, opening), tools, now, unopened).map_err(RestoreError::from);
+        let opened = Self::open_locked(&here, (lock, RESTORED_FILE), tools, now, unopened).map_err(RestoreError::from);
         let restored = opened.and_then(|mut ledger| {
             ledger.recovered.entries_lost = leaves.saturating_sub(size);
             let (ring_place, vault) = (ledger.new_ring_place(place)?, ledger.id());
@@ -203,14 +202,12 @@ impl Ledger {
     fn move_to(&mut self, place: &VaultPlace, server: Pool) -> Result<(), RestoreError> {
         let moved = self.pool.move_into(server);
         match moved {
-            Err(cause)
-                if read_vault(place, &set_up(place, Path::new(DATABASE_FILE))?)?.is_none_or(|v| v.id != self.id()) =>
-            {
+            Err(cause) if read_vault(place, &set_up(place, DATABASE_FILE)?)?.is_none_or(|v| v.id != self.id()) => {
                 Err(unwritten(place)(cause))
             }
             // The answer was lost, and it was done.
             Err(_) => {
-                self.pool = set_up(place, Path::new(DATABASE_FILE))?;
+                self.pool = set_up(place, DATABASE_FILE)?;
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -285,7 +282,7 @@ impl Tx<'_> {
 
 /// The database of `place`, which holds no vault.
 fn empty_database(place: &VaultPlace) -> Result<Pool, OpenError> {
-    let pool = set_up(place, Path::new(DATABASE_FILE))?;
+    let pool = set_up(place, DATABASE_FILE)?;
     if read_vault(place, &pool)?.is_some() { Err(taken(place)) } else { Ok(pool) }
 }
 

@@ -15,10 +15,9 @@ use rand_core::CryptoRng;
 use crate::db::{Database, args};
 use crate::durable;
 use crate::error::{OpenError, TxError};
-use crate::keyring::{KeyRing, KeyRingError};
-use crate::ledger::{DATABASE_FILE, Ledger, Tools, VaultPlace, resume, set_up};
+use crate::ledger::{DATABASE_FILE, Ledger, Tools, VaultPlace, set_up};
 use crate::tx::Tx;
-use crate::vault::{read_vault, ring_check};
+use crate::vault::read_vault;
 
 /// The number of a place.
 pub(crate) type RingPlace = [u8; 16];
@@ -29,9 +28,7 @@ const PUT: &str = "INSERT INTO ring_place (one, number) VALUES (1, $1) \
 
 /// Beside the ring's file, whatever name it is called by.
 fn beside(ring: &Path) -> io::Result<PathBuf> {
-    let mut name = ring.canonicalize()?.into_os_string();
-    name.push(".place");
-    Ok(PathBuf::from(name))
+    Ok(durable::sibling_path(&ring.canonicalize()?, ".place"))
 }
 
 /// The place of this ring; `None` if it has none, or was copied from another.
@@ -51,7 +48,7 @@ fn known(ring: &Path) -> io::Result<Option<RingPlace>> {
 /// Makes this the place of the ring, under a number of its own.
 fn mark(ring: &Path, rng: &mut dyn CryptoRng) -> io::Result<RingPlace> {
     let path = beside(ring)?;
-    let draft = path.with_added_extension("new");
+    let draft = durable::sibling_path(&path, ".new");
     durable::remove_if_there(&draft)?;
     let mut number = RingPlace::default();
     rng.fill_bytes(&mut number);
@@ -72,12 +69,9 @@ impl Ledger {
     ///
     /// As [`Self::open`].
     pub fn adopt_ring(place: &VaultPlace, mut tools: Tools) -> Result<(), OpenError> {
-        let pool = set_up(place, Path::new(DATABASE_FILE))?;
+        let pool = set_up(place, DATABASE_FILE)?;
         let vault = read_vault(place, &pool)?.ok_or_else(|| OpenError::NoVault { folder: place.folder.clone() })?;
-        let ring = KeyRing::open(&place.ring, &tools.secrets, &tools.hook)?;
-        if ring.vault() != vault.id || ring_check(&ring) != vault.ring_check {
-            return Err(KeyRingError::WrongVault { path: place.ring.clone() }.into());
-        }
+        vault.ring(place, &tools)?;
         if place.database == Database::Sqlite {
             return Ok(());
         }
@@ -107,16 +101,6 @@ impl Ledger {
             None => mark(&place.ring, &mut **self.rng()),
         });
         number.map(Some).map_err(unmarked(place))
-    }
-
-    /// # Errors
-    ///
-    /// [`OpenError::RingElsewhere`] if the vault is used with the key ring at another place.
-    pub(crate) fn refuse_copied_ring(&self, place: &VaultPlace, now: crate::Timestamp) -> Result<(), OpenError> {
-        match self.read_tx(now, |_| Ok(())) {
-            Err(TxError::RingElsewhere) => Err(OpenError::RingElsewhere { ring: place.ring.clone() }),
-            done => done.map_err(resume(place)),
-        }
     }
 }
 

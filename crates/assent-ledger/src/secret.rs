@@ -34,12 +34,17 @@ impl Key {
         &self.0
     }
 
-    /// `HMAC-SHA256(key, label | data)`. `label` ends in `v1` and no label is a prefix of another.
-    pub(crate) fn mac(&self, label: &'static str, data: &[u8]) -> [u8; 32] {
+    /// HMAC-SHA256 with this key, ready for what is to be authenticated.
+    pub(crate) fn hmac(&self) -> Hmac<Sha256> {
         // HMAC fills a short key up to the block with zeros; done here, the constructor cannot fail.
         let mut block = Zeroizing::new([0; 64]);
         block[..32].copy_from_slice(&self.0);
-        let mut mac = Hmac::<Sha256>::new((&*block).into());
+        Hmac::new((&*block).into())
+    }
+
+    /// `HMAC-SHA256(key, label | data)`. `label` ends in `v1` and no label is a prefix of another.
+    pub(crate) fn mac(&self, label: &'static str, data: &[u8]) -> [u8; 32] {
+        let mut mac = self.hmac();
         mac.update(label.as_bytes());
         mac.update(data);
         mac.finalize().into_bytes().into()

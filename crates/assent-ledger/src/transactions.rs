@@ -19,12 +19,12 @@ use crate::vault::About;
 const ATTEMPTS: usize = 5;
 
 /// What every transaction reads first.
-const IN_A_FILE: &str = "SELECT v.format_version, v.kind, v.sealed, h.size, h.peaks, h.newest_ms, h.sums \
+const IN_A_FILE: &str = "SELECT v.format_version, v.kind, v.sealed, v.ring_slots, h.size, h.peaks, h.newest_ms, h.sums \
                          FROM log_head h LEFT JOIN vault v ON v.one = 1 WHERE h.one = 1";
 
 /// The same, with the place of the key ring, and with the time: now, and not when the transaction began, which may be one of many that
 /// share a commit.
-const ON_A_SERVER: &str = "SELECT v.format_version, v.kind, v.sealed, h.size, h.peaks, h.newest_ms, h.sums, p.number, \
+const ON_A_SERVER: &str = "SELECT v.format_version, v.kind, v.sealed, v.ring_slots, h.size, h.peaks, h.newest_ms, h.sums, p.number, \
                            floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::BIGINT \
                            FROM log_head h LEFT JOIN vault v ON v.one = 1 LEFT JOIN ring_place p ON p.one = 1 WHERE h.one = 1";
 
@@ -183,7 +183,7 @@ impl Ledger {
             return Err(TxError::OtherFormat);
         }
         if !self.pool.is_sqlite() {
-            self.check_ring_place(row.opt_array(7)?)?;
+            self.check_ring_place(row.opt_array(8)?)?;
         }
         self.ring().refresh()?;
         let about = match format {
@@ -195,9 +195,9 @@ impl Ledger {
         let source = self.pool.clock_source();
         let now = match source {
             ClockSource::Caller => clock.now,
-            ClockSource::Database => Timestamp(row.int(8)?),
+            ClockSource::Database => Timestamp(row.int(9)?),
         };
-        let head = Head::read(&row, 3, format)?;
+        let head = Head { ring_slots: row.opt_int(3)?.map(|slots| slots as u64), ..Head::read(&row, 4, format)? };
         Ok(ReadTx::new(db, &self.ring, about, &self.rules, (now, source, newest), (head, &self.row_keys)))
     }
 
@@ -225,7 +225,7 @@ impl Ledger {
 /// The newest time that a vault took for right: the mark in the log's head, or in a vault of an older format the time of the
 /// newest entry. `None` if the log is empty.
 fn newest(db: &Db<'_>, row: &Row) -> Result<Option<Timestamp>, TxError> {
-    if let Some(at) = row.opt_int(5)? {
+    if let Some(at) = row.opt_int(6)? {
         return Ok(Some(Timestamp(at)));
     }
     let leaf = db.row("SELECT bytes FROM log_leaves ORDER BY seq DESC LIMIT 1", args![])?;

@@ -7,26 +7,14 @@ use crate::ledger::{FORMAT_VERSION, Ledger};
 use crate::tx::{ReadTx, RingNote, Tx};
 
 impl Ledger {
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's path has one lifetime, the closure all"
-    )]
     /// Brings the records up to date, in one transaction, and writes down the format that they have then. Where several
     /// processes come at once, the first one does it.
     pub(crate) fn upgrade(&self, now: Timestamp) -> Result<(), TxError> {
-        if self.read_tx(now, |tx| tx.format())? == FORMAT_VERSION {
+        if self.read_tx(now, |tx| Ok(tx.is_current()))? {
             return Ok(());
         }
-        self.run_tx("bring the vault up to date", now, |tx| {
-            if tx.format()? == FORMAT_VERSION { Ok(()) } else { tx.upgrade() }
-        })
-        .map(drop)
-    }
-
-    /// Whether the database says that it is of an older format than the key ring noted.
-    pub(crate) fn is_downgraded(&self, now: Timestamp) -> Result<bool, TxError> {
-        let format = self.read_tx(now, |tx| Ok(tx.head.format))?;
-        Ok(self.ring().noted_format() > format)
+        self.run_tx("bring the vault up to date", now, |tx| if tx.is_current() { Ok(()) } else { tx.upgrade() })
+            .map(drop)
     }
 
     /// Notes in the key ring which format the vault has, unless it does. What is in the way now is tried again by the next opening.
@@ -41,6 +29,17 @@ impl Ledger {
 }
 
 impl ReadTx<'_> {
+    /// Whether the database says that it is of an older format than the key ring noted.
+    pub(crate) fn is_downgraded(&self) -> bool {
+        self.ring().noted_format() > self.head.format
+    }
+
+    /// Whether the records were up to date when this transaction began.
+    pub(crate) fn is_current(&self) -> bool {
+        self.head.format == Some(FORMAT_VERSION)
+    }
+
+    /// The format of the vault, as it is in this transaction.
     pub(crate) fn format(&self) -> Result<i64, TxError> {
         let row = self.row("SELECT format_version FROM vault WHERE one = 1", args![])?;
         Ok(row.ok_or(TxError::Damaged { table: "vault" })?.int(0)?)

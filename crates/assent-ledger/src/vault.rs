@@ -6,8 +6,8 @@ use crate::actor::Origin;
 use crate::db::{Columns, DbError, Pool, args};
 use crate::error::{OpenError, TxError};
 use crate::id::VaultId;
-use crate::keyring::KeyRing;
-use crate::ledger::{FORMAT_VERSION, Ledger, VaultPlace, resume, taken};
+use crate::keyring::{KeyRing, KeyRingError};
+use crate::ledger::{FORMAT_VERSION, Ledger, Tools, VaultPlace, resume, taken};
 use crate::log::EventKind;
 use crate::seal::{self, SealContext};
 use crate::settings::Settings;
@@ -40,10 +40,24 @@ impl About {
 /// The vault's row, before its settings are opened.
 pub(crate) struct StoredVault {
     pub(crate) id: VaultId,
-    pub(crate) format: i64,
     pub(crate) kind: String,
-    pub(crate) ring_check: [u8; 32],
+    ring_check: [u8; 32],
     pub(crate) sealed: Vec<u8>,
+}
+
+impl StoredVault {
+    /// The vault's key ring, opened.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::KeyRing`] if it cannot be opened, or is another vault's.
+    pub(crate) fn ring(&self, place: &VaultPlace, tools: &Tools) -> Result<KeyRing, OpenError> {
+        let ring = KeyRing::open(&place.ring, &tools.secrets, &tools.hook)?;
+        if ring.vault() == self.id && ring_check(&ring) == self.ring_check {
+            return Ok(ring);
+        }
+        Err(KeyRingError::WrongVault { path: ring.path().to_owned() }.into())
+    }
 }
 
 /// Reads the vault's row; `None` if creation never got so far.
@@ -54,24 +68,21 @@ pub(crate) fn read_vault(place: &VaultPlace, pool: &Pool) -> Result<Option<Store
     let stored = row.and_then(|row| {
         let Some(row) = row else { return Ok(None) };
         let vault = StoredVault {
-            format: row.int(0)?,
             id: VaultId::from_bytes(row.array(1)?),
             kind: row.text(2)?,
             ring_check: row.array(3)?,
             sealed: row.bytes(4)?,
         };
-        Ok::<_, DbError>(Some(vault))
+        Ok::<_, DbError>(Some((row.int(0)?, vault)))
     });
     match stored.map_err(|source| OpenError::Database { folder: folder(), source })? {
-        Some(StoredVault { format, .. }) if format > FORMAT_VERSION => {
-            Err(OpenError::Newer { folder: folder(), format })
-        }
-        stored => Ok(stored),
+        Some((format, _)) if format > FORMAT_VERSION => Err(OpenError::Newer { folder: folder(), format }),
+        stored => Ok(stored.map(|(_, vault)| vault)),
     }
 }
 
 /// Shows that a ring holds the vault's master key, and nothing of the key.
-pub(crate) fn ring_check(ring: &KeyRing) -> [u8; 32] {
+fn ring_check(ring: &KeyRing) -> [u8; 32] {
     ring.master().mac("assent ring check v1", ring.vault().as_bytes())
 }
 

@@ -90,8 +90,7 @@ fn open_beside(ring: &Path) -> io::Result<File> {
         durable::make_private_folder(folder)?;
     }
     // By whatever name the ring is called.
-    let mut path = ring.canonicalize().unwrap_or_else(|_| ring.to_owned()).into_os_string();
-    path.push(".lock");
+    let path = durable::sibling_path(&ring.canonicalize().unwrap_or_else(|_| ring.to_owned()), ".lock");
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 

@@ -177,7 +177,7 @@ impl ReadTx<'_> {
                 _ => false,
             };
             if !same {
-                let next = Open { key: key_of(table, row)?, mac: keys.begin(table, row)?, kept: kept(row, table)? };
+                let next = Open { key: key_of(table, row, 0)?, mac: keys.begin(table, row)?, kept: kept(row, table)? };
                 if let Some(done) = open.replace(next) {
                     end(done);
                 }
@@ -221,8 +221,9 @@ pub(super) fn all_rows(table: &Table) -> &'static str {
     ))
 }
 
-fn key_of(table: &Table, row: &impl Columns) -> Result<Vec<Value>, DbError> {
-    (0..table.key.len()).map(|column| Ok(row.column(column)?.into())).collect()
+/// The key of a row, whose columns begin with `first`.
+pub(super) fn key_of(table: &Table, row: &impl Columns, first: usize) -> Result<Vec<Value>, DbError> {
+    (first..first + table.key.len()).map(|column| Ok(row.column(column)?.into())).collect()
 }
 
 /// A key as bytes, by which rows are told apart.

@@ -1,6 +1,6 @@
 //! The MAC of a row, and the sums that tell which rows there are.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -15,13 +15,6 @@ type Hash = Hmac<Sha256>;
 pub(crate) struct RowKeys {
     rows: Hash,
     sums: Hash,
-}
-
-fn keyed(key: &Key) -> Hash {
-    // As in `Key::mac`: a short key is filled up with zeros.
-    let mut block = Zeroizing::new([0; 64]);
-    block[..32].copy_from_slice(key.expose());
-    Hash::new((&*block).into())
 }
 
 /// One value as a length-prefixed field (`fields.rs`); fractions as 8 bytes, IEEE 754, big-endian.
@@ -41,7 +34,7 @@ fn feed(hash: &mut Hash, value: Column<'_>) {
 
 impl RowKeys {
     pub(crate) fn new(master: &Key) -> Self {
-        Self { rows: keyed(&master.derive("assent rows v1", &[])), sums: keyed(&master.derive("assent sums v1", &[])) }
+        Self { rows: master.derive("assent rows v1", &[]).hmac(), sums: master.derive("assent sums v1", &[]).hmac() }
     }
 
     /// Begins the MAC of a row that has the bound columns of `table` first.

@@ -40,6 +40,8 @@ const HEAD: &str = "log_head";
 pub(crate) struct Head {
     /// The vault's format; `None` while it is being created.
     pub(crate) format: Option<i64>,
+    /// How many slots of the key ring the vault had taken up.
+    pub(crate) ring_slots: Option<u64>,
     /// What the sums are sealed to.
     pub(crate) place: Vec<u8>,
     pub(crate) sums: Option<Vec<u8>>,
@@ -50,7 +52,7 @@ impl Head {
     pub(crate) fn read(row: &Row, first: usize, format: Option<i64>) -> Result<Self, DbError> {
         let (size, peaks, newest) = (row.int(first)?, row.bytes(first + 1)?, row.opt_int(first + 2)?);
         let place = Writer::new().int(size).bytes(&peaks).opt_int(newest).finish_public();
-        Ok(Self { format, place, sums: row.opt_bytes(first + 3)? })
+        Ok(Self { format, ring_slots: None, place, sums: row.opt_bytes(first + 3)? })
     }
 
     /// Whether rows are bound; in a vault of an older format they will be when it was brought up to date.
@@ -226,22 +228,24 @@ impl Tx<'_> {
     }
 
     fn change(&self, change: &Change, args: &[Value]) -> Result<(u64, Vec<Row>), TxError> {
-        let before = match &change.before {
+        let before: Vec<Vec<Value>> = match &change.before {
             Some(derived) => {
                 let args: Vec<Value> = derived.args.iter().filter_map(|at| args.get(*at).cloned()).collect();
-                self.db.rows(derived.sql, &args)?
+                if change.names_key {
+                    vec![args]
+                } else {
+                    self.db.rows(derived.sql, &args)?.into_iter().map(Row::into_values).collect()
+                }
             }
             None => Vec::new(),
         };
-        for row in &before {
-            let key = (0..row.width()).map(|at| Ok(row.column(at)?.into())).collect::<Result<_, DbError>>()?;
-            self.row_changes(change.table, key, true)?;
-        }
+        let expected = before.len() as u64;
+        before.into_iter().try_for_each(|key| self.row_changes(change.table, key, true))?;
         let not_kept = || TxError::NotKept { row: TABLES[change.table].row };
         match change.kind {
             Kind::Update | Kind::Delete => {
                 let changed = self.db.exec(change.sql, args)?;
-                if changed == before.len() as u64 { Ok((changed, Vec::new())) } else { Err(not_kept()) }
+                if changed == expected { Ok((changed, Vec::new())) } else { Err(not_kept()) }
             }
             Kind::Insert { or_nothing } => {
                 let made = self.db.rows(change.sql, args)?;
@@ -249,8 +253,8 @@ impl Tx<'_> {
                     return Err(not_kept());
                 }
                 for row in &made {
-                    let keys = row.width() - TABLES[change.table].key.len()..row.width();
-                    let key = keys.map(|at| Ok(row.column(at)?.into())).collect::<Result<_, DbError>>()?;
+                    let table = &TABLES[change.table];
+                    let key = check::key_of(table, row, row.width() - table.key.len())?;
                     self.row_changes(change.table, key, false)?;
                 }
                 Ok((made.len() as u64, made))

@@ -25,6 +25,8 @@ pub(super) struct Change {
     pub(super) kind: Kind,
     /// Asks for the keys of the rows that will change.
     pub(super) before: Option<Derived>,
+    /// The values of that are the key itself, so that nobody has to be asked.
+    pub(super) names_key: bool,
     /// What to run: an insertion says at its end which keys it made.
     pub(super) sql: &'static str,
 }
@@ -107,7 +109,9 @@ fn take_apart(sql: &'static str) -> Option<Plan> {
         }
         _ => insertion(name, &key, rest, sql)?,
     };
-    Some(Plan::Rows(Change { table, kind, before, sql }))
+    // A face names its photo.
+    let names_key = name == FACES && verb == "INSERT";
+    Some(Plan::Rows(Change { table, kind, before, names_key, sql }))
 }
 
 /// An insertion, and the rows that it may change in place of that.
@@ -121,7 +125,9 @@ fn insertion(name: &str, key: &str, rest: &str, sql: &'static str) -> Option<(Ki
     let (conflict, returning) = split_at_word(rest, "RETURNING");
     let or_nothing = conflict.trim_end().ends_with("DO NOTHING");
     let before = if name == FACES {
-        Some(derived(&format!("SELECT id FROM {PHOTOS} WHERE id = {}", value_of(key)?)))
+        let photo = value_of(key)?;
+        photo.strip_prefix('$')?.parse::<usize>().ok()?;
+        Some(derived(&format!("SELECT id FROM {PHOTOS} WHERE id = {photo}")))
     } else if conflict.contains("DO UPDATE") {
         let (columns, _) = in_brackets(conflict.split_once("ON CONFLICT")?.1.trim_start())?;
         let all = columns.iter().map(|c| Some(format!("{c} = {}", value_of(c)?))).collect::<Option<Vec<_>>>()?;

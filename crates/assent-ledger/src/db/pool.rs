@@ -102,11 +102,6 @@ impl Pool {
         Ok(faults)
     }
 
-    /// What of the tables is not as the program makes it.
-    pub(crate) fn schema_faults(&self) -> Result<Vec<SchemaFault>, DbError> {
-        self.read(|db| db.schema_faults())
-    }
-
     /// Runs `body` over a snapshot that nobody changes. Nothing can be written.
     pub(crate) fn read<T, E: From<DbError>>(&self, body: impl FnOnce(Db<'_>) -> Result<T, E>) -> Result<T, E> {
         let idle = self.readers().pop().filter(|connection| !connection.is_closed());
@@ -183,7 +178,10 @@ impl Pool {
 
     /// Rewrites the database without what was deleted. PostgreSQL is left to its own vacuum.
     pub(crate) fn scrub(&self) -> Result<(), DbError> {
-        self.with_file(sqlite::scrub).unwrap_or(Ok(()))
+        match &self.source {
+            Source::Sqlite(file) => sqlite::scrub(&sqlite::connect(file, true)?),
+            Source::Postgres(_) => Ok(()),
+        }
     }
 
     /// Writes what the database holds into SQLite's file `to`, which is not there yet, or is empty.
@@ -211,17 +209,6 @@ impl Pool {
                 let sql = "SELECT floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::BIGINT";
                 self.read(|db| db.count(sql, &[])).map(Timestamp)
             }
-        }
-    }
-
-    /// Does something with SQLite's file outside of transactions, by a connection of its own.
-    fn with_file(
-        &self,
-        body: impl FnOnce(&rusqlite::Connection) -> Result<(), DbError>,
-    ) -> Option<Result<(), DbError>> {
-        match &self.source {
-            Source::Sqlite(file) => Some(sqlite::connect(file, true).and_then(|connection| body(&connection))),
-            Source::Postgres(_) => None,
         }
     }
 

@@ -179,7 +179,7 @@ pub(super) fn scrub(connection: &Connection) -> Result<(), DbError> {
 /// # Errors
 ///
 /// [`DbError`] if others read what was before.
-pub(super) fn checkpoint(connection: &Connection) -> Result<(), DbError> {
+fn checkpoint(connection: &Connection) -> Result<(), DbError> {
     connection.busy_handler(Some(|tries| {
         thread::sleep(POLL);
         tries < CHECKPOINT_POLLS

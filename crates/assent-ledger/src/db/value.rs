@@ -170,7 +170,8 @@ impl Row {
 }
 
 impl Row {
-    pub(super) fn into_values(self) -> Vec<Value> {
+    /// Its values, in the order of the columns.
+    pub(crate) fn into_values(self) -> Vec<Value> {
         self.0
     }
 }

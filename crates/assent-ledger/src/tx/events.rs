@@ -16,7 +16,7 @@ use crate::secret::Key;
 pub type LeafPosition = u64;
 
 pub(crate) const OPENINGS: &str = "log_openings";
-pub(crate) const ACCOUNTS: &str = "log_accounts";
+const ACCOUNTS: &str = "log_accounts";
 
 fn account_context(row: &[u8]) -> SealContext<'_> {
     SealContext { table: ACCOUNTS, row: Some(row), ..SealContext::default() }

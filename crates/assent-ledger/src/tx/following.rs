@@ -39,14 +39,14 @@ impl ReadTx<'_> {
         model_sha256: [u8; 32],
     ) -> Result<Searchable, TxError> {
         let epoch = self.searched_collection(collection)?.template_epoch;
-        let sql = "SELECT subject_id FROM grants WHERE id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active' \
+        let sql = "SELECT subject_id, (SELECT COUNT(*) FROM templates t WHERE t.grant_id = grants.id) FROM grants WHERE id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active' \
                    AND valid_from_ms <= $4 AND valid_until_ms > $4 AND NOT EXISTS \
                    (SELECT 1 FROM subjects s WHERE s.id = grants.subject_id AND s.restricted_ms IS NOT NULL)";
         let (mut found, mut templates) = (Vec::new(), 0);
         for &grant in grants {
             if let Some(row) = self.row(sql, args![grant, collection, purpose.as_str(), self.now])? {
                 found.push((grant, SubjectId::from_bytes(row.array(0)?)));
-                templates += self.count("SELECT COUNT(*) FROM templates WHERE grant_id = $1", args![grant])? as u64;
+                templates += row.int(1)? as u64;
             }
         }
         let found = self.not_stopped(found)?;

@@ -197,11 +197,11 @@ impl Tx<'_> {
         self.noted.borrow_mut().insert(noted);
     }
 
-    /// Notes in the key ring what this transaction touched. Whether there was anything.
-    pub(crate) fn write_ring_notes(&self) -> Result<bool, TxError> {
+    /// Notes in the key ring what this transaction touched.
+    pub(crate) fn write_ring_notes(&self) -> Result<(), TxError> {
         let noted = self.noted.take();
         if noted.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         match self.note(&noted) {
             Err(TxError::KeyRing(KeyRingError::Io { .. })) => {
@@ -210,9 +210,9 @@ impl Tx<'_> {
                 for (kind, id) in due.map(RingNote::key) {
                     self.exec("INSERT INTO ring_notes_due (kind, id) VALUES ($1, $2)", args![kind, id])?;
                 }
-                Ok(false)
+                Ok(())
             }
-            done => done.map(|()| true),
+            done => done,
         }
     }
 
@@ -258,7 +258,7 @@ impl Tx<'_> {
     /// same.
     pub(crate) fn replay_uncommitted(&self) -> Result<(), TxError> {
         let noted = self.ring().noted_until();
-        if self.ring_slots()?.is_some_and(|taken| taken < noted) {
+        if self.head.ring_slots.is_some_and(|taken| taken < noted) {
             self.withdraw_again()?;
             self.replay_notes()?;
         }
