@@ -205,7 +205,7 @@ pub(crate) enum CommandError {
     #[error("this person has no consent in force that fits; `assent consent list` shows them")]
     NothingToWithdraw,
     /// A number that nobody's proposal has.
-    #[error("number {number} is none of the photos to be confirmed; `assent review` lists them")]
+    #[error("number {number} is none of the photos to be confirmed")]
     NotProposed {
         /// The number of the face, as the caller gave it.
         number: i64,

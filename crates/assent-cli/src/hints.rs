@@ -283,6 +283,9 @@ mod tests {
         );
     }
 
+    /// Codes with a hint that an error of a command has, too: its sentence does not say what to do next.
+    const SHARED: &[&str] = &["not-proposed"];
+
     #[test]
     fn every_hint_is_of_a_code_that_an_error_has() {
         let sources = [
@@ -293,6 +296,8 @@ mod tests {
         for (code, next) in NEXT {
             assert!(sources.iter().any(|source| source.contains(&format!("=> \"{code}\""))), "{code}");
             assert_eq!(NEXT.iter().filter(|(other, _)| other == code).count(), 1, "{code}");
+            let by_command = include_str!("codes.rs").contains(&format!("=> \"{code}\""));
+            assert_eq!(by_command, SHARED.contains(code), "{code}: an error of a command says itself what to do next");
             assert!(!next.ends_with('.'), "{code}");
         }
     }

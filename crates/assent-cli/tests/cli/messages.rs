@@ -220,4 +220,6 @@ fn an_error_for_programs_has_a_code_a_message_and_a_hint() {
     check(&prove, "no-leaf", "the log has no leaf 999", "`assent audit show` lists those that it has".into());
     let taken = "somebody has this short name already; choose another one";
     check(&add, "handle-taken", taken, Value::Null);
+    let notice = "name the notice that the person was given: --notice FILE (its hash becomes part of the consent)";
+    check(&["enrol", "m-1"], "notice-missing", notice, Value::Null);
 }
