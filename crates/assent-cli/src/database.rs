@@ -2,8 +2,7 @@
 //! (`docs/formats/database.md`).
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use assent::ledger::{AddressError, ClockSource, Database, Postgres, PostgresAddress};
@@ -11,6 +10,7 @@ use clap::Args;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::files::replace_private;
 use crate::passphrase::{self, SecretError};
 use crate::places;
 use crate::vault::make_private_folder;
@@ -160,17 +160,11 @@ impl Record {
 
     /// Writes it whole or not at all, for the owner alone.
     fn write(&self, folder: &Path) -> Result<(), DatabaseError> {
-        let (path, new) = (folder.join(FILE), folder.join(format!("{FILE}.new")));
+        let path = folder.join(FILE);
         let certificates = self.certificates.as_ref().map(|file| format!("certificates {}\n", file.display()));
         let text = format!("{FORM}{VERSION}\naddress {}\n{}", self.address.as_str(), certificates.unwrap_or_default());
-        let write = || {
-            make_private_folder(folder)?;
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)
-        };
-        write().map_err(|source| DatabaseError::Io { op: "write", path: path.clone(), source })
+        let written = make_private_folder(folder).and_then(|()| replace_private(&path, &text));
+        written.map_err(|source| DatabaseError::Io { op: "write", path, source })
     }
 
     fn database(self) -> Result<Database, DatabaseError> {

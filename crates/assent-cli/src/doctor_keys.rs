@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use assent::ledger::{Collection, GrantId, PastEndDate, SubjectId, Unreadable};
 
 use crate::output::{count, date, long_date};
-use crate::vault::collection_name;
+use crate::vault::{collection_name, short};
 
 /// One person, for people: what can still be said of them, and what can be done.
 pub(crate) fn describe(who: &Unreadable, collections: &[Collection]) -> String {
@@ -30,7 +30,7 @@ pub(crate) fn describe(who: &Unreadable, collections: &[Collection]) -> String {
 
 /// Permissions whose own key is damaged, for people.
 pub(crate) fn describe_grants(grants: &[(SubjectId, GrantId)]) -> String {
-    let people: BTreeSet<String> = grants.iter().map(|(who, _)| who.to_string()[..8].to_owned()).collect();
+    let people: BTreeSet<String> = grants.iter().map(|(who, _)| short(who)).collect();
     let people = Vec::from_iter(people).join(", ");
     format!(
         "the key of {} is damaged, so that nobody is found by it: of {people}. From a backup of the key ring: assent keys \

@@ -217,11 +217,13 @@ fn enrol_one(
 ) -> Result<Enrolled, CommandError> {
     let of = (enrolment.subject, enrolment.consents, enrolment.evidence);
     let to_be_found = enrolment.consents.iter().any(|c| c.purpose.is_find());
-    let engine = if to_be_found && !is_signed_by_witnesses(ledger, of, now())? {
-        Some(engine.get()?)
-    } else {
+    let engine = if !to_be_found {
+        None
+    } else if is_signed_by_witnesses(ledger, of, now())? {
         // Without models the pictures are looked at when the enrolment is completed.
         engine.get().ok()
+    } else {
+        Some(engine.get()?)
     };
     Ok(enrolment::enrol(ledger, engine, enrolment, compared, act())?)
 }

@@ -1,7 +1,8 @@
 //! Files that a person named: read, written, and what to say when that fails.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use assent::source::read_regular;
@@ -90,9 +91,22 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|about| !about.is_file()) {
         return fs::write(path, text);
     }
+    write_beside(path, text, &mut OpenOptions::new())
+}
+
+/// Writes a file for its owner alone, so that it is whole or as it was.
+///
+/// # Errors
+///
+/// [`io::Error`] if the file cannot be written.
+pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
+    write_beside(path, text, OpenOptions::new().mode(0o600))
+}
+
+fn write_beside(path: &Path, text: &str, options: &mut OpenOptions) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    let mut file = File::create(&new)?;
+    let mut file = options.write(true).create(true).truncate(true).open(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)

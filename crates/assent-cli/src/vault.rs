@@ -1,8 +1,8 @@
 //! Opening the vault that a command works on: its folder, its key ring, the real clock and the system's randomness.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +17,7 @@ use rand::rngs::SysRng;
 use thiserror::Error;
 
 use crate::database::{self, DatabaseArgs, DatabaseError};
+use crate::files::replace_private;
 use crate::output::{ask, count};
 use crate::passphrase::{SecretError, SecretProvider};
 use crate::places::{self, PlacesError};
@@ -152,9 +153,8 @@ pub(crate) fn act() -> Act {
 ///
 /// [`VaultError`], as the ledger says.
 pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
-    let folder = places::vault_dir(flags.vault.as_deref())?;
-    let place = VaultPlace { ring: ring(flags, &folder)?, database: database::of(&folder)?, folder };
-    let opened = Ledger::open(&place, tools(flags.secret_provider.secrets(&[&place.ring])?)?, now());
+    let place = place(flags)?;
+    let opened = Ledger::open(&place, tools_for(flags, &place)?, now());
     let ledger = opened.map_err(|refused| explain_open_error(refused, &place))?;
     if let Some(said) = older_ring(&ledger) {
         warn(&said);
@@ -175,9 +175,8 @@ pub(crate) fn open(flags: &VaultFlags) -> Result<Ledger, VaultError> {
 ///
 /// [`VaultError`], as the ledger says.
 pub(crate) fn adopt_ring(flags: &VaultFlags) -> Result<PathBuf, VaultError> {
-    let folder = places::vault_dir(flags.vault.as_deref())?;
-    let place = VaultPlace { ring: ring(flags, &folder)?, database: database::of(&folder)?, folder };
-    let adopted = Ledger::adopt_ring(&place, tools(flags.secret_provider.secrets(&[&place.ring])?)?);
+    let place = place(flags)?;
+    let adopted = Ledger::adopt_ring(&place, tools_for(flags, &place)?);
     adopted.map_err(|refused| explain_open_error(refused, &place))?;
     Ok(place.ring)
 }
@@ -189,10 +188,9 @@ pub(crate) fn adopt_ring(flags: &VaultFlags) -> Result<PathBuf, VaultError> {
 /// As [`open`], without [`OpenError::Tampered`].
 pub(crate) fn open_to_look(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     match open(flags) {
-        Err(VaultError::Open(OpenError::Tampered { folder, .. })) => {
-            let place = VaultPlace { ring: ring(flags, &folder)?, database: database::of(&folder)?, folder };
-            let secrets = flags.secret_provider.secrets(&[&place.ring])?;
-            Ok(Ledger::inspect(&place, tools(secrets)?, now())?)
+        Err(VaultError::Open(OpenError::Tampered { .. })) => {
+            let place = place(flags)?;
+            Ok(Ledger::inspect(&place, tools_for(flags, &place)?, now())?)
         }
         opened => opened,
     }
@@ -444,19 +442,13 @@ fn fresh_ring_name(folder: &Path) -> String {
 
 /// Writes the name whole or not at all, for the owner alone.
 fn put_ring_name(folder: &Path, name: &str) -> Result<(), VaultError> {
-    let (path, new) = (folder.join(RING_NAME_FILE), folder.join(format!("{RING_NAME_FILE}.new")));
+    let path = folder.join(RING_NAME_FILE);
     let io = |op: &'static str, path: &Path| {
         let path = path.to_owned();
         move |source| VaultError::Io { op, path, source }
     };
     make_private_folder(folder).map_err(io("make the folder", folder))?;
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(name.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)
-    };
-    write().map_err(io("write", &path))
+    replace_private(&path, name).map_err(io("write", &path))
 }
 
 /// A folder for its owner alone; one that is there and empty becomes that.
@@ -481,6 +473,12 @@ pub(crate) fn create_at(place: &VaultPlace, kind: VaultKind, settings: &Settings
     Ok(Ledger::create(place, kind, settings, tools(Vec::new())?, act())?)
 }
 
+/// Where the vault's folder, its key ring and its tables are.
+fn place(flags: &VaultFlags) -> Result<VaultPlace, VaultError> {
+    let folder = places::vault_dir(flags.vault.as_deref())?;
+    Ok(VaultPlace { ring: ring(flags, &folder)?, database: database::of(&folder)?, folder })
+}
+
 fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
     if let Some(ring) = places::key_ring(flags.key_ring.as_deref()) {
         return Ok(ring);
@@ -497,6 +495,11 @@ fn ring(flags: &VaultFlags, folder: &Path) -> Result<PathBuf, VaultError> {
     // A name, never a way: what lies in the vault's folder must not point to anywhere else.
     let name = Path::new(name.trim()).file_name().unwrap_or_default().to_owned();
     Ok(places::key_rings_dir()?.join(name))
+}
+
+/// The tools with what opens the vault's key ring.
+fn tools_for(flags: &VaultFlags, place: &VaultPlace) -> Result<Tools, VaultError> {
+    tools(flags.secret_provider.secrets(&[&place.ring])?)
 }
 
 fn tools(secrets: Vec<RingSecret>) -> Result<Tools, VaultError> {

@@ -270,9 +270,7 @@ impl ScanError {
             Self::EmptyFolder { .. } => "empty-folder",
             Self::Ledger(refused) => refused.code(),
             Self::Inference(refused) => refused.code(),
-            Self::NotEnoughMemory(refused) => refused.code(),
-            Self::Closed => "search-closed",
-            Self::Vector(..) => "network-answer",
+            Self::Resident(refused) => refused.code(),
         }
     }
 }

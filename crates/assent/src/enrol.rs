@@ -49,8 +49,23 @@ impl<'a> Enrolment<'a> {
 
     /// When its consents end, as the roster and the rules are in this transaction.
     pub(crate) fn end(&self, tx: &ReadTx<'_>) -> Result<Timestamp, TxError> {
-        tx.consent_end(&tx.subject(self.subject)?, &collections(self.consents), self.valid_until)
+        consent_end(tx, self.subject, self.consents, self.valid_until)
     }
+}
+
+/// When somebody's consents end that are asked for until then, as the roster and the rules are in this transaction.
+pub(crate) fn consent_end(
+    tx: &ReadTx<'_>,
+    subject: SubjectId,
+    consents: &[Consent],
+    asked: Timestamp,
+) -> Result<Timestamp, TxError> {
+    tx.consent_end(&tx.subject(subject)?, &collections(consents), asked)
+}
+
+/// What consents are for, in their order, as the ledger takes it.
+pub(crate) fn pairs(consents: &[Consent]) -> Vec<(CollectionId, Purpose)> {
+    consents.iter().map(|c| (c.collection, c.purpose.clone())).collect()
 }
 
 /// The collections of consents, in their order.

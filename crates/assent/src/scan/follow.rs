@@ -1,6 +1,5 @@
 //! What a scan goes by, and takes up while it runs: orders to stop, who may be searched for, and what was set apart.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -111,7 +110,7 @@ pub(super) fn while_following<'a>(
     thread::scope(|scope| {
         let watched = scope.spawn(move || {
             let mut silent = Duration::ZERO;
-            let mut look = || -> ControlFlow<ScanError> {
+            while finish.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 let asked = match followed.get() {
                     Some(followed) => Followed::take_up(followed),
                     // An order is in the log, so that the transaction's time is not before it.
@@ -119,23 +118,18 @@ pub(super) fn while_following<'a>(
                 };
                 match asked {
                     Ok(()) => silent = Duration::ZERO,
-                    Err(ScanError::Ledger(TxError::Database(cause))) => {
+                    Err(ScanError::Ledger(TxError::Database(_)))
+                        if (silent + EVERY).as_millis() < SILENCE_MS as u128 =>
+                    {
                         silent += EVERY;
-                        if silent.as_millis() >= SILENCE_MS as u128 {
-                            return ControlFlow::Break(TxError::Database(cause).into());
+                    }
+                    Err(cause) => {
+                        stop.store(true, Ordering::Relaxed);
+                        if let Some(resident) = followed.get().and_then(|followed| followed.resident.as_ref()) {
+                            resident.close();
                         }
+                        return Some(cause);
                     }
-                    Err(cause) => return ControlFlow::Break(cause),
-                }
-                ControlFlow::Continue(())
-            };
-            while finish.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                if let ControlFlow::Break(cause) = look() {
-                    stop.store(true, Ordering::Relaxed);
-                    if let Some(resident) = followed.get().and_then(|followed| followed.resident.as_ref()) {
-                        resident.close();
-                    }
-                    return Some(cause);
                 }
             }
             None
@@ -154,9 +148,7 @@ impl From<ResidentError> for ScanError {
     fn from(e: ResidentError) -> ScanError {
         match e {
             ResidentError::Ledger(e) => e.into(),
-            ResidentError::NotEnoughMemory(e) => e.into(),
-            ResidentError::Vector(e) => e.into(),
-            ResidentError::Closed => ScanError::Closed,
+            other => ScanError::Resident(other),
         }
     }
 }

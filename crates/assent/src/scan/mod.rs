@@ -36,7 +36,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
-use assent_gallery::vector::VectorError;
 use assent_ledger::{
     Absences, Act, Actor, Collection, CollectionId, Lease, LeaseName, Ledger, Objections, RequestId, RequestOutcome,
     TemplateId, Timestamp, Tx, TxError,
@@ -48,8 +47,8 @@ use thiserror::Error;
 use crate::budget::PhotoMemory;
 use crate::copies::{ApartFace, CompareError, KnownPhotos};
 use crate::models::Models;
-use crate::open_gallery::{NotEnoughMemory, OpenGallery, OpenOptions};
-use crate::resident::Resident;
+use crate::open_gallery::{OpenGallery, OpenOptions};
+use crate::resident::{Resident, ResidentError};
 use crate::source::{Folder, LeftOut, Listing, Problem, SourceError};
 use crate::walk::{Prefetch, walk_prefetched};
 use extent::Extents;
@@ -234,15 +233,9 @@ pub enum ScanError {
     /// A network failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
-    /// The templates do not fit into memory.
+    /// The gallery does not answer.
     #[error(transparent)]
-    NotEnoughMemory(#[from] NotEnoughMemory),
-    /// It is not known who may be searched for.
-    #[error("nobody is searched for while it is not known who may be; try again in a moment")]
-    Closed,
-    /// What the network made of a face is not of the pack's dimension, or not of length 1.
-    #[error("the network's answer does not fit the models")]
-    Vector(#[from] VectorError),
+    Resident(ResidentError),
 }
 
 impl ScanSummary {
@@ -358,7 +351,7 @@ fn scan_leased<'a>(
         let following = Followed::new(tx, (ledger, models, collection), resident, began)?;
         Ok(Ok((about, following, (known, extents), (album, of_others), locked)))
     })?;
-    let (about, following, (mut known, extents), (album, of_others), locked) = begin?;
+    let (about, following, (mut known, extents), (album, of_others), locked) = begin.map_err(ResidentError::from)?;
     let followed = followed.get_or_init(|| following);
     let enrolled = followed.resident.as_ref().map(|resident| resident.state(began)).transpose()?;
     let folder = Folder::open(&about.directory)?;

@@ -2,7 +2,7 @@
 
 use assent_ledger::{
     Act, Collection, CollectionId, ConsentEvent, Evidence, Grant, GrantId, Ledger, NewGrant, NewPending, Notice,
-    Pending, PendingId, PlainConsent, Purpose, ReadTx, Refusal, SubjectId, Timestamp, TxError,
+    Pending, PendingId, PlainConsent, Purpose, ReadTx, Refusal, SubjectId, Timestamp, Tx, TxError,
 };
 use thiserror::Error;
 
@@ -146,13 +146,18 @@ pub fn renew(ledger: &Ledger, renewal: &Renewal<'_>, act: Act) -> Result<Enrolle
             let recorded = Recorded::read(tx, tx.add_pending(&new)?)?;
             return Ok(Enrolled::Waiting(Box::new(recorded)));
         }
-        let old = tx.active_grant_for(subject, collection, purpose)?.ok_or(TxError::NothingToRenew)?;
-        let valid_from = tx.now();
-        let new = NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
-        let grants = vec![tx.renew(old, &new)?];
+        let grants = vec![renew_now(tx, renewal, valid_until)?];
         Ok(Enrolled::InForce(InForce { subject, grants, until: valid_until }))
     });
     Ok(renewed?.into_inner())
+}
+
+/// Puts a consent that ends then in the place of the one in force, where witnesses do not sign with keys.
+pub(super) fn renew_now(tx: &Tx<'_>, renewal: &Renewal<'_>, valid_until: Timestamp) -> Result<GrantId, TxError> {
+    let Renewal { subject, collection, purpose, evidence, notice_sha256, .. } = *renewal;
+    let old = tx.active_grant_for(subject, collection, purpose)?.ok_or(TxError::NothingToRenew)?;
+    let valid_from = tx.now();
+    tx.renew(old, &NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 })
 }
 
 /// What the records of somebody's consents are made of.

@@ -5,14 +5,15 @@ use std::io;
 use std::path::Path;
 
 use assent_ledger::{
-    Act, Collection, CollectionId, Evidence, Ledger, NewPending, Pending, PendingId, Picture, Purpose, ReadTx, Refusal,
-    Subject, SubjectId, Timestamp, Tx, TxError,
+    Act, Collection, Evidence, Ledger, NewPending, Pending, PendingId, Picture, ReadTx, Refusal, Subject, SubjectId,
+    Timestamp, Tx, TxError,
 };
 use thiserror::Error;
 
 use crate::copies::KnownPhotos;
 use crate::enrol::{
-    Consent, EnrolError, Enrolment, Form, InForce, collections, enrol_as, fit_picture, open, release_is_no_portrait,
+    Consent, EnrolError, Enrolment, Form, InForce, collections, enrol_as, fit_picture, open, pairs,
+    release_is_no_portrait,
 };
 use crate::models::{Models, Worker};
 use crate::packs::sha256;
@@ -172,7 +173,7 @@ pub fn record(
     if let Some(engine) = engine {
         check_pictures(ledger, engine, pictures, progress, act.at)?;
     }
-    let consents: Vec<(CollectionId, Purpose)> = consents.iter().map(|c| (c.collection, c.purpose.clone())).collect();
+    let consents = pairs(consents);
     let pictures: Vec<Picture> =
         pictures.iter().map(|(path, bytes)| Picture { path: path.clone(), sha256: sha256(bytes) }).collect();
     release_is_no_portrait(evidence, pictures.iter().map(|p| (p.path.as_str(), &p.sha256)))?;

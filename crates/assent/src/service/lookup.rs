@@ -91,18 +91,11 @@ pub enum LookupError {
 /// - [`LookupError::NoCollection`] if there is none.
 /// - [`LookupError::Ledger`] if the ledger cannot be read.
 pub fn collection(ledger: &Ledger, name: &str, now: Timestamp) -> Result<Collection, LookupError> {
-    let mut all = collections(ledger, now)?;
-    let exact = all.iter().position(|c| c.name == name);
-    let place = exact.or_else(|| {
-        let wanted = folded(name);
-        let mut alike = all.iter().enumerate().filter(|(_, c)| folded(&c.name) == wanted);
-        alike.next().filter(|_| alike.next().is_none()).map(|(at, _)| at)
-    });
-    if let Some(at) = place {
-        return Ok(all.swap_remove(at));
-    }
-    let near = near(name, all.iter().map(|c| c.name.as_str())).into_iter().map(str::to_owned).collect();
-    Err(LookupError::NoCollection { name: name.to_owned(), near })
+    let all = collections(ledger, now)?;
+    by_name(&all, name, |c| &c.name).cloned().ok_or_else(|| {
+        let near = near_owned(name, all.iter().map(|c| c.name.as_str()));
+        LookupError::NoCollection { name: name.to_owned(), near }
+    })
 }
 
 /// All collections of the vault.
@@ -215,13 +208,10 @@ fn near_people(reference: &str, all: &[Subject]) -> Vec<Subject> {
 pub fn witnesses(ledger: &Ledger, references: &[String], now: Timestamp) -> Result<Vec<WitnessId>, LookupError> {
     let all = ledger.read_tx(now, |tx| tx.witnesses())?;
     let find = |reference: &String| {
-        let wanted = folded(reference);
-        let mut alike = all.iter().filter(|w| folded(&w.name) == wanted);
-        let exact = all.iter().find(|w| w.name == *reference);
-        let found = exact.or_else(|| alike.next().filter(|_| alike.next().is_none())).map(|w| w.id);
+        let found = by_name(&all, reference, |w| &w.name).map(|w| w.id);
         found.or_else(|| by_beginning(all.iter().map(|w| w.id), reference)).ok_or_else(|| LookupError::NoWitness {
             name: reference.clone(),
-            near: near(reference, all.iter().map(|w| w.name.as_str())).into_iter().map(str::to_owned).collect(),
+            near: near_owned(reference, all.iter().map(|w| w.name.as_str())),
         })
     };
     references.iter().map(find).collect()
@@ -263,6 +253,15 @@ pub fn order(ledger: &Ledger, text: &str, now: Timestamp) -> Result<OrderId, Loo
     by_beginning(all.iter().map(|o| o.id), text).ok_or_else(|| LookupError::NoOrder { text: text.to_owned() })
 }
 
+/// What has this name: exactly, or as the only one without regard to case and Unicode form.
+fn by_name<'a, T>(all: &'a [T], typed: &str, name: impl Fn(&T) -> &str) -> Option<&'a T> {
+    all.iter().find(|one| name(one) == typed).or_else(|| {
+        let wanted = folded(typed);
+        let mut alike = all.iter().filter(|one| folded(name(one)) == wanted);
+        alike.next().filter(|_| alike.next().is_none())
+    })
+}
+
 /// The one id that begins so.
 fn by_beginning<I: Copy + ToString>(mut ids: impl Iterator<Item = I>, text: &str) -> Option<I> {
     let text = text.to_ascii_lowercase();
@@ -293,6 +292,10 @@ pub fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     found.dedup_by(|a, b| a.1 == b.1);
     found.into_iter().map(|(_, name)| name).take(OFFERED_MAX).collect()
+}
+
+fn near_owned<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    near(typed, names).into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -9,12 +9,15 @@
 use std::collections::BTreeMap;
 
 use assent_ledger::{
-    Act, Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewGrant,
-    NewPending, NewSubject, Picture, Purpose, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError, Witness,
+    Act, Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewPending,
+    NewSubject, Picture, Purpose, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError, Witness,
 };
 use thiserror::Error;
 
-use crate::enrol::{Consent, EnrolError, Enrolment, Form, collections, enrol_as, open, release_is_no_portrait};
+use super::consents::{Renewal, renew_now};
+use crate::enrol::{
+    Consent, EnrolError, Enrolment, Form, collections, consent_end, enrol_as, open, pairs, release_is_no_portrait,
+};
 use crate::models::{Models, Worker};
 
 /// People in one transaction at most: a table that is cut short loses no more.
@@ -214,7 +217,7 @@ fn check_one(tx: &Tx<'_>, known: Option<&Subject>, entry: &Entry) -> Result<Stan
     }
     let collections = collections(&entry.consents);
     let until = tx.consent_end(&subject, &collections, entry.valid_until)?;
-    tx.check_pending(&subject, &pending(subject.id, entry, &consents(entry), until)).map_err(|e| match e {
+    tx.check_pending(&subject, &pending(subject.id, entry, &pairs(&entry.consents), until)).map_err(|e| match e {
         TxError::GrantExists | TxError::PendingExists { .. } => Refused::AgreedBefore,
         e => e.into(),
     })?;
@@ -263,10 +266,6 @@ fn same_name(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
-fn consents(entry: &Entry) -> Vec<(CollectionId, Purpose)> {
-    entry.consents.iter().map(|c| (c.collection, c.purpose.clone())).collect()
-}
-
 fn pending<'a>(
     subject: SubjectId,
     entry: &'a Entry,
@@ -303,8 +302,8 @@ pub fn record(
             for (entry, standing) in batch {
                 let Standing::New { subject, .. } = standing else { continue };
                 let subject = put_on_roster(tx, *subject, entry)?;
-                let until = end(tx, subject, entry)?;
-                tx.add_pending(&pending(subject, entry, &consents(entry), until))?;
+                let until = consent_end(tx, subject, &entry.consents, entry.valid_until)?;
+                tx.add_pending(&pending(subject, entry, &pairs(&entry.consents), until))?;
             }
             Ok(())
         })?;
@@ -349,11 +348,6 @@ pub fn enrol_at_once(
     Ok(())
 }
 
-/// When the consents of an entry end, as the roster and the rules are in this transaction.
-fn end(tx: &ReadTx<'_>, subject: SubjectId, entry: &Entry) -> Result<Timestamp, TxError> {
-    tx.consent_end(&tx.subject(subject)?, &collections(&entry.consents), entry.valid_until)
-}
-
 /// Adds the person of an entry to the roster, or corrects what the table says anew of somebody who is on it.
 fn put_on_roster(tx: &Tx<'_>, known: Option<SubjectId>, entry: &Entry) -> Result<SubjectId, TxError> {
     let Some(id) = known else {
@@ -383,19 +377,12 @@ fn put_on_roster(tx: &Tx<'_>, known: Option<SubjectId>, entry: &Entry) -> Result
 
 /// Renews the consents of an entry, where witnesses do not sign with keys.
 fn renew(tx: &Tx<'_>, subject: SubjectId, entry: &Entry) -> Result<(), TxError> {
-    let valid_until = end(tx, subject, entry)?;
-    for Consent { collection, purpose } in &entry.consents {
-        let old = tx.active_grant_for(subject, *collection, purpose)?.ok_or(TxError::NothingToRenew)?;
-        let new = NewGrant {
-            subject,
-            collection: *collection,
-            purpose,
-            evidence: &entry.evidence,
-            valid_from: tx.now(),
-            valid_until,
-            notice_sha256: entry.notice_sha256,
-        };
-        tx.renew(old, &new)?;
+    let Entry { consents, evidence, notice_sha256, valid_until: asked, .. } = entry;
+    let valid_until = consent_end(tx, subject, consents, *asked)?;
+    for Consent { collection, purpose } in consents {
+        let (collection, notice_sha256) = (*collection, *notice_sha256);
+        let renewal = Renewal { subject, collection, purpose, evidence, notice_sha256, valid_until: *asked };
+        renew_now(tx, &renewal, valid_until)?;
     }
     Ok(())
 }
