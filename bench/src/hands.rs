@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::find::{Disclosure, find};
 use assent::ledger::{
-    BystanderBasis, EventKind, Ledger, NewCollection, NewGrant, Purpose, SubjectId, Timestamp, no_hook,
+    BystanderBasis, EventKind, Ledger, NewCollection, NewGrant, Purpose, SubjectId, Timestamp,
 };
 use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanWatch, scan};
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &HandsArgs) -> Result<Value, Error> {
     let scans = Scans { world: &world, made: AtomicUsize::new(0), sought: sought(&world)? };
     scans.once(&world.ledger)?;
     let alone = scans.timed(args.scans.get())?;
-    let (other, over) = (open(&world)?, AtomicBool::new(false));
+    let (other, over) = (world.open_again(), AtomicBool::new(false));
     let (beside, calls) = thread::scope(|scope| {
         let calls = scope.spawn(|| call(&other, &world, wanted, leaving, &over));
         let beside = scans.timed(args.scans.get());
@@ -92,11 +92,6 @@ pub(crate) fn run(args: &HandsArgs) -> Result<Value, Error> {
         "scan_beside_s": round(median(&beside), 3),
         "scan_slowdown": round(median(&beside) / median(&alone), 2),
     }))
-}
-
-/// The vault once more, as another process has it.
-fn open(world: &World) -> Result<Ledger, Error> {
-    Ok(Ledger::open(&world.home.place, world.home.tools(no_hook()), T0)?)
 }
 
 /// Somebody of the sample photos, enrolled, and their template as it is stored.

@@ -11,9 +11,9 @@ use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
 use assent::find::{Disclosure, FoundPhoto, find};
 use assent::ledger::{
-    Act, Actor, BystanderBasis, CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto, Ledger,
-    NewCollection, NewSubject, Purpose, RequestId, Role, RulePack, Rulebook, Settings, Signer, Span, SubjectId,
-    Timestamp, Tools, Tx, TxError, VaultKind, VaultPlace, Via, WitnessId, WriteHook, no_hook,
+    Act, Actor, Album, BystanderBasis, CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto,
+    Ledger, NewCollection, NewRequest, NewSubject, Purpose, RequestId, RequestKind, Role, RulePack, Rulebook, Settings,
+    Signer, Span, SubjectId, Timestamp, Tools, Tx, TxError, VaultKind, VaultPlace, Via, WitnessId, WriteHook, no_hook,
 };
 use assent::models::{Models, Worker};
 use assent::packs::sha256;
@@ -220,6 +220,12 @@ impl World {
     /// The consent to be found in the collection.
     pub fn to_be_found(&self) -> Consent {
         Consent { collection: self.collection, purpose: Purpose::find_my_photos() }
+    }
+
+    /// What somebody asks for in the collection.
+    pub fn request(&self, kind: RequestKind, subject: SubjectId) -> NewRequest<'static> {
+        let (collection, album) = (Some(self.collection), Album::default());
+        NewRequest { kind, subject: Some(subject), collection, words: "", received: T0, due: None, album }
     }
 
     /// Enrols somebody for 30 days from pictures.

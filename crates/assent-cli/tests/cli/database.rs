@@ -10,23 +10,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use assent::ledger::{ClockSource, Database, Postgres};
 use tempfile::TempDir;
 
-use super::{plain, stderr, stdout};
+use super::{command, plain, stderr, stdout};
 
 /// A password that must not be seen.
 const PASSWORD: &str = "three-herons-by-the-lock";
 
 /// The address of the server that is there for the tests.
-pub(super) fn server() -> Option<String> {
+fn server() -> Option<String> {
     variable("ASSENT_TEST_POSTGRES")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
-pub(super) fn variable(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 /// Runs statements as the owner of everything.
-pub(super) fn psql(sql: &str) {
+fn psql(sql: &str) {
     let output = Command::new("psql")
         .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", &server().unwrap(), "--command", sql])
         .output()
@@ -35,7 +35,7 @@ pub(super) fn psql(sql: &str) {
 }
 
 /// The address of a schema that nobody else uses.
-pub(super) fn fresh_schema() -> String {
+fn fresh_schema() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("c_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     psql(&format!("CREATE SCHEMA {name}"));
@@ -111,11 +111,7 @@ impl Owner {
 
     fn vault(&self, vault: &str, args: &[&str]) -> Output {
         let folder = self.path(vault);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_assent"));
-        command.args(["--vault", folder.to_str().unwrap()]).args(args).env("XDG_DATA_HOME", self.home.path());
-        for name in ["ASSENT_PACKS", "ASSENT_RUNTIME", "ASSENT_DATABASE_PASSWORD", "ASSENT_DATABASE_PASSWORD_FILE"] {
-            command.env_remove(name);
-        }
+        let mut command = command(self.home.path(), [&["--vault", folder.to_str().unwrap()], args].concat());
         if let Some(password) = self.password {
             command.env("ASSENT_DATABASE_PASSWORD", password);
         }
@@ -239,9 +235,7 @@ fn a_password_is_never_in_an_address_and_never_shown() {
     assert!(said.contains("without a password"), "{said}");
     fs::write(owner.path("word"), format!("{PASSWORD}\n")).unwrap();
     let by_file = |file: &str| {
-        Command::new(env!("CARGO_BIN_EXE_assent"))
-            .args(["--vault", owner.path("vault").to_str().unwrap(), "subject", "list"])
-            .env("XDG_DATA_HOME", owner.home.path())
+        command(owner.home.path(), ["--vault", owner.path("vault").to_str().unwrap(), "subject", "list"])
             .env("ASSENT_DATABASE_PASSWORD_FILE", owner.path(file))
             .output()
             .unwrap()

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use assent::encode;
 use assent::ledger::{Band, FaceBox, NewPhoto, NewSighting, Outcome, Purpose};
@@ -11,7 +10,7 @@ use assent::packs::sha256;
 
 use super::consent::{agree, club, open};
 use super::rights::ClubFixture;
-use super::{assent, stderr, stdout};
+use super::{assent, command, stderr, stdout};
 
 const MODEL: [u8; 32] = [7; 32];
 
@@ -194,9 +193,7 @@ fn nothing_is_handed_out_among_the_photos() {
     check("the folder around it", "--copy-to", ".", "the collection trip lies in");
     check("a page", "--sheet", "photos/page.html", "lies in the folder of the collection trip");
     check("a page by a link", "--sheet", "link/page.html", "lies in the folder of the collection trip");
-    let relative = Command::new(env!("CARGO_BIN_EXE_assent"))
-        .args(["--vault", &club.vault(), "find", "m-1", "--copy-to", "out"])
-        .env("XDG_DATA_HOME", club.home())
+    let relative = command(club.home(), ["--vault", &club.vault(), "find", "m-1", "--copy-to", "out"])
         .current_dir(club.file("photos"))
         .output()
         .unwrap();

@@ -29,19 +29,23 @@ mod tampered;
 mod walk;
 mod witnesses;
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// The binary, with an environment of its own: nothing of the machine's folders is used.
+fn command<A: AsRef<OsStr>>(home: &Path, args: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_assent"));
+    command.args(args).env("XDG_DATA_HOME", home);
+    for name in ["ASSENT_PACKS", "ASSENT_RUNTIME", "ASSENT_DATABASE_PASSWORD", "ASSENT_DATABASE_PASSWORD_FILE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 fn assent(home: &Path, args: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_assent"))
-        .args(database::placed(home, args))
-        .env_remove("ASSENT_PACKS")
-        .env_remove("ASSENT_RUNTIME")
-        .env("XDG_DATA_HOME", home)
-        .output()
-        .unwrap();
+    let output = command(home, database::placed(home, args)).output().unwrap();
     plain::check(args, &String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr));
     output
 }

@@ -2,12 +2,11 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
 use super::rights::ClubFixture;
-use super::{assent, at_a_terminal, stderr, stdout};
+use super::{assent, at_a_terminal, command, stderr, stdout};
 
 /// Why a command is refused, as a person reads it.
 fn told(club: &ClubFixture, args: &[&str]) -> String {
@@ -78,12 +77,7 @@ fn a_vault_that_is_not_there_is_looked_for_near_by() {
     let club = ClubFixture::new();
     fs::create_dir_all(club.file("letters/2026")).unwrap();
     let from = |folder: &str, args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_assent"))
-            .args(args)
-            .env("XDG_DATA_HOME", club.home())
-            .current_dir(club.file(folder))
-            .output()
-            .unwrap();
+        let output = command(club.home(), args).current_dir(club.file(folder)).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         stderr(&output)
     };

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use zip::ZipArchive;
 
 use super::rights::ClubFixture;
-use super::{assent, stderr, stdout};
+use super::{assent, command, stderr, stdout};
 
 #[test]
 fn a_collection_is_not_named_as_no_folder_can_be() {
@@ -118,10 +118,7 @@ fn names_in_evidence_are_one_line_and_different() {
 fn a_pipe_that_is_closed_is_no_failure() {
     let club = ClubFixture::new();
     for args in [&["completions", "bash"][..], &["audit", "show"], &["collection", "list"], &["--help"]] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_assent"))
-            .args(["--vault", &club.vault()])
-            .args(args)
-            .env("XDG_DATA_HOME", club.home())
+        let mut child = command(club.home(), [&["--vault", &club.vault()], args].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -33,7 +33,7 @@ const DOCUMENTS: [&[&str]; 9] = [
 ];
 
 /// What in a text is none of a person's business.
-pub(super) fn wrong_with(text: &str) -> Option<String> {
+fn wrong_with(text: &str) -> Option<String> {
     let hexadecimal = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
     // The names of the files of certificates are ids.
     let is_file = |word: &&str| {

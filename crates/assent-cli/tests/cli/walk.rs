@@ -4,12 +4,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use assent::{Frame, encode};
 use tempfile::TempDir;
 
-use super::{database, plain};
+use super::{command, database, plain};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -68,11 +67,10 @@ impl Walk {
         let words: Vec<String> = words(line).iter().map(|word| word.replace("HOME", &home)).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let vault = format!("{home}/vault");
-        let output = Command::new(env!("CARGO_BIN_EXE_assent"))
-            .args(database::placed(self.home.path(), &[&["--vault", &vault], words.as_slice()].concat()))
+        let args = database::placed(self.home.path(), &[&["--vault", &vault], words.as_slice()].concat());
+        let output = command(self.home.path(), args)
             .env("ASSENT_PACKS", packs())
             .env("ASSENT_RUNTIME", runtime())
-            .env("XDG_DATA_HOME", &home)
             .output()
             .unwrap();
         let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());

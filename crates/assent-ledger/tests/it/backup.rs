@@ -34,10 +34,6 @@ impl Drill {
     }
 }
 
-fn restore(home: &Home, from: Backup<'_>) -> Result<Ledger, RestoreError> {
-    patient(|| Ledger::restore(&home.place, from, home.tools(no_hook()), at(2)))
-}
-
 fn handles(ledger: &Ledger) -> Vec<String> {
     let all = ledger.run_tx("list", at(2), |tx| tx.subjects()).unwrap().into_inner();
     all.into_iter().map(|s| s.handle).collect()
@@ -52,7 +48,7 @@ fn i5_whoever_was_erased_since_the_backup_is_erased_again_by_restoring_it() {
     let log = drill.w.home.dir.path().join("log");
     let size = drill.w.ledger.export_log(&log, at(1), &mut |_, _| {}).unwrap().size;
     let (home, ada, data, _, newest) = drill.lose_the_vault();
-    let ledger = restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
+    let ledger = home.restore(Backup { data: &data, ring: None, newest: Some(&newest) }, at(2)).unwrap();
     // As long as the one that was exported, and longer.
     while ledger.run_tx("grow", at(2), |tx| tx.append_leaf(EventKind::Scan, b"", &[])).unwrap().into_inner() <= size {}
 
@@ -103,10 +99,10 @@ fn i1_what_was_withdrawn_since_the_backup_is_withdrawn_again_by_restoring_it() {
     drill.w.tx(at(1), |tx| withdraw(tx)).unwrap();
     let (home, ada, data, old_ring, newest) = drill.lose_the_vault();
     fs::rename(&home.place.ring, home.dir.path().join("newer")).unwrap();
-    let refused = restore(&home, Backup { data: &data, ring: Some(&old_ring), newest: Some(&newest) });
+    let refused = home.restore(Backup { data: &data, ring: Some(&old_ring), newest: Some(&newest) }, at(2));
     assert!(matches!(refused, Err(RestoreError::OldRing { signed: 1, known: 0 })), "{refused:?}");
     fs::rename(home.dir.path().join("newer"), &home.place.ring).unwrap();
-    let ledger = restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
+    let ledger = home.restore(Backup { data: &data, ring: None, newest: Some(&newest) }, at(2)).unwrap();
     assert_eq!(handles(&ledger), ["ada", "bob"]);
     let look = |tx: &Tx<'_>| {
         let collection = tx.collections()?.remove(0).id;
@@ -126,12 +122,12 @@ fn i5_a_key_ring_older_than_the_newest_checkpoint_is_refused() {
     drill.w.ledger.erase(drill.ada, at(1), |_| {}).unwrap();
     let (home, _, data, ring, newest) = drill.lose_the_vault();
     fs::remove_file(&home.place.ring).unwrap();
-    let refused = restore(&home, Backup { data: &data, ring: Some(&ring), newest: Some(&newest) });
+    let refused = home.restore(Backup { data: &data, ring: Some(&ring), newest: Some(&newest) }, at(2));
     assert!(matches!(refused, Err(RestoreError::OldRing { signed: 1, known: 0 })), "{refused:?}");
     assert!(!home.place.folder.join("assent.db").exists() && !home.place.ring.exists(), "nothing was made");
     // This is the window that the certificate names: until such backups are destroyed, they open what they opened.
     let kept = fs::read_to_string(data.join("checkpoint")).unwrap();
-    let ledger = restore(&home, Backup { data: &data, ring: Some(&ring), newest: Some(&kept) }).unwrap();
+    let ledger = home.restore(Backup { data: &data, ring: Some(&ring), newest: Some(&kept) }, at(2)).unwrap();
     assert_eq!(handles(&ledger), ["ada", "bob"]);
 }
 
@@ -178,12 +174,12 @@ fn what_cannot_be_restored_is_refused_and_leaves_nothing() {
         }),
     ];
     for (name, from, fits) in cases {
-        let refused = restore(&home, from).unwrap_err();
+        let refused = home.restore(from, at(2)).unwrap_err();
         assert!(fits(&refused), "{name}: {refused:?}");
         assert!(!home.place.folder.join("assent.db").exists() && own.exists(), "{name}");
     }
-    restore(&home, Backup { data: &data, ring: None, newest: Some(&newest) }).unwrap();
-    let twice = restore(&home, Backup { data: &data, ring: None, newest: None });
+    home.restore(Backup { data: &data, ring: None, newest: Some(&newest) }, at(2)).unwrap();
+    let twice = home.restore(Backup { data: &data, ring: None, newest: None }, at(2));
     assert!(matches!(twice, Err(RestoreError::Open(OpenError::VaultExists { .. }))));
     assert!(Path::new(&home.place.folder).join("assent.db").exists(), "the vault that was there stays");
 }

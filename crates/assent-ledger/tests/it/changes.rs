@@ -5,11 +5,11 @@ use std::future::poll_fn;
 use std::sync::mpsc;
 
 use assent_ledger::{
-    Band, Basis, ChangeKind, Changed, ChangesSince, Committed, Database, EventKind, Evidence, GrantId, LeaseName,
-    NewGrant, NewSighting, PhotoId, Purpose, Scope, SubjectId, Tx, TxError,
+    Band, Basis, ChangeKind, Changed, ChangesSince, Committed, Database, EventKind, GrantId, LeaseName, NewSighting,
+    PhotoId, Scope, SubjectId, Tx, TxError,
 };
 
-use crate::support::{Backend, MODEL, T0, World, at, face, notice, on_every_database, paper, patient, put_photo};
+use crate::support::{Backend, MODEL, T0, World, at, face, on_every_database, patient, put_photo, renew};
 
 type Deed<'a> = &'a dyn for<'tx> Fn(&Tx<'tx>) -> Result<(), TxError>;
 
@@ -36,18 +36,6 @@ impl Scene {
         w.tx(T0, |tx| tx.restrict(bob, true)).unwrap();
         let photo = w.photo("a.jpg", &[face(10.0), face(200.0)]).id;
         Self { w, ada, grant, bob, of_bob, photo }
-    }
-
-    fn renewal<'a>(&self, purpose: &'a Purpose, evidence: &'a Evidence) -> NewGrant<'a> {
-        NewGrant {
-            subject: self.ada,
-            collection: self.w.collection,
-            purpose,
-            evidence,
-            valid_from: T0,
-            valid_until: at(90),
-            notice_sha256: notice(),
-        }
     }
 }
 
@@ -90,8 +78,7 @@ fn every_commit_that_changes_who_can_be_found_says_so_here_and_in_other_processe
         };
         check("templates of another model", &exchanged, &[(ChangeKind::Enrolled, What::Ada)]);
         let renewed = |s: &Scene, run: &mut dyn FnMut(Deed<'_>)| {
-            let (purpose, evidence) = (Purpose::find_my_photos(), paper(&s.w.witnesses));
-            run(&|tx| tx.renew(tx.active_grant(s.grant)?, &s.renewal(&purpose, &evidence)).map(drop));
+            run(&|tx| renew(tx, s.grant, &s.w.witnesses, 90).map(drop));
         };
         check("renewal", &renewed, &[(ChangeKind::Ended, What::Ada), (ChangeKind::Renewed, What::New)]);
         let withdrawn = |s: &Scene, run: &mut dyn FnMut(Deed<'_>)| {

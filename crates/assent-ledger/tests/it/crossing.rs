@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use assent_ledger::*;
@@ -39,10 +38,6 @@ impl Kept {
     fn ring(&self) -> std::path::PathBuf {
         self.home.dir.path().join("elsewhere/ring")
     }
-
-    fn backup(&self) -> (std::path::PathBuf, std::path::PathBuf) {
-        (self.data(), self.ring())
-    }
 }
 
 fn keep(ledger: &Ledger) -> Kept {
@@ -51,9 +46,8 @@ fn keep(ledger: &Ledger) -> Kept {
     kept
 }
 
-fn restore(home: &Home, kept: &Kept, now: Timestamp, hook: WriteHook) -> Result<Ledger, RestoreError> {
-    let (data, ring) = kept.backup();
-    Ledger::restore(&home.place, Backup { data: &data, ring: Some(&ring), newest: None }, home.tools(hook), now)
+fn restore(home: &Home, kept: &Kept, now: Timestamp) -> Result<Ledger, RestoreError> {
+    home.restore(Backup { data: &kept.data(), ring: Some(&kept.ring()), newest: None }, now)
 }
 
 /// A place that has the key ring of `home` as it is now, and no vault.
@@ -100,10 +94,7 @@ fn furnish_all(w: &World, ada: SubjectId) {
         tx.object(photo.id, photo.faces[1])?;
         tx.refuse(ada, w.collection, &Purpose::publish_website(), notice())?;
         tx.lift_order(tx.order_stop(&Scope::Vault, "a judge", None)?)?;
-        let (kind, album) = (RequestKind::Access, Album::default());
-        let new =
-            NewRequest { kind, subject: Some(ada), collection: None, words: "what?", received: T0, due: None, album };
-        tx.open_request(&new)?;
+        tx.open_request(&asks(ada, "what?"))?;
         tx.note_portraits(ada, [[7; 32]].iter())?;
         tx.remove_photos(w.collection, &[gone.id].into()).map(drop)
     })
@@ -122,7 +113,7 @@ fn a_backup_is_the_same_rows_whichever_database_they_went_through() {
     let w = w.reopened();
     let first = keep(&w.ledger);
     let home = with_ring_of(&w.home, Backend::Postgres);
-    let ledger = patient(|| restore(&home, &first, T0, no_hook())).unwrap();
+    let ledger = restore(&home, &first, T0).unwrap();
     let second = keep(&ledger);
     let (before, after) = (rows(&first.data()), rows(&second.data()));
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
@@ -161,7 +152,7 @@ fn i5_whoever_was_erased_or_withdrew_stays_so_by_whatever_way_a_backup_comes_bac
         w.ledger.erase(ada, at(1), |_| {}).unwrap();
         w.tx(at(1), |tx| tx.withdraw(tx.active_grant(tx.grants_of(bob)?[0].id)?)).unwrap();
         let home = with_ring_of(&w.home, to);
-        let ledger = patient(|| restore(&home, &kept, at(2), no_hook())).unwrap();
+        let ledger = restore(&home, &kept, at(2)).unwrap();
         let (found, made_good) = (ledger.recovered(), (1, 1));
         assert_eq!((found.erased, found.withdrawn), made_good, "{from:?} to {to:?}");
         drop(ledger);
@@ -209,7 +200,7 @@ fn a_backup_is_one_moment_of_the_vault_whatever_others_write_meanwhile() {
                 let kept = keep(&w.ledger);
                 // With its own copy of the ring: everybody in it has a key there.
                 let home = Home::new(Backend::Sqlite);
-                let ledger = patient(|| restore(&home, &kept, T0, no_hook())).unwrap();
+                let ledger = restore(&home, &kept, T0).unwrap();
                 let audit = ledger.audit_verify(None, T0).unwrap();
                 assert_eq!(audit.fault, None, "{backend:?}");
                 let (people, leaves) =
@@ -229,16 +220,6 @@ fn left_in(home: &Home) -> Vec<std::ffi::OsString> {
     all.filter(|name| name != "leases").collect()
 }
 
-/// Unwinds at the n-th durable write of a restore.
-fn unwind_at(n: usize) -> WriteHook {
-    let seen = AtomicUsize::new(0);
-    Arc::new(move |_| {
-        if seen.fetch_add(1, Ordering::Relaxed) + 1 == n {
-            resume_unwind(Box::new("killed"));
-        }
-    })
-}
-
 #[test]
 fn a_restore_onto_a_server_can_be_run_again_wherever_it_is_interrupted() {
     if postgres().is_none() {
@@ -250,14 +231,16 @@ fn a_restore_onto_a_server_can_be_run_again_wherever_it_is_interrupted() {
     let mut tries = 0;
     for n in 1.. {
         let home = with_ring_of(&w.home, Backend::Postgres);
-        let run = || drop(restore(&home, &kept, at(1), unwind_at(n)).unwrap());
+        let (data, ring) = (kept.data(), kept.ring());
+        let from = Backup { data: &data, ring: Some(&ring), newest: None };
+        let run = || drop(Ledger::restore(&home.place, from, home.tools(unwind_at(n)), at(1)).unwrap());
         let killed = catch_unwind(AssertUnwindSafe(run)).is_err();
         let there = home.raw().count("SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('vault')") == 1
             && home.raw().count("SELECT COUNT(*) FROM vault") == 1;
         let opened = patient(|| home.try_open());
         assert_eq!(there, opened.is_ok(), "write {n}: a vault or none: {opened:?}");
         drop(opened);
-        match patient(|| restore(&home, &kept, at(1), no_hook())) {
+        match restore(&home, &kept, at(1)) {
             Ok(_) => assert!(!there, "write {n}"),
             Err(RestoreError::Open(OpenError::DatabaseTaken { .. })) => assert!(there, "write {n}"),
             Err(e) => panic!("write {n}: {e}"),
@@ -285,7 +268,7 @@ fn a_restore_over_a_vault_on_a_server_is_refused_and_changes_nothing() {
     let size = w.ledger.audit_verify(None, T0).unwrap().size;
     let mut home = with_ring_of(&w.home, Backend::Sqlite);
     home.place.database = w.home.place.database.clone();
-    let refused = patient(|| restore(&home, &kept, T0, no_hook())).map(drop);
+    let refused = restore(&home, &kept, T0).map(drop);
     assert!(matches!(refused, Err(RestoreError::Open(OpenError::DatabaseTaken { .. }))), "{refused:?}");
     assert_eq!(w.ledger.audit_verify(None, T0).unwrap().size, size);
     assert_eq!(left_in(&home), ["assent.lock"]);

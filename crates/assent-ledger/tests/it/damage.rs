@@ -51,17 +51,7 @@ fn three() -> (World, [SubjectId; 3], [GrantId; 3]) {
 }
 
 fn ask(w: &World, who: SubjectId) -> Result<Request, TxError> {
-    let kind = RequestKind::Access;
-    let new = NewRequest {
-        kind,
-        subject: Some(who),
-        collection: None,
-        words: "what do you hold?",
-        received: T0,
-        due: None,
-        album: Album::default(),
-    };
-    w.tx(T0, |tx| tx.open_request(&new))
+    w.tx(T0, |tx| tx.open_request(&asks(who, "what do you hold?")))
 }
 
 fn counts(w: &World) -> [i64; 5] {

@@ -4,7 +4,6 @@
 //! a new format gets a folder of its own beside the others.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use assent_ledger::*;
@@ -76,17 +75,7 @@ fn fixture_writer() {
         tx.refuse(ada, w.collection, &Purpose::publish_website(), notice())?;
         tx.set_basis(w.collection, &Basis { necessity: Some(NECESSITY.into()), ..Basis::default() })?;
         tx.object(photo.id, photo.faces[1])?;
-        let kind = RequestKind::Access;
-        let new = NewRequest {
-            kind,
-            subject: Some(ada),
-            collection: None,
-            words: REASON,
-            received: T0,
-            due: None,
-            album: Album::default(),
-        };
-        tx.open_request(&new).map(drop)
+        tx.open_request(&asks(ada, REASON)).map(drop)
     })
     .unwrap();
     give_keys(&w);
@@ -113,13 +102,7 @@ fn a_vault_of_every_format_opens() {
 }
 
 pub(crate) fn copy_of(format: i64) -> Home {
-    let home = Home::new(Backend::Sqlite);
-    fs::create_dir_all(&home.place.folder).unwrap();
-    fs::create_dir_all(home.place.ring.parent().unwrap()).unwrap();
-    fs::copy(kept(format).join("assent.db"), home.place.folder.join("assent.db")).unwrap();
-    fs::copy(kept(format).join("ring"), &home.place.ring).unwrap();
-    fs::set_permissions(&home.place.ring, fs::Permissions::from_mode(0o600)).unwrap();
-    home
+    Home::of_files(&kept(format).join("assent.db"), &kept(format).join("ring"))
 }
 
 /// Boxes with what was said of them, places that were set apart, and the faces there.

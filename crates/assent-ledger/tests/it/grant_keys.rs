@@ -37,25 +37,6 @@ fn two(backend: Backend) -> Two {
     Two { w, ada, grant, of_bob }
 }
 
-fn renew(w: &World, grant: GrantId, days: i64) -> GrantId {
-    w.tx(T0, |tx| {
-        let proof = tx.active_grant(grant)?;
-        let (subject, collection) = (proof.subject(), proof.collection());
-        let evidence = paper(&w.witnesses);
-        let new = NewGrant {
-            subject,
-            collection,
-            purpose: &Purpose::find_my_photos(),
-            notice_sha256: notice(),
-            valid_from: T0,
-            valid_until: at(days),
-            evidence: &evidence,
-        };
-        tx.renew(proof, &new)
-    })
-    .unwrap()
-}
-
 /// Whom the templates are of that open in a vault, and whether a grant is said to be in force.
 fn found(ledger: &Ledger, collection: CollectionId, grant: GrantId) -> (Vec<Vec<u8>>, bool) {
     ledger
@@ -86,11 +67,11 @@ fn i1_what_hung_on_a_grant_opens_in_no_old_copy_after_it_ended() {
         ("over by its date", |t| assert_eq!(t.w.ledger.expire_due(at(31)).unwrap().ended, [t.grant])),
         ("erased", |t| assert!(t.w.ledger.erase(t.ada, T0, |_| {}).is_ok())),
         ("renewed, and then withdrawn", |t| {
-            let renewed = renew(&t.w, t.grant, 60);
+            let renewed = t.w.tx(T0, |tx| renew(tx, t.grant, &t.w.witnesses, 60)).unwrap();
             t.w.tx(T0, |tx| tx.withdraw(tx.active_grant(renewed)?)).unwrap();
         }),
         ("renewed, and its own date is over", |t| {
-            renew(&t.w, t.grant, 60);
+            t.w.tx(T0, |tx| renew(tx, t.grant, &t.w.witnesses, 60)).unwrap();
             assert_eq!(t.w.ledger.expire_due(at(31)).unwrap().ended, []);
         }),
     ];
@@ -142,7 +123,7 @@ fn whoever_renewed_since_the_backup_is_found_in_it() {
     let t = two(Backend::Sqlite);
     let (data, ring) = (t.w.home.dir.path().join("backup"), t.w.home.dir.path().join("elsewhere/ring"));
     t.w.ledger.backup(&data, &ring, T0).unwrap();
-    renew(&t.w, t.grant, 60);
+    t.w.tx(T0, |tx| renew(tx, t.grant, &t.w.witnesses, 60)).unwrap();
     let Two { w, grant, .. } = t;
     let w = w.restored(&data, &ring, T0);
     let (names, in_force) = found(&w.ledger, w.collection, grant);
@@ -153,7 +134,7 @@ fn whoever_renewed_since_the_backup_is_found_in_it() {
 fn what_was_seen_and_said_goes_with_a_consent_to_the_one_that_renews_it() {
     on_every_database(|backend| {
         let t = two(backend);
-        let renewed = renew(&t.w, t.grant, 60);
+        let renewed = t.w.tx(T0, |tx| renew(tx, t.grant, &t.w.witnesses, 60)).unwrap();
         t.w.tx(T0, |tx| {
             let proof = tx.active_grant(renewed)?;
             let seen = tx.sightings_of(&proof)?;
@@ -267,7 +248,7 @@ fn i1_an_older_backup_is_brought_up_to_date_again_and_brings_nobody_back() {
         drop(ledger);
         fs::remove_dir_all(&home.place.folder).unwrap();
         let from = Backup { data: &data, ring: Some(&ring), newest: None };
-        let ledger = patient(|| Ledger::restore(&home.place, from, home.tools(no_hook()), T0)).unwrap();
+        let ledger = home.restore(from, T0).unwrap();
         let there = if withdrawn { vec![] } else { vec![b"embedding of ada".to_vec()] };
         assert_eq!(found(&ledger, collection, grant), (there, !withdrawn));
     }

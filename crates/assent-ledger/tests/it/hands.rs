@@ -17,12 +17,8 @@ use crate::support::{MODEL, T0};
 
 /// The same vault, opened once more; one on a server from a folder of its own, with the same key ring.
 fn second(w: &World) -> Ledger {
-    if w.home.backend == Backend::Sqlite {
-        return patient(|| w.home.try_open()).unwrap();
-    }
-    let folder = w.home.dir.path().join("another folder");
-    std::fs::create_dir_all(&folder).unwrap();
-    patient(|| w.home.open_at(&VaultPlace { folder: folder.clone(), ..w.home.place.clone() })).unwrap()
+    let place = w.home.another_place();
+    patient(|| w.home.open_at(&place)).unwrap()
 }
 
 #[test]

@@ -46,17 +46,7 @@ pub(crate) fn world(backend: Backend) -> (World, SubjectId) {
         tx.keep_portrait(&proof, b"ada's face")?;
         tx.append_leaf(EventKind::Search, b"", &[(ada, b"looked for herself")])?;
         tx.refuse(ada, w.collection, &Purpose::publish_print(), notice())?;
-        let kind = RequestKind::Access;
-        let new = NewRequest {
-            kind,
-            subject: Some(ada),
-            collection: None,
-            words: "what do you hold?",
-            received: T0,
-            due: None,
-            album: Album::default(),
-        };
-        tx.open_request(&new).map(drop)
+        tx.open_request(&asks(ada, "what do you hold?")).map(drop)
     })
     .unwrap();
     give_keys(&w);

@@ -127,18 +127,10 @@ impl Run {
         run
     }
 
-    /// On a server from a folder of its own, with the same key ring.
     fn open_other(&mut self) {
         let (home, hook) = (&self.w.home, &self.hook);
         self.other = None;
-        let place = match home.backend {
-            Backend::Sqlite => home.place.clone(),
-            Backend::Postgres => {
-                let folder = home.dir.path().join("another folder");
-                std::fs::create_dir_all(&folder).unwrap();
-                VaultPlace { folder, ..home.place.clone() }
-            }
-        };
+        let place = home.another_place();
         let open = || Ledger::open(&place, home.tools(hook.clone()), at(self.day));
         self.other = Some(patient(open).unwrap());
     }
@@ -268,14 +260,7 @@ impl Run {
                 None => Ok(()),
             },
             Act::Renew { who, days } => match before.live(who, self.day) {
-                Some((id, (subject, purpose, ..))) => {
-                    let (evidence, valid_until) = (paper(&w.witnesses), at(self.day + days));
-                    let (collection, purpose, evidence) = (w.collection, &self.purposes[purpose], &evidence);
-                    let (valid_from, notice_sha256) = (now, notice());
-                    let new =
-                        NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 };
-                    self.tx(by, |tx| tx.renew(tx.active_grant(id)?, &new)).map(drop)
-                }
+                Some((id, _)) => self.tx(by, |tx| renew(tx, id, &w.witnesses, days)).map(drop),
                 None => Ok(()),
             },
             Act::Withdraw { who } => match before.live(who, self.day) {

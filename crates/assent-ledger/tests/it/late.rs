@@ -142,13 +142,13 @@ fn race(backend: Backend, people: usize, answer: Answer) -> (usize, usize) {
     let all = all.unwrap();
     let orders = Orders(w.home.dir.path().join("orders"));
     fs::create_dir(&orders.0).unwrap();
-    let (folder, database) = match &w.home.place.database {
-        Database::Sqlite => (w.home.place.folder.clone(), String::new()),
-        Database::Postgres(server) => (w.home.dir.path().join("another folder"), server.address.as_str().to_owned()),
+    let VaultPlace { folder, ring, database } = w.home.another_place();
+    let database = match &database {
+        Database::Sqlite => "",
+        Database::Postgres(server) => server.address.as_str(),
     };
-    fs::create_dir_all(&folder).unwrap();
     let mode = if answer == Answer::Control { "control" } else { "right" };
-    let place = format!("{}\n{}\n{database}\n{mode}\n", folder.display(), w.home.place.ring.display());
+    let place = format!("{}\n{}\n{database}\n{mode}\n", folder.display(), ring.display());
     fs::write(orders.0.join("place"), place).unwrap();
     let ids = all.iter().flat_map(|(grant, subject)| [*grant.as_bytes(), *subject.as_bytes()].concat());
     fs::write(orders.0.join("people"), ids.collect::<Vec<u8>>()).unwrap();

@@ -12,6 +12,7 @@ mod crops;
 mod crossing;
 mod custody;
 mod damage;
+mod elsewhere;
 mod erasure;
 mod fixture;
 mod grant_keys;

@@ -183,15 +183,7 @@ fn i6_who_has_the_key_ring_too_gives_no_consent_without_an_entry_that_an_audit_m
             tx.object(photo.id, photo.faces[1])?;
             tx.refuse(ada, w.collection, &Purpose::publish_website(), notice())?;
             tx.note_portraits(ada, [[7; 32]].iter())?;
-            tx.open_request(&NewRequest {
-                kind: RequestKind::Access,
-                subject: Some(ada),
-                collection: None,
-                words: "what do you hold",
-                received: T0,
-                due: None,
-                album: Album::default(),
-            })?;
+            tx.open_request(&asks(ada, "what do you hold"))?;
             tx.order_stop(&Scope::Jurisdiction("DE".parse().unwrap()), "court", None).map(drop)
         })
         .unwrap();

@@ -39,8 +39,7 @@ fn drill() -> Drill {
 fn restore(drill: &Drill, newest: Option<&str>) -> Ledger {
     let home = &drill.home;
     fs::remove_dir_all(&home.place.folder).unwrap();
-    let from = Backup { data: &drill.data, ring: None, newest };
-    patient(|| Ledger::restore(&home.place, from, home.tools(no_hook()), at(1))).unwrap()
+    home.restore(Backup { data: &drill.data, ring: None, newest }, at(1)).unwrap()
 }
 
 #[test]

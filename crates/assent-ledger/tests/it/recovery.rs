@@ -125,8 +125,7 @@ fn a_restored_vault_says_how_much_it_cannot_know() {
     let World { ledger, home, .. } = w;
     drop(ledger);
     fs::remove_dir_all(&home.place.folder).unwrap();
-    let from = Backup { data: &early.data, ring: None, newest: Some(&newest) };
-    let ledger = patient(|| Ledger::restore(&home.place, from, home.tools(no_hook()), at(1))).unwrap();
+    let ledger = home.restore(Backup { data: &early.data, ring: None, newest: Some(&newest) }, at(1)).unwrap();
     assert_eq!(ledger.recovered(), Recovered { entries_lost: 5, ..Recovered::default() });
 }
 
@@ -246,7 +245,7 @@ struct Carried {
 fn from_nothing(from: &Carried) -> Vec<String> {
     let home = Home::new(Backend::Sqlite);
     let backup = Backup { data: &from.data, ring: Some(&from.ring), newest: None };
-    let ledger = patient(|| Ledger::restore(&home.place, backup, home.tools(no_hook()), at(1))).unwrap();
+    let ledger = home.restore(backup, at(1)).unwrap();
     assert_eq!(ledger.audit_verify(None, at(1)).unwrap().fault, None);
     let people = ledger.run_tx("list", at(1), |tx| tx.subjects()).unwrap().into_inner();
     people.into_iter().map(|s| s.handle).collect()
@@ -305,11 +304,11 @@ fn a_restore_can_be_run_again_wherever_it_is_interrupted() {
                 fs::remove_file(&home.place.ring).unwrap();
             }
             let from = Backup { data: &to.data, ring: Some(&to.ring), newest: None };
-            let restore = |hook| Ledger::restore(&home.place, from, home.tools(hook), at(1));
-            let killed = catch_unwind(AssertUnwindSafe(|| drop(restore(unwind_at(n)).unwrap()))).is_err();
+            let restore = || Ledger::restore(&home.place, from, home.tools(unwind_at(n)), at(1));
+            let killed = catch_unwind(AssertUnwindSafe(|| drop(restore().unwrap()))).is_err();
             let there = home.place.folder.join("assent.db").exists();
             assert_eq!(there, patient(|| home.try_open()).is_ok(), "write {n}: a vault or none");
-            match patient(|| restore(no_hook())) {
+            match home.restore(from, at(1)) {
                 Ok(_) => assert!(!there, "write {n}"),
                 Err(RestoreError::Open(OpenError::VaultExists { .. })) => assert!(there, "write {n}"),
                 Err(e) => panic!("write {n}: {e}"),
@@ -371,6 +370,6 @@ fn a_vault_its_backup_and_what_is_restored_from_it_are_their_owners_alone() {
     let other = Home::new(Backend::Sqlite);
     fs::create_dir(&other.place.folder).unwrap();
     let from = Backup { data: &to.data, ring: Some(&to.ring), newest: None };
-    let _restored = patient(|| Ledger::restore(&other.place, from, other.tools(no_hook()), T0)).unwrap();
+    let _restored = other.restore(from, T0).unwrap();
     check_all(&other);
 }

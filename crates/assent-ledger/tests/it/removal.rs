@@ -79,15 +79,7 @@ fn a_collection_that_is_asked_about_is_answered_for_before_it_is_removed() {
     on_every_database(|backend| {
         let w = World::new(backend);
         let ada = w.subject("ada");
-        let new = NewRequest {
-            kind: RequestKind::Access,
-            subject: Some(ada),
-            collection: Some(w.collection),
-            words: "",
-            received: T0,
-            due: None,
-            album: Album::default(),
-        };
+        let new = NewRequest { collection: Some(w.collection), ..asks(ada, "") };
         let request = w.tx(T0, |tx| tx.open_request(&new)).unwrap().id;
         let refused = w.tx(T0, |tx| tx.remove_collection(w.collection));
         assert!(matches!(refused, Err(TxError::RequestsOpen { count: 1 })));

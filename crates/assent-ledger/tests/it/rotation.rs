@@ -163,7 +163,7 @@ fn lost(since: impl FnOnce(&World, SubjectId)) -> (Home, SubjectId, PathBuf, Pat
 }
 
 fn restore(home: &Home, data: &std::path::Path, ring: Option<&std::path::Path>) -> Result<Ledger, RestoreError> {
-    patient(|| Ledger::restore(&home.place, Backup { data, ring, newest: None }, home.tools(no_hook()), at(2)))
+    home.restore(Backup { data, ring, newest: None }, at(2))
 }
 
 #[test]

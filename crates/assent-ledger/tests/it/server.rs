@@ -104,7 +104,7 @@ fn who_has_the_wrong_password_or_none_is_told_so() {
     let Some(home) = vault() else { return };
     drop(home.create(VaultKind::Organisation));
     let mut raw = home.raw();
-    // Another suite on the same server may have made the user, with another password.
+    // In a second run on the same server the user is there already.
     drop(raw.try_exec("CREATE ROLE asked LOGIN SUPERUSER"));
     raw.exec("ALTER ROLE asked PASSWORD 'three herons'");
     let before = database(&home);

@@ -370,17 +370,6 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// The same world after its vault was lost and came back from a backup; the key ring was not lost.
-    pub(crate) fn restored(self, data: &Path, ring: &Path, now: Timestamp) -> Self {
-        let Self { ledger, home, collection, witnesses } = self;
-        drop(ledger);
-        home.lose();
-        let from = Backup { data, ring: Some(ring), newest: None };
-        let restore = || Ledger::restore(&home.place, from, home.tools(no_hook()), now);
-        let ledger = patient(restore).unwrap();
-        Self { ledger, home, collection, witnesses }
-    }
-
     pub(crate) fn new(backend: Backend) -> Self {
         Self::hooked(backend, no_hook())
     }
@@ -505,6 +494,27 @@ pub(crate) fn give(
         valid_until: Timestamp(tx.now().0 + days * DAY),
         notice_sha256: notice(),
     })
+}
+
+/// The same consent once more, from now on for this many days.
+pub(crate) fn renew(tx: &Tx<'_>, grant: GrantId, witnesses: &[WitnessId], days: i64) -> Result<GrantId, TxError> {
+    let old = tx.active_grant(grant)?;
+    let new = NewGrant {
+        subject: old.subject(),
+        collection: old.collection(),
+        purpose: &old.purpose().clone(),
+        evidence: &paper(witnesses),
+        valid_from: tx.now(),
+        valid_until: Timestamp(tx.now().0 + days * DAY),
+        notice_sha256: notice(),
+    };
+    tx.renew(old, &new)
+}
+
+/// Somebody asks what is held of them.
+pub(crate) fn asks(subject: SubjectId, words: &str) -> NewRequest<'_> {
+    let (kind, album) = (RequestKind::Access, Album::default());
+    NewRequest { kind, subject: Some(subject), collection: None, words, received: T0, due: None, album }
 }
 
 pub(crate) fn face(x: f32) -> FaceBox {

@@ -47,16 +47,7 @@ fn scene(backend: Backend) -> Scene {
             tx.object(photo.id, photo.faces[2])?;
             tx.restrict(carl, true)?;
             tx.refuse(ada, w.collection, &Purpose::publish_website(), notice())?;
-            let kind = RequestKind::Access;
-            tx.open_request(&NewRequest {
-                kind,
-                subject: Some(ada),
-                collection: None,
-                words: "what do you hold",
-                received: T0,
-                due: None,
-                album: Album::default(),
-            })?;
+            tx.open_request(&asks(ada, "what do you hold"))?;
             tx.append_leaf(EventKind::Search, b"1 person", &[(ada, b"looked for herself")])?;
             let scope = Scope::Jurisdiction("DE".parse().unwrap());
             tx.order_stop(&scope, "court, file 7", None)
@@ -121,12 +112,7 @@ fn after(backend: Backend, save: &[&str], step: fn(&Scene)) -> Home {
 
 /// Files are copied faster than a vault is made.
 fn copy_of(whole: &Home) -> Home {
-    let home = Home::new(Backend::Sqlite);
-    std::fs::create_dir_all(&home.place.folder).unwrap();
-    std::fs::create_dir_all(home.place.ring.parent().unwrap()).unwrap();
-    std::fs::copy(whole.place.folder.join("assent.db"), home.place.folder.join("assent.db")).unwrap();
-    std::fs::copy(&whole.place.ring, &home.place.ring).unwrap();
-    home
+    Home::of_files(&whole.place.folder.join("assent.db"), &whole.place.ring)
 }
 
 fn check(home: &Home, name: &str, save: &[&str], sql: &str, want: Want) {

@@ -4,20 +4,12 @@ use assent::ledger::{
     Album, BystanderBasis, NewRequest, RequestId, RequestKind, RequestOutcome, SubjectId, Timestamp, TxError, VaultKind,
 };
 use assent::scan::{ScanError, ScanSummary};
-use assent_testkit::{T0, World, dated, models, scan_for};
+use assent_testkit::{World, dated, models, scan_for};
 
 use crate::{DESERT, TRIO, WALZ, paths, photo};
 
 fn ask(w: &World, subject: SubjectId, album: Album) -> RequestId {
-    let new = NewRequest {
-        kind: RequestKind::Search,
-        subject: Some(subject),
-        collection: Some(w.collection),
-        words: "",
-        received: T0,
-        due: None,
-        album,
-    };
+    let new = NewRequest { album, ..w.request(RequestKind::Search, subject) };
     w.tx(|tx| tx.open_request(&new)).unwrap().id
 }
 
@@ -52,16 +44,7 @@ fn r11_a_collection_on_request_is_searched_for_who_asks_once_and_in_their_album(
     assert_eq!(paths(&w.find(walz)), [WALZ], "what one was answered stays when another asks");
     assert!(!paths(&w.find(other)).is_empty());
 
-    let new = NewRequest {
-        kind: RequestKind::Access,
-        subject: Some(walz),
-        collection: Some(w.collection),
-        words: "",
-        received: T0,
-        due: None,
-        album: Album::default(),
-    };
-    let no_search = w.tx(|tx| tx.open_request(&new)).unwrap().id;
+    let no_search = w.tx(|tx| tx.open_request(&w.request(RequestKind::Access, walz))).unwrap().id;
     assert!(matches!(answer(&w, no_search), Err(ScanError::Ledger(TxError::NotAsked { .. }))));
 }
 

@@ -7,8 +7,8 @@ use std::thread;
 
 use assent::enrol::{Consent, EnrolError};
 use assent::ledger::{
-    Age, Album, AskedBy, AskedVia, Basis, Correction, EventKind, Evidence, GrantState, Ledger, NewGrant, NewPending,
-    NewRequest, Purpose, RequestKind, RequestOutcome, Role, RulePack, Scope, Signer, SubjectId, Tx, TxError, Verdict,
+    Age, AskedBy, AskedVia, Basis, Correction, EventKind, Evidence, GrantState, Ledger, NewGrant, NewPending, Purpose,
+    RequestKind, RequestOutcome, Role, RulePack, Scope, Signer, SubjectId, Tx, TxError, Verdict,
 };
 use assent::packs::sha256;
 use assent::service::consents::{self, Meant, Renewal};
@@ -282,16 +282,7 @@ fn i6_whatever_is_done_through_the_domain_says_who_asked() {
     subjects::rectify(&w.ledger, walz, &Correction { age: Some(Age::Adult), ..Correction::default() }, act).unwrap();
     subjects::restrict(&w.ledger, walz, true, act).unwrap();
     subjects::restrict(&w.ledger, walz, false, act).unwrap();
-    let new = NewRequest {
-        kind: RequestKind::Access,
-        subject: Some(walz),
-        collection: Some(w.collection),
-        words: "",
-        received: T0,
-        due: None,
-        album: Album::default(),
-    };
-    let request = requests::open(&w.ledger, &new, None, act).unwrap();
+    let request = requests::open(&w.ledger, &w.request(RequestKind::Access, walz), None, act).unwrap();
     requests::answer(&w.ledger, request.id, RequestOutcome::Granted, act).unwrap();
     let order = orders::stop(&w.ledger, &Scope::Collection(w.collection), "a complaint", None, act).unwrap();
     orders::lift(&w.ledger, order, act).unwrap();

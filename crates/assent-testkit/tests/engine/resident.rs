@@ -8,7 +8,7 @@ use std::fs;
 use assent::DeclaredRates;
 use assent::ledger::{
     EventKind, Evidence, GrantId, Ledger, NewGrant, NewSubject, OrderId, Purpose, Scope, SubjectId, Timestamp, Tx,
-    TxError, no_hook,
+    TxError,
 };
 use assent::models::Models;
 use assent::open_gallery::{OpenGallery, OpenOptions};
@@ -20,11 +20,6 @@ use tempfile::TempDir;
 
 use crate::invariants::pack_that_cannot_embed;
 use crate::{WALZ, paths, photo};
-
-/// The same vault, opened once more.
-fn second(w: &World) -> Ledger {
-    Ledger::open(&w.home.place, w.home.tools(no_hook()), T0).unwrap()
-}
 
 /// A vector of length 1, at right angles to those of all other numbers: whoever has it looks like nobody else.
 fn along(axis: usize) -> Vec<f32> {
@@ -145,7 +140,7 @@ fn i1_a_gallery_in_memory_follows_every_commit_here_and_in_other_processes() {
             let name = format!("{name}, {}", if elsewhere { "in another process" } else { "here" });
             let s = Scene::new();
             let resident = open(&s.w, T0);
-            let (before, other) = (whose(&resident, T0).unwrap(), second(&s.w));
+            let (before, other) = (whose(&resident, T0).unwrap(), s.w.open_again());
             assert_eq!(before, [(0, s.grants[0]), (1, s.grants[1])], "{name}: before");
             deed(&s, if elsewhere { &other } else { &s.w.ledger });
             let now = if name.starts_with("expiry") { at(9) } else { T0 };
@@ -173,7 +168,7 @@ fn i4_what_was_found_in_memory_names_nobody_who_left_before_the_commit() {
         let s = Scene::new();
         let resident = open(&s.w, T0);
         let (_, grant) = whose(&resident, T0).unwrap()[0];
-        deed(&s, &second(&s.w));
+        deed(&s, &s.w.open_again());
         // Nobody took it up yet: the transaction that says it knows.
         let named = s.w.tx(|tx| Ok(tx.still_nameable(grant)?.map(|proof| (proof.subject(), proof.grant())))).unwrap();
         assert_eq!(named.map(|(who, _)| who), stays.contains(&name).then_some(s.people[0]), "{name}");
@@ -211,7 +206,7 @@ fn i1_while_it_is_not_known_who_may_be_searched_for_nobody_is() {
     resident.follow(&s.w.ledger, models(), late(3_001)).unwrap();
     assert_eq!(whose(&resident, late(3_001)).unwrap().len(), 2, "all are there again");
     // An order is lifted.
-    let order = stop(&second(&s.w));
+    let order = stop(&s.w.open_again());
     let stopped = resident.follow(&s.w.ledger, models(), late(3_002));
     assert!(matches!(stopped, Err(ResidentError::Ledger(TxError::Stopped { .. }))));
     s.w.tx(|tx| tx.lift_order(order)).unwrap();
@@ -258,7 +253,7 @@ fn what_changes_by_its_date_alone_is_taken_up_within_a_minute() {
     let until = Timestamp(T0.0 + 5_000);
     let stop =
         |tx: &Tx<'_>| tx.order_stop(&Scope::Jurisdiction("SE".parse().unwrap()), "a court", Some(until)).map(drop);
-    second(&s.w).run_tx("stop", T0, stop).unwrap();
+    s.w.open_again().run_tx("stop", T0, stop).unwrap();
     let follow = |ms: i64| {
         let now = Timestamp(T0.0 + ms);
         resident.follow(&s.w.ledger, models(), now).unwrap();
@@ -287,7 +282,7 @@ fn i9_thresholds_and_look_alikes_follow_who_comes_and_who_leaves() {
     assert_eq!(band(), [assent::Band::Match]);
     // A twin, as far as the engine can tell: from the moment on at which they can be found.
     let twin = give(&s.w, s.w.subject("twin"), 9);
-    enrol(&second(&s.w), twin, 0);
+    enrol(&s.w.open_again(), twin, 0);
     resident.follow(&s.w.ledger, models(), T0).unwrap();
     assert_eq!(band(), [assent::Band::Review]);
     resident.recalibrate(models(), T0);
@@ -331,7 +326,7 @@ fn i4_a_scan_takes_up_what_is_changed_while_it_runs() {
         let w = World::new(&[WALZ]);
         let walz = w.subject("walz");
         let grant = if enrolled { w.enrol_again(walz, "carl-walz") } else { give(&w, walz, 9) };
-        let other = second(&w);
+        let other = w.open_again();
         let scanned = scan_while(&w, models(), &|| deed(&w, &other, (walz, grant)));
         let sightings = w.tx(|tx| tx.counts(w.collection)).map(|counts| counts.sightings as usize);
         if let Some(found) = found {
@@ -426,7 +421,7 @@ fn i2_a_face_that_is_set_apart_while_a_scan_runs_is_not_embedded_by_it() {
         w.tx(|tx| tx.enrol(&tx.active_grant(grant)?, broken.pack().model_sha256, &[&bytes])).unwrap();
         // The same picture in another file is searched for faces anew.
         w.home.put("again.jpg", &[photo(WALZ), b"another end".to_vec()].concat());
-        let other = second(&w);
+        let other = w.open_again();
         let set_apart = || {
             other
                 .run_tx("object", T0, |tx| {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use assent::ledger::{
-    Basis, BystanderBasis, ExportError, FaceId, Jurisdiction, LeaseName, Ledger, NewCollection, NewGrant, Purpose,
-    TxError, Verdict, no_hook,
+    Basis, BystanderBasis, ExportError, FaceId, Jurisdiction, LeaseName, NewCollection, NewGrant, Purpose, TxError,
+    Verdict,
 };
 use assent::packs::sha256;
 use assent::service::collections::{self, CollectionError, state_basis};
@@ -98,7 +98,7 @@ fn a_name_that_nobody_has_is_refused_with_those_that_are_near() {
 fn while_a_collection_is_scanned_it_is_not_moved_and_what_is_due_every_day_has_one_program() {
     let w = World::new(&[WALZ]);
     w.scan();
-    let other = Ledger::open(&w.home.place, w.home.tools(no_hook()), T0).unwrap();
+    let other = w.open_again();
     let place = collections::place(&w.ledger, w.collection, w.home.photos.to_str().unwrap(), T0).unwrap();
     let move_to = || collections::move_to(&w.ledger, &place, false, act(T0));
     let scanning = other.lease(LeaseName::Scan(w.collection), T0).unwrap();
