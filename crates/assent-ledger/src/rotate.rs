@@ -126,17 +126,22 @@ fn about_one_person(why: &TxError) -> bool {
 }
 
 impl ReadTx<'_> {
-    /// Those of these people whose profile their key does not open, or who have none; the erased are not among them, nor
-    /// those whose slot is damaged: that concerns them alone, and says nothing of how old the database is.
+    /// Those of these people whose profile no key of theirs opens, or who have none; the erased are not among them, nor
+    /// those whose slot is damaged: that concerns them alone, and says nothing of how old the database is. Somebody whose
+    /// rotation was interrupted has two keys, and either may be theirs ([`Tx::complete_rotations`]).
     fn unopened(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, TxError> {
         let damaged = self.ring().damaged()?;
         let (mut unopened, mut no_key) = (Vec::new(), Vec::new());
         for subject in subjects.iter().filter(|subject| !damaged.iter().any(|(_, id)| id == *subject)) {
             let key = self.ring().get(*subject);
             match key {
-                Ok(key) if self.opens_profile(*subject, &key)? == Some(false) => unopened.push(*subject),
+                Ok(_) => {
+                    if !self.opened_by_a_key(*subject)? {
+                        unopened.push(*subject);
+                    }
+                }
                 // Whoever was erased is erased again before anything else.
-                Ok(_) | Err(KeyRingError::Destroyed { .. }) => {}
+                Err(KeyRingError::Destroyed { .. }) => {}
                 Err(_) if self.on_roster(*subject)? => no_key.push(*subject),
                 Err(_) => {}
             }
@@ -150,6 +155,17 @@ impl ReadTx<'_> {
             unopened.extend(no_key);
         }
         Ok(unopened)
+    }
+
+    /// Whether one of somebody's keys opens their profile, or the database holds none that could be opened.
+    fn opened_by_a_key(&self, subject: SubjectId) -> Result<bool, TxError> {
+        let keys = self.ring().keys_of(subject)?;
+        for (_, key) in &keys {
+            if self.opens_profile(subject, key)? != Some(false) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

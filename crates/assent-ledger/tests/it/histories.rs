@@ -438,3 +438,17 @@ fn i1_who_withdrew_is_found_in_no_backup_whatever_the_order_they_come_back_in() 
     let steps = story.map(|act| Step { act, by: 1, killed_at: None });
     on_every_database(|backend| history(backend, &steps));
 }
+
+#[test]
+fn r45_a_rotation_that_is_killed_after_a_restore_is_settled_wherever_it_stopped() {
+    let who = 0;
+    // The log was longer at the first rotation than it is at the second.
+    let grants = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(who, purpose)| Act::Grant { who, purpose, days: 20 });
+    let rotated = [Act::Rotate { who }, Act::Restore { which: 1 }, Act::Rotate { who }];
+    let story: Vec<Act> = [Act::BackUp { which: 1 }].into_iter().chain(grants).chain(rotated).collect();
+    for killed_at in 1..8 {
+        let mut steps: Vec<Step> = story.iter().map(|act| Step { act: act.clone(), by: 0, killed_at: None }).collect();
+        steps.last_mut().unwrap().killed_at = Some(killed_at);
+        on_every_database(|backend| history(backend, &steps));
+    }
+}
