@@ -27,7 +27,7 @@ use crate::vault_lock::VaultLock;
 use crate::vocabulary::VaultKind;
 
 /// The form of the vault that this version writes.
-pub const FORMAT_VERSION: i64 = 9;
+pub const FORMAT_VERSION: i64 = 10;
 
 pub(crate) const DATABASE_FILE: &str = "assent.db";
 /// The database while a restore works on it: only a whole one gets the name of a vault's.
@@ -250,7 +250,7 @@ impl Ledger {
             // A person who brings back a backup may have one of an older format.
             let downgraded = file != RESTORED_FILE && tx.is_downgraded();
             let mut found: Vec<Tampering> = downgraded.then_some(Tampering::Downgraded).into_iter().collect();
-            if tx.is_current() {
+            if tx.is_bound() {
                 found.extend(tx.tampered(Scope::Opening)?);
             }
             Ok(found)

@@ -6,6 +6,9 @@ use crate::id::Timestamp;
 use crate::ledger::{FORMAT_VERSION, Ledger};
 use crate::tx::{ReadTx, RingNote, Tx};
 
+/// From which format on a consent has a key of its own.
+const FIRST_FORMAT_WITH_GRANT_KEYS: i64 = 9;
+
 impl Ledger {
     /// Brings the records up to date, in one transaction, and writes down the format that they have then. Where several
     /// processes come at once, the first one does it.
@@ -39,6 +42,11 @@ impl ReadTx<'_> {
         self.head.format == Some(FORMAT_VERSION)
     }
 
+    /// Whether the database's rows are bound, so that an edit shows.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.head.bound()
+    }
+
     /// The format of the vault, as it is in this transaction.
     pub(crate) fn format(&self) -> Result<i64, TxError> {
         let row = self.row("SELECT format_version FROM vault WHERE one = 1", args![])?;
@@ -48,7 +56,9 @@ impl ReadTx<'_> {
 
 impl Tx<'_> {
     fn upgrade(&self) -> Result<(), TxError> {
-        self.give_grants_keys()?;
+        if self.format()? < FIRST_FORMAT_WITH_GRANT_KEYS {
+            self.give_grants_keys()?;
+        }
         self.exec("UPDATE vault SET format_version = $1 WHERE one = 1", args![FORMAT_VERSION]).map(drop)
     }
 }

@@ -151,13 +151,14 @@ impl Totals {
         fields.finish()
     }
 
+    /// A table that is not named was added by a later format, and had no rows.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut fields, mut all) = (Reader::new(bytes), Self::default());
-        for (table, total) in TABLES.iter().zip(&mut all.0) {
-            (fields.text()? == table.name).then_some(())?;
-            *total = Total { rows: fields.int()?, sum: Sum::from_bytes(&fields.array()?) };
+        while !fields.at_end() {
+            let table = Table::find(fields.text()?)?;
+            all.0[table] = Total { rows: fields.int()?, sum: Sum::from_bytes(&fields.array()?) };
         }
-        fields.at_end().then_some(all)
+        Some(all)
     }
 }
 

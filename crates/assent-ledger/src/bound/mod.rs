@@ -36,6 +36,9 @@ use crate::tx::{ReadTx, Tx};
 
 const HEAD: &str = "log_head";
 
+/// From which format of the vault on rows are bound.
+const FIRST_BOUND_FORMAT: i64 = 9;
+
 /// What of the log's head a transaction began with.
 pub(crate) struct Head {
     /// The vault's format; `None` while it is being created.
@@ -55,9 +58,9 @@ impl Head {
         Ok(Self { format, ring_slots: None, place, sums: row.opt_bytes(first + 3)? })
     }
 
-    /// Whether rows are bound; in a vault of an older format they will be when it was brought up to date.
+    /// Whether rows are bound; in a vault of a format before that they will be when it was brought up to date.
     pub(crate) fn bound(&self) -> bool {
-        self.format.is_none_or(|format| format >= FORMAT_VERSION)
+        self.format.is_none_or(|format| format >= FIRST_BOUND_FORMAT)
     }
 
     fn context(&self) -> SealContext<'_> {

@@ -14,7 +14,7 @@ macro_rules! steps {
     };
 }
 
-pub(super) const STEPS: [(&str, &str); 9] = steps![
+pub(super) const STEPS: [(&str, &str); 10] = steps![
     "0001_first",
     "0002_crops",
     "0003_calibrations",
@@ -24,6 +24,7 @@ pub(super) const STEPS: [(&str, &str); 9] = steps![
     "0007_calibrations",
     "0008_hands",
     "0009_keys",
+    "0010_index",
 ];
 
 pub(super) const VERSION_TABLE: &str = "schema_version";

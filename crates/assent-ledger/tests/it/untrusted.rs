@@ -501,3 +501,35 @@ fn a_vault_that_was_changed_is_looked_at_and_not_written() {
         assert_eq!(ledger.audit_verify(None, T0).unwrap().fault, None, "{backend:?}");
     });
 }
+
+#[test]
+fn i1_a_vault_of_an_older_format_that_was_edited_is_refused_and_not_brought_up_to_date() {
+    let cases = [
+        ("a consent for a century", YEARS, "grants"),
+        ("another kind of vault", "UPDATE vault SET kind = 'household'", "vault"),
+        ("an order that is gone", "DELETE FROM orders", "orders"),
+    ];
+    for (name, sql, wanted) in cases {
+        let home = crate::fixture::copy_of(9);
+        home.edit(sql);
+        let refused = home.try_open().map(drop);
+        let Err(OpenError::Tampered { first, .. }) = &refused else { panic!("{name}: {refused:?}") };
+        assert!(format!("{first:?}").contains(wanted), "{name}: {first:?}");
+        let format = home.raw().count("SELECT format_version FROM vault");
+        assert!(format < FORMAT_VERSION, "{name}: {format}");
+    }
+}
+
+#[test]
+fn i1_a_database_that_says_it_is_of_an_older_format_is_not_left_unchecked() {
+    on_every_database(|backend| {
+        // The key ring notes the format when a vault is opened.
+        let World { ledger, home, .. } = World::new(backend).reopened();
+        drop(ledger);
+        home.edit("UPDATE vault SET format_version = 8");
+        let refused = home.try_open().map(drop);
+        let Err(OpenError::Tampered { first: Tampering::Downgraded, .. }) = &refused else {
+            panic!("{backend:?}: {refused:?}")
+        };
+    });
+}

@@ -1,0 +1,2 @@
+-- Format 10. What each column means is in docs/formats/vault.md. Records are brought up to date by src/upgrade.rs, which needs
+-- keys for it; the format of the vault is 10 when that is done.
