@@ -69,8 +69,9 @@ use std::process::ExitCode;
 
 use assent::ledger::is_unprintable;
 use assent::portrait::PortraitError;
+use assent_documents::json::line;
+use assent_documents::problem::{Problem, Told, portrait_reasons};
 use clap::{FromArgMatches as _, Parser, Subcommand};
-use serde_json::json;
 use thiserror::Error;
 
 use crate::output::Escaping;
@@ -305,19 +306,15 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
 fn report(error: &CliError, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let causes: Vec<String> = hints::causes(error).skip(1).map(hints::sentence).collect();
     if json {
-        let mut object = json!({
-            "code": error.code(), "message": error.to_string(), "hint": hints::first(error),
-            "error": hints::sentence(error), "causes": causes,
-        });
-        if let Some(requirement) = error.requirement() {
-            object["requirement"] = requirement.into();
-        }
         let portrait = hints::causes(error).find_map(|cause| cause.downcast_ref::<PortraitError>());
-        if let Some(portrait) = portrait.filter(|portrait| !portrait.reasons().is_empty()) {
-            let reason = |(code, measure, text)| json!({ "code": code, "measure": measure, "text": text });
-            object["reasons"] = portrait.reasons().into_iter().map(reason).collect();
-        }
-        return writeln!(out, "{object}");
+        let problem = Problem {
+            code: error.code(),
+            message: error.to_string(),
+            requirement: error.requirement(),
+            reasons: portrait.map(portrait_reasons).unwrap_or_default(),
+        };
+        let told = Told { problem, hint: hints::first(error), error: hints::sentence(error), causes };
+        return writeln!(out, "{}", line(&told)?);
     }
     // A line break in the name of a file begins no line of its own.
     writeln!(out, "assent: {}", hints::sentence(error).replace('\n', "\n    "))?;
@@ -349,7 +346,7 @@ mod tests {
         assert!(lines[1].starts_with("  because: the face is too small: 9 pixels between the eyes, 24 are needed"));
         assert!(lines[2].starts_with("    the face is too dark"), "{text}");
         let object: serde_json::Value = serde_json::from_str(&told(true)).unwrap();
-        assert_eq!((&object["code"], &object["hint"]), (&json!("portrait-unusable"), &json!(null)));
+        assert_eq!((&object["code"], &object["hint"]), (&"portrait-unusable".into(), &serde_json::Value::Null));
         assert_eq!(object["reasons"][0]["code"], "too-small");
         assert_eq!(object["reasons"][1]["measure"], "LuminanceMean");
         assert_eq!(object["reasons"][1]["text"], lines[2].trim());

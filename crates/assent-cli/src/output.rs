@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use assent::ledger::{AccountId, AskedVia, Leaf, PhotoTime, PhotoTimeSource, Purpose, Role, Timestamp, is_unprintable};
+use assent::ledger::{AccountId, AskedVia, Leaf, Purpose, Role, Timestamp, is_unprintable};
+pub(crate) use assent_documents::dates::{date, long_date, month, taken_at, taken_on, year};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -101,53 +102,6 @@ pub(crate) fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
-}
-
-/// A date for people, in UTC: `2026-11-22`.
-pub(crate) fn date(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0)
-        .map_or_else(|_| "?".to_owned(), |t| t.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
-}
-
-/// A date for people in a sentence, in UTC: `31 July 2027`.
-pub(crate) fn long_date(at: Timestamp) -> String {
-    written(at, "%-d %B %Y")
-}
-
-/// The year in which a photo was taken.
-pub(crate) fn year(taken: &PhotoTime) -> String {
-    written(taken.wall_clock(), "%Y")
-}
-
-/// The month in which a photo was taken: `December 2024`.
-pub(crate) fn month(taken: &PhotoTime) -> String {
-    written(taken.wall_clock(), "%B %Y")
-}
-
-fn written(at: Timestamp, format: &str) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "?".to_owned(), |t| t.strftime(format).to_string())
-}
-
-/// The day on which a photo was taken, for people.
-pub(crate) fn taken_on(taken: &PhotoTime) -> String {
-    let day = long_date(taken.wall_clock());
-    match taken.from {
-        PhotoTimeSource::Exif => day,
-        PhotoTimeSource::File => format!("{day} (date of the file)"),
-    }
-}
-
-/// When a photo was taken, for machines: what a clock on the wall showed, and its offset where that is known.
-pub(crate) fn taken_at(taken: &PhotoTime) -> String {
-    let offset = match (taken.offset_min, taken.from) {
-        (Some(0), _) | (None, PhotoTimeSource::File) => "Z".to_owned(),
-        (Some(min), _) => format!("{}{:02}:{:02}", if min < 0 { '-' } else { '+' }, min.abs() / 60, min.abs() % 60),
-        (None, PhotoTimeSource::Exif) => String::new(),
-    };
-    jiff::Timestamp::from_millisecond(taken.wall_clock().0).map_or_else(
-        |_| "?".to_owned(),
-        |t| format!("{}{offset}", t.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S")),
-    )
 }
 
 /// Midnight UTC that begins a date written as `2027-07-31`, `31.07.2027`, `31 July 2027` and the like; `None` if it is not
@@ -323,19 +277,5 @@ mod tests {
             prop_assert!(!shown(&text).contains(is_unprintable));
             prop_assert!(!quoted(&text).contains(is_unprintable));
         }
-    }
-
-    #[test]
-    fn a_photo_is_dated_by_the_clock_on_the_wall() {
-        let check = |name: &str, offset_min: Option<i16>, from: PhotoTimeSource, says: &str, at: &str| {
-            // 2026-07-13 22:30 UTC.
-            let taken = PhotoTime { at: Timestamp(1_783_981_800_000), offset_min, from };
-            assert_eq!((taken_on(&taken).as_str(), taken_at(&taken).as_str()), (says, at), "{name}");
-        };
-        check("east", Some(120), PhotoTimeSource::Exif, "14 July 2026", "2026-07-14T00:30:00+02:00");
-        check("west", Some(-210), PhotoTimeSource::Exif, "13 July 2026", "2026-07-13T19:00:00-03:30");
-        check("UTC", Some(0), PhotoTimeSource::Exif, "13 July 2026", "2026-07-13T22:30:00Z");
-        check("no offset", None, PhotoTimeSource::Exif, "13 July 2026", "2026-07-13T22:30:00");
-        check("a file", None, PhotoTimeSource::File, "13 July 2026 (date of the file)", "2026-07-13T22:30:00Z");
     }
 }
