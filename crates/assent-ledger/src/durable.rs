@@ -1,8 +1,8 @@
 //! Every durable write, with a hook that is called before and after it, so that a test can stop the program at each.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -218,35 +218,17 @@ pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Writes `content` at `offset`, in place or at the end, and syncs.
-pub(crate) fn write_at(
-    hook: &WriteHook,
-    kind: WriteKind,
-    file: &mut File,
-    offset: u64,
-    content: &[u8],
-) -> std::io::Result<()> {
-    write_pieces(hook, kind, file, [(offset, content)].into_iter())
-}
-
-/// The same for several pieces, each at its offset, with one sync for all.
+/// Writes several pieces, each at its offset, in place or at the end, with one sync for all.
 pub(crate) fn write_pieces<'a>(
     hook: &WriteHook,
     kind: WriteKind,
-    file: &mut File,
+    file: &File,
     pieces: impl Iterator<Item = (u64, &'a [u8])>,
 ) -> std::io::Result<()> {
     with_hook(hook, kind, || {
         for (offset, content) in pieces {
-            file.seek(SeekFrom::Start(offset))?;
-            file.write_all(content)?;
+            file.write_all_at(content, offset)?;
         }
         file.sync_all()
     })
-}
-
-/// Reads exactly as many bytes as `into` has, from `offset`.
-pub(crate) fn read_at(file: &mut File, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(into)
 }

@@ -1,4 +1,5 @@
-//! The key ring: one file, outside the vault's folder, that holds the only keys.
+//! The key ring: it lies outside the vault's folder, as a file ([`file`]), and holds the only keys. What a slot says, and what may
+//! become of it, stands here; where slots are kept is a [`KeyStore`]'s matter.
 //!
 //! ```text
 //! header | slot 0 (128 bytes) | slot 1 | ...
@@ -13,6 +14,7 @@
 //! templates are opened, and a key that another process destroyed is gone here too.
 
 mod error;
+mod file;
 mod grants;
 mod lock;
 mod notes;
@@ -20,19 +22,19 @@ mod repair;
 mod rewrap;
 mod rotation;
 mod slot;
+mod store;
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use self::file::RingFile;
 use self::lock::{BOX_BYTES, Header, RingKey};
 use self::notes::PartialNote;
 use self::slot::{DESTROYED, LIVE, SLOT_BYTES, State, field, id_slot, state, write_checksum};
-
+use self::store::{Exclusive, KeyStore};
 use crate::durable::{self, WriteHook, WriteKind};
 use crate::id::{GrantId, SubjectId, VaultId};
 use crate::secret::Key;
@@ -47,15 +49,11 @@ const READ_BATCH: u64 = 512;
 
 /// An open key ring.
 pub(crate) struct KeyRing {
-    path: PathBuf,
-    file: File,
-    /// Where the first slot begins.
-    first: u64,
+    store: Box<dyn KeyStore>,
     vault: VaultId,
     master: Key,
     /// What the keys in the slots are sealed with; `None` if they are not.
     locked: Option<RingKey>,
-    hook: WriteHook,
     /// Which slot is whose. Damaged slots are in it too, so that an erasure can overwrite them.
     slots: BTreeMap<SubjectId, u64>,
     /// Further slots of subjects that have one in `slots`.
@@ -77,7 +75,7 @@ pub(crate) struct KeyRing {
     noted_until: u64,
     /// Slots whose checksum does not fit.
     damaged: BTreeSet<u64>,
-    /// How many slots the file holds in full; one that ends early lies beyond and is overwritten by the next append.
+    /// How many slots were read, of those that the store holds in full; one that ends early lies beyond and is overwritten by the next append.
     whole: u64,
 }
 
@@ -118,24 +116,17 @@ impl KeyRing {
 
     /// Opens the file and leaves alone what lies beside it.
     pub(crate) fn open_backup(path: &Path, secrets: &[RingSecret], hook: &WriteHook) -> Result<Self, KeyRingError> {
-        let io = |source| KeyRingError::Io { op: "read", path: path.to_owned(), source };
-        lock::refuse_irregular(path)?;
-        let opened = OpenOptions::new().read(true).write(true).open(path);
-        let mut file = opened.map_err(|source| lock::cannot_open(path, source))?;
-        let about = file.metadata().map_err(io)?;
-        if about.permissions().mode() & 0o077 != 0 {
-            return Err(KeyRingError::TooOpen { path: path.to_owned() });
-        }
-        let header = Header::read(&mut file, path)?;
-        let (master, locked) = header.unlock(secrets, path)?;
+        let (file, header) = RingFile::open(path, hook)?;
+        Self::over(Box::new(file), &header, secrets)
+    }
+
+    fn over(store: Box<dyn KeyStore>, header: &Header, secrets: &[RingSecret]) -> Result<Self, KeyRingError> {
+        let (master, locked) = header.unlock(secrets, store.path())?;
         let mut ring = Self {
-            path: path.to_owned(),
-            file,
-            first: header.bytes().len() as u64,
+            store,
             vault: header.vault(),
             master,
             locked,
-            hook: hook.clone(),
             slots: BTreeMap::new(),
             rotated: BTreeMap::new(),
             grants: BTreeMap::new(),
@@ -158,7 +149,7 @@ impl KeyRing {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.store.path()
     }
 
     /// Whose key was destroyed, as far as this view of the file goes.
@@ -168,8 +159,7 @@ impl KeyRing {
 
     /// The whole file.
     pub(crate) fn bytes(&self) -> Result<Zeroizing<Vec<u8>>, KeyRingError> {
-        let read = std::fs::read(&self.path);
-        read.map(Zeroizing::new).map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })
+        self.store.bytes()
     }
 
     pub(crate) fn master(&self) -> &Key {
@@ -196,7 +186,7 @@ impl KeyRing {
         let bytes = self.read(slot)?;
         match state(&bytes) {
             State::Destroyed => Err(KeyRingError::Destroyed { subject }),
-            _ => self.opener().key_in(&bytes).ok_or_else(|| KeyRingError::Damaged { path: self.path.clone(), slot }),
+            _ => self.opener().key_in(&bytes).ok_or_else(|| self.damaged_slot(slot)),
         }
     }
 
@@ -208,7 +198,7 @@ impl KeyRing {
     pub(crate) fn reader(&mut self) -> Result<KeyReader<'_>, KeyRingError> {
         self.refresh()?;
         let (slots, grants) = (&self.slots, &self.grants);
-        Ok(KeyReader { file: &self.file, first: self.first, slots, grants, opener: self.opener() })
+        Ok(KeyReader { store: &*self.store, slots, grants, opener: self.opener() })
     }
 
     /// Appends a key. A live slot that is there already (left by a transaction that did not commit) gets the new key.
@@ -272,30 +262,18 @@ impl KeyRing {
     ) -> Result<(), KeyRingError> {
         bytes[..8].copy_from_slice(&word.to_be_bytes());
         write_checksum(&mut bytes);
-        let at = self.first + slot * SLOT_BYTES as u64;
-        let written = durable::write_at(&self.hook, kind, &mut self.file, at, bytes.as_slice());
-        written.map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })?;
+        self.store.put(kind, &[(slot, &*bytes)])?;
         self.damaged.remove(&slot);
         Ok(())
     }
 
     /// Takes in slots that were appended since the last look.
     pub(crate) fn refresh(&mut self) -> Result<(), KeyRingError> {
-        let length = self
-            .file
-            .metadata()
-            .map_err(|source| KeyRingError::Io { op: "read", path: self.path.clone(), source })?
-            .len();
-        let full = length.saturating_sub(self.first) / SLOT_BYTES as u64;
+        let full = self.store.slots()?;
         let mut bytes = Zeroizing::new(vec![[0; SLOT_BYTES]; READ_BATCH.min(full.saturating_sub(self.whole)) as usize]);
         while self.whole < full {
             let slots = &mut bytes[..READ_BATCH.min(full - self.whole) as usize];
-            let at = self.first + self.whole * SLOT_BYTES as u64;
-            durable::read_at(&mut self.file, at, slots.as_flattened_mut()).map_err(|source| KeyRingError::Io {
-                op: "read",
-                path: self.path.clone(),
-                source,
-            })?;
+            self.store.get_many(self.whole, slots)?;
             for bytes in slots.iter() {
                 let state = state(bytes);
                 if state == State::Damaged {
@@ -331,42 +309,28 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Keeps other processes from writing to the file while it lives.
+    /// Keeps other processes from writing while it lives.
     fn exclusive(&self) -> Result<Exclusive, KeyRingError> {
-        let io = |source| KeyRingError::Io { op: "lock", path: self.path.clone(), source };
-        let file = self.file.try_clone().map_err(io)?;
-        file.lock().map_err(io)?;
-        Ok(Exclusive(file))
+        self.store.exclusive()
     }
 
-    fn read(&mut self, slot: u64) -> Result<Zeroizing<[u8; SLOT_BYTES]>, KeyRingError> {
+    fn read(&self, slot: u64) -> Result<Zeroizing<[u8; SLOT_BYTES]>, KeyRingError> {
         let mut bytes = Zeroizing::new([0; SLOT_BYTES]);
-        let at = self.first + slot * SLOT_BYTES as u64;
-        durable::read_at(&mut self.file, at, bytes.as_mut_slice()).map_err(|source| KeyRingError::Io {
-            op: "read",
-            path: self.path.clone(),
-            source,
-        })?;
+        self.store.get_many(slot, std::slice::from_mut(&mut *bytes))?;
         Ok(bytes)
+    }
+
+    fn damaged_slot(&self, slot: u64) -> KeyRingError {
+        KeyRingError::Damaged { path: self.path().to_owned(), slot }
     }
 
     /// A slot with this key, sealed if the ring is locked.
     fn key_slot(&self, subject: SubjectId, key: &Key) -> Result<Zeroizing<[u8; SLOT_BYTES]>, KeyRingError> {
-        self.opener().slot_of(subject, key).ok_or_else(|| KeyRingError::NotLocked { path: self.path.clone() })
+        self.opener().slot_of(subject, key).ok_or_else(|| KeyRingError::NotLocked { path: self.path().to_owned() })
     }
 
     fn opener(&self) -> Opener<'_> {
         Opener { vault: self.vault, locked: self.locked.as_ref() }
-    }
-}
-
-/// The ring's file, locked for one process.
-struct Exclusive(File);
-
-impl Drop for Exclusive {
-    fn drop(&mut self) {
-        // Closing the file would do, but it is open elsewhere, too.
-        self.0.unlock().ok();
     }
 }
 
@@ -405,11 +369,10 @@ impl Opener<'_> {
     }
 }
 
-/// Reads keys from the file. Nothing of them is kept.
+/// Reads keys from the store. Nothing of them is kept.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyReader<'r> {
-    file: &'r File,
-    first: u64,
+    store: &'r dyn KeyStore,
     slots: &'r BTreeMap<SubjectId, u64>,
     grants: &'r BTreeMap<GrantId, u64>,
     opener: Opener<'r>,
@@ -436,8 +399,7 @@ impl KeyReader<'_> {
         for near in wanted.chunk_by(|(a, _), (b, _)| a / READ_BATCH == b / READ_BATCH) {
             let first = near[0].0;
             let slots = &mut bytes[..=(near[near.len() - 1].0 - first) as usize];
-            let at = self.first + first * SLOT_BYTES as u64;
-            if self.file.read_exact_at(slots.as_flattened_mut(), at).is_err() {
+            if self.store.get_many(first, slots).is_err() {
                 continue;
             }
             for &(slot, i) in near {

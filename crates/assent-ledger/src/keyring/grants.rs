@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::slot::{ENDED, GRANT, SLOT_BYTES, State, field, id_slot, state, write_checksum};
 use super::{KeyRing, KeyRingError};
-use crate::durable::{self, WriteKind};
+use crate::durable::WriteKind;
 use crate::id::{GrantId, SubjectId};
 use crate::secret::Key;
 
@@ -47,7 +47,7 @@ impl KeyRing {
             return Ok(None);
         }
         let secret = self.opener().key_in(&bytes);
-        secret.map(Some).ok_or_else(|| KeyRingError::Damaged { path: self.path.clone(), slot })
+        secret.map(Some).ok_or_else(|| self.damaged_slot(slot))
     }
 
     /// The secret of a grant with its slot, if it is whole.
@@ -85,9 +85,8 @@ impl KeyRing {
         if pieces.is_empty() {
             return Ok(());
         }
-        let at = pieces.iter().map(|(slot, bytes)| (self.first + slot * SLOT_BYTES as u64, bytes.as_slice()));
-        let written = durable::write_pieces(&self.hook, WriteKind::RingErase, &mut self.file, at);
-        written.map_err(|source| KeyRingError::Io { op: "write to", path: self.path.clone(), source })?;
+        let written: Vec<_> = pieces.iter().map(|(slot, bytes)| (*slot, bytes)).collect();
+        self.store.put(WriteKind::RingErase, &written)?;
         for (slot, bytes) in pieces {
             let grant = GrantId::from_bytes(field(&bytes, 8));
             self.slots.remove(&Self::as_subject(grant));

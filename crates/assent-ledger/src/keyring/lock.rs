@@ -10,6 +10,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rand_core::CryptoRng;
@@ -19,7 +20,6 @@ use zeroize::Zeroizing;
 use super::KeyRingError;
 use super::slot::SLOT_BYTES;
 use crate::cipher::{self, NONCE_BYTES};
-use crate::durable;
 use crate::id::VaultId;
 use crate::passphrase::{ARGON2_PARAMS, derive_key, params_within_limits};
 use crate::secret::Key;
@@ -63,8 +63,8 @@ impl RingLock {
     /// - [`KeyRingError::Io`] if the file cannot be read.
     pub fn of(path: &Path) -> Result<Self, KeyRingError> {
         refuse_irregular(path)?;
-        let mut file = File::open(path).map_err(|source| cannot_open(path, source))?;
-        Ok(Header::read(&mut file, path)?.lock())
+        let file = File::open(path).map_err(|source| cannot_open(path, source))?;
+        Ok(Header::read(&file, path)?.lock())
     }
 }
 
@@ -170,7 +170,7 @@ impl Header {
     }
 
     /// Reads and checks the beginning of a file.
-    pub(super) fn read(file: &mut File, path: &Path) -> Result<Self, KeyRingError> {
+    pub(super) fn read(file: &File, path: &Path) -> Result<Self, KeyRingError> {
         let io = |source| KeyRingError::Io { op: "read", path: path.to_owned(), source };
         let not_a_ring = || KeyRingError::NotARing { path: path.to_owned() };
         let in_file = file.metadata().map_err(io)?.len();
@@ -178,7 +178,7 @@ impl Header {
             return Err(not_a_ring());
         }
         let mut bytes = Zeroizing::new(vec![0; SLOT_BYTES]);
-        durable::read_at(file, 0, &mut bytes).map_err(io)?;
+        file.read_exact_at(&mut bytes, 0).map_err(io)?;
         if &bytes[..16] != MAGIC {
             return Err(not_a_ring());
         }
@@ -193,7 +193,7 @@ impl Header {
                 return Err(not_a_ring());
             }
             bytes = Zeroizing::new(vec![0; length]);
-            durable::read_at(file, 0, &mut bytes).map_err(io)?;
+            file.read_exact_at(&mut bytes, 0).map_err(io)?;
         }
         let header = Self(bytes);
         if header.checksum_ok() && header.lock_is_known() { Ok(header) } else { Err(not_a_ring()) }

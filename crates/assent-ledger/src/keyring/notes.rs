@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::slot::{NOTE, SLOT_BYTES, WITHDRAWN, field, id_slot, number_slot, write_checksum};
 use super::{KeyRing, KeyRingError};
-use crate::durable::{self, WriteKind};
+use crate::durable::WriteKind;
 use crate::fields::Reader;
 use crate::id::GrantId;
 
@@ -87,13 +87,7 @@ impl KeyRing {
         if slots.is_empty() {
             return Ok(());
         }
-        let at = self.first + self.whole * SLOT_BYTES as u64;
-        let written = durable::write_at(&self.hook, WriteKind::RingNote, &mut self.file, at, slots.as_flattened());
-        if let Err(source) = written {
-            // Of some of them nobody knows later whether they count.
-            self.file.set_len(at).ok();
-            return Err(KeyRingError::Io { op: "write to", path: self.path.clone(), source });
-        }
+        self.store.append(WriteKind::RingNote, self.whole, &slots)?;
         self.refresh()
     }
 

@@ -1,15 +1,12 @@
 //! Another lock for a ring: the whole file is written anew, with the keys sealed by another key of the ring, and the old
 //! file overwritten.
 
-use std::fs::OpenOptions;
-
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::lock::{Header, RingSecret};
 use super::slot::{SLOT_BYTES, State, field, id_slot, state, write_checksum};
 use super::{KeyRing, KeyRingError, Opener};
-use crate::durable;
 use crate::id::SubjectId;
 
 impl KeyRing {
@@ -22,7 +19,7 @@ impl KeyRing {
     /// - [`KeyRingError::Io`] if the file cannot be written: it has the old lock or the new one.
     pub(crate) fn rewrap(&mut self, secret: Option<&RingSecret>, rng: &mut dyn CryptoRng) -> Result<(), KeyRingError> {
         self.refresh()?;
-        let path = self.path.clone();
+        let path = self.path().to_owned();
         let refused = || KeyRingError::NotLocked { path: path.clone() };
         let (header, locked) = match secret {
             None => (Header::in_the_clear(self.vault, &self.master), None),
@@ -32,16 +29,12 @@ impl KeyRing {
             }
         };
         let to = Opener { vault: self.vault, locked: locked.as_ref() };
-        // At once as long as it gets, so that no copy stays behind in memory that was given back.
-        let length = header.bytes().len() + SLOT_BYTES * self.whole as usize;
-        let mut content = Zeroizing::new(Vec::with_capacity(length));
-        content.extend_from_slice(header.bytes());
-        for slot in 0..self.whole {
+        let mut slots = Zeroizing::new(vec![[0; SLOT_BYTES]; self.whole as usize]);
+        for (slot, rewrapped) in (0..).zip(slots.iter_mut()) {
             let old = self.read(slot)?;
             let new = match state(&old) {
                 State::Live | State::Grant => {
-                    let damaged = || KeyRingError::Damaged { path: path.clone(), slot };
-                    let key = self.opener().key_in(&old).ok_or_else(damaged)?;
+                    let key = self.opener().key_in(&old).ok_or_else(|| self.damaged_slot(slot))?;
                     let mut new = to.slot_of(SubjectId::from_bytes(field(&old, 8)), &key).ok_or_else(refused)?;
                     new[..8].copy_from_slice(&old[..8]);
                     new
@@ -50,16 +43,10 @@ impl KeyRing {
                 // As damaged as before, by a state that there is not, and without what is left of a key.
                 State::Damaged => id_slot(&field(&old, 8)),
             };
-            content.extend_from_slice(new.as_slice());
-            if let Some(bytes) = content.last_chunk_mut::<SLOT_BYTES>() {
-                write_checksum(bytes);
-            }
+            *rewrapped = *new;
+            write_checksum(rewrapped);
         }
-        let io = |op: &'static str| move |source| KeyRingError::Io { op, path: path.clone(), source };
-        durable::replace_private(&self.hook, &self.path, &content).map_err(io("replace"))?;
-        let io = |source| KeyRingError::Io { op: "open", path: self.path.clone(), source };
-        self.file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(io)?;
-        self.first = header.bytes().len() as u64;
+        self.store.replace(&header, &slots)?;
         self.locked = locked;
         Ok(())
     }
