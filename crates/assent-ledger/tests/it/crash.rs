@@ -132,8 +132,7 @@ fn i5_a_commit_that_was_lost_and_one_whose_answer_was_lost_differ() {
 const CHILD: &str = "ASSENT_TEST_KILL_AT";
 
 fn child_of() -> Option<(std::path::PathBuf, usize)> {
-    #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
-    let given = std::env::var(CHILD).ok()?;
+    let given = variable(CHILD)?;
     let (n, folder) = given.split_once(' ')?;
     Some((folder.into(), n.parse().ok()?))
 }

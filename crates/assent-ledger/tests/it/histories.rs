@@ -1,5 +1,6 @@
 //! I1 over random histories: whatever happens in whatever order, in which of two processes, and wherever one of them is killed in
-//! it, only templates with a grant that is valid now can be searched, and none is at rest without one.
+//! it, only templates with a grant that is valid now can be searched, and none is at rest without one. `ASSENT_HISTORIES=1000`
+//! makes it so many histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -392,8 +393,12 @@ fn history(backend: Backend, steps: &[Step]) {
     assert_eq!(run.w.ledger.audit_verify(None, at(run.day)).unwrap().fault, None);
 }
 
+fn histories() -> u32 {
+    variable("ASSENT_HISTORIES").map_or(24, |said| said.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: histories(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn i1_no_history_leaves_a_template_without_an_active_grant(steps in prop::collection::vec(step(), 5..40)) {

@@ -14,11 +14,6 @@ use crate::support::*;
 /// Names the folder in which a child finds its orders.
 const ORDERS: &str = "ASSENT_TEST_LATE";
 
-fn variable(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
-    std::env::var(name).ok()
-}
-
 /// How an answer makes sure of a consent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Answer {

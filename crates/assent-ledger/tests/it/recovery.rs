@@ -181,8 +181,7 @@ const FULL: &str = "ASSENT_TEST_RING_FULL";
 /// Started by the next test as a process of its own, in which no file may grow beyond the key ring.
 #[test]
 fn child_whose_key_ring_is_full() {
-    #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
-    let Ok(folder) = std::env::var(FULL) else { return };
+    let Some(folder) = variable(FULL) else { return };
     let folder = PathBuf::from(folder);
     let place =
         VaultPlace { folder: folder.join("my vault"), ring: folder.join("keys/ring"), database: Database::Sqlite };

@@ -42,8 +42,7 @@ fn problem(home: &Home, database: Postgres) -> DbProblem {
 }
 
 fn certificates(name: &str) -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
-    let folder = std::env::var_os("ASSENT_TEST_CERTIFICATES").unwrap();
+    let folder = variable("ASSENT_TEST_CERTIFICATES").unwrap();
     Path::new(&folder).join(name)
 }
 

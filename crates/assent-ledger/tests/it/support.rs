@@ -68,8 +68,13 @@ pub(crate) fn postgres_at(address: &str) -> Database {
 
 /// The address of the server that tests use, if there is one.
 pub(crate) fn postgres() -> Option<String> {
+    variable("ASSENT_TEST_POSTGRES")
+}
+
+/// A variable of the environment, which says how a test is run.
+pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "a test may read its environment")]
-    std::env::var("ASSENT_TEST_POSTGRES").ok()
+    std::env::var(name).ok()
 }
 
 /// Runs a check on every database that is there.
