@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::output::shown;
 use crate::vault::now;
 
-pub(crate) use assent::service::lookup::{collection_name, folded};
+pub(crate) use assent::service::lookup::{collection_name, fold_name};
 
 impl From<LookupError> for CommandError {
     fn from(refused: LookupError) -> Self {

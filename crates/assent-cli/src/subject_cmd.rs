@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
-use crate::lookup::folded;
+use crate::lookup::fold_name;
 use crate::output::{Output, date, shown};
 use crate::vault::{self, VaultFlags, act, now};
 
@@ -198,10 +198,10 @@ fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<()
     let objects: Vec<_> = all.iter().map(one).collect();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for s in &all {
-        *names.entry(folded(&s.name)).or_default() += 1;
+        *names.entry(fold_name(&s.name)).or_default() += 1;
     }
     // Where two people have one name, more is said of both.
-    let namesakes = |s: &Subject| names.get(&folded(&s.name)).is_some_and(|n| *n > 1);
+    let namesakes = |s: &Subject| names.get(&fold_name(&s.name)).is_some_and(|n| *n > 1);
     let without: Vec<_> = unreadable.iter().map(|u| u.subject.to_string()).collect();
     Ok(out.answer(&json!({ "subjects": objects, "unreadable": without }), |out| {
         for s in &all {

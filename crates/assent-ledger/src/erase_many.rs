@@ -6,7 +6,7 @@ use crate::erase::Erasure;
 use crate::error::TxError;
 use crate::id::{SubjectId, TemplateId, Timestamp};
 use crate::ledger::Ledger;
-use crate::tx::{ReadTx, Tx};
+use crate::tx::{Tx, nobody};
 
 /// What became of each of several erasures.
 #[derive(Debug, Default)]
@@ -49,18 +49,6 @@ impl Ledger {
     }
 }
 
-impl ReadTx<'_> {
-    /// Everybody who was erased here, in that order. Nothing else is known of them.
-    ///
-    /// # Errors
-    ///
-    /// As the database.
-    pub fn erased(&self) -> Result<Vec<SubjectId>, TxError> {
-        let rows = self.rows("SELECT subject_id FROM tombstones ORDER BY intent_leaf", args![])?;
-        rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect()
-    }
-}
-
 impl Tx<'_> {
     /// Whom the lines of an order's list name, each by id, the beginning of one, handle or unique name; or why nobody is
     /// named. If all lines name somebody, that is remembered for this very list: used again, it names the same people,
@@ -76,15 +64,19 @@ impl Tx<'_> {
         if known.len() == lines.len() {
             return known.iter().map(|row| Ok(Ok(SubjectId::from_bytes(row.array(0)?)))).collect();
         }
-        let everybody = self.everybody()?;
-        let erased = (Vec::new(), self.erased()?);
-        let name = |line: &&str| {
-            ReadTx::named(line, &everybody).or_else(|why| match ReadTx::named(line, &erased) {
-                Ok(id) if !matches!(why, TxError::AmbiguousSubject { .. }) => Ok(id),
-                _ => Err(why),
-            })
-        };
-        let named: Vec<_> = lines.iter().map(name).collect();
+        let (mut named, mut unreadable) = (Vec::with_capacity(lines.len()), None);
+        for line in lines {
+            named.push(match self.named(line) {
+                Ok(Some(id)) => Ok(id),
+                Ok(None) => match (self.find_erased(line)?, unreadable) {
+                    (Some(id), _) => Ok(id),
+                    (None, Some(counted)) => Err(nobody(counted)),
+                    (None, None) => Err(nobody(*unreadable.insert(self.count_unreadable()?))),
+                },
+                Err(several @ TxError::AmbiguousSubject { .. }) => Err(several),
+                Err(e) => return Err(e),
+            });
+        }
         if named.iter().all(Result::is_ok) {
             self.exec("DELETE FROM erasure_orders WHERE tag = $1", args![tag])?;
             for (line, id) in (0_i64..).zip(named.iter().flatten()) {

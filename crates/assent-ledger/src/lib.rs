@@ -169,6 +169,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use database_status::DatabaseStatus;
 pub use db::{
     AddressError, ClockSource, Database, DbError, DbProblem, Difference, Postgres, PostgresAddress, SchemaFault,
+    Traffic,
 };
 pub use durable::{Moment, WriteHook, WriteKind, WritePoint, no_hook};
 pub use erase::Erasure;
@@ -187,7 +188,8 @@ pub use ledger::{FORMAT_VERSION, Ledger, Tools, VaultPlace};
 pub use log::{AskedBy, AskedVia, EventKind, Leaf, commitment};
 pub use merkle::{Hash, leaf_hash};
 pub use names::{
-    EntryName, FILE_NAME_BYTES_MAX, NameError, UniqueFileNames, check_file_name, file_name_of, is_unprintable,
+    EntryName, FILE_NAME_BYTES_MAX, NameError, UniqueFileNames, check_file_name, file_name_of, fold_name,
+    is_unprintable,
 };
 pub use note::{Checkpoint, KeyRole, LogKeys, NoteError};
 pub use photo_path::PhotoPath;

@@ -147,6 +147,13 @@ fn folded(path: &str) -> String {
     path.nfd().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfd().collect()
 }
 
+/// A person's name without regard to case, Unicode form and repeated spaces. People are found by it, and it is under the tags
+/// that are kept of names: whatever changes it needs another label there.
+pub fn fold_name(name: &str) -> String {
+    let plain: String = name.nfkc().collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 /// The name of an entry of an archive: parts that are names of files, with `/` between them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryName(String);

@@ -209,6 +209,7 @@ impl Tx<'_> {
                 done.people.push(subject);
             }
         }
+        self.tag_names()?;
         for (subject, grant) in self.grants_without_key()? {
             if self.mend_grant(subject, grant, backup.as_deref_mut())? {
                 self.look_for_again(subject)?;

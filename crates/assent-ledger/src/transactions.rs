@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::actor::{Actor, Origin};
 use crate::bound::Head;
-use crate::db::{BeginError, ClockSource, Columns, CommitError, Db, DbError, Row, Writing, args};
+use crate::db::{BeginError, ClockSource, Columns, CommitError, Db, DbError, Row, Traffic, Writing, args};
 use crate::durable::{WriteKind, with_hook};
 use crate::error::TxError;
 use crate::id::Timestamp;
@@ -33,6 +33,7 @@ const ON_A_SERVER: &str = "SELECT v.format_version, v.kind, v.sealed, v.ring_slo
 pub struct Committed<T> {
     value: T,
     changes: Vec<Change>,
+    traffic: Traffic,
 }
 
 impl<T> Committed<T> {
@@ -45,6 +46,11 @@ impl<T> Committed<T> {
     /// did not wait for the commit, ask by [`ReadTx::changes_since`].
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// What was asked of the database for it, but for the commit itself.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
     }
 }
 
@@ -153,7 +159,7 @@ impl Ledger {
         tx.write_ring_notes()?;
         let changes = tx.write_changes()?;
         tx.bind()?;
-        Ok(Committed { value, changes })
+        Ok(Committed { value, changes, traffic: tx.traffic() })
     }
 
     /// Runs `body` over a snapshot of the vault: what was committed when it began, whatever others write meanwhile. It waits

@@ -11,12 +11,12 @@ const FIRST_FORMAT_WITH_GRANT_KEYS: i64 = 9;
 
 impl Ledger {
     /// Brings the records up to date, in one transaction, and writes down the format that they have then. Where several
-    /// processes come at once, the first one does it.
+    /// processes come at once, the first one does it. What a damaged key kept from that is done when the key is mended.
     pub(crate) fn upgrade(&self, now: Timestamp) -> Result<(), TxError> {
-        if self.read_tx(now, |tx| Ok(tx.is_current()))? {
+        if self.read_tx(now, |tx| Ok(tx.is_current() && tx.untagged()?.is_empty()))? {
             return Ok(());
         }
-        self.run_tx("bring the vault up to date", now, |tx| if tx.is_current() { Ok(()) } else { tx.upgrade() })
+        self.run_tx("bring the vault up to date", now, |tx| if tx.is_current() { tx.tag_names() } else { tx.upgrade() })
             .map(drop)
     }
 
@@ -59,6 +59,7 @@ impl Tx<'_> {
         if self.format()? < FIRST_FORMAT_WITH_GRANT_KEYS {
             self.give_grants_keys()?;
         }
+        self.tag_names()?;
         self.exec("UPDATE vault SET format_version = $1 WHERE one = 1", args![FORMAT_VERSION]).map(drop)
     }
 }

@@ -11,7 +11,7 @@ use assent::ledger::{
 };
 use assent::packs::sha256;
 use assent::release::open_release;
-use assent::service::lookup::folded;
+use assent::service::lookup::fold_name;
 use assent::service::rosters::{Entry, Known, Refused, known};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -279,7 +279,7 @@ impl<'a> Reader<'a> {
             columns,
             folder: import.table.parent().unwrap_or(Path::new("")),
             collections,
-            witnesses: witnesses.into_iter().map(|w| (folded(&w.name), w.id)).collect(),
+            witnesses: witnesses.into_iter().map(|w| (fold_name(&w.name), w.id)).collect(),
             known: people,
             in_force,
             ended,
@@ -384,7 +384,7 @@ impl<'a> Reader<'a> {
     }
 
     fn witnesses_of(&self, cells: &[String], say: &mut dyn FnMut(Field, String)) -> Vec<WitnessId> {
-        let find = |name: &str| self.witnesses.iter().find(|(known, _)| *known == folded(name)).map(|(_, id)| *id);
+        let find = |name: &str| self.witnesses.iter().find(|(known, _)| *known == fold_name(name)).map(|(_, id)| *id);
         let mut found = Vec::new();
         for name in self.values(cells, Field::Witnesses, &|cell| find(cell).is_some()) {
             if let Some(id) = find(name) {
@@ -401,7 +401,7 @@ impl<'a> Reader<'a> {
     }
 
     fn consents_of(&self, id: &str, cells: &[String], say: &mut dyn FnMut(Field, String)) -> Vec<Consent> {
-        let find = |name: &str| self.collections.iter().find(|c| folded(&c.name) == folded(name));
+        let find = |name: &str| self.collections.iter().find(|c| fold_name(&c.name) == fold_name(name));
         let names = self.values(cells, Field::Collections, &|cell| find(cell).is_some());
         let mut collections: Vec<&Collection> = Vec::new();
         for name in &names {

@@ -1,2 +1,9 @@
 -- Format 10. What each column means is in docs/formats/vault.md. Records are brought up to date by src/upgrade.rs, which needs
 -- keys for it; the format of the vault is 10 when that is done.
+
+-- People are found by keyed tags of their handle and name, so that nobody else's profile is opened for it. NULL: their key was damaged
+-- when the tags were made.
+ALTER TABLE subjects ADD COLUMN handle_tag BYTEA;
+ALTER TABLE subjects ADD COLUMN name_tag BYTEA;
+CREATE INDEX subjects_by_handle ON subjects (handle_tag);
+CREATE INDEX subjects_by_name ON subjects (name_tag);

@@ -41,8 +41,15 @@ impl RowKeys {
     pub(crate) fn begin(&self, table: &Table, row: &impl Columns) -> Result<RowMac, DbError> {
         let mut hash = self.rows.clone();
         feed(&mut hash, Column::Text(table.name));
-        for column in 0..table.width() {
+        for column in 0..table.first_added() {
             feed(&mut hash, row.column(column)?);
+        }
+        for (column, name) in (table.first_added()..).zip(table.added) {
+            let value = row.column(column)?;
+            if !matches!(value, Column::Null) {
+                feed(&mut hash, Column::Text(name));
+                feed(&mut hash, value);
+            }
         }
         Ok(RowMac(hash))
     }

@@ -9,6 +9,8 @@ pub(crate) struct Table {
     pub(crate) key: &'static [&'static str],
     /// What is bound besides the key, in the order of the MAC. What is left out decides nothing and changes often.
     pub(crate) columns: &'static [&'static str],
+    /// Columns that a later format added: where they are NULL the MAC is that of before.
+    pub(crate) added: &'static [&'static str],
     /// Whether a row keeps its own MAC. Where it does not, the sum alone says that a row is as it was written.
     pub(crate) own_mac: bool,
     /// Whether the rows are counted whenever the vault is opened, and not in an audit alone.
@@ -21,7 +23,7 @@ const fn table(
     key: &'static [&'static str],
     columns: &'static [&'static str],
 ) -> Table {
-    Table { name, row, key, columns, own_mac: true, at_opening: true }
+    Table { name, row, key, columns, added: &[], own_mac: true, at_opening: true }
 }
 
 /// The boxes of the faces belong to the row of their photo.
@@ -53,7 +55,10 @@ pub(crate) const TABLES: &[Table] = &[
         &["id"],
         &["collection_id", "jurisdiction", "sealed", "from_ms", "until_ms", "lifted_ms"],
     ),
-    table("subjects", "a person", &["id"], &["owner", "sealed", "created_ms", "restricted_ms"]),
+    Table {
+        added: &["handle_tag", "name_tag"],
+        ..table("subjects", "a person", &["id"], &["owner", "sealed", "created_ms", "restricted_ms"])
+    },
     table(
         "grants",
         "a consent",
@@ -176,12 +181,17 @@ impl Table {
         TABLES.iter().position(|table| table.name == name)
     }
 
-    /// The bound columns: the key, the others.
+    /// The bound columns: the key, the others, those that were added.
     pub(crate) fn bound(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.key.iter().chain(self.columns).copied()
+        self.key.iter().chain(self.columns).chain(self.added).copied()
     }
 
     pub(crate) fn width(&self) -> usize {
+        self.first_added() + self.added.len()
+    }
+
+    /// Where among the bound columns those begin that were added.
+    pub(crate) fn first_added(&self) -> usize {
         self.key.len() + self.columns.len()
     }
 

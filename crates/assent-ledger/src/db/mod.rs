@@ -79,16 +79,37 @@ pub(crate) struct Db<'c> {
     connection: &'c RefCell<Connection>,
     /// A failed statement may have undone those before it; this remembers the failure where the caller went on.
     failed: Cell<bool>,
+    traffic: Cell<Traffic>,
+}
+
+/// What a transaction asked of its database. On a server each statement is a round trip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How many statements were run.
+    pub statements: u64,
+    /// How many rows they answered with.
+    pub rows: u64,
 }
 
 impl<'c> Db<'c> {
     fn new(connection: &'c RefCell<Connection>) -> Self {
-        Self { connection, failed: Cell::new(false) }
+        Self { connection, failed: Cell::new(false), traffic: Cell::default() }
+    }
+
+    /// What was asked so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic.get()
+    }
+
+    fn count_traffic(&self, rows: usize) {
+        let Traffic { statements, rows: before } = self.traffic.get();
+        self.traffic.set(Traffic { statements: statements + 1, rows: before + rows as u64 });
     }
 
     /// Runs a statement. Returns how many rows it changed.
     pub(crate) fn exec(&self, sql: &'static str, args: &[Value]) -> Result<u64, DbError> {
         let done = self.connection.borrow_mut().exec(sql, args);
+        self.count_traffic(0);
         self.remember(done)
     }
 
@@ -105,6 +126,7 @@ impl<'c> Db<'c> {
 
     pub(crate) fn rows(&self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, DbError> {
         let rows = self.connection.borrow_mut().rows(sql, args);
+        self.count_traffic(rows.as_ref().map_or(0, Vec::len));
         self.remember(rows)
     }
 
@@ -115,12 +137,18 @@ impl<'c> Db<'c> {
         args: &[Value],
         each: &mut dyn FnMut(&Answer<'_>) -> Result<bool, DbError>,
     ) -> Result<(), DbError> {
+        let mut rows = 0;
+        let mut each = |row: &Answer<'_>| {
+            rows += 1;
+            each(row)
+        };
         let done = match &mut *self.connection.borrow_mut() {
             Connection::Sqlite(connection) => {
                 sqlite::each(connection, sql, args, &mut |row| each(&Answer::Sqlite(row)))
             }
             Connection::Postgres(connection) => connection.each(sql, args, &mut |row| each(&Answer::Postgres(row))),
         };
+        self.count_traffic(rows);
         self.remember(done)
     }
 

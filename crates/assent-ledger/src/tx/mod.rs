@@ -1,7 +1,7 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster`, `witnesses`, `grants`, `pending`, `portraits`, `ending`,
+//! in another, and cannot be kept. One file per noun: `roster` (found by `name_tags`), `witnesses`, `grants`, `pending`, `portraits`, `ending`,
 //! `grant_keys`, `templates` (their `opening`, how they are looked at again by `following` the `changes`, and how they take
 //! the place of others in a `model_change`), `photos` (and how a scan's
 //! results come there, `scanned`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
@@ -23,6 +23,7 @@ mod grants;
 mod keys;
 mod missing;
 mod model_change;
+mod name_tags;
 mod notes;
 mod notices;
 mod objections;
@@ -59,7 +60,7 @@ use zeroize::Zeroizing;
 
 use crate::actor::Actor;
 use crate::bound::{Head, RowKeys, Touched};
-use crate::db::{ClockSource, Db, Row, Value};
+use crate::db::{ClockSource, Db, Row, Traffic, Value};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRing;
@@ -82,6 +83,7 @@ pub use grants::{Evidence, Grant, NewGrant};
 pub use keys::{PlainConsent, Unreadable};
 pub use missing::{Absences, FORGOTTEN_AFTER_MS, Forgotten, TOO_MANY};
 pub use model_change::{OwnTemplate, WithoutModel};
+pub(crate) use name_tags::nobody;
 pub use notes::ReplayedNotes;
 pub(crate) use notes::RingNote;
 pub use notices::Notice;
@@ -146,8 +148,6 @@ pub struct Tx<'tx> {
     changes: RefCell<BTreeSet<Change>>,
     /// Release files first used in this transaction, and for whom: one form may cover several purposes.
     releases: RefCell<BTreeMap<[u8; 32], SubjectId>>,
-    /// The handles of the roster, read once.
-    handles: RefCell<Option<BTreeSet<String>>>,
 }
 
 impl<'tx> Deref for Tx<'tx> {
@@ -287,6 +287,11 @@ impl<'tx> ReadTx<'tx> {
         self.now
     }
 
+    /// What was asked of the database so far.
+    pub fn traffic(&self) -> Traffic {
+        self.db.traffic()
+    }
+
     /// Whom the vault belongs to.
     pub(crate) fn kind(&self) -> VaultKind {
         self.about.kind
@@ -339,7 +344,6 @@ impl<'tx> Tx<'tx> {
             noted: RefCell::default(),
             changes: RefCell::default(),
             releases: RefCell::default(),
-            handles: RefCell::default(),
         }
     }
 

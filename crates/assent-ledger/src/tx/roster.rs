@@ -1,8 +1,6 @@
 //! Collections and subjects.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use unicode_normalization::UnicodeNormalization as _;
+use std::collections::BTreeMap;
 
 use super::basis::Basis;
 use super::{ReadTx, RingNote, Tx};
@@ -32,6 +30,14 @@ macro_rules! select_collections {
         )
     };
 }
+
+/// The columns of a person, in the order in which they are read.
+macro_rules! select_subjects {
+    ($rest:literal) => {
+        concat!("SELECT id, owner, sealed, created_ms, restricted_ms FROM subjects ", $rest)
+    };
+}
+pub(super) use select_subjects;
 
 /// A collection to be added.
 #[derive(Clone, Debug)]
@@ -266,7 +272,11 @@ impl ReadTx<'_> {
 
     /// Everybody on the roster, by handle, and those whose key is damaged or missing.
     pub(crate) fn everybody(&self) -> Result<(Vec<Subject>, Vec<SubjectId>), TxError> {
-        let rows = self.rows("SELECT id, owner, sealed, created_ms, restricted_ms FROM subjects", args![])?;
+        self.read_people(&self.rows(select_subjects!(""), args![])?)
+    }
+
+    /// The people in these rows, by handle, and those whose key is damaged or missing.
+    pub(super) fn read_people(&self, rows: &[Row]) -> Result<(Vec<Subject>, Vec<SubjectId>), TxError> {
         let ids: Vec<SubjectId> =
             rows.iter().map(|row| Ok(SubjectId::from_bytes(row.array(0)?))).collect::<Result<_, TxError>>()?;
         let mut read = Vec::with_capacity(rows.len());
@@ -292,61 +302,9 @@ impl ReadTx<'_> {
     /// - [`TxError::NoSubject`] if nobody has this id.
     /// - As [`Self::subjects`].
     pub fn subject(&self, id: SubjectId) -> Result<Subject, TxError> {
-        match self.row("SELECT id, owner, sealed, created_ms, restricted_ms FROM subjects WHERE id = $1", args![id])? {
+        match self.row(select_subjects!("WHERE id = $1"), args![id])? {
             Some(row) => read_subject(&row, &self.key(id)?),
             None => Err(TxError::NoSubject),
-        }
-    }
-
-    /// Finds a person by id, handle, name, or the first 8 or more digits of the id, in this order. Every profile is
-    /// opened for it: there is no index over names.
-    ///
-    /// # Errors
-    ///
-    /// - As [`Self::find_subject_id`]; [`TxError::KeyRing`] if their key is damaged or missing.
-    pub fn find_subject(&self, reference: &str) -> Result<Subject, TxError> {
-        self.subject(self.find_subject_id(reference)?)
-    }
-
-    /// The same, also for somebody whose key is damaged or missing: their name and handle cannot be read, their id can.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoSubject`] if nobody answers to `reference`, [`TxError::NobodyReadable`] if there are people whose
-    ///   names cannot be read.
-    /// - [`TxError::AmbiguousSubject`] if several share the name or the digits.
-    /// - As [`Self::subjects`].
-    pub fn find_subject_id(&self, reference: &str) -> Result<SubjectId, TxError> {
-        let digits = reference.to_ascii_lowercase();
-        if let Ok(id) = digits.parse() {
-            // The whole id: nobody else has to be opened for it.
-            return if self.on_roster(id)? { Ok(id) } else { Err(TxError::NoSubject) };
-        }
-        Self::named(reference, &self.everybody()?)
-    }
-
-    /// Who of these people a reference names, of whom those in the second list have an id alone.
-    pub(crate) fn named(
-        reference: &str,
-        (all, unreadable): &(Vec<Subject>, Vec<SubjectId>),
-    ) -> Result<SubjectId, TxError> {
-        let digits = reference.to_ascii_lowercase();
-        let wanted = folded(reference);
-        let prefix = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        let named = |is: &dyn Fn(&Subject) -> bool| all.iter().filter(|s| is(s)).map(|s| s.id).collect::<Vec<_>>();
-        let begins = |id: &SubjectId| prefix && id.to_string().starts_with(&digits);
-        let ways = [
-            named(&|s| s.handle == reference),
-            named(&|s| s.name == reference),
-            named(&|s| folded(&s.handle) == wanted),
-            named(&|s| folded(&s.name) == wanted),
-            all.iter().map(|s| s.id).chain(unreadable.iter().copied()).filter(begins).collect(),
-        ];
-        match ways.iter().find(|found| !found.is_empty()).map(Vec::as_slice) {
-            Some([one]) => Ok(*one),
-            Some(several) => Err(TxError::AmbiguousSubject { count: several.len() }),
-            None if unreadable.is_empty() => Err(TxError::NoSubject),
-            None => Err(TxError::NobodyReadable { people: unreadable.len() }),
         }
     }
 }
@@ -425,12 +383,7 @@ impl Tx<'_> {
         if new.owner && (second || self.kind() != VaultKind::Household) {
             return Err(TxError::Owner);
         }
-        if self.handles.borrow().is_none() {
-            let known: BTreeSet<String> = self.subjects()?.into_iter().map(|s| s.handle).collect();
-            self.handles.replace(Some(known));
-        }
-        let free = self.handles.borrow_mut().as_mut().is_some_and(|known| known.insert(new.handle.to_owned()));
-        if !free {
+        if self.has_handle(new.handle)? {
             return Err(TxError::HandleTaken);
         }
         let id = SubjectId::random(&mut **self.rng());
@@ -438,9 +391,10 @@ impl Tx<'_> {
         self.ring().add(id, &key)?;
         let profile = profile([new.handle, new.name, new.contact, new.group], new.age, &new.jurisdiction);
         let sealed = self.seal_with(&key, &subject_context(id), &profile)?;
+        let tags = self.name_tags(new.handle, new.name);
         self.exec(
-            "INSERT INTO subjects (id, owner, sealed, created_ms) VALUES ($1, $2, $3, $4)",
-            args![id, new.owner, sealed, self.now],
+            "INSERT INTO subjects (id, owner, sealed, created_ms, handle_tag, name_tag) VALUES ($1, $2, $3, $4, $5, $6)",
+            args![id, new.owner, sealed, self.now, tags.handle, tags.name],
         )?;
         Ok(id)
     }
@@ -461,7 +415,9 @@ impl Tx<'_> {
         let jurisdiction = right.jurisdiction.as_ref().unwrap_or(&now.jurisdiction);
         let profile = profile([&now.handle, name, contact, group], right.age.unwrap_or(now.age), jurisdiction);
         let sealed = self.seal_with(&self.key(id)?, &subject_context(id), &profile)?;
-        self.exec("UPDATE subjects SET sealed = $1 WHERE id = $2", args![sealed, id])?;
+        let tags = self.name_tags(&now.handle, name);
+        let sql = "UPDATE subjects SET sealed = $1, handle_tag = $2, name_tag = $3 WHERE id = $4";
+        self.exec(sql, args![sealed, tags.handle, tags.name, id])?;
         self.person_changed(ChangeKind::Rectified, id)?;
         self.append_leaf(EventKind::Rectified, &[], &[(id, id.as_bytes())]).map(drop)
     }
@@ -496,12 +452,6 @@ impl Tx<'_> {
     }
 }
 
-/// A name without regard to case, Unicode form and repeated spaces.
-fn folded(name: &str) -> String {
-    let plain: String = name.nfkc().collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
 /// Refuses what would be more than one line, or do something to a terminal.
 pub(super) fn one_line(texts: &[&str]) -> Result<(), TxError> {
     if texts.iter().any(|text| text.contains(is_unprintable)) { Err(TxError::NotOneLine) } else { Ok(()) }
@@ -520,7 +470,7 @@ fn profile(
     start.text(&age.to_string()).text(jurisdiction.as_str()).text(group).finish()
 }
 
-fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
+pub(super) fn read_subject(row: &Row, key: &Key) -> Result<Subject, TxError> {
     let damaged = || TxError::Damaged { table: SUBJECTS };
     let id = SubjectId::from_bytes(row.array(0)?);
     let plain = seal::open(key, &subject_context(id), &row.bytes(2)?)?;

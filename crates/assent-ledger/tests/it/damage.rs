@@ -13,7 +13,7 @@ const SLOT: usize = 128;
 const PARTS: [(&str, usize, bool); 5] =
     [("state", 7, true), ("id", 12, true), ("key", 30, false), ("what is empty", 80, true), ("checksum", 100, true)];
 
-fn flip(ring: &Path, slot: usize, byte: usize) {
+pub(crate) fn flip(ring: &Path, slot: usize, byte: usize) {
     let mut bytes = fs::read(ring).unwrap();
     bytes[SLOT + slot * SLOT + byte] ^= 1;
     fs::write(ring, bytes).unwrap();

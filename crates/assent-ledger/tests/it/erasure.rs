@@ -72,7 +72,8 @@ fn search_for_traces() {
     let before = raw.blobs(key_names);
     let sealed = raw.blobs(
         "SELECT sealed FROM decisions UNION SELECT sealed FROM sightings UNION SELECT sealed FROM templates \
-         UNION SELECT sealed FROM subjects UNION SELECT sealed FROM grants UNION SELECT sealed FROM log_openings",
+         UNION SELECT sealed FROM subjects UNION SELECT sealed FROM grants UNION SELECT sealed FROM log_openings \
+         UNION SELECT handle_tag FROM subjects UNION SELECT name_tag FROM subjects",
     );
     assert!(before.iter().chain(&sealed).all(|b| contains(&bytes_below(&folder), b)), "the search itself works");
     let plain: [&[u8]; 4] = [TEMPLATE, b"Name of ada-handle", b"ada-handle", b"ada-handle@example.org"];
@@ -86,14 +87,15 @@ fn search_for_traces() {
         raw.blobs(key_names),
         raw.blobs(
             "SELECT sealed FROM sightings UNION SELECT sealed FROM templates \
-         UNION SELECT sealed FROM subjects UNION SELECT sealed FROM grants UNION SELECT sealed FROM log_openings",
+         UNION SELECT sealed FROM subjects UNION SELECT sealed FROM grants UNION SELECT sealed FROM log_openings \
+         UNION SELECT handle_tag FROM subjects UNION SELECT name_tag FROM subjects",
         ),
     );
     let all = bytes_below(&folder);
     let gone: Vec<_> = before.iter().filter(|b| !kept.contains(b)).collect();
     let gone_sealed: Vec<_> = sealed.iter().filter(|b| !kept_sealed.contains(b)).collect();
     assert_eq!(gone.len(), 2, "the pseudonym in the collection and the one in the log");
-    assert!(gone_sealed.len() >= 8, "profile, grant, template, sighting, decision, openings");
+    assert!(gone_sealed.len() >= 10, "profile and tags of its names, grant, template, sighting, decision, openings");
     for needle in gone.into_iter().chain(gone_sealed) {
         assert!(!contains(&all, needle), "deleted rows are overwritten");
     }

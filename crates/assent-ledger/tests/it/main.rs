@@ -22,6 +22,7 @@ mod histories;
 mod late;
 mod log;
 mod missing;
+mod names;
 mod opening;
 mod operator;
 mod orders;

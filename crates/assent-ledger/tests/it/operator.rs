@@ -46,8 +46,8 @@ fn add(sum: &mut [u8; 32], term: [u8; 32]) {
     }
 }
 
-/// The tables of the page: name, key, columns, columns of the faces.
-fn tables() -> Vec<[Vec<String>; 3]> {
+/// The tables of the page: name, key and columns, columns of the faces, columns that count where they are not NULL.
+fn tables() -> Vec<[Vec<String>; 4]> {
     let words =
         |text: &str| text.split(", ").map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();
     let rows =
@@ -55,8 +55,9 @@ fn tables() -> Vec<[Vec<String>; 3]> {
     rows.map(|line| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         let (columns, faces) = cells[3].split_once("; then for each of its faces, by id: ").unwrap_or((cells[3], ""));
+        let (columns, added) = columns.split_once("; from format 10 on: ").unwrap_or((columns, ""));
         let own = words(&format!("{}, {columns}", cells[2]));
-        [words(&cells[1].replace('`', "")), own, words(faces)]
+        [words(&cells[1].replace('`', "")), own, words(faces), words(added)]
     })
     .collect()
 }
@@ -75,16 +76,20 @@ fn bind_again(home: &Home) {
     let (rows_key, sums_key) = (hmac(master, &[b"assent rows v1"]), hmac(master, &[b"assent sums v1"]));
     let Raw::Sqlite(connection) = home.raw() else { panic!("SQLite") };
     let mut plain = Vec::new();
-    for [name, columns, faces] in tables() {
+    for [name, columns, faces, added] in tables() {
         let (name, width) = (&name[0], columns.len());
         let with_mac =
             !values(&connection, &format!("SELECT 1 FROM pragma_table_info('{name}') WHERE name = 'mac'")).is_empty();
         let order = (1..=width.min(3)).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
-        let all = values(&connection, &format!("SELECT {} FROM {name} ORDER BY {order}", columns.join(", ")));
+        let selected = [columns.as_slice(), &added].concat().join(", ");
+        let all = values(&connection, &format!("SELECT {selected} FROM {name} ORDER BY {order}"));
         let mut sum = [0; 32];
         for row in &all {
             let mut bytes = field(Some(name.as_bytes()));
-            bytes.extend(row.iter().flat_map(field_of));
+            bytes.extend(row[..width].iter().flat_map(field_of));
+            for (column, value) in added.iter().zip(&row[width..]).filter(|(_, value)| **value != Value::Null) {
+                bytes.extend([field(Some(column.as_bytes())), field_of(value)].concat());
+            }
             if let (false, Value::Integer(photo)) = (faces.is_empty(), &row[0]) {
                 let sql = format!("SELECT {} FROM faces WHERE photo_id = {photo} ORDER BY id", faces.join(", "));
                 bytes.extend(values(&connection, &sql).iter().flatten().flat_map(field_of));

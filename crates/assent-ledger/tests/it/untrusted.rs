@@ -190,6 +190,8 @@ const PEOPLE: &[Case] = &[
         Refused("subjects"),
     ),
     ("somebody is gone", &[], idle, "DELETE FROM subjects WHERE restricted_ms IS NOT NULL", Refused("subjects")),
+    ("a name leads to nobody", &[], idle, "UPDATE subjects SET name_tag = NULL", Refused("subjects")),
+    ("a name leads to somebody else", &[], idle, "UPDATE subjects SET handle_tag = name_tag", Refused("subjects")),
     ("the roster, falsified", &[], idle, "UPDATE subjects SET created_ms = 0", Refused("subjects")),
     ("a no is forgotten", &[], idle, "DELETE FROM refusals", Refused("refusals")),
     ("a no for another purpose", &[], idle, "UPDATE refusals SET purpose = 'publish-print'", Refused("refusals")),

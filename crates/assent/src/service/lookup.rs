@@ -5,8 +5,9 @@ use assent_ledger::{
     Collection, CollectionId, Ledger, OrderId, ReadTx, RequestId, Subject, SubjectId, Timestamp, TxError, VaultKind,
     WitnessId,
 };
+
+pub use assent_ledger::fold_name;
 use thiserror::Error;
-use unicode_normalization::UnicodeNormalization as _;
 
 /// So alike are two words that differ by a slip of the finger, of 1.
 const ALIKE: f64 = 0.7;
@@ -164,7 +165,7 @@ fn find<T>(
         let name = || reference.to_owned();
         Ok(match look(tx) {
             Ok(found) => Ok(found),
-            Err(TxError::NoSubject) if ledger.kind() == VaultKind::Household && folded(reference) == "me" => {
+            Err(TxError::NoSubject) if ledger.kind() == VaultKind::Household && fold_name(reference) == "me" => {
                 Err(LookupError::OwnerNotEnrolled)
             }
             Err(TxError::NoSubject) => {
@@ -172,9 +173,9 @@ fn find<T>(
                 Err(LookupError::NoPerson { name: name(), near })
             }
             Err(refused @ TxError::AmbiguousSubject { .. }) => {
-                let wanted = folded(reference);
-                let mut people = tx.subjects().unwrap_or_default();
-                people.retain(|s| folded(&s.name) == wanted);
+                let wanted = fold_name(reference);
+                let mut people = tx.people_called(reference).unwrap_or_default();
+                people.retain(|s| fold_name(&s.name) == wanted);
                 // It was digits that several ids begin with.
                 let alike = !people.is_empty();
                 Err(if alike { LookupError::SeveralPeople { name: name(), people } } else { refused.into() })
@@ -223,10 +224,9 @@ pub fn witnesses(ledger: &Ledger, references: &[String], now: Timestamp) -> Resu
 ///
 /// - [`LookupError::NobodyErased`] if it means nobody who was erased here, or several.
 /// - [`LookupError::Ledger`] if the ledger cannot be read.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub fn erased(ledger: &Ledger, text: &str, now: Timestamp) -> Result<SubjectId, LookupError> {
-    let all = ledger.read_tx(now, |tx| tx.erased())?;
-    by_beginning(all.into_iter(), text).ok_or_else(|| LookupError::NobodyErased { text: text.to_owned() })
+    let found = ledger.read_tx(now, |tx| tx.find_erased(text))?;
+    found.ok_or_else(|| LookupError::NobodyErased { text: text.to_owned() })
 }
 
 /// The request that an id, or the beginning of one, means.
@@ -256,8 +256,8 @@ pub fn order(ledger: &Ledger, text: &str, now: Timestamp) -> Result<OrderId, Loo
 /// What has this name: exactly, or as the only one without regard to case and Unicode form.
 fn by_name<'a, T>(all: &'a [T], typed: &str, name: impl Fn(&T) -> &str) -> Option<&'a T> {
     all.iter().find(|one| name(one) == typed).or_else(|| {
-        let wanted = folded(typed);
-        let mut alike = all.iter().filter(|one| folded(name(one)) == wanted);
+        let wanted = fold_name(typed);
+        let mut alike = all.iter().filter(|one| fold_name(name(one)) == wanted);
         alike.next().filter(|_| alike.next().is_none())
     })
 }
@@ -270,18 +270,11 @@ fn by_beginning<I: Copy + ToString>(mut ids: impl Iterator<Item = I>, text: &str
     fits.next().is_none().then_some(first)
 }
 
-/// A name without regard to case, Unicode form and repeated spaces.
-#[must_use]
-pub fn folded(name: &str) -> String {
-    let plain: String = name.nfkc().collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
 /// The names that are near what was typed, the nearest first: misspelt, or one of their words, or the beginning of one.
 pub fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let typed = folded(typed);
+    let typed = fold_name(typed);
     let alike = |name: &str| {
-        let name = folded(name);
+        let name = fold_name(name);
         let begins = |word: &str| typed.chars().count() >= BEGINNING.0 && word.starts_with(&typed);
         let like = |word| strsim::normalized_damerau_levenshtein(&typed, word);
         let words = name.split(' ').map(|word| if begins(word) { like(word).max(BEGINNING.1) } else { like(word) });
@@ -316,7 +309,7 @@ mod tests {
         check("walz", &["Carl Walzer", "Carl Walz"], &["Carl Walz", "Carl Walzer"]);
         check("Ri", &["Richard Mastracchio"], &[]);
         check("", &["trip"], &[]);
-        assert_eq!(folded(" Anna  MU\u{308}LLER "), folded("anna müller"));
+        assert_eq!(fold_name(" Anna  MU\u{308}LLER "), fold_name("anna müller"));
     }
 
     #[test]

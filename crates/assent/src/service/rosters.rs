@@ -208,6 +208,10 @@ fn check_one(tx: &Tx<'_>, known: Option<&Subject>, entry: &Entry) -> Result<Stan
         },
         None => {
             tx.check_handle(&entry.handle)?;
+            // Of somebody whose key is damaged.
+            if tx.has_handle(&entry.handle)? {
+                return Err(TxError::HandleTaken.into());
+            }
             not_on_roster(tx.now(), entry)
         }
     };
