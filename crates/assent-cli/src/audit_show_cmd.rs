@@ -3,11 +3,12 @@
 use assent::ledger::{Collection, EventKind, Purpose, ScanEntry, SearchEntry, Timestamp};
 use assent::packs::hex;
 use assent::service::log::{self, Entry, Filter};
+use assent_documents::json::AskedBy;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::output::{Output, asked_by, date, parse_date, role_words};
+use crate::output::{Output, date, parse_date, role_words};
 use crate::vault::{self, VaultFlags, collection_name, now};
 
 #[derive(Debug, Args)]
@@ -89,7 +90,7 @@ fn describe(Entry { leaf, account }: &Entry, collections: &[Collection]) -> Valu
     json!({
         "scan": scan, "find": find,
         "position": leaf.position, "date": date(leaf.time), "time_ms": leaf.time.0, "kind": leaf.kind.as_str(),
-        "asked_by": asked_by(leaf, *account),
+        "asked_by": AskedBy::of(leaf, *account),
         "collection": name, "purpose": purpose.as_ref().map(Purpose::as_str), "concerns": leaf.commitments.len(),
     })
 }

@@ -7,7 +7,6 @@ use crate::models_arg::LoadModelsError;
 use crate::packs_cmd::PacksError;
 use crate::passphrase::SecretError;
 use crate::places::PlacesError;
-use crate::record::RecordError;
 use crate::roster::TableError;
 use crate::runtime_cmd::RuntimeError;
 use crate::vault::VaultError;
@@ -97,9 +96,8 @@ impl CommandError {
             Self::Io { .. } => "io",
             Self::Other { .. } => "other-file-there",
             Self::OtherCertificate { .. } => "other-certificate",
-            Self::Encode(refused) => refused.code(),
-            Self::Page(..) => "page-not-made",
-            Self::Zip(..) => "zip-not-made",
+            Self::Document(refused) => refused.code(),
+            Self::Zip(..) => "zip-form",
             Self::EvidenceZip { .. } => "evidence-zip",
             Self::EvidenceTooLarge { .. } => "evidence-too-large",
             Self::Demo { .. } => "demonstration-failed",
@@ -179,17 +177,6 @@ impl PlacesError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Nowhere { .. } => "no-folder",
-        }
-    }
-}
-
-impl RecordError {
-    /// A word for programs.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::NoNotice { .. } => "record-no-notice",
-            Self::Controller { .. } => "record-controller",
-            Self::NoEvent { .. } => "record-no-event",
         }
     }
 }

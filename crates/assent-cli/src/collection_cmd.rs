@@ -6,12 +6,14 @@ use assent::ledger::{
     Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, RequiredDocument, RuleError, TxError,
 };
 use assent::service::collections::{self, CollectionError, NewFolder, Standing};
+use assent_documents::listing;
+use assent_documents::prerequisite::{self, what_is_missing};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
 use crate::listing_text;
-use crate::output::{Output, count, date, day, long_date, quoted, shown};
+use crate::output::{Output, count, date, day, quoted, shown};
 use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
@@ -158,7 +160,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
             out.answer(&object, |out| {
                 writeln!(out, "{}: {}", shown(&c.name), shown(&c.directory))?;
                 writeln!(out, "others: {}", c.others)?;
-                for line in basis_says(&c.basis) {
+                for line in prerequisite::basis(&c.basis) {
                     writeln!(out, "{line}")?;
                 }
                 for lock in &missing {
@@ -211,7 +213,7 @@ fn add(ledger: &Ledger, new: &NewFolder<'_>, out: &mut Output<'_>) -> Result<(),
         } else {
             writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
         }
-        for line in listing_text::lines(&listing.problems, &listing.left_out) {
+        for line in listing::lines(&listing.problems, &listing.left_out) {
             writeln!(out, "{line}")?;
         }
         for other in around {
@@ -301,32 +303,16 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
     })?)
 }
 
-/// What was stated with `collection basis`, as far as anything was.
-fn basis_says(basis: &Basis) -> Vec<String> {
-    let law = basis.jurisdiction.as_ref().map(|code| format!("law: {code}"));
-    let ends = basis.purpose_ends.map(|at| format!("what the photos are for ends on {}", long_date(at)));
-    let dpia = basis.dpia.as_ref().map(|d| {
-        let (made, review) = (long_date(d.made), long_date(d.review));
-        format!("impact assessment: {}, made on {made}, to be reviewed by {review}", shown(&d.reference))
-    });
-    let text = |what: &str, text: &Option<String>| text.as_ref().map(|text| format!("{what}: {}", shown(text)));
-    let notice = basis.notice_public.map(|at| format!("public notice since {}", long_date(at)));
-    let necessity = text("why nothing less intrusive would do", &basis.necessity);
-    let alternative = text("without biometrics", &basis.alternative);
-    [law, ends, dpia, necessity, alternative, notice].into_iter().flatten().collect()
-}
-
 /// What keeps faces of a collection from being compared, and the command that gives what is missing.
 pub(crate) fn describe_prerequisite(lock: &TxError, collection: &str) -> String {
     let name = quoted(collection);
-    let (document, says) = match lock {
-        TxError::Rule(RuleError::Missing { document, pack, .. }) => {
-            (*document, format!("{} is missing ({pack} asks for it)", document.title()))
+    let document = match lock {
+        TxError::Rule(RuleError::Missing { document, .. } | RuleError::ReviewOverdue { document, .. }) => document,
+        TxError::OnRequest { .. } => {
+            let says = what_is_missing(lock, collection);
+            let command = format!("assent request open search --subject NAME --collection {name}");
+            return format!("{says}. Open a request: {command}");
         }
-        TxError::Rule(RuleError::ReviewOverdue { document, since, .. }) => {
-            (*document, format!("the review of {} is overdue since {since}", document.title()))
-        }
-        TxError::OnRequest { .. } => return on_request(collection),
         other => return crate::hints::sentence(other),
     };
     let command = match document {
@@ -338,21 +324,12 @@ pub(crate) fn describe_prerequisite(lock: &TxError, collection: &str) -> String 
         RequiredDocument::PublicNotice => format!("assent collection basis {name} --notice-public DATE"),
         RequiredDocument::RetentionPolicy => "assent controller set --retention-policy-public DATE".to_owned(),
     };
-    format!("{says}\n  {command}")
+    format!("{}\n  {command}", what_is_missing(lock, collection))
 }
 
 /// Whether it is no gap but was chosen that nobody is compared, or only who asks.
 pub(crate) fn is_chosen(lock: &TxError) -> bool {
     matches!(lock, TxError::NoBasis { .. } | TxError::OnRequest { .. })
-}
-
-/// How a collection is searched that waits for somebody to ask.
-pub(crate) fn on_request(collection: &str) -> String {
-    format!(
-        "{} is searched only when someone asks. Open a request: assent request open search --subject NAME --collection {}",
-        shown(collection),
-        quoted(collection)
-    )
 }
 
 /// The requirements that ask for what is missing, for programs.

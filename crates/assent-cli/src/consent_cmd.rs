@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use askama::Template;
 use assent::ledger::{
-    Collection, CollectionId, Grant, GrantState, KeyRole, Ledger, Purpose, Refusal, Signer, Subject, UniqueFileNames,
-    file_name_of,
+    Collection, Grant, GrantState, KeyRole, Ledger, Purpose, Refusal, Signer, Subject, UniqueFileNames, file_name_of,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
-use assent::service::consents::{self, Held, Meant, Renewal};
+use assent::service::consents::{self, Meant, Renewal};
 use assent::service::enrolment::{Enrolled, WaitingForm};
 use assent::service::subjects::{self, Person};
+use assent_documents::consent_record::{self, About, Records, receipt};
+use assent_documents::receipt::Receipt;
 use clap::{Args, Subcommand};
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
@@ -22,9 +22,8 @@ use crate::enrol_cmd::{a_year_from, notice_given, signed_form};
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, replace_text};
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date, day, long_date, purpose_words, shown};
+use crate::output::{Output, count, date, day, shown};
 use crate::pending_cmd::{self, Engine, print_waiting};
-use crate::record::{Record, RecordError, receipt};
 use crate::roster::{self, Import};
 use crate::vault::{self, VaultFlags, act, collection_name, now};
 
@@ -245,68 +244,27 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
     Ok(out.answer(&object, |out| writeln!(out, "Renewed until {until}: they go on being found as before."))?)
 }
 
-/// The record of each consent of a person, and of each refusal, which has no consent; or what one lacks.
-type Records = Vec<(Option<Grant>, Result<Value, RecordError>)>;
-
 /// The records of a person's consents and refusals.
 ///
 /// # Errors
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn records(ledger: &Ledger, subject: &Subject) -> Result<Records, CommandError> {
-    let Held { grants, refusals, events, notices, collections } = consents::held(ledger, subject.id, now())?;
+    let held = consents::held(ledger, subject.id, now())?;
     let settings = ledger.settings();
-    let seat = settings.seat();
     let authorities = rulepacks::described().map_err(vault::VaultError::from)?;
-    let book = ledger.rules().rules(&[&subject.jurisdiction, &seat]);
+    let book = ledger.rules().rules(&[&subject.jurisdiction, &settings.seat()]);
     let names: Vec<&str> = book.packs().map(|pack| pack.name.as_str()).collect();
     let authority: Vec<&str> =
         authorities.iter().filter(|d| names.contains(&d.rules.name.as_str())).map(|d| d.authority.as_str()).collect();
-    let authority = authority.join("; ");
-    let frame = |collection: CollectionId, notice: [u8; 32]| {
-        collections.iter().find(|c| c.id == collection).map(|collection| Record {
-            kind: ledger.kind(),
-            settings: &settings,
-            subject,
-            collection,
-            notice: notices.iter().find(|n| n.sha256 == notice),
-            authority: &authority,
-            events: &events,
-            vault: ledger.id().to_string(),
-        })
-    };
-    let mut all = Vec::new();
-    for grant in &grants {
-        let renewed_by = grants.iter().find(|g| g.renews == Some(grant.id)).map(|g| g.id);
-        if let Some(frame) = frame(grant.collection, grant.notice_sha256) {
-            all.push((Some(grant.clone()), frame.of(grant, renewed_by)));
-        }
-    }
-    for refusal in &refusals {
-        all.extend(frame(refusal.collection, refusal.notice_sha256).map(|frame| (None, frame.refused(refusal))));
-    }
-    Ok(all)
-}
-
-/// What the page of a receipt shows.
-#[derive(Template)]
-#[template(path = "receipt.html")]
-struct ReceiptPage<'a> {
-    controller: &'a str,
-    contact: &'a str,
-    name: &'a str,
-    purpose: &'a str,
-    collection: String,
-    from: String,
-    until: String,
-    notice: String,
-    signed: &'a str,
-    key: &'a str,
+    let (kind, authority) = (ledger.kind(), authority.join("; "));
+    let about = About { kind, settings: &settings, subject, authority: &authority, vault: ledger.id() };
+    Ok(consent_record::records(&about, &held))
 }
 
 fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let (collections, key) =
-        (vault::collections_ever(ledger)?, ledger.log_keys().for_role(KeyRole::Receipts).to_string());
+    let (settings, collections) = (ledger.settings(), vault::collections_ever(ledger)?);
+    let key = ledger.log_keys().for_role(KeyRole::Receipts).to_string();
     make_folder(to)?;
     let (mut written, mut names) = (Vec::new(), UniqueFileNames::default());
     for (grant, record) in records(ledger, subject)? {
@@ -315,25 +273,22 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
         UnwrapErr(SysRng).fill_bytes(&mut id);
         let record = receipt(record?, id);
         let signed = ledger.receipt(&record.to_string(), now())?;
-        let page = ReceiptPage {
-            controller: &ledger.settings().controller,
-            contact: &ledger.settings().contact,
+        let place = collection_name(&collections, grant.collection);
+        let page = Receipt {
+            settings: &settings,
             name: &subject.name,
-            purpose: purpose_words(&grant.purpose),
-            collection: collection_name(&collections, grant.collection).to_owned(),
-            from: long_date(grant.valid_from),
-            until: long_date(grant.valid_until),
-            notice: record["pii_processing"]["privacy_notice"].as_str().unwrap_or("none").to_owned(),
+            grant: &grant,
+            collection: place,
+            notice: record["pii_processing"]["privacy_notice"].as_str().unwrap_or("none"),
             signed: &signed,
             key: &key,
         };
         // What it is for and since when tells it from the other receipts of this person, and the handle from other people's.
-        let place = collection_name(&collections, grant.collection);
         let name = format!("{} {place} {} {}", subject.handle, grant.purpose.as_str(), date(grant.valid_from));
         let name = names.unique(&file_name_of(&name));
         let path = to.join(format!("{name}.txt"));
         replace_text(&path, &signed)?;
-        replace_text(&to.join(format!("{name}.html")), &page.render()?)?;
+        replace_text(&to.join(format!("{name}.html")), &page.page()?)?;
         written.push(path);
     }
     Ok(out.answer(&json!({ "receipts": written, "key": key }), |out| {

@@ -22,6 +22,8 @@ use assent::service::demonstration::{self, Prepared, Sample};
 use assent::service::enrolment::{complete, record};
 use assent::service::subjects;
 use assent::{CoverStyle, DeclaredRates, Frame};
+use assent_documents::error::DocumentError;
+use assent_documents::sheet::About;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -33,7 +35,7 @@ use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::output::{Output, count, long_date};
 use crate::scan_cmd::{Expected, lines};
 use crate::search_args::SearchArgs;
-use crate::{progress, sheet, vault};
+use crate::{pages, progress, vault};
 
 /// The person whose photos are looked for: the pack has two of him, and one of them is a crew of thirteen.
 const PERSON: &str = "oleg-kotov";
@@ -207,8 +209,8 @@ fn mark() -> Mark {
 fn write_page(file: &Path, found: &[FoundPhoto]) -> Result<(), CommandError> {
     let title = format!("Photos of {NAME}");
     let made = format!("Made on {} by the demonstration of Assent, from its sample photos.", long_date(vault::now()));
-    let about = sheet::About { title: &title, made, style: CoverStyle::default(), copies: None };
-    let unseen = sheet::write(file, mark(), &about, found)?;
+    let about = About { mark: mark(), title: &title, made: &made, style: CoverStyle::default() };
+    let unseen = pages::write_sheet(file, &about, None, found)?;
     unseen.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
 }
 
@@ -293,5 +295,6 @@ fn enrol_everybody(
 
 /// A picture that stands for the `number`-th signed form; no two are alike.
 fn release(number: usize) -> Result<Vec<u8>, CommandError> {
-    Ok(assent::encode::jpeg(&Frame::filled(64 + number as u32, 64, [250; 3]), 80)?)
+    let form = Frame::filled(64 + number as u32, 64, [250; 3]);
+    Ok(assent::encode::jpeg(&form, 80).map_err(DocumentError::from)?)
 }

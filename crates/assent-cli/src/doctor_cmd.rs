@@ -11,7 +11,7 @@ use crate::doctor_keys;
 use crate::error::CommandError;
 use crate::hints::chain;
 use crate::models_arg::{LoadModelsError, ModelPlaces};
-use crate::output::{Output, are, count, quoted, shown};
+use crate::output::{Output, count, number_of, quoted, shown};
 use crate::pending_cmd::enrolments_wait;
 use crate::places;
 use crate::refused::GET_HEIF_PROGRAM;
@@ -242,7 +242,7 @@ fn other_models(people: u64) -> Option<Finding> {
     let says = format!(
         "{} enrolled with other models than most people here, and looked for only by a scan with their pack (--pack); \
          to have one for all: assent gallery move",
-        are(people as usize, "person", "people")
+        number_of(people as usize, "person is", "people are")
     );
     (people > 0).then_some(Finding { what: "models", good: false, says })
 }

@@ -18,6 +18,8 @@ use assent::service::gallery::GalleryError;
 use assent::service::requests::RequestError;
 use assent::set_apart::SetApartError;
 use assent::source::SourceError;
+use assent_documents::consent_record::RecordError;
+use assent_documents::error::DocumentError;
 use thiserror::Error;
 
 use crate::models_arg::LoadModelsError;
@@ -67,7 +69,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     ErasureList(#[from] ErasureListError),
     #[error(transparent)]
-    Record(#[from] crate::record::RecordError),
+    Record(#[from] RecordError),
     #[error(transparent)]
     Id(#[from] IdError),
     #[error(transparent)]
@@ -308,14 +310,11 @@ pub(crate) enum CommandError {
         /// The path of the file.
         path: PathBuf,
     },
-    /// A picture could not be encoded.
+    /// A page or a file that is handed out could not be made.
     #[error(transparent)]
-    Encode(#[from] assent::encode::EncodeError),
-    /// The sheet could not be written as a page.
-    #[error("cannot make the page")]
-    Page(#[from] askama::Error),
-    /// The file with everything about a person could not be put together.
-    #[error("cannot make the ZIP file")]
+    Document(#[from] DocumentError),
+    /// A ZIP file could not be read.
+    #[error("cannot read the ZIP file")]
     Zip(#[from] zip::result::ZipError),
     /// A ZIP file that says two things at once.
     #[error("{} is not to be trusted: {what}", path.display())]

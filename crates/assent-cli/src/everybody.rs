@@ -13,10 +13,9 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::find_cmd::{Failed, all_done, check_sheet, copies, describe, left_over, reasons};
 use crate::nothing;
-use crate::output::{self, Output, count, shown};
+use crate::output::{self, Output, count, number_of, shown};
+use crate::pages::{self, Person};
 use crate::progress;
-use crate::review_page::{self, Person};
-use crate::sheet;
 use crate::vault::{self, act, now};
 
 /// Keeps those of one class or group, or all.
@@ -99,7 +98,7 @@ pub(crate) fn find_all(
         let with_photos = outcomes.iter().filter(|one| one.copied.written > 0).count();
         if written > 0 {
             let (people, folder) = (output::people(with_photos), shown(folder.display()));
-            writeln!(out, "{} of {people} are in {folder}, a folder for each.", count_copies(written))?;
+            writeln!(out, "{} of {people} are in {folder}, a folder for each.", number_of(written, "copy", "copies"))?;
         } else {
             writeln!(out, "No copies were made: there is no photo to copy.")?;
         }
@@ -135,8 +134,8 @@ impl Outcome {
         }
         let mut why = nothing::lines(&self.found, &self.who.subject.handle);
         if self.found.to_confirm > 0 {
-            let wait = if self.found.to_confirm == 1 { "waits" } else { "wait" };
-            why.insert(0, format!("{} {wait} to be confirmed.", count(self.found.to_confirm, "photo")));
+            let wait = number_of(self.found.to_confirm, "photo waits", "photos wait");
+            why.insert(0, format!("{wait} to be confirmed."));
         }
         // A line that ends in a command has no full stop.
         let ended = |line: &String| if line.ends_with('.') { line.clone() } else { format!("{line};") };
@@ -173,10 +172,6 @@ fn without_photos(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn count_copies(n: usize) -> String {
-    if n == 1 { "1 copy".to_owned() } else { format!("{n} copies") }
 }
 
 /// What one person's proposals are.
@@ -277,7 +272,7 @@ fn decisions(all: &[Open], numbers: &[i64], verdict: Verdict) -> Result<Vec<Deci
 }
 
 /// Writes the page of everybody's proposals, each person's beside the face that they were enrolled with.
-fn write_page(ledger: &Ledger, file: &Path, mark: Mark, all: &[Open]) -> Result<review_page::Made, CommandError> {
+fn write_page(ledger: &Ledger, file: &Path, mark: Mark, all: &[Open]) -> Result<pages::Made, CommandError> {
     let ids: Vec<SubjectId> = all.iter().map(|open| open.subject.id).collect();
     let portraits = portraits(ledger, &ids, now())?;
     let named = all.iter().zip(portraits).map(|(Open { subject, photos }, portrait)| Person {
@@ -288,5 +283,5 @@ fn write_page(ledger: &Ledger, file: &Path, mark: Mark, all: &[Open]) -> Result<
         known: &[],
     });
     let people: Vec<Person<'_>> = named.collect();
-    review_page::write(file, mark, &people, &sheet::made_by(ledger))
+    pages::write_review(file, mark, &people, &pages::made_by(ledger))
 }

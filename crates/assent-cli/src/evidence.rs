@@ -15,23 +15,12 @@ use std::path::Path;
 use assent::ledger::{Certificate, EvidenceError, EvidenceList, LogKeys, verify_export};
 use assent::packs::sha256_of;
 use assent::source::open_regular;
+use assent_documents::evidence::{BYTES_MAX, CERTIFICATES, LIST, LOG};
 use serde_json::json;
 use zip::ZipArchive;
 
 use crate::error::CommandError;
 use crate::output::{Output, count};
-
-/// The signed list of the other files.
-pub(crate) const LIST: &str = "list.txt";
-
-/// Below it lies the log, as `assent audit export` writes it.
-pub(crate) const LOG: &str = "log/";
-
-/// Below it lie the certificates of erasures.
-const CERTIFICATES: &str = "certificates/";
-
-/// What the files of one evidence may be together, bytes.
-pub(crate) const BYTES_MAX: u64 = 1 << 30;
 
 /// What the list of a million files, or a certificate, may be, bytes.
 const TEXT_BYTES_MAX: u64 = 128 << 20;

@@ -12,17 +12,17 @@ use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
 use assent::find::{Disclosure, Found, FoundPhoto, PictureError, find, picture, portraits, proposals};
 use assent::ledger::{Collection, FaceId, VaultKind, Verdict};
 use assent::service::review::{self, Decision};
+use assent_documents::sheet::About;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::everybody::{find_all, review_all};
 use crate::nothing;
-use crate::output::{Output, are, count, date, long_date, quoted, shown, taken_at, taken_on};
+use crate::output::{Output, count, date, long_date, number_of, quoted, shown, taken_at, taken_on};
+use crate::pages;
 use crate::places::photo_decoder;
 use crate::progress;
-use crate::review_page;
-use crate::sheet;
 use crate::vault::{self, VaultFlags, act, now};
 
 /// Quality of copies, of 100.
@@ -102,9 +102,9 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     }
     if let Some(file) = &args.sheet {
         let title = format!("Photos of {}", subject.name);
-        let (said, copies) = (sheet::made_by(&ledger), args.copy_to.as_deref());
-        let about = sheet::About { title: &title, made: said, style: args.cover, copies };
-        let failed = sheet::write(file, mark, &about, &found.photos)?;
+        let (said, copies) = (pages::made_by(&ledger), args.copy_to.as_deref());
+        let about = About { mark, title: &title, made: &said, style: args.cover };
+        let failed = pages::write_sheet(file, &about, copies, &found.photos)?;
         made.page = failed.len() < found.photos.len();
         made.failed.extend(reasons(&failed));
     }
@@ -156,10 +156,10 @@ fn print_answer(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write
         n => writeln!(out, "{}, {certain} of them sure{missing}", count(n, "photo"))?,
     }
     if found.to_confirm > 0 {
-        let wait = if found.to_confirm == 1 { "waits" } else { "wait" };
+        let wait = number_of(found.to_confirm, "photo waits", "photos wait");
         let kept = if found.photos.len() > certain { "" } else { " and not handed out" };
         let subject = quoted(asked);
-        writeln!(out, "{} {wait} to be confirmed{kept}: assent review {subject}", count(found.to_confirm, "photo"))?;
+        writeln!(out, "{wait} to be confirmed{kept}: assent review {subject}")?;
     }
     for line in away_lines(&found.photos) {
         writeln!(out, "{line}")?;
@@ -181,7 +181,7 @@ fn print_answer(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write
         let folder = shown(folder.display());
         match &made.copied {
             Some((written, left_over)) => {
-                writeln!(out, "{} in {folder}.", are(*written, "copy", "copies"))?;
+                writeln!(out, "{} in {folder}.", number_of(*written, "copy is", "copies are"))?;
                 self::left_over(left_over, out)?;
             }
             None => writeln!(out, "No copies were made: there is no photo to copy.")?,
@@ -243,15 +243,15 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
     let (mut failed, mut page) = (Failed::new(), false);
     if let Some(file) = args.sheet.as_ref().filter(|_| !open.is_empty()) {
         let known = find(&ledger, subject.id, None, Disclosure::Search, act())?.photos;
-        let by = sheet::made_by(&ledger);
-        let person = review_page::Person {
+        let by = pages::made_by(&ledger);
+        let person = pages::Person {
             name: &subject.name,
             reference: asked,
             portrait: portraits(&ledger, &[subject.id], now())?.into_iter().next().flatten(),
             proposals: &open,
             known: &known,
         };
-        let made = review_page::write(file, mark, &[person], &by)?;
+        let made = pages::write_review(file, mark, &[person], &by)?;
         failed = reasons(&made.failed);
         page = made.shown > 0;
     }
@@ -307,7 +307,7 @@ fn away_lines(found: &[FoundPhoto]) -> Vec<String> {
     let line = |(name, n): (&str, usize)| {
         format!(
             "{} not in the folder of {} now. Is the disk there? If the folder lies elsewhere: assent collection move {} FOLDER",
-            are(n, "photo", "photos"),
+            number_of(n, "photo is", "photos are"),
             shown(name),
             quoted(name)
         )

@@ -15,7 +15,7 @@ use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::gallery_move;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, are, count, people, shown};
+use crate::output::{Output, count, number_of, people, shown};
 use crate::progress;
 use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
 use crate::search_args::all_threads;
@@ -236,7 +236,7 @@ impl Status<'_> {
         if self.read.people_of_other_models > 0 {
             lines.push(format!(
                 "{} enrolled with other models, and not counted here. To have one for all: assent gallery move",
-                are(self.read.people_of_other_models as usize, "person", "people")
+                number_of(self.read.people_of_other_models as usize, "person is", "people are")
             ));
         }
         for [a, b] in &self.read.look_alikes {

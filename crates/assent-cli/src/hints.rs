@@ -71,6 +71,11 @@ const NEXT: &[(&str, &str)] = &[
     ("not-signed", "they sign with: assent witness sign NAME"),
     ("nothing-to-sign", "enrolments wait after: assent enrol --witness"),
     ("not-proposed", "`assent review NAME` shows them"),
+    // Records of consents.
+    ("record-no-notice", "add the file that the person was given: assent notice add FILE"),
+    ("record-controller", "say it with: assent controller set --controller TEXT"),
+    ("record-contact", "say it with: assent controller set --contact TEXT"),
+    ("record-no-event", "check it with: assent audit verify"),
     // Collections.
     ("no-collection", "list them with: assent collection list"),
     ("no-basis", "that was said when it was added, with --others none"),
@@ -292,6 +297,7 @@ mod tests {
             include_str!("../../assent-ledger/src/codes.rs"),
             include_str!("../../assent/src/codes.rs"),
             include_str!("../../assent-vision/src/codes.rs"),
+            include_str!("../../assent-documents/src/codes.rs"),
         ];
         for (code, next) in NEXT {
             assert!(sources.iter().any(|source| source.contains(&format!("=> \"{code}\""))), "{code}");

@@ -2,6 +2,7 @@
 
 use assent::household;
 use assent::ledger::{Database, Jurisdiction, Settings, VaultKind};
+use assent_documents::drafts::RELEASE;
 use clap::Args;
 use serde_json::json;
 
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
         }
         writeln!(out, "Its keys are in {ring}: keep that file apart from every copy of the vault.")?;
         if args.household {
-            let form = drafts.join(drafts::RELEASE);
+            let form = drafts.join(RELEASE);
             writeln!(out, "Others of your household agree on paper; the form to print: {}", form.display())?;
         } else {
             writeln!(out, "Drafts of the notice, the consent form and the impact assessment: {}", drafts.display())?;

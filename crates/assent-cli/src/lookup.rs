@@ -8,6 +8,7 @@ use crate::output::shown;
 use crate::vault::now;
 
 pub(crate) use assent::service::lookup::{collection_name, fold_name};
+pub(crate) use assent_documents::vocabulary::person;
 
 impl From<LookupError> for CommandError {
     fn from(refused: LookupError) -> Self {
@@ -48,15 +49,6 @@ fn no_number(text: &str, list: &str) -> String {
 /// `Did you mean anna, or arno?`, with a space before it; nothing where nothing is near.
 pub(crate) fn did_you_mean(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!(" Did you mean {}?", near.join(", or ")) }
-}
-
-/// Somebody for people: `Anna Novak (anna)`; a name alone where it says the same.
-pub(crate) fn person(s: &Subject) -> String {
-    if s.name.is_empty() || s.name == s.handle {
-        shown(&s.handle)
-    } else {
-        format!("{} ({})", shown(&s.name), shown(&s.handle))
-    }
 }
 
 /// Everything that tells somebody from others of the same name, on one line: handle, name, group, contact, month of birth.

@@ -1,9 +1,10 @@
 //! Why a search found nothing, in words.
 
 use assent::find::{Found, NoResult, NoResultReason};
+use assent_documents::no_result::reason;
 use serde_json::{Value, json};
 
-use crate::output::{count, date, quoted, shown};
+use crate::output::{date, quoted, shown};
 
 /// The reason as JSON, for programs.
 pub(crate) fn describe(nothing: &NoResult) -> Value {
@@ -49,69 +50,22 @@ pub(crate) fn lines(found: &Found, subject: &str) -> Vec<String> {
     lines.collect()
 }
 
+/// The reason, and what to do about it.
 fn sentence(why: &NoResultReason, collection: &str, subject: &str) -> String {
     let (name, who) = (quoted(collection), quoted(subject));
-    match why {
-        NoResultReason::Withdrew { on } => {
-            format!("they withdrew their permission on {}, so nobody looks for them.", date(*on))
+    let search = format!("assent request open search --subject {who} --collection {name}");
+    let next = match why {
+        NoResultReason::Waiting => " (assent witness sign NAME).".to_owned(),
+        NoResultReason::Restricted => format!(" (assent subject show {who})."),
+        NoResultReason::OnRequest => format!(": {search}, then scan for that request."),
+        NoResultReason::Asked { .. } => format!(". To search once more: {search}"),
+        NoResultReason::MissingDocuments { .. } => ": assent doctor".to_owned(),
+        NoResultReason::NoTemplate => ": enrol them again.".to_owned(),
+        NoResultReason::NotScanned | NoResultReason::PhotosNotScanned { .. } | NoResultReason::NotCompared { .. } => {
+            format!(": assent scan {name}")
         }
-        NoResultReason::Expired { on } => {
-            format!("their permission expired on {}, so nobody looks for them.", date(*on))
-        }
-        NoResultReason::Waiting => {
-            "their form waits for the signatures of its witnesses (assent witness sign NAME).".to_owned()
-        }
-        NoResultReason::NotYet { from } => format!("their permission begins on {}.", date(*from)),
-        NoResultReason::Refused { on } => format!("they were asked and said no on {}.", date(*on)),
-        NoResultReason::OtherCollections { agreed } => {
-            let agreed: Vec<String> = agreed.iter().map(shown).collect();
-            format!("they agreed for {}, and not for this collection.", agreed.join(", "))
-        }
-        NoResultReason::NeverAgreed => "they never agreed to be looked for here.".to_owned(),
-        NoResultReason::Restricted => {
-            format!(
-                "what is held about them is set apart at their request: it is kept and not used (assent subject show {who})."
-            )
-        }
-        NoResultReason::NoBasis => "faces are covered here and never compared with anybody.".to_owned(),
-        NoResultReason::OnRequest => format!(
-            "searched only when somebody asks: assent request open search --subject {who} --collection {name}, then scan for that request."
-        ),
-        NoResultReason::Asked { on } => format!(
-            "they asked, and nothing was found for them (answered on {}). To search once more: assent request open search --subject {who} --collection {name}",
-            date(*on)
-        ),
-        NoResultReason::MissingDocuments { missing } => format!(
-            "faces may not be compared yet, because {} of the papers that the law asks for is missing or overdue: assent doctor",
-            count(missing.len(), "part")
-        ),
-        NoResultReason::NoTemplate => "they agreed, but no portrait of theirs is kept: enrol them again.".to_owned(),
-        NoResultReason::NotScanned => format!("not scanned yet: assent scan {name}"),
-        NoResultReason::PhotosNotScanned { photos } => {
-            format!("{} not scanned yet: assent scan {name}", are(*photos, "photo is", "photos are"))
-        }
-        NoResultReason::NotCompared { photos } => {
-            let were = are(*photos, "photo was", "photos were");
-            format!("{were} scanned before they joined; the next scan compares them: assent scan {name}")
-        }
-        NoResultReason::ToConfirm { photos } => {
-            let wait = are(*photos, "photo waits", "photos wait");
-            format!("{wait} to be confirmed: assent review {who}")
-        }
-        NoResultReason::SetApart { photos, faces } => {
-            let apart = are(*faces, "face there was", "faces there were");
-            format!(
-                "none of {} shows them; {apart} set apart and never compared with anybody.",
-                count(*photos, "photo")
-            )
-        }
-        NoResultReason::NotThere { photos, unread } => {
-            let unread = if *unread > 0 { format!(" ({unread} could not be read)") } else { String::new() };
-            format!("none of {} shows them{unread}.", count(*photos, "photo"))
-        }
-    }
-}
-
-fn are(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
+        NoResultReason::ToConfirm { .. } => format!(": assent review {who}"),
+        _ => ".".to_owned(),
+    };
+    format!("{}{next}", reason(why))
 }

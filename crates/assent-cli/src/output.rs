@@ -1,13 +1,12 @@
 //! How a command answers: one JSON object for machines, sentences for people. Everything that the program prints goes
 //! through [`Escaping`]; progress bars show constant words and numbers alone.
 
-use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
-use assent::ledger::{AccountId, AskedVia, Leaf, Purpose, Role, Timestamp, is_unprintable};
-pub(crate) use assent_documents::dates::{date, long_date, month, taken_at, taken_on, year};
-use serde_json::{Value, json};
+use assent::ledger::{Timestamp, is_unprintable};
+pub(crate) use assent_documents::dates::{date, long_date, taken_at, taken_on};
+pub(crate) use assent_documents::vocabulary::{count, number_of, people, printable, role_words, shown};
+use serde_json::Value;
 
 use crate::error::CommandError;
 use crate::roster::cells;
@@ -57,7 +56,7 @@ impl<W: Write> Escaping<W> {
 impl<W: Write> Write for Escaping<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let safe = escaped(&text, &['\n', '\t']);
+        let safe = printable(&text, &['\n', '\t']);
         self.unless_closed(|inner| inner.write_all(safe.as_bytes()))?;
         Ok(bytes.len())
     }
@@ -65,30 +64,6 @@ impl<W: Write> Write for Escaping<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.unless_closed(Write::flush)
     }
-}
-
-/// A text without control characters but those to `keep`.
-fn escaped<'a>(text: &'a str, keep: &[char]) -> Cow<'a, str> {
-    let acts = |c: char| is_unprintable(c) && !keep.contains(&c);
-    if !text.contains(acts) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            c if !acts(c) => safe.push(c),
-            '\n' => safe.push_str("\\n"),
-            '\t' => safe.push_str("\\t"),
-            // Writing to a string does not fail.
-            c => write!(safe, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// A name or a path as it is shown in a line: whatever it contains, it stays one line and one column.
-pub(crate) fn shown(name: impl Display) -> String {
-    escaped(&name.to_string(), &[]).into_owned()
 }
 
 /// A word of a command that is printed to be copied, quoted for a shell where it has to be.
@@ -122,54 +97,6 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
 /// [`CommandError::Date`] if it is not written as [`parse_date`] reads it.
 pub(crate) fn day(text: &str) -> Result<Timestamp, CommandError> {
     parse_date(text).ok_or_else(|| CommandError::Date { text: text.to_owned() })
-}
-
-/// What somebody agreed to, in words for them.
-pub(crate) fn purpose_words(purpose: &Purpose) -> &str {
-    match purpose.as_str() {
-        "find-my-photos" => "finding your photos",
-        "publish-website" => "showing you on the website",
-        "publish-print" => "showing you in print",
-        "name-in-metadata" => "writing your name into the files",
-        other => other,
-    }
-}
-
-/// Who asked for something, in words.
-pub(crate) fn role_words(role: Role) -> &'static str {
-    match role {
-        Role::Admin => "an administrator",
-        Role::Operator => "the operator",
-        Role::Enroller => "whoever enrols people",
-        Role::Reviewer => "a reviewer",
-        Role::Publisher => "a publisher",
-        Role::Auditor => "an auditor",
-        Role::Member => "the person themselves",
-    }
-}
-
-/// Who asked for what an entry of the log says, for machines; null if nobody did, or that was not noted yet.
-pub(crate) fn asked_by(leaf: &Leaf, account: Option<AccountId>) -> Value {
-    leaf.asked.map_or(Value::Null, |by| {
-        let via = if by.via == AskedVia::Terminal { "terminal" } else { "account" };
-        json!({ "role": by.role.as_str(), "via": via, "account": account.map(|id| id.to_string()) })
-    })
-}
-
-/// "1 photo", "2 photos".
-pub(crate) fn count(n: usize, one: &str) -> String {
-    let ending = if n == 1 { "" } else { "s" };
-    format!("{n} {one}{ending}")
-}
-
-/// "1 person", "2 people".
-pub(crate) fn people(n: usize) -> String {
-    if n == 1 { "1 person".to_owned() } else { format!("{n} people") }
-}
-
-/// "1 copy is", "2 copies are".
-pub(crate) fn are(n: usize, one: &str, many: &str) -> String {
-    if n == 1 { format!("1 {one} is") } else { format!("{n} {many} are") }
 }
 
 /// Asks a question on the terminal; `None` if there is no terminal or no answer.

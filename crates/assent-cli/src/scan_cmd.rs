@@ -10,6 +10,7 @@ use assent::DeclaredRates;
 use assent::ledger::{Collection, Ledger, TemplateId};
 use assent::scan::{CopiedFace, Locked, Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use assent::source::SourceError;
+use assent_documents::listing;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use crate::free_memory::free_memory_bytes;
 use crate::hints::sentence_of;
 use crate::listing_text;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, are, count, quoted, shown};
+use crate::output::{Output, count, number_of, quoted, shown};
 use crate::progress;
 use crate::refused;
 use crate::search_args::{MemoryArgs, SearchArgs};
@@ -357,7 +358,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
         );
     }
     if s.people_of_other_models > 0 {
-        let people = are(s.people_of_other_models as usize, "person", "people");
+        let people = number_of(s.people_of_other_models as usize, "person is", "people are");
         lines.push(format!(
             "{people} enrolled with other models and {} not looked for: scan with their pack, too \
              (--pack), or move everybody to one: assent gallery move",
@@ -377,7 +378,7 @@ pub(crate) fn lines(s: &ScanSummary, collection: &str, expected: Option<Expected
     }
     lines.extend(copied_lines(s, collection));
     lines.extend(refused::lines(&s.failed));
-    lines.extend(listing_text::lines(&s.problems, &s.left_out));
+    lines.extend(listing::lines(&s.problems, &s.left_out));
     if s.stopped {
         lines.push("Stopped; the next scan continues here.".to_owned());
     }

@@ -233,7 +233,9 @@ fn names_a_command(text: &str) -> bool {
     let letter_after = |at: usize| text[at..].starts_with(|c: char| c.is_ascii_lowercase());
     let mut commands = text.match_indices("assent ").filter(|(at, word)| letter_after(at + word.len()));
     let mut options = text.match_indices("--").filter(|(at, word)| letter_after(at + word.len()));
-    let marked = |before: &str| before.ends_with(['`', '(']) || before.ends_with(": ") || before.ends_with("run ");
+    let marked = |before: &str| {
+        before.ends_with(['`', '(']) || before.ends_with("run ") || before.trim_end_matches(' ').ends_with(':')
+    };
     commands.any(|(at, _)| marked(&text[..at]))
         || options.any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '-'))
 }
@@ -251,7 +253,25 @@ fn nothing_below_the_program_names_a_command() {
             );
         }
     }
+    let templates = fs::read_dir(root().join("crates/assent-documents/templates")).unwrap();
+    for path in templates.map(|entry| entry.unwrap().path()) {
+        let text = fs::read_to_string(&path).unwrap();
+        let text = without_styles(&text);
+        let named = text.lines().filter(|line| names_a_command(line) || line.trim_start().starts_with("assent "));
+        problems.extend(named.map(|line| format!("{}: \"{line}\" names a command", path.display())));
+    }
     none(&problems);
+}
+
+/// A template without its style sheets, in which a colour's name begins as an option does.
+fn without_styles(template: &str) -> String {
+    let mut text = template.to_owned();
+    for (begin, end) in [("<style>", "</style>"), ("{% block style %}", "{% endblock %}")] {
+        if let Some((before, rest)) = text.split_once(begin) {
+            text = format!("{before}{}", rest.split_once(end).map_or("", |(_, after)| after));
+        }
+    }
+    text
 }
 
 #[test]
@@ -263,8 +283,13 @@ fn a_command_in_a_text_is_seen() {
     check("f(\"list them with: assent \\\n     subject list\")", true);
     check("f('\"', r#\"say it \"so\" (--reason)\"#)", true);
     check("fn f<'a>(x: &'a str) { '\\''; g(\"name it with --key-ring\") }", true);
+    check("f(\"Yes:   assent review anna\")", true);
     check("// \"`assent doctor`\"\nf(\"another assent is at work\")", false);
     check("f(\"assent seal v1\", \"a -- b --\", \"by something other than assent: {first}\")", false);
+    let page = "<style>a { --ink: 0 }\n{% block style %}{% endblock %}</style>say --this";
+    assert_eq!(without_styles(page), "say --this");
+    let page = "{% block style %} a { --ink: 0 }{% endblock %}\n{% block main %}say --this{% endblock %}";
+    assert_eq!(without_styles(page), "\n{% block main %}say --this{% endblock %}");
 }
 
 #[test]

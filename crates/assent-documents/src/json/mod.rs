@@ -9,6 +9,9 @@
 //! | a day | `since`, `until`, `due` and the like | RFC 3339 full-date, in UTC: `2026-11-22` |
 //! | a moment | `time`, `taken` | RFC 3339 date-time |
 
+mod asked;
+
+pub use asked::AskedBy;
 use serde::Serialize;
 
 /// An answer as one line of JSON.

@@ -2,6 +2,8 @@
 
 use assent_ledger::{Act, FaceId, Ledger, Purpose, SubjectId, Tx, TxError, Verdict};
 
+use crate::find::FoundPhoto;
+
 /// What was said of one proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
@@ -37,4 +39,15 @@ fn decide_one(tx: &Tx<'_>, Decision { subject, face, verdict }: Decision) -> Res
         }
     }
     refused
+}
+
+/// The photos that show somebody beyond doubt, as those who decide want to see them first: what a person confirmed before
+/// what the engine is sure of, the largest face first.
+pub fn surest(found: &[FoundPhoto]) -> Vec<&FoundPhoto> {
+    let mut certain: Vec<&FoundPhoto> = found.iter().filter(|f| f.is_certain()).collect();
+    certain.sort_by(|a, b| {
+        let confirmed = |f: &FoundPhoto| f.verdict == Some(Verdict::Confirmed);
+        confirmed(b).cmp(&confirmed(a)).then(b.at.w.total_cmp(&a.at.w))
+    });
+    certain
 }
