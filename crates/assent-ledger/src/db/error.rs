@@ -68,7 +68,8 @@ impl fmt::Display for DbProblem {
                 "the file with the certificates, by which the database server is recognised, cannot be read or holds none"
             }
             Self::ReadOnly => {
-                "the database can only be read: it is a standby, or somebody set it so; try again where it can be written"
+                "the database can only be read: it is a standby, or somebody set it or its file so; try again where it can be \
+                 written"
             }
             Self::NotAllowed => {
                 "the database does not allow that to this user, who has to own the schema that the vault is in"
@@ -97,6 +98,11 @@ impl DbError {
 
     pub(crate) fn earlier_step() -> Self {
         Self::said("an earlier step of the transaction failed")
+    }
+
+    /// There is no room for what has to be written.
+    pub(super) fn no_room(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(DbProblem::NoSpace, cause)
     }
 
     /// The connection was lost before the commit.
@@ -158,10 +164,11 @@ impl Error for DbError {
 
 impl From<rusqlite::Error> for DbError {
     fn from(cause: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly};
         let problem = match cause.sqlite_error_code() {
             Some(DiskFull) => DbProblem::NoSpace,
             Some(DatabaseBusy | DatabaseLocked) => DbProblem::Interrupted,
+            Some(ReadOnly) => DbProblem::ReadOnly,
             _ => DbProblem::Other,
         };
         Self::new(problem, cause)

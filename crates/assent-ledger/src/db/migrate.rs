@@ -116,6 +116,11 @@ fn version(connection: &mut Connection) -> Result<Option<i64>, DbError> {
     rows.first().map(|row| row.int(0)).transpose()
 }
 
+/// Whether the table that says how far the tables are is there, and says nothing: nothing of the program's leaves it so.
+pub(super) fn is_version_gone(connection: &mut Connection) -> Result<bool, DbError> {
+    Ok(has_table(connection, VERSION_TABLE)? && version(connection)?.is_none())
+}
+
 /// Which steps a program of before format 8 took; it kept them in a table of sqlx's.
 fn earlier_version(connection: &mut Connection) -> Result<i64, DbError> {
     if !has_table(connection, "_sqlx_migrations")? {

@@ -14,7 +14,7 @@ use std::thread::{self, ThreadId};
 
 use super::migrate::{SetUpError, migrate};
 use super::schema::SchemaFault;
-use super::{ClockSource, Connection, Database, Db, DbError, copy, postgres, sqlite};
+use super::{ClockSource, Connection, Database, Db, DbError, DbProblem, copy, postgres, sqlite};
 use crate::durable;
 use crate::id::Timestamp;
 
@@ -159,7 +159,15 @@ impl Pool {
         }));
         match turn.begin() {
             Ok(()) => Ok(Writing { turn, ended: false }),
-            Err(cause) => Err(turn.fail(cause).into()),
+            Err(cause) => Err(self.explained(turn.fail(cause)).into()),
+        }
+    }
+
+    /// A file that was opened on a full disk refuses whoever writes as if it were meant to.
+    fn explained(&self, cause: DbError) -> DbError {
+        match &self.source {
+            Source::Sqlite(file) if cause.problem() == DbProblem::ReadOnly => sqlite::why_read_only(file, cause),
+            _ => cause,
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use super::migrate::{STEPS, VERSION_TABLE};
+use super::migrate::{self, STEPS, VERSION_TABLE};
 use super::{Columns, Connection, DbError};
 use crate::names::is_unprintable;
 
@@ -52,6 +52,10 @@ type Objects = BTreeMap<(String, String, String), String>;
 
 /// What differs from the tables of this format. Of a PostgreSQL database of an older format nothing is known.
 pub(super) fn faults(connection: &mut Connection, version: i64) -> Result<Vec<SchemaFault>, DbError> {
+    if migrate::is_version_gone(connection)? {
+        let (kind, name) = ("table".to_owned(), VERSION_TABLE.to_owned());
+        return Ok(vec![SchemaFault { kind, name, difference: Difference::Changed }]);
+    }
     match connection {
         Connection::Sqlite(file) => {
             let (mut found, mut made) = (sqlite_objects(file)?, sqlite_made(version)?);

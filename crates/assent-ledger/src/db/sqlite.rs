@@ -61,6 +61,14 @@ fn connect_with_log(file: &Path, writes: bool) -> Result<Connection, rusqlite::E
     Ok(connection)
 }
 
+/// Why the file can only be read: nothing can be kept beside it, or this is all that its owner allows.
+pub(super) fn why_read_only(file: &Path, cause: DbError) -> DbError {
+    match connect_with_log(file, true) {
+        Err(full) if is_no_room_beside(&full) => DbError::no_room(full),
+        _ => cause,
+    }
+}
+
 /// Connects to a file beside which nothing can be written, because the disk is full: to read, and only while no other process
 /// has it open.
 ///

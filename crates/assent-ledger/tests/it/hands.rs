@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use assent_ledger::{
-    CollectionId, EventKind, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, RingSecret, Settings, Tx,
-    TxError, VaultKind, VaultPlace, WriteHook, WriteKind, no_hook,
+    CollectionId, EventKind, FORMAT_VERSION, GrantState, LeaseName, Ledger, Moment, NewSubject, OpenError, RingSecret,
+    Settings, Tx, TxError, VaultPlace, WriteHook, WriteKind, no_hook,
 };
 
-use crate::support::{Backend, Home, World, at, on_every_database, patient};
+use crate::support::{Backend, World, at, on_every_database, patient};
 use crate::support::{MODEL, T0};
 
 /// The same vault, opened once more; one on a server from a folder of its own, with the same key ring.
@@ -358,10 +358,39 @@ fn i5_a_copy_of_the_key_ring_on_another_machine_is_refused() {
 
 #[test]
 fn a_program_of_another_format_writes_nothing() {
-    let home = Home::new(Backend::Sqlite);
-    let ledger = home.create(VaultKind::Organisation);
-    home.raw().exec("UPDATE vault SET format_version = 99");
-    let refused = ledger.run_tx("write", T0, |tx| tx.append_leaf(EventKind::Search, b"", &[]));
-    assert!(matches!(refused, Err(TxError::OtherFormat)), "{refused:?}");
-    assert!(matches!(ledger.read_tx(T0, |tx| tx.log_head()), Err(TxError::OtherFormat)));
+    on_every_database(|backend| {
+        let w = World::new(backend);
+        w.home.raw().exec("UPDATE vault SET format_version = 99");
+        let refused = w.tx(T0, |tx| tx.append_leaf(EventKind::Search, b"", &[]));
+        assert!(matches!(refused, Err(TxError::OtherFormat)), "{backend:?}: {refused:?}");
+        let refused = w.ledger.read_tx(T0, |tx| tx.log_head());
+        assert!(matches!(refused, Err(TxError::OtherFormat)), "{backend:?}: {refused:?}");
+    });
+}
+
+/// What is between the rows and the last entry of an erasure: the database cannot be written for a while.
+#[test]
+fn i5_an_erasure_whose_end_cannot_be_written_is_told_so_and_finished_later() {
+    on_every_database(|backend| {
+        for by_opening in [false, true] {
+            let w = World::new(backend);
+            let ada = w.subject("ada");
+            let format = |format| w.home.raw().exec(format!("UPDATE vault SET format_version = {format}"));
+            let erased = w.ledger.erase(ada, T0, |_| format(99));
+            assert!(matches!(erased, Err(TxError::ErasureUnfinished(_))), "{backend:?}: {erased:?}");
+            format(FORMAT_VERSION);
+            assert_eq!(w.ledger.unfinished_erasures(T0).unwrap(), 1, "{backend:?}");
+            let gone = w.ledger.read_tx(T0, |tx| tx.subject(ada).map(drop));
+            assert!(matches!(gone, Err(TxError::NoSubject)), "{backend:?}: {gone:?}");
+            let w = if by_opening {
+                w.reopened()
+            } else {
+                w.ledger.erase(ada, T0, |_| {}).unwrap();
+                w
+            };
+            assert_eq!(w.ledger.unfinished_erasures(T0).unwrap(), 0, "{backend:?}");
+            let leaves = w.ledger.read_tx(T0, |tx| tx.leaves(0, 1000)).unwrap();
+            assert_eq!(leaves.iter().filter(|leaf| leaf.kind == EventKind::ErasureDone).count(), 1, "{backend:?}");
+        }
+    });
 }

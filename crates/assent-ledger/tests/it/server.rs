@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use assent_ledger::*;
@@ -248,6 +249,51 @@ fn a_connection_that_is_lost_in_the_middle_leaves_nothing_half_done_and_the_next
     assert_eq!(count(&idle), 1);
     idle.run_tx("add", T0, |tx| add_subject(tx, "eve").map(drop)).unwrap();
     ledger.run_tx("add", T0, |tx| add_subject(tx, "bob").map(drop)).unwrap();
+    assert_eq!(ledger.audit_verify(None, T0).unwrap().fault, None);
+}
+
+#[test]
+fn a_connection_that_is_lost_at_the_commit_is_told_so_and_the_next_call_goes_on() {
+    let Some(home) = vault() else { return };
+    let (database, armed) = (home.place.clone(), Arc::new(AtomicBool::new(false)));
+    let (fires, place) = (armed.clone(), Arc::new(home));
+    let at_commit = place.clone();
+    let hook: WriteHook = Arc::new(move |point| {
+        let commits = point.kind == WriteKind::Commit("add") && point.moment == Moment::Before;
+        if commits && fires.swap(false, Ordering::Relaxed) {
+            cut(&at_commit);
+        }
+    });
+    drop(place.create(VaultKind::Organisation));
+    let ledger = Ledger::open(&database, place.tools(hook), T0).unwrap();
+    let add = || ledger.run_tx("add", T0, |tx| add_subject(tx, "ada").map(drop)).map(drop);
+    armed.store(true, Ordering::Relaxed);
+    let lost = add();
+    let Err(TxError::CommitUnknown { transaction: "add", .. }) = &lost else { panic!("{lost:?}") };
+    assert_eq!(ledger.read_tx(T0, |tx| Ok(tx.subjects()?.len())).unwrap(), 0, "whether it was done can be looked up");
+    add().unwrap();
+    assert_eq!(ledger.audit_verify(None, T0).unwrap().fault, None);
+}
+
+#[test]
+fn a_server_whose_default_is_another_isolation_changes_nothing() {
+    let Some(home) = vault() else { return };
+    drop(home.create(VaultKind::Organisation));
+    let strict =
+        || otherwise(&home, ("search_path", "default_transaction_isolation%3Dserializable%20-csearch_path"), "");
+    thread::scope(|scope| {
+        for thread in 0..4_u8 {
+            let ledger = open(&home, strict()).unwrap();
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    ledger.run_tx("append", T0, |tx| tx.append_leaf(EventKind::Search, &[thread], &[])).unwrap();
+                }
+            });
+        }
+    });
+    let ledger = home.open();
+    let leaves = ledger.read_tx(T0, |tx| tx.leaves(0, 1000)).unwrap();
+    assert_eq!(leaves.iter().filter(|leaf| leaf.kind == EventKind::Search).count(), 40);
     assert_eq!(ledger.audit_verify(None, T0).unwrap().fault, None);
 }
 

@@ -151,6 +151,13 @@ const PEOPLE: &[Case] = &[
     ("an ended consent is active again", &[], withdraw, "UPDATE grants SET state = 'active'", Refused("grants")),
     ("a consent never ends", &[], idle, YEARS, Refused("grants")),
     ("a consent ended", &[], idle, "UPDATE grants SET state = 'expired'", Refused("grants")),
+    (
+        "a consent that ends tomorrow",
+        &[],
+        idle,
+        "UPDATE grants SET valid_until_ms = valid_from_ms + 1",
+        Refused("grants"),
+    ),
     ("a consent is gone", &[], idle, "DELETE FROM templates; DELETE FROM grants", Refused("grants")),
     (
         "a consent to a text that nobody saw",
@@ -193,6 +200,13 @@ const PEOPLE: &[Case] = &[
     ("a name leads to nobody", &[], idle, "UPDATE subjects SET name_tag = NULL", Refused("subjects")),
     ("a name leads to somebody else", &[], idle, "UPDATE subjects SET handle_tag = name_tag", Refused("subjects")),
     ("the roster, falsified", &[], idle, "UPDATE subjects SET created_ms = 0", Refused("subjects")),
+    (
+        "another owner",
+        &[],
+        idle,
+        "UPDATE subjects SET owner = 1 WHERE id = (SELECT id FROM subjects ORDER BY id LIMIT 1)",
+        Refused("subjects"),
+    ),
     ("a no is forgotten", &[], idle, "DELETE FROM refusals", Refused("refusals")),
     ("a no for another purpose", &[], idle, "UPDATE refusals SET purpose = 'publish-print'", Refused("refusals")),
     ("a form may be used twice", &[], idle, "DELETE FROM used_releases", Refused("used_releases")),
@@ -241,6 +255,16 @@ const VAULT: &[Case] = &[
     ("the file is to be rewritten", &[], idle, "UPDATE vault SET scrub_due = 1", Harmless),
     ("faces may be compared", &[], idle, "UPDATE collections SET others = 'research:x'", Refused("collections")),
     ("a freeze", &[], idle, "UPDATE collections SET state = 'frozen'", Refused("collections")),
+    (
+        "what was stated of a collection before",
+        &["collections"],
+        |s| {
+            let basis = Basis { necessity: Some("too many photos".into()), ..Basis::default() };
+            s.w.tx(T0, |tx| tx.set_basis(s.w.collection, &basis)).unwrap();
+        },
+        "",
+        Refused("collections"),
+    ),
     (
         "a freeze is undone",
         &["collections"],
@@ -330,6 +354,7 @@ const REST: &[Case] = &[
     ),
     ("a sighting in another photo", &[], idle, "UPDATE sightings SET photo_id = photo_id + 1", Harmless),
     ("sightings are gone", &[], idle, "DELETE FROM sightings", Harmless),
+    ("a sighting of another face", &[], idle, "UPDATE sightings SET face_id = face_id + 1", Harmless),
     ("a decision is gone", &[], idle, "DELETE FROM decisions", Found("decisions")),
     ("openings of the log are gone", &[], idle, "DELETE FROM log_openings WHERE seq > 5", Found("log_openings")),
     ("the log's head has other sums", &[], idle, "UPDATE log_head SET sums = peaks", Refused("head of the log")),
@@ -354,6 +379,7 @@ const REST: &[Case] = &[
         "CREATE VIEW spy AS SELECT * FROM grants",
         Refused("the view spy is not one of"),
     ),
+    ("how far the tables are is gone", &[], idle, "DELETE FROM schema_version", Refused("schema_version was changed")),
     ("an index is gone", &[], idle, "DROP INDEX grants_one_active", Refused("grants_one_active")),
     ("a column more", &[], idle, "ALTER TABLE grants ADD COLUMN extra TEXT", Refused("grants")),
 ];
@@ -533,5 +559,26 @@ fn i1_a_database_that_says_it_is_of_an_older_format_is_not_left_unchecked() {
         let Err(OpenError::Tampered { first: Tampering::Downgraded, .. }) = &refused else {
             panic!("{backend:?}: {refused:?}")
         };
+    });
+}
+
+/// What PostgreSQL has besides triggers to make a statement do something else.
+#[test]
+fn i1_rules_and_policies_of_a_server_are_refused_by_name() {
+    on_every_database(|backend| {
+        if backend == Backend::Sqlite {
+            return;
+        }
+        for (name, sql) in [
+            ("skip", "CREATE RULE skip AS ON UPDATE TO grants DO INSTEAD NOTHING"),
+            ("hide", "CREATE POLICY hide ON templates USING (false)"),
+            ("grants", "ALTER TABLE grants ENABLE ROW LEVEL SECURITY"),
+        ] {
+            let home = after(backend, &[], idle);
+            home.edit(sql);
+            let refused = home.try_open().map(drop);
+            let Err(OpenError::Tampered { first, .. }) = &refused else { panic!("{sql}: {refused:?}") };
+            assert!(first.to_string().contains(name), "{sql}: {first}");
+        }
     });
 }

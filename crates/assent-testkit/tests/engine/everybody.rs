@@ -23,7 +23,7 @@ struct School {
     faces: Vec<Vec<FaceId>>,
 }
 
-fn face(i: usize) -> FaceBox {
+pub(crate) fn face(i: usize) -> FaceBox {
     let x = 100.0 * i as f32;
     FaceBox { x, y: 10.0, w: 60.0, h: 80.0, quarter_turn: 0, score: 0.9, size_px: 40.0, sharpness: 1.0, luminance: 0.5 }
 }

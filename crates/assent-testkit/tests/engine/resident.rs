@@ -7,8 +7,8 @@ use std::fs;
 
 use assent::DeclaredRates;
 use assent::ledger::{
-    EventKind, Evidence, GrantId, Ledger, NewGrant, NewSubject, OrderId, Purpose, Scope, SubjectId, Timestamp, Tx,
-    TxError,
+    Evidence, GrantId, LeaseName, Ledger, NewGrant, NewPhoto, NewSubject, OrderId, Outcome, Purpose, Scope, SubjectId,
+    Timestamp, Tx, TxError,
 };
 use assent::models::Models;
 use assent::open_gallery::{OpenGallery, OpenOptions};
@@ -18,6 +18,7 @@ use assent::scan::{ScanError, ScanSummary};
 use assent_testkit::{NOTICE, T0, World, at, models, scan_with};
 use tempfile::TempDir;
 
+use crate::everybody::face;
 use crate::invariants::pack_that_cannot_embed;
 use crate::{WALZ, paths, photo};
 
@@ -75,6 +76,7 @@ impl Scene {
         let people = ["ada", "bob", "carl", "dora"].map(|handle| w.subject(handle));
         let grants = people.map(|person| give(&w, person, 9));
         (0..3).for_each(|axis| enrol(&w.ledger, grants[axis], axis));
+        put_photo_of_a_face(&w);
         w.tx(|tx| tx.restrict(people[2], true)).unwrap();
         Scene { w, people, grants }
     }
@@ -120,15 +122,29 @@ fn renew(w: &World, by: &Ledger, (person, grant): (SubjectId, GrantId)) {
     by.run_tx("renew", T0, |tx| tx.renew(tx.active_grant(grant)?, &new).map(drop)).unwrap();
 }
 
-/// Sets the first face of the only photo apart, which is put there if it is not.
+fn put_photo_of_a_face(w: &World) {
+    let new = NewPhoto {
+        collection: w.collection,
+        path: &"a.jpg".into(),
+        bytes: 1,
+        mtime: T0,
+        changed: None,
+        picture: None,
+        sha256: [1; 32],
+        width: 800,
+        height: 600,
+        outcome: &Outcome::Faces(vec![face(0)]),
+        scanned_with: [9; 32],
+        matched_epoch: None,
+    };
+    w.tx(|tx| tx.put_photo(&new).map(drop)).unwrap();
+}
+
+/// Sets the first face of the first photo apart.
 fn object(w: &World, by: &Ledger) {
     by.run_tx("object", T0, |tx| {
-        let photo = match tx.known_photos(w.collection)?.first() {
-            Some(photo) => photo.id,
-            None => return tx.append_leaf(EventKind::Objection, w.collection.as_bytes(), &[]).map(drop),
-        };
-        let (face, _) = tx.faces_of(photo)?[0];
-        tx.object(photo, face)
+        let photo = tx.known_photos(w.collection)?[0].id;
+        tx.object(photo, tx.faces_of(photo)?[0].0)
     })
     .unwrap();
 }
@@ -440,4 +456,33 @@ fn i2_a_face_that_is_set_apart_while_a_scan_runs_is_not_embedded_by_it() {
     };
     assert!(matches!(scan(false), Err(ScanError::Inference(_))), "the network is run for the face");
     assert!(scan(true).is_ok());
+}
+
+/// Another process takes the scan for dead, as it may where files are not locked for all (on a network's disk): here the file by
+/// which a machine knows that the holder of a lease is alive is lost.
+#[test]
+fn a_scan_that_lost_its_lease_stores_nothing_more_and_the_next_one_goes_on() {
+    let w = World::new(&[WALZ]);
+    let walz = w.subject("walz");
+    w.enrol_again(walz, "carl-walz");
+    let other = w.open_again();
+    let scanning = LeaseName::Scan(w.collection);
+    let (files, theirs) = (w.home.place.folder.join("leases"), Cell::new(None));
+    let scanned = scan_while(&w, models(), &|| {
+        for entry in fs::read_dir(&files).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_str().unwrap().starts_with("scan-") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        theirs.set(Some(other.lease(scanning, T0).unwrap()));
+        T0
+    });
+    let refused = scanned.unwrap_err();
+    assert!(matches!(refused, ScanError::Ledger(TxError::LeaseLost { name }) if name == scanning), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.contains("another"), "{refused}");
+    assert_eq!(w.known().len(), 0, "nothing was stored");
+    other.release(theirs.take().unwrap(), T0).unwrap();
+    assert_eq!((w.scan().matches, paths(&w.find(walz))), (1, vec![WALZ.to_owned()]));
 }

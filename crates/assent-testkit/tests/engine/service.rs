@@ -1,15 +1,19 @@
 //! What an organisation does, through `assent::service`.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use assent::ledger::{
-    Basis, BystanderBasis, ExportError, FaceId, Jurisdiction, LeaseName, NewCollection, NewGrant, Purpose, TxError,
-    Verdict,
+    Basis, BystanderBasis, ExportError, FaceId, Jurisdiction, LeaseName, NewCollection, NewGrant, Purpose, RequestKind,
+    Scope, TxError, Verdict,
 };
 use assent::packs::sha256;
 use assent::service::collections::{self, CollectionError, state_basis};
+use assent::service::consents::{self, Meant};
 use assent::service::erasures::{Selected, Whom, select};
 use assent::service::lookup::{self, LookupError};
+use assent::service::orders;
+use assent::service::requests;
 use assent::service::review::{Decision, decide};
 use assent::service::upkeep;
 use assent_testkit::{NOTICE, T0, World, act, at};
@@ -111,4 +115,28 @@ fn while_a_collection_is_scanned_it_is_not_moved_and_what_is_due_every_day_has_o
     assert!(matches!(refused, ExportError::Ledger(TxError::Leased { .. })), "{refused}");
     other.release(ticking, T0).unwrap();
     assert!(upkeep::tick(&w.ledger, None, T0).unwrap().exported.is_none());
+}
+
+#[test]
+fn whatever_is_asked_and_ended_works_while_another_program_scans() {
+    let w = World::new(&[WALZ]);
+    let (walz, _) = w.enrol("walz", "carl-walz");
+    w.scan();
+    let bob = w.subject("bob");
+    let other = w.open_again();
+    let _scanning = other.lease(LeaseName::Scan(w.collection), T0).unwrap();
+    let ledger = &w.ledger;
+    assert_eq!(w.find(walz).len(), 1, "find");
+    requests::open(ledger, &w.request(RequestKind::Access, walz), None, act(T0)).unwrap();
+    let (data, ring) = (w.home.dir.path().join("backup"), w.home.dir.path().join("safe/ring"));
+    fs::create_dir(ring.parent().unwrap()).unwrap();
+    ledger.backup(&data, &ring, act(T0)).unwrap();
+    upkeep::tick(ledger, None, T0).unwrap();
+    let meant = Meant { subject: walz, collection: None, purpose: None };
+    assert_eq!(consents::withdraw(ledger, &meant, act(T0)).unwrap().consents.len(), 1, "withdraw");
+    ledger.erase(bob, act(T0), |_| {}).unwrap();
+    let order = orders::stop(ledger, &Scope::Vault, "a court", None, act(T0)).unwrap();
+    assert!(matches!(other.read_tx(T0, |tx| tx.matching(w.collection).map(drop)), Err(TxError::Stopped { .. })));
+    orders::lift(ledger, order, act(T0)).unwrap();
+    assert_eq!(w.find(walz), [], "and the other program knows it");
 }
