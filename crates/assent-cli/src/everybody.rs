@@ -98,7 +98,8 @@ pub(crate) fn find_all(
         let with_photos = outcomes.iter().filter(|one| one.copied.written > 0).count();
         if written > 0 {
             let (people, folder) = (output::people(with_photos), shown(folder.display()));
-            writeln!(out, "{} of {people} are in {folder}, a folder for each.", number_of(written, "copy", "copies"))?;
+            let (copies, are) = (number_of(written, "copy", "copies"), if written == 1 { "is" } else { "are" });
+            writeln!(out, "{copies} of {people} {are} in {folder}, a folder for each.")?;
         } else {
             writeln!(out, "No copies were made: there is no photo to copy.")?;
         }

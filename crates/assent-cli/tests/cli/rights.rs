@@ -561,7 +561,7 @@ fn r15_r17_an_organisation_gets_drafts_with_its_name() {
     let club = ClubFixture::new();
     for (name, parts) in [
         ("notice.txt", &["The Club holds photos", "office@example.org", "Accountable: Ann."][..]),
-        ("release.html", &["I have read the notice of The Club", "Two witnesses"]),
+        ("release.html", &["I have read the notice of <bdi>The Club</bdi>", "Two witnesses"]),
         ("dpia.md", &["- Controller: The Club, office@example.org", "EU 2026-11", "assent collection basis"]),
     ] {
         let draft = club.text(&format!("vault/drafts/{name}"));
@@ -577,7 +577,7 @@ fn r15_r17_an_organisation_gets_drafts_with_its_name() {
     assert_eq!(fs::read_dir(&drafts).unwrap().count(), 1);
     let form = fs::read_to_string(drafts.join("release.html")).unwrap();
     assert!(
-        form.contains("I want Ann to have a program look") && form.contains("Witness: name and signature"),
+        form.contains("I want <bdi>Ann</bdi> to have a program look") && form.contains("Witness: name and signature"),
         "{form}"
     );
     assert!(!form.contains("Two witnesses") && !form.contains("notice"), "{form}");

@@ -174,6 +174,22 @@ fn a_name_is_text_on_every_page() {
 }
 
 #[test]
+fn a_name_turns_no_text_round_but_its_own() {
+    for (flaw, name) in NAMES.iter().filter(|(flaw, _)| flaw.contains("right") || flaw.contains("round")) {
+        let club = Club::called(name);
+        let review = review(&[Club::called(name), Club::called(name)], 1, None).unwrap();
+        for page in [sheet(&club, &[(name, (2, 1))], CoverStyle::Blur), review, receipt(&club)] {
+            let body =
+                page.split_once("<main>").unwrap().1.split_once("<footer>").map_or(page.as_str(), |(main, _)| main);
+            // In an element of its own, or at the end of a heading.
+            let own = body.replace(&format!(">{name}<"), "").replace(&format!("Photos of {name}</h1>"), "");
+            let own = own.replace(&format!("{name} (m-1)</h2>"), "");
+            assert!(!own.contains(name), "{flaw}: {}", said(&page));
+        }
+    }
+}
+
+#[test]
 fn every_page_has_a_dark_scheme_and_prints_black_on_white() {
     let page = sheet(&Club::new(), PHOTOS, CoverStyle::Blur);
     let (dark, print) = (page.find("(prefers-color-scheme: dark)").unwrap(), page.find("@media print").unwrap());
