@@ -116,6 +116,7 @@ impl Ledger {
         loop {
             match self.attempt(name, (by, clock), &body) {
                 Err(TxError::Database(cause)) if cause.retryable() && attempt < ATTEMPTS => attempt += 1,
+                Err(TxError::Database(cause)) => return Err(TxError::Database(self.pool.explained(cause))),
                 done => return done,
             }
         }

@@ -60,9 +60,15 @@ fn a_full_disk_keeps_nobody_from_asking_and_what_was_done_is_not_denied() {
     }
     let tick = on_a_full_disk(&club, size, &["tick"]);
     assert!(stdout(&tick).contains("could not be written anew"), "{} {}", stdout(&tick), stderr(&tick));
-    let refused = on_a_full_disk(&club, 0, &["subject", "add", "m-3", "--name", "Moritz"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("the disk that the vault is on is full; make room"), "{}", stderr(&refused));
+    let writing: [(&[&str], &str); 2] = [
+        (&["subject", "add", "m-3", "--name", "Moritz"], "cannot write to the key ring"),
+        (&["request", "open", "access", "--words", "what?"], "the disk that the vault is on is full; make room"),
+    ];
+    for (args, wanted) in writing {
+        let refused = on_a_full_disk(&club, 0, args);
+        assert_eq!(refused.status.code(), Some(1), "{args:?}");
+        assert!(stderr(&refused).contains(wanted), "{args:?}: {}", stderr(&refused));
+    }
     // There is room again.
     assert_eq!(club.run(&["subject", "list"])["subjects"].as_array().unwrap().len(), 1);
     assert_eq!(club.run(&["tick"])["rewritten"], true);

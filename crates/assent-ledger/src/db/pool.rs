@@ -159,12 +159,12 @@ impl Pool {
         }));
         match turn.begin() {
             Ok(()) => Ok(Writing { turn, ended: false }),
-            Err(cause) => Err(self.explained(turn.fail(cause)).into()),
+            Err(cause) => Err(turn.fail(cause).into()),
         }
     }
 
-    /// A file that was opened on a full disk refuses whoever writes as if it were meant to.
-    fn explained(&self, cause: DbError) -> DbError {
+    /// An error, by what is behind it: a file that was opened on a full disk refuses whoever writes as if it were meant to.
+    pub(crate) fn explained(&self, cause: DbError) -> DbError {
         match &self.source {
             Source::Sqlite(file) if cause.problem() == DbProblem::ReadOnly => sqlite::why_read_only(file, cause),
             _ => cause,
