@@ -184,12 +184,12 @@ impl Tx<'_> {
         if let Some(key) = &key {
             self.exec("DELETE FROM log_openings WHERE pseudonym = $1", args![key.log_pseudonym()])?;
         }
-        let buried = self.delete_subject_rows(subject)?;
+        let erased = self.delete_subject_rows(subject)?;
         if key.is_none() || damaged {
             // A damaged key cannot be asked for pseudonyms. What stands under one of nobody's goes then.
             self.forget_orphans(&self.collection_ids()?)?;
         }
-        Ok(buried)
+        Ok(erased)
     }
 
     /// Deletes where somebody was seen, and what people said of it.

@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 
 use crate::actor::Origin;
 use crate::bound::{RowKeys, Scope, Tampering};
-use crate::db::{self, Database, Pool, SetUpError};
+use crate::db::{self, Database, MigrationError, Pool};
 use crate::durable::{self, WriteHook};
 use crate::error::{OpenError, TxError};
 use crate::id::{Timestamp, VaultId};
@@ -399,8 +399,8 @@ fn set_up_unchecked(place: &VaultPlace, file: &'static str) -> Result<(Pool, Vec
     let database = |source| OpenError::Database { folder: folder(), source };
     let pool = Pool::new(&place.database, &file);
     let faults = pool.set_up().map_err(|cause| match cause {
-        SetUpError::Newer(format) => OpenError::Newer { folder: folder(), format },
-        SetUpError::Other(source) => database(source),
+        MigrationError::Newer(format) => OpenError::Newer { folder: folder(), format },
+        MigrationError::Other(source) => database(source),
     })?;
     Ok((pool, faults.into_iter().map(Tampering::Schema).collect()))
 }

@@ -323,7 +323,7 @@ mod tests {
         };
         let check = |asked: Option<AskedBy>, head: &str| {
             let leaf = Leaf { asked, ..leaf.clone() };
-            let hex = crate::merkle::hex(&leaf.to_bytes());
+            let hex = crate::id::hex(&leaf.to_bytes());
             let commitment = "cc".repeat(32);
             assert_eq!(hex, format!("{head}000000026162{:08x}{commitment}", 1));
             assert_eq!(Leaf::from_bytes(&leaf.to_bytes()), Some(leaf));

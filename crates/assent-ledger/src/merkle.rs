@@ -79,17 +79,9 @@ impl Peaks {
 }
 
 #[cfg(test)]
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, b| {
-        write!(text, "{b:02x}").unwrap();
-        text
-    })
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::hex;
     use proptest::prelude::*;
 
     /// The definition, word for word.

@@ -74,7 +74,7 @@ pub enum NoteError {
     #[error("this is no public key of a log")]
     Key,
     /// No text, an empty line and signatures.
-    #[error("this is no signed note: it has no text and signature with an empty line between")]
+    #[error("this is not a signed note: no blank line stands before its signatures")]
     Form,
     /// No signature by this key.
     #[error("this is not signed with a key that was given for it; ask whose log it is, and for all keys of that log")]

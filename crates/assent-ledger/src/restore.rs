@@ -224,10 +224,10 @@ impl Ledger {
         let destroyed: BTreeSet<SubjectId> = self.ring().destroyed().into_iter().collect();
         let compared = self.read_tx(now, |tx| {
             let older = tx.ring_slots()?.is_some_and(|taken| taken > tx.ring().slots());
-            Ok((tx.buried()?, older))
+            Ok((tx.tombstones()?, older))
         })?;
-        let (buried, older_ring) = compared;
-        let again: Vec<SubjectId> = destroyed.iter().filter(|id| !buried.contains_key(id)).copied().collect();
+        let (tombstones, older_ring) = compared;
+        let again: Vec<SubjectId> = destroyed.iter().filter(|id| !tombstones.contains_key(id)).copied().collect();
         if !again.is_empty() {
             self.run_tx("replay erasures", now, |tx| tx.replay(&again))?;
         }
@@ -241,7 +241,7 @@ impl Ledger {
                 self.run_tx("replay notes", now, |tx| Ok((tx.withdraw_again()?, tx.replay_notes()?)))?.into_inner();
         }
         let mut keys_destroyed = 0;
-        for (subject, _) in buried.iter().filter(|(id, done)| **done && !destroyed.contains(id)) {
+        for (subject, _) in tombstones.iter().filter(|(id, done)| **done && !destroyed.contains(id)) {
             self.destroy_key(*subject)?;
             keys_destroyed += 1;
         }
@@ -265,7 +265,7 @@ impl Ledger {
 
 impl ReadTx<'_> {
     /// Who has a tombstone, each with whether their erasure is complete.
-    fn buried(&self) -> Result<BTreeMap<SubjectId, bool>, TxError> {
+    fn tombstones(&self) -> Result<BTreeMap<SubjectId, bool>, TxError> {
         let rows = self.rows("SELECT subject_id, done_leaf FROM tombstones", args![])?;
         rows.iter().map(|row| Ok((SubjectId::from_bytes(row.array(0)?), row.opt_int(1)?.is_some()))).collect()
     }

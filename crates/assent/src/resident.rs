@@ -84,7 +84,7 @@ pub enum ResidentError {
     #[error("nobody is searched for while it is not known who may be; try again in a moment")]
     Closed,
     /// An embedding is not of the models' dimension, or not of length 1.
-    #[error("the network's answer does not fit the models")]
+    #[error("the network gave an embedding of another length than its models have")]
     Vector(#[from] VectorError),
 }
 

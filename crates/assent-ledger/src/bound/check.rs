@@ -8,6 +8,7 @@ use super::{STATEMENTS, kept, statement};
 use crate::db::{Columns, DbError, SchemaFault, Value};
 use crate::error::TxError;
 use crate::fields::Writer;
+use crate::id::hex;
 use crate::tx::ReadTx;
 
 /// What in the database is not as it was written. As text it is a clause in everyday words.
@@ -250,5 +251,5 @@ pub(super) fn id_of(key: &[Value]) -> Option<String> {
 
 /// The first digits of an id, as lists show it.
 pub(crate) fn id_text(id: &[u8]) -> String {
-    id.iter().take(4).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex(id.get(..4).unwrap_or(id))
 }

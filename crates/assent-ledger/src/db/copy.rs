@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use rusqlite::Connection as Sqlite;
 
-use super::migrate::{self, SetUpError};
+use super::migrate::{self, MigrationError};
 use super::value::{Columns, Value};
 use super::{Connection, DbError, Row, postgres, sqlite};
 
@@ -39,8 +39,8 @@ pub(super) fn into_sqlite(from: &mut postgres::Connection, to: &Path) -> Result<
     )?;
     let mut made = Connection::Sqlite(connection);
     migrate::migrate(&mut made).map_err(|cause| match cause {
-        SetUpError::Newer(_) => wrong_format(),
-        SetUpError::Other(cause) => cause,
+        MigrationError::Newer(_) => wrong_format(),
+        MigrationError::Other(cause) => cause,
     })?;
     let Connection::Sqlite(to) = made else { return Err(wrong_format()) };
     from.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;

@@ -37,13 +37,13 @@ const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(4716310582)";
 
 /// How bringing the tables up to date failed.
 #[derive(Debug)]
-pub(crate) enum SetUpError {
+pub(crate) enum MigrationError {
     /// A later version wrote the tables; its number.
     Newer(i64),
     Other(DbError),
 }
 
-impl From<DbError> for SetUpError {
+impl From<DbError> for MigrationError {
     fn from(cause: DbError) -> Self {
         Self::Other(cause)
     }
@@ -51,7 +51,7 @@ impl From<DbError> for SetUpError {
 
 /// Makes or completes the tables, in one transaction. Where nothing is to be done, nothing is written; where the tables are not as
 /// the program makes them, neither: what differs is told.
-pub(super) fn migrate(connection: &mut Connection) -> Result<Vec<SchemaFault>, SetUpError> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<Vec<SchemaFault>, MigrationError> {
     if version_there(connection)? == STEPS.len() as i64 {
         return Ok(schema::faults(connection, STEPS.len() as i64)?);
     }
@@ -67,7 +67,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<Vec<SchemaFault>, S
     done
 }
 
-fn compare_and_complete(connection: &mut Connection) -> Result<Vec<SchemaFault>, SetUpError> {
+fn compare_and_complete(connection: &mut Connection) -> Result<Vec<SchemaFault>, MigrationError> {
     if matches!(connection, Connection::Postgres(_)) {
         connection.batch(ADVISORY_LOCK)?;
     }
@@ -82,16 +82,16 @@ fn compare_and_complete(connection: &mut Connection) -> Result<Vec<SchemaFault>,
 }
 
 /// How far the tables are; 0 if there are none.
-fn version_there(connection: &mut Connection) -> Result<i64, SetUpError> {
+fn version_there(connection: &mut Connection) -> Result<i64, MigrationError> {
     let version =
         if has_table(connection, VERSION_TABLE)? { version(connection)? } else { Some(earlier_version(connection)?) };
     match version.unwrap_or(0) {
-        version if version > STEPS.len() as i64 => Err(SetUpError::Newer(version)),
+        version if version > STEPS.len() as i64 => Err(MigrationError::Newer(version)),
         version => Ok(version),
     }
 }
 
-fn complete(connection: &mut Connection) -> Result<(), SetUpError> {
+fn complete(connection: &mut Connection) -> Result<(), MigrationError> {
     connection.batch(MAKE_VERSION_TABLE)?;
     let mut at = if let Some(version) = version(connection)? {
         version

@@ -22,7 +22,7 @@ use std::cell::{Cell, RefCell};
 
 pub use address::{AddressError, ClockSource, Postgres, PostgresAddress};
 pub use error::{DbError, DbProblem};
-pub(crate) use migrate::SetUpError;
+pub(crate) use migrate::MigrationError;
 pub(crate) use pool::{BeginError, CommitError, Pool, Writing};
 pub use schema::{Difference, SchemaFault};
 pub(crate) use sqlite::companion_files;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
-use super::migrate::{SetUpError, migrate};
+use super::migrate::{MigrationError, migrate};
 use super::schema::SchemaFault;
 use super::{ClockSource, Connection, Database, Db, DbError, DbProblem, copy, postgres, sqlite};
 use crate::durable;
@@ -95,7 +95,7 @@ impl Pool {
     }
 
     /// Makes or completes the tables. Where they are not as the program makes them, nothing is done, and what differs is told.
-    pub(crate) fn set_up(&self) -> Result<Vec<SchemaFault>, SetUpError> {
+    pub(crate) fn set_up(&self) -> Result<Vec<SchemaFault>, MigrationError> {
         let mut connection = self.source.connect(true)?;
         let faults = migrate(&mut connection)?;
         self.lock().connection = Some(connection);

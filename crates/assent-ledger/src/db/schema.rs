@@ -222,10 +222,11 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::id::hex;
 
     fn digest() -> String {
         let all = STEPS.iter().fold(Sha256::new(), |hash, (_, postgres)| hash.chain_update(postgres));
-        all.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        hex(&all.finalize())
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl ReadTx<'_> {
             return Ok(());
         }
         let seat = self.settings().seat();
-        self.heed(&stopped, self.collection(collection)?.basis.jurisdiction.as_ref().unwrap_or(&seat))
+        self.check_jurisdiction(&stopped, self.collection(collection)?.basis.jurisdiction.as_ref().unwrap_or(&seat))
     }
 
     /// The jurisdictions that an order in force stops.
@@ -118,10 +118,14 @@ impl ReadTx<'_> {
 
     /// Refuses what concerns somebody, or something, of a jurisdiction that is stopped.
     pub(super) fn check_stopped_jurisdictions(&self, jurisdiction: &Jurisdiction) -> Result<(), TxError> {
-        self.heed(&self.stopped_jurisdictions()?, jurisdiction)
+        self.check_jurisdiction(&self.stopped_jurisdictions()?, jurisdiction)
     }
 
-    fn heed(&self, stopped: &[(Jurisdiction, OrderId)], jurisdiction: &Jurisdiction) -> Result<(), TxError> {
+    fn check_jurisdiction(
+        &self,
+        stopped: &[(Jurisdiction, OrderId)],
+        jurisdiction: &Jurisdiction,
+    ) -> Result<(), TxError> {
         match stopped.iter().find(|(code, _)| self.rules.may_be_in(jurisdiction, code)) {
             Some((_, order)) => Err(TxError::Stopped { order: *order }),
             None => Ok(()),
@@ -139,7 +143,7 @@ impl ReadTx<'_> {
         if stopped.is_empty() {
             return Ok(());
         }
-        self.heed(&stopped, &self.subject(subject)?.jurisdiction)
+        self.check_jurisdiction(&stopped, &self.subject(subject)?.jurisdiction)
     }
 
     /// Those of these grants whose people no order stops.
