@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use assent::jobs::Watch;
 use assent::ledger::{Alarm, Collection, Deadline, Due, Request, RequestId, SubjectId, Timestamp};
 use assent::service::status::{self, Deadlines};
 use assent::service::upkeep::{self, Upkeep};
@@ -11,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::audit_cmd::entries;
 use crate::error::CommandError;
+use crate::interrupt::stop_on_interrupt;
 use crate::output::{Output, count, date, shown};
-use crate::vault::{self, VaultFlags, collection_name, now};
+use crate::vault::{self, OPERATOR, VaultFlags, collection_name, now};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -106,9 +108,12 @@ fn describe(deadline: &Deadline, names: &Names<'_>, now: Timestamp) -> Value {
 ///
 /// [`CommandError`], as the ledger says.
 pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
-    // Ends what is due; opening finishes what was interrupted.
-    let (ledger, expired) = vault::open_and_expire(flags)?;
-    let Upkeep { exported, near, rewritten } = upkeep::tick(&ledger, args.export.as_deref(), now())?;
+    // Opening finishes what was interrupted.
+    let ledger = vault::open_with_clock(flags)?;
+    let stop = stop_on_interrupt("Stopped in the middle of a step; the next assent tick does the rest.");
+    let watch = Watch { now: &now, stop: &stop };
+    let done = upkeep::tick(&ledger, args.export.as_deref(), OPERATOR, watch)?;
+    let Upkeep { expired, exported, near, rewritten } = done;
     let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
     let entries_there = exported.as_ref().map(|here| here.size);
     let object = json!({ "expired": ended, "near": near, "log_entries": entries_there, "rewritten": rewritten });

@@ -94,7 +94,7 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_and_expire(flags)?.0;
+    let ledger = vault::open_and_expire(flags)?;
     let mut engine = Engine::new(models, &ledger);
     if args.complete {
         return pending_cmd::complete_all(&ledger, &mut engine, out);

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark};
 use assent::find::{Disclosure, Found, FoundPhoto, find_each, portraits, proposals_each};
+use assent::jobs::{self, Finished, JobContext, Task, Watch, counted};
 use assent::ledger::{CollectionId, Ledger, Subject, SubjectId, UniqueFileNames, Verdict, file_name_of};
 use assent::service::review::{self, Decision};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::find_cmd::{Failed, all_done, check_sheet, copies, describe, left_over, reasons};
+use crate::find_cmd::{Failed, STOPPED, all_done, check_sheet, copies, describe, left_over, reasons};
+use crate::interrupt::stop_on_interrupt;
 use crate::nothing;
 use crate::output::{self, Output, count, number_of, shown};
 use crate::pages::{self, Person};
 use crate::progress;
-use crate::vault::{self, act, now};
+use crate::vault::{self, OPERATOR, act, now};
 
 /// Keeps those of one class or group, or all.
 ///
@@ -73,21 +75,23 @@ pub(crate) fn find_all(
     let open = |one: &Receiver| CopyFolder::open(&one.path, Mark::new(one.subject.id, Audience::Subject), &collections);
     let folders = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<SubjectId> = all.iter().map(|one| one.subject.id).collect();
-    let found = find_each(ledger, &ids, collection, Disclosure::Export, act())?;
-    let bar = progress::bar(all.len() as u64, "people");
-    let (mut outcomes, mut failed) = (Vec::with_capacity(all.len()), Failed::new());
-    for ((who, found), open) in all.into_iter().zip(found).zip(folders) {
-        let copied = copies(open, &found.photos, style)?;
-        failed.extend(reasons(&copied.failed));
-        outcomes.push(Outcome { who, found, copied });
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let stop = stop_on_interrupt(STOPPED);
+    let watch = Watch { now: &now, stop: &stop };
+    let written = jobs::run(ledger, (Task::CopiesForAll(folder), OPERATOR), watch, CommandError::code, |job| {
+        let found = find_each(ledger, &ids, collection, Disclosure::Export, act())?;
+        let each = all.into_iter().zip(found).zip(folders).map(|((who, found), open)| (who, found, open));
+        let written = write_each(each.collect(), style, job)?;
+        let copies = written.outcomes.iter().map(|one| one.copied.written).sum();
+        let people = written.outcomes.iter().filter(|one| one.copied.written > 0).count();
+        let counts = counted([("copies", copies), ("people", people), ("failed", written.failed.len())]);
+        Ok::<_, CommandError>(Finished { counts, stopped: written.stopped, value: written })
+    })?;
+    let Written { outcomes, failed, stopped } = written;
     let written: usize = outcomes.iter().map(|one| one.copied.written).sum();
     let to_confirm: usize = outcomes.iter().map(|one| one.found.to_confirm).sum();
     let object = json!({
         "people": outcomes.iter().map(Outcome::describe).collect::<Vec<_>>(), "copied": written,
-        "to_confirm": to_confirm, "failed": failed.values().collect::<Vec<_>>(),
+        "to_confirm": to_confirm, "stopped": stopped, "failed": failed.values().collect::<Vec<_>>(),
     });
     out.answer(&object, |out| {
         without_photos(&outcomes, out)?;
@@ -103,6 +107,9 @@ pub(crate) fn find_all(
         } else {
             writeln!(out, "No copies were made: there is no photo to copy.")?;
         }
+        if stopped {
+            writeln!(out, "Stopped before the last of them; the same command writes all.")?;
+        }
         if to_confirm > 0 {
             let photos = count(to_confirm, "photo");
             writeln!(
@@ -113,6 +120,40 @@ pub(crate) fn find_all(
         Ok(())
     })?;
     all_done(&failed)
+}
+
+/// What was written for everybody, as far as it came.
+struct Written {
+    outcomes: Vec<Outcome>,
+    failed: Failed,
+    /// Whether it was stopped before the last copy.
+    stopped: bool,
+}
+
+/// Writes everybody's copies, one person after the other.
+fn write_each(
+    each: Vec<(Receiver, Found, CopyFolder)>,
+    style: CoverStyle,
+    job: &JobContext<'_>,
+) -> Result<Written, CommandError> {
+    let photos = each.iter().map(|(_, found, _)| found.photos.len()).sum();
+    let bar = progress::bar(each.len() as u64, "people");
+    let mut written = Written { outcomes: Vec::with_capacity(each.len()), failed: Failed::new(), stopped: false };
+    let (mut before, people) = (0, each.len());
+    for (who, found, open) in each {
+        let copied = copies(open, &found.photos, style, (job, before, photos))?;
+        before += found.photos.len();
+        written.stopped = copied.stopped;
+        written.failed.extend(reasons(&copied.failed));
+        written.outcomes.push(Outcome { who, found, copied });
+        bar.inc(1);
+        written.stopped |= job.should_stop() && written.outcomes.len() < people;
+        if written.stopped {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(written)
 }
 
 impl Outcome {
@@ -214,7 +255,13 @@ pub(crate) fn review_all(
     all.retain(|open| !open.photos.is_empty());
     let (mut failed, mut page) = (Failed::new(), None);
     if let Some(file) = sheet.filter(|_| !all.is_empty()) {
-        let made = write_page(ledger, file, mark, &all)?;
+        let stop = stop_on_interrupt("Stopped in the middle of the page; the same command writes it.");
+        let watch = Watch { now: &now, stop: &stop };
+        let made = jobs::run(ledger, (Task::Proposals(file), OPERATOR), watch, CommandError::code, |_| {
+            let made = write_page(ledger, file, mark, &all)?;
+            let counts = counted([("pages", (made.shown > 0).into()), ("failed", made.failed.len())]);
+            Ok::<_, CommandError>(Finished { value: made, counts, stopped: false })
+        })?;
         failed = reasons(&made.failed);
         page = (made.shown > 0).then_some(file);
     }

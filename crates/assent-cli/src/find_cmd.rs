@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Write};
 use std::iter;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use assent::CoverStyle;
 use assent::export::{Audience, Copied, CopyFolder, Mark, check_page};
 use assent::find::{Disclosure, Found, FoundPhoto, PictureError, find, picture, portraits, proposals};
-use assent::ledger::{Collection, FaceId, VaultKind, Verdict};
+use assent::jobs::{self, Finished, JobContext, Task, Watch, counted};
+use assent::ledger::{Collection, FaceId, Ledger, Subject, VaultKind, Verdict};
 use assent::service::review::{self, Decision};
 use assent_documents::sheet::About;
 use clap::Args;
@@ -18,12 +20,13 @@ use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::everybody::{find_all, review_all};
+use crate::interrupt::stop_on_interrupt;
 use crate::nothing;
 use crate::output::{Output, count, date, long_date, number_of, quoted, shown, taken_at, taken_on};
 use crate::pages;
 use crate::places::photo_decoder;
 use crate::progress;
-use crate::vault::{self, VaultFlags, act, now};
+use crate::vault::{self, OPERATOR, VaultFlags, act, now};
 
 /// Quality of copies, of 100.
 const COPY_QUALITY: u8 = 92;
@@ -92,30 +95,59 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let mark = Mark::new(subject.id, Audience::Subject);
     let folder = args.copy_to.as_deref().map(|path| CopyFolder::open(path, mark, &collections)).transpose()?;
     args.sheet.as_deref().map_or(Ok(()), |file| check_sheet(file, mark, &collections))?;
-    let disclosure = if folder.is_some() || args.sheet.is_some() { Disclosure::Export } else { Disclosure::Search };
-    let found = find(&ledger, subject.id, collection, disclosure, act())?;
-    let mut made = Made::default();
-    if let Some(folder) = folder.filter(|_| !found.photos.is_empty()) {
-        let copied = copies(folder, &found.photos, args.cover)?;
-        made.failed.extend(reasons(&copied.failed));
-        made.copied = Some((copied.written, copied.left_over));
-    }
-    if let Some(file) = &args.sheet {
-        let title = format!("Photos of {}", subject.name);
-        let (said, copies) = (pages::made_by(&ledger), args.copy_to.as_deref());
-        let about = About { mark, title: &title, made: &said, style: args.cover };
-        let failed = pages::write_sheet(file, &about, copies, &found.photos)?;
-        made.page = failed.len() < found.photos.len();
-        made.failed.extend(reasons(&failed));
-    }
+    let (found, made) = match args.copy_to.as_deref().or(args.sheet.as_deref()) {
+        None => (find(&ledger, subject.id, collection, Disclosure::Search, act())?, Made::default()),
+        Some(place) => {
+            let stop = stop_on_interrupt(STOPPED);
+            let watch = Watch { now: &now, stop: &stop };
+            jobs::run(&ledger, (Task::CopiesForOne(place), OPERATOR), watch, CommandError::code, |job| {
+                let found = find(&ledger, subject.id, collection, Disclosure::Export, act())?;
+                let made = hand_out((&ledger, &subject, mark), folder, args, &found.photos, job)?;
+                let copies = made.copied.as_ref().map_or(0, |copied| copied.0);
+                let counts = counted([("copies", copies), ("pages", made.page.into()), ("failed", made.failed.len())]);
+                let stopped = made.stopped;
+                Ok::<_, CommandError>(Finished { value: (found, made), counts, stopped })
+            })?
+        }
+    };
     let object = json!({
         "subject": subject.id.to_string(), "photos": found.photos.iter().map(describe).collect::<Vec<_>>(),
         "to_confirm": found.to_confirm, "nothing": found.nothing.iter().map(nothing::describe).collect::<Vec<_>>(),
-        "copied": made.copied.as_ref().map(|(written, _)| written),
+        "copied": made.copied.as_ref().map(|(written, _)| written), "stopped": made.stopped,
         "failed": made.failed.values().collect::<Vec<_>>(),
     });
     out.answer(&object, |out| print_answer(args, &found, &made, out))?;
     all_done(&made.failed)
+}
+
+/// Writes what was asked for of a person's photos: copies, a page, or both.
+///
+/// # Errors
+///
+/// [`CommandError`], as the folders and the pictures say.
+fn hand_out(
+    (ledger, subject, mark): (&Ledger, &Subject, Mark),
+    folder: Option<CopyFolder>,
+    args: &FindArgs,
+    photos: &[FoundPhoto],
+    job: &JobContext<'_>,
+) -> Result<Made, CommandError> {
+    let mut made = Made::default();
+    if let Some(folder) = folder.filter(|_| !photos.is_empty()) {
+        let copied = copies(folder, photos, args.cover, (job, 0, photos.len()))?;
+        made.failed.extend(reasons(&copied.failed));
+        made.stopped = copied.stopped;
+        made.copied = Some((copied.written, copied.left_over));
+    }
+    if let Some(file) = args.sheet.as_ref().filter(|_| !made.stopped) {
+        let title = format!("Photos of {}", subject.name);
+        let (said, copies) = (pages::made_by(ledger), args.copy_to.as_deref());
+        let about = About { mark, title: &title, made: &said, style: args.cover };
+        let failed = pages::write_sheet(file, &about, copies, photos)?;
+        made.page = failed.len() < photos.len();
+        made.failed.extend(reasons(&failed));
+    }
+    Ok(made)
 }
 
 /// What was written, and what could not be.
@@ -125,6 +157,8 @@ struct Made {
     copied: Option<(usize, Vec<PathBuf>)>,
     page: bool,
     failed: Failed,
+    /// Whether it was stopped before the last copy.
+    stopped: bool,
 }
 
 /// By the file, what is wrong with a photo.
@@ -186,6 +220,9 @@ fn print_answer(args: &FindArgs, found: &Found, made: &Made, out: &mut dyn Write
             }
             None => writeln!(out, "No copies were made: there is no photo to copy.")?,
         }
+    }
+    if made.stopped {
+        return writeln!(out, "Stopped before the last of them; the same command writes all.");
     }
     match &args.sheet {
         Some(file) if made.page => writeln!(out, "The page is {}.", shown(file.display())),
@@ -324,10 +361,25 @@ pub(crate) fn describe(f: &FoundPhoto) -> Value {
     })
 }
 
-/// Writes a copy of each photo, each whole or not at all.
-pub(crate) fn copies(folder: CopyFolder, found: &[FoundPhoto], style: CoverStyle) -> Result<Copied, CommandError> {
+/// What is said when copies are stopped in the middle of one.
+pub(crate) const STOPPED: &str = "Stopped in the middle of a photo; the same command writes all copies.";
+
+/// Writes a copy of each photo, each whole or not at all: `before` of `all` that the job writes were written already.
+pub(crate) fn copies(
+    folder: CopyFolder,
+    found: &[FoundPhoto],
+    style: CoverStyle,
+    (job, before, all): (&JobContext<'_>, usize, usize),
+) -> Result<Copied, CommandError> {
     let bar = progress::bar(found.len() as u64, "copies");
-    let copied = folder.write(found, &|f| picture(f, style, &photo_decoder()), COPY_QUALITY, &mut || bar.inc(1))?;
+    let mut done = before;
+    let mut one_more = || {
+        bar.inc(1);
+        done += 1;
+        job.report(done as u64, all as u64, now());
+        if job.should_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let copied = folder.write(found, &|f| picture(f, style, &photo_decoder()), COPY_QUALITY, &mut one_more)?;
     bar.finish_and_clear();
     Ok(copied)
 }

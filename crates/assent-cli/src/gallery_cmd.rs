@@ -64,7 +64,7 @@ pub(crate) fn run(
         GalleryCommand::Calibrate { collection } => (collection, None),
         GalleryCommand::Move { dry_run } => return gallery_move::run(*dry_run, flags, models, out),
     };
-    let ledger = vault::open_and_expire(flags)?.0;
+    let ledger = vault::open_and_expire(flags)?;
     let about =
         Opened { ledger: &ledger, name, id: vault::collection(&ledger, name)?.id, models: models.load_for(&ledger)? };
     match rates {

@@ -24,7 +24,7 @@ pub(crate) fn run(
     places: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_and_expire(flags)?.0;
+    let ledger = vault::open_and_expire(flags)?;
     let models = places.load()?;
     let mut behind = behind(&ledger, &models, now())?;
     if !dry_run {

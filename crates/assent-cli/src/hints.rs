@@ -19,7 +19,7 @@ use crate::output::quoted;
 use crate::vault::{VaultError, short};
 
 /// What to do next, by an error's code. Small letters go on in the sentence of the error, capitals begin another.
-/// `{request}`, `{law}` and `{licence}` stand for what the error is about.
+/// `{request}`, `{law}`, `{licence}` and `{job}` stand for what the error is about.
 const NEXT: &[(&str, &str)] = &[
     // The vault and its key ring.
     ("no-vault", "If it lies elsewhere, name its whole path with --vault; a new one is made with: assent init"),
@@ -111,6 +111,10 @@ const NEXT: &[(&str, &str)] = &[
     ("stopped", "`assent freeze list` shows it, and `assent freeze lift` ends it"),
     ("no-order", "`assent freeze list` shows all"),
     ("no-reason", "give it with --reason"),
+    // Jobs.
+    ("job-runs", "`assent jobs` shows it; to stop it: assent jobs cancel {job}"),
+    ("no-job", "`assent jobs --all` shows those that there are"),
+    ("job-ended", "`assent jobs` shows how it ended"),
     // Models and pictures.
     ("no-picture", "name it with --photo FILE"),
     ("runtime-missing", "`assent runtime fetch` installs it there"),
@@ -180,7 +184,12 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         Some(PackError::LicenceNotAccepted { licence, .. }) => quoted(licence),
         _ => "LICENCE".to_owned(),
     };
-    Some(next.replace("{request}", &request).replace("{law}", law).replace("{licence}", &licence))
+    let job = match ledger(error) {
+        Some(TxError::JobRuns { job, .. }) => job.to_string(),
+        _ => "NUMBER".to_owned(),
+    };
+    let filled = next.replace("{request}", &request).replace("{law}", law).replace("{licence}", &licence);
+    Some(filled.replace("{job}", &job))
 }
 
 fn next(code: &str) -> Option<&'static str> {

@@ -35,6 +35,8 @@ mod gallery_move;
 mod help;
 mod hints;
 mod init_cmd;
+mod interrupt;
+mod jobs_cmd;
 mod keys_cmd;
 mod listing_text;
 mod lookup;
@@ -159,6 +161,8 @@ enum Command {
     Audit(audit_cmd::AuditArgs),
     /// Stop everything at once, here or in one collection: an order of an authority, a complaint
     Freeze(freeze_cmd::FreezeArgs),
+    /// What runs, how far it is, and how what ran before ended: scans, tables of people, copies; stop one
+    Jobs(jobs_cmd::JobsArgs),
     /// What ends when, with more than half of the time gone: consents, requests, reviews, orders
     Due(due_cmd::DueArgs),
     /// What has to be done every day, for cron: end what is due, and delete everything stored under it
@@ -282,6 +286,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Keys(args) => keys_cmd::run(args, &vault, &mut out)?,
         Command::Audit(args) => audit_cmd::run(args, &vault, &mut out)?,
         Command::Freeze(args) => freeze_cmd::run(args, &vault, &mut out)?,
+        Command::Jobs(args) => jobs_cmd::run(args, &vault, &mut out)?,
         Command::Due(args) => due_cmd::due(args, &vault, &mut out)?,
         Command::Tick(args) => due_cmd::tick(args, &vault, &mut out)?,
         Command::Backup(args) => backup_cmd::backup(args, &vault, &mut out)?,

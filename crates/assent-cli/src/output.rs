@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use assent::ledger::{Timestamp, is_unprintable};
-pub(crate) use assent_documents::dates::{date, long_date, taken_at, taken_on};
+pub(crate) use assent_documents::dates::{date, long_date, long_time, taken_at, taken_on};
 pub(crate) use assent_documents::vocabulary::{count, number_of, people, printable, role_words, shown};
 use serde_json::Value;
 

@@ -1,11 +1,5 @@
 //! `assent scan`: look at every photo of a collection, once.
 
-use std::io::{self, Write as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
-
 use assent::DeclaredRates;
 use assent::ledger::{Collection, Ledger, TemplateId};
 use assent::scan::{CopiedFace, Locked, Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
@@ -18,6 +12,7 @@ use crate::error::CommandError;
 use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::hints::sentence_of;
+use crate::interrupt::stop_on_interrupt;
 use crate::listing_text;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, number_of, quoted, shown};
@@ -83,7 +78,7 @@ pub(crate) fn run(
     models: &ModelPlaces,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
-    let ledger = vault::open_and_expire(flags)?.0;
+    let ledger = vault::open_and_expire(flags)?;
     let collection = chosen(&ledger, args.collection.as_deref())?;
     let request = args.request.as_deref().map(|text| vault::request(&ledger, text)).transpose()?;
     let models = models.load_for(&ledger)?;
@@ -97,7 +92,7 @@ pub(crate) fn run(
         request,
         by: vault::OPERATOR,
     };
-    let stop = stop_on_interrupt();
+    let stop = stop_on_interrupt("Stopped in the middle of a photo; the next scan goes on where this one was.");
     let bar = progress::bar(0, "photos");
     bar.println("Scanning, newest first. Press Ctrl-C to pause; the next scan continues here.");
     let opening = progress::bar(0, "templates opened");
@@ -142,30 +137,6 @@ fn next(ledger: &Ledger, s: &ScanSummary) -> Result<Option<String>, CommandError
     let people = vault::people(ledger)?;
     let who = if let [only] = people.as_slice() { quoted(&only.handle) } else { "NAME".to_owned() };
     Ok(Some(format!("assent find {who} --sheet found.html")))
-}
-
-/// What a photo may take to hear that the scan is to end.
-const STOPS_WITHIN: Duration = Duration::from_secs(3);
-
-/// Set by the first Ctrl-C. A second one ends the program at once, and so does a photo that goes on for three seconds
-/// more: that leaves the vault whole, and loses at most the photos of the last seconds.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        thread::spawn(|| {
-            thread::sleep(STOPS_WITHIN);
-            // There is nobody to tell when the error output is closed.
-            drop(writeln!(io::stderr(), "Stopped in the middle of a photo; the next scan goes on where this one was."));
-            std::process::exit(130);
-        });
-    };
-    // Without a handler, Ctrl-C ends the program: the batch that was not committed is looked at again.
-    drop(ctrlc::set_handler(handler));
-    stop
 }
 
 /// What the thresholds mean for the faces of one scan, by the score-to-FMR table.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Act, Actor, Backup, ClockSource, Database, DbProblem, Expired, Ledger, OpenError, Recovered, ReplayedNotes,
-    RestoreError, RingSecret, Role, Settings, Timestamp, Tools, TxError, VaultKind, VaultPlace, Via, no_hook,
+    Act, Actor, Backup, ClockSource, Database, DbProblem, Ledger, OpenError, Recovered, ReplayedNotes, RestoreError,
+    RingSecret, Role, Settings, Timestamp, Tools, TxError, VaultKind, VaultPlace, Via, no_hook,
 };
 use assent::rulepacks::{RulePackError, rulebook};
 use rand::Rng as _;
@@ -255,14 +255,25 @@ pub(crate) fn refuse_existing(flags: &VaultFlags) -> Result<(), VaultError> {
     if there { Err(OpenError::VaultExists { folder }.into()) } else { Ok(()) }
 }
 
-/// Opens the vault for what compares faces or ends what is due, and ends the consents whose date has come. Returns which.
-/// With a clock in doubt a person at the terminal is asked.
+/// Opens the vault for what compares faces, and ends the consents whose date has come. With a clock in doubt a person at the terminal
+/// is asked.
+///
+/// # Errors
+///
+/// As [`open_with_clock`].
+pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<Ledger, VaultError> {
+    let ledger = open_with_clock(flags)?;
+    ledger.expire_due(now())?;
+    Ok(ledger)
+}
+
+/// Opens the vault for what goes by the date. With a clock in doubt a person at the terminal is asked.
 ///
 /// # Errors
 ///
 /// - [`TxError::ClockAhead`], [`TxError::ClockSetBack`] inside if the clock is in doubt, and nobody says that it is right.
 /// - As [`open`].
-pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Expired), VaultError> {
+pub(crate) fn open_with_clock(flags: &VaultFlags) -> Result<Ledger, VaultError> {
     let ledger = open(flags)?;
     if let Some(doubt) = ledger.clock(now())? {
         if !(flags.ask_about_clock && confirm_clock_right(&doubt)?) {
@@ -270,8 +281,7 @@ pub(crate) fn open_and_expire(flags: &VaultFlags) -> Result<(Ledger, Expired), V
         }
         ledger.confirm_clock(act())?;
     }
-    let expired = ledger.expire_due(now())?;
-    Ok((ledger, expired))
+    Ok(ledger)
 }
 
 /// What opening the vault found of a key ring that is an older copy, and did about it.

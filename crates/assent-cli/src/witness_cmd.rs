@@ -66,7 +66,7 @@ pub(crate) fn run(
             add(&vault::open(flags)?, name, witness_passphrase_file.as_deref(), out)
         }
         WitnessCommand::Sign { name, witness_passphrase_file, dry_run } => {
-            let ledger = vault::open_and_expire(flags)?.0;
+            let ledger = vault::open_and_expire(flags)?;
             let file = witness_passphrase_file.as_deref();
             let step = if *dry_run { Step::List } else { Step::Sign(file) };
             sign(&ledger, name, step, &mut Engine::new(models, &ledger), out)

@@ -13,6 +13,16 @@ pub fn long_date(at: Timestamp) -> String {
     written(at, "%-d %B %Y")
 }
 
+/// A moment for people, in UTC: `31 July 2027, 14:05 UTC`.
+pub fn long_time(at: Timestamp) -> String {
+    written(at, "%-d %B %Y, %H:%M UTC")
+}
+
+/// A moment for programs, in UTC: `2027-07-31T14:05:00Z`.
+pub fn moment(at: Timestamp) -> String {
+    written(at, "%Y-%m-%dT%H:%M:%SZ")
+}
+
 /// The year in which a photo was taken.
 pub fn year(taken: &PhotoTime) -> String {
     written(taken.wall_clock(), "%Y")

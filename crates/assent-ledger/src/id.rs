@@ -140,6 +140,10 @@ row_id! {
     /// An enrolled embedding.
     TemplateId
 }
+row_id! {
+    /// A job, by the number that people call it by.
+    JobId
+}
 
 /// An instant: milliseconds since 1970-01-01T00:00:00 UTC, leap seconds not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -127,6 +127,7 @@ mod evidence;
 mod fields;
 mod growth;
 mod id;
+mod jobs;
 mod jurisdiction;
 mod keyring;
 mod leases;
@@ -178,9 +179,10 @@ pub use error::{OpenError, TxError};
 pub use evidence::{EvidenceError, EvidenceList, verify_export};
 pub use growth::{GrowthProof, LogAt};
 pub use id::{
-    AccountId, CollectionId, FaceId, GrantId, IdError, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId,
-    Timestamp, VaultId, WitnessId,
+    AccountId, CollectionId, FaceId, GrantId, IdError, JobId, OrderId, PendingId, PhotoId, RequestId, SubjectId,
+    TemplateId, Timestamp, VaultId, WitnessId,
 };
+pub use jobs::{AskedFor, Job, JobCounts, JobOutcome, JobRun, NewJob};
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
 pub use keyring::{KeyRingError, RingLock, RingSecret};
 pub use leases::{Lease, LeaseName};
@@ -213,7 +215,7 @@ pub use tx::{
     Witness,
 };
 pub use vocabulary::{
-    Band, BystanderBasis, ChangeKind, GrantState, PhotoTimeSource, Purpose, RequestKind, RequestOutcome, Signer,
-    VaultKind, Verdict, VocabularyError,
+    Band, BystanderBasis, ChangeKind, GrantState, JobKind, JobState, PhotoTimeSource, Purpose, RequestKind,
+    RequestOutcome, Signer, VaultKind, Verdict, VocabularyError,
 };
 pub use witness::{NewWitnessKey, PendingConsent, Signed, UnlockedWitness, WitnessSignature};

@@ -181,6 +181,7 @@ impl Ledger {
             let (ring_place, vault) = (ledger.new_ring_place(place)?, ledger.id());
             ledger.run_tx("note the restore", Origin { by, at: now }, |tx| {
                 tx.put_ring_place(ring_place)?;
+                tx.end_leases()?;
                 tx.go_on(vault, size, newest.as_ref())
             })?;
             ledger.read_origins(now)?;

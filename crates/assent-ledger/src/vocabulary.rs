@@ -244,6 +244,36 @@ string_enum! {
 }
 
 string_enum! {
+    /// What a job does.
+    JobKind or StoredForm {
+        /// Looks at the photos of a collection.
+        Scan = "scan",
+        /// Records a table of people.
+        Import = "import",
+        /// Writes copies of photos, or a page with them.
+        Export = "export",
+        /// Does what has to be done every day.
+        Tick = "tick",
+    }
+}
+
+string_enum! {
+    /// Where a job is.
+    JobState or StoredForm {
+        /// A process works on it.
+        Running = "running",
+        /// It came to its end.
+        Done = "done",
+        /// It ended with an error.
+        Failed = "failed",
+        /// Somebody stopped it.
+        Cancelled = "cancelled",
+        /// Its process was not heard of any more.
+        Interrupted = "interrupted",
+    }
+}
+
+string_enum! {
     /// What happened to a consent, a collection or the vault, for those who keep people in memory.
     ChangeKind or StoredForm {
         /// A person can be found by new templates.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 use assent_ledger::{Collection, SubjectId, UniqueFileNames, file_name_of};
@@ -162,6 +163,8 @@ pub struct Copied {
     pub failed: Vec<(PathBuf, PictureError)>,
     /// Copies of an earlier run whose photos are not among these.
     pub left_over: Vec<PathBuf>,
+    /// Whether it was stopped before the last photo.
+    pub stopped: bool,
 }
 
 impl CopyFolder {
@@ -210,7 +213,7 @@ impl CopyFolder {
     }
 
     /// Writes a copy of each photo, as `render` makes it and as a JPEG of this quality (1 to 100), each whole or not at all.
-    /// A photo that cannot be rendered keeps none of the others back. `done` is called after each.
+    /// A photo that cannot be rendered keeps none of the others back. `done` is called after each, and says whether to go on.
     ///
     /// # Errors
     ///
@@ -221,7 +224,7 @@ impl CopyFolder {
         photos: &[FoundPhoto],
         render: &dyn Fn(&FoundPhoto) -> Result<Frame, PictureError>,
         quality: u8,
-        done: &mut dyn FnMut(),
+        done: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Copied, HandOutError> {
         for path in &self.begun {
             fs::remove_file(path).map_err(|source| HandOutError::Io { op: "remove", path: path.clone(), source })?;
@@ -230,7 +233,7 @@ impl CopyFolder {
         let paths: Vec<String> = photos.iter().map(|f| f.path.to_string()).collect();
         let named: Vec<(&str, &str)> =
             photos.iter().zip(&paths).map(|(f, path)| (f.collection.as_str(), path.as_str())).collect();
-        for (photo, name) in photos.iter().zip(copy_names(&named)) {
+        for (at, (photo, name)) in photos.iter().zip(copy_names(&named)).enumerate() {
             let target = self.path.join(&name);
             self.earlier.remove(&target);
             match render(photo) {
@@ -241,7 +244,10 @@ impl CopyFolder {
                 }
                 Err(error) => copied.failed.push((photo.file.clone(), error)),
             }
-            done();
+            if done().is_break() && at + 1 < photos.len() {
+                copied.stopped = true;
+                return Ok(copied);
+            }
         }
         copied.left_over = self.earlier.into_iter().collect();
         Ok(copied)
@@ -360,7 +366,7 @@ fn directory(collection: &Collection) -> PathBuf {
 }
 
 /// A path without links and dots: as far as it is there by the file system, from there on by its words.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn resolved(path: &Path) -> io::Result<PathBuf> {
     let (mut there, mut missing) = (path, Vec::new());
     let mut full = loop {
         match there.canonicalize() {

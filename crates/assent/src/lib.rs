@@ -8,6 +8,7 @@
 //! | [`export`] | the copies become files that nothing else is overwritten by |
 //! | [`set_apart`] | a face that somebody points at is never compared, and always covered |
 //! | [`evaluate`] | labelled photos become counts |
+//! | [`jobs`] | long work under a lease, with progress, a way to stop it, and a record that stays |
 //! | [`service`] | what an organisation does: enrolments, consents, tables of people, requests, orders, erasures, reports, status |
 //!
 //! Withdrawing, erasing and auditing are the ledger's alone: nothing of them needs a face. Time, randomness and folders
@@ -86,6 +87,7 @@ pub mod export;
 pub mod find;
 pub mod heif;
 pub mod household;
+pub mod jobs;
 pub mod models;
 mod no_result;
 pub mod open_gallery;

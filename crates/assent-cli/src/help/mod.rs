@@ -65,6 +65,8 @@ const EXAMPLES: &[&str] = &[
     "assent audit export log",
     "assent freeze --collection photos --reason \"a complaint of 3 May\"",
     "assent freeze list",
+    "assent jobs",
+    "assent jobs cancel 7",
     "assent due",
     "assent tick",
     "assent backup --to /mnt/data --key-ring-to /mnt/keys/key-ring.backup",

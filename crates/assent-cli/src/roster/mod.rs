@@ -6,19 +6,22 @@ mod columns;
 mod rows;
 mod table;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use assent::jobs::{self, Finished, JobContext, Task, Watch, counted};
 use assent::ledger::Ledger;
 use assent::service::enrolment::check_pictures;
 use assent::service::rosters::{Entry, Standing, check, enrol_at_once, record};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::interrupt::stop_on_interrupt;
 use crate::output::{Output, count};
 use crate::pending_cmd::Engine;
 use crate::progress;
-use crate::vault::{act, now};
-use columns::Field;
+use crate::vault::{OPERATOR, act, now};
+use columns::{Columns, Field};
 use rows::{Person, Problem, Reading, lines, read_rows};
 
 pub(crate) use table::TableError;
@@ -60,21 +63,21 @@ pub(crate) fn import(
             }
         }
     }
-    let is_new = |standing: &Option<Standing>| matches!(standing, Some(Standing::New { .. }));
-    // Without models the pictures are looked at when the enrolments are completed.
-    if !import.renewal && standings.iter().any(is_new) && engine.get().is_ok() {
-        let bar = progress::bar(people.len() as u64, "pictures checked");
-        for (person, _) in people.iter().zip(&standings).filter(|(_, standing)| is_new(standing)) {
-            let mut compared = |done, of| bar.set_message(format!("; {done}/{of} known photos compared"));
-            let checked = check_pictures(ledger, engine.get()?, &person.pictures()?, &mut compared, now());
-            if let Err(unfit) = checked {
-                problems.push(Problem::new(person, columns.heading(Field::Photos), crate::hints::chain(&unfit)));
-            }
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-    }
     let done = standings.iter().flatten().filter(|standing| **standing == Standing::Done).count();
+    let table = Checked { people: &people, standings: &standings, columns: &columns };
+    let recorded = if import.dry_run {
+        // It changes nothing, and is no job.
+        record_rows(ledger, engine, import, (&table, &mut problems), None)
+    } else {
+        let stop = stop_on_interrupt("Stopped; what was recorded stays, and the same command does the rest.");
+        let task = if import.renewal { Task::Renewals } else { Task::Enrolments };
+        jobs::run(ledger, (task, OPERATOR), Watch { now: &now, stop: &stop }, CommandError::code, |job| {
+            let value = record_rows(ledger, engine, import, (&table, &mut problems), Some(job))?;
+            let Recorded { enrolled, waiting, stopped } = value;
+            let counts = counted([("enrolled", enrolled), ("waiting", waiting), ("done-before", done)]);
+            Ok::<_, CommandError>(Finished { value, counts, stopped })
+        })
+    };
     if !problems.is_empty() {
         problems.sort_by_key(|problem| problem.row);
         let objects: Vec<Value> = problems.iter().map(Problem::describe).collect();
@@ -82,28 +85,12 @@ pub(crate) fn import(
             lines(&problems).iter().try_for_each(|line| writeln!(out, "{line}"))?;
             notes.iter().try_for_each(|note| writeln!(out, "{note}"))
         })?;
-        return Err(CommandError::RosterProblems { problems: count(problems.len(), "problem") });
     }
-    let new: Vec<(&Person, &Standing)> =
-        people.iter().zip(standings.iter().flatten()).filter(|(_, s)| **s != Standing::Done).collect();
-    let mut waiting = 0;
-    if !import.dry_run {
-        let bar = progress::bar(new.len() as u64, "people recorded");
-        let signs = |standing: &Standing| matches!(standing, Standing::New { witnesses_sign: true, .. });
-        let (to_sign, at_once): (Vec<_>, Vec<_>) = new.iter().copied().partition(|(_, standing)| signs(standing));
-        waiting = to_sign.len();
-        let of_table: Vec<(&Entry, &Standing)> = to_sign.iter().map(|(person, s)| (&person.entry, *s)).collect();
-        record(ledger, &of_table, act(), &mut |n| bar.set_position(n as u64))?;
-        for (person, standing) in at_once {
-            enrol_now(ledger, engine, person, standing)?;
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-    }
-    let enrolled = if import.dry_run { 0 } else { new.len() - waiting };
+    let Recorded { enrolled, waiting, stopped } = recorded?;
+    let new = table.to_record().len();
     let object = json!({
         "enrolled": enrolled, "waiting": waiting, "done_before": done, "dry_run": import.dry_run,
-        "to_record": if import.dry_run { new.len() } else { 0 }, "notes": notes,
+        "to_record": if import.dry_run { new } else { 0 }, "stopped": stopped, "notes": notes,
     });
     out.answer(&object, |out| {
         notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
@@ -111,7 +98,7 @@ pub(crate) fn import(
             writeln!(out, "Recorded before, and passed over: {}.", count(done, "row"))?;
         }
         if import.dry_run {
-            return writeln!(out, "Every row can be recorded: {} new. Nothing was recorded.", new.len());
+            return writeln!(out, "Every row can be recorded: {new} new. Nothing was recorded.");
         }
         if waiting > 0 {
             writeln!(
@@ -123,9 +110,110 @@ pub(crate) fn import(
         if enrolled > 0 {
             writeln!(out, "Enrolled {}. Next: assent scan COLLECTION", people_count(enrolled))?;
         }
-        if new.is_empty() { writeln!(out, "Nobody is new in this table.") } else { Ok(()) }
+        if stopped {
+            let left = people_count(new - waiting - enrolled);
+            return writeln!(out, "Stopped before {left} of the table; the same command goes on there.");
+        }
+        if new == 0 { writeln!(out, "Nobody is new in this table.") } else { Ok(()) }
     })?;
     Ok(())
+}
+
+/// The rows of a table that can be understood, and what the check says of each.
+struct Checked<'t> {
+    people: &'t [Person],
+    standings: &'t [Option<Standing>],
+    columns: &'t Columns,
+}
+
+impl<'t> Checked<'t> {
+    /// Whoever is to be recorded.
+    fn to_record(&self) -> Vec<(&'t Person, &'t Standing)> {
+        let standing = |(person, standing): (&'t Person, &'t Option<Standing>)| Some((person, standing.as_ref()?));
+        let all = self.people.iter().zip(self.standings).filter_map(standing);
+        all.filter(|(_, standing)| **standing != Standing::Done).collect()
+    }
+}
+
+/// Who was recorded.
+#[derive(Clone, Copy, Default)]
+struct Recorded {
+    enrolled: usize,
+    waiting: usize,
+    /// Whether it was stopped before the end of the table.
+    stopped: bool,
+}
+
+/// Looks at the pictures of a table, and records its people if there is no problem and that was asked for. Further problems are
+/// added.
+///
+/// # Errors
+///
+/// - [`CommandError::RosterProblems`] if there are problems; nothing was recorded.
+/// - [`CommandError`] as the ledger.
+fn record_rows(
+    ledger: &Ledger,
+    engine: &mut Engine<'_>,
+    import: &Import<'_>,
+    (table, problems): (&Checked<'_>, &mut Vec<Problem>),
+    job: Option<&JobContext<'_>>,
+) -> Result<Recorded, CommandError> {
+    let new = table.to_record();
+    // Without models the pictures are looked at when the enrolments are completed.
+    let with_pictures = !import.renewal && !new.is_empty() && engine.get().is_ok();
+    let total = if with_pictures { new.len() * 2 } else { new.len() };
+    let stops = |done: usize| {
+        job.is_some_and(|job| {
+            job.report(done as u64, total as u64, now());
+            job.should_stop()
+        })
+    };
+    if with_pictures {
+        let bar = progress::bar(new.len() as u64, "pictures checked");
+        for (done, (person, _)) in new.iter().enumerate() {
+            let mut compared = |done, of| bar.set_message(format!("; {done}/{of} known photos compared"));
+            let checked = check_pictures(ledger, engine.get()?, &person.pictures()?, &mut compared, now());
+            if let Err(unfit) = checked {
+                let heading = table.columns.heading(Field::Photos);
+                problems.push(Problem::new(person, heading, crate::hints::chain(&unfit)));
+            }
+            bar.inc(1);
+            if stops(done + 1) {
+                bar.finish_and_clear();
+                return Ok(Recorded { stopped: true, ..Recorded::default() });
+            }
+        }
+        bar.finish_and_clear();
+    }
+    if !problems.is_empty() {
+        return Err(CommandError::RosterProblems { problems: count(problems.len(), "problem") });
+    }
+    if import.dry_run {
+        return Ok(Recorded::default());
+    }
+    let before = total - new.len();
+    let bar = progress::bar(new.len() as u64, "people recorded");
+    let signs = |standing: &Standing| matches!(standing, Standing::New { witnesses_sign: true, .. });
+    let (to_sign, at_once): (Vec<_>, Vec<_>) = new.iter().copied().partition(|(_, standing)| signs(standing));
+    let of_table: Vec<(&Entry, &Standing)> = to_sign.iter().map(|(person, s)| (&person.entry, *s)).collect();
+    let mut batch_done = |n: usize| {
+        bar.set_position(n as u64);
+        if stops(before + n) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let mut done = Recorded { waiting: record(ledger, &of_table, act(), &mut batch_done)?, ..Recorded::default() };
+    for (person, standing) in at_once {
+        done.stopped = job.is_some_and(JobContext::should_stop);
+        if done.stopped {
+            break;
+        }
+        enrol_now(ledger, engine, person, standing)?;
+        done.enrolled += 1;
+        bar.inc(1);
+        stops(before + done.waiting + done.enrolled);
+    }
+    done.stopped |= done.waiting < to_sign.len();
+    bar.finish_and_clear();
+    Ok(done)
 }
 
 fn people_count(n: usize) -> String {

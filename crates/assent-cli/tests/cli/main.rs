@@ -12,6 +12,7 @@ mod evaluate;
 mod everybody;
 mod handout;
 mod household;
+mod jobs;
 mod keys;
 mod messages;
 mod models;

@@ -10,6 +10,7 @@
 //! | a moment | `time`, `taken` | RFC 3339 date-time |
 
 mod asked;
+pub mod jobs;
 
 pub use asked::AskedBy;
 use serde::Serialize;

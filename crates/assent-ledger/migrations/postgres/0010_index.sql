@@ -7,3 +7,22 @@ ALTER TABLE subjects ADD COLUMN handle_tag BYTEA;
 ALTER TABLE subjects ADD COLUMN name_tag BYTEA;
 CREATE INDEX subjects_by_handle ON subjects (handle_tag);
 CREATE INDEX subjects_by_name ON subjects (name_tag);
+
+-- Jobs: what runs, how far it is, and how what ran before ended. The rows decide nothing; who asked, and the outcome, are sealed.
+CREATE TABLE jobs (
+    id            BIGINT  PRIMARY KEY,
+    kind          TEXT    NOT NULL,
+    collection_id BYTEA,
+    state         TEXT    NOT NULL,
+    lease         TEXT    NOT NULL,
+    token         BIGINT  NOT NULL,
+    done          BIGINT  NOT NULL,
+    total         BIGINT  NOT NULL,
+    sealed        BYTEA   NOT NULL,
+    outcome       BYTEA,
+    started_ms    BIGINT  NOT NULL,
+    heard_ms      BIGINT  NOT NULL,
+    ended_ms      BIGINT,
+    cancel_ms     BIGINT,
+    cancelled_by  BYTEA
+);

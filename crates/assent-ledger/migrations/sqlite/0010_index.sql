@@ -7,3 +7,22 @@ ALTER TABLE subjects ADD COLUMN handle_tag BLOB;
 ALTER TABLE subjects ADD COLUMN name_tag BLOB;
 CREATE INDEX subjects_by_handle ON subjects (handle_tag);
 CREATE INDEX subjects_by_name ON subjects (name_tag);
+
+-- Jobs: what runs, how far it is, and how what ran before ended. The rows decide nothing; who asked, and the outcome, are sealed.
+CREATE TABLE jobs (
+    id            INTEGER PRIMARY KEY,
+    kind          TEXT    NOT NULL,
+    collection_id BLOB,
+    state         TEXT    NOT NULL,
+    lease         TEXT    NOT NULL,
+    token         INTEGER NOT NULL,
+    done          INTEGER NOT NULL,
+    total         INTEGER NOT NULL,
+    sealed        BLOB    NOT NULL,
+    outcome       BLOB,
+    started_ms    INTEGER NOT NULL,
+    heard_ms      INTEGER NOT NULL,
+    ended_ms      INTEGER,
+    cancel_ms     INTEGER,
+    cancelled_by  BLOB
+) STRICT;

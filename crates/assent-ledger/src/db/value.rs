@@ -2,8 +2,8 @@
 
 use super::DbError;
 use crate::id::{
-    CollectionId, FaceId, GrantId, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp, VaultId,
-    WitnessId,
+    CollectionId, FaceId, GrantId, JobId, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp,
+    VaultId, WitnessId,
 };
 
 /// A value bound to `$n`, or a column of an answer.
@@ -43,7 +43,7 @@ value_from! {
 
 value_from_id! {
     bytes: SubjectId, GrantId, CollectionId, WitnessId, OrderId, PendingId, RequestId, VaultId;
-    numbers: PhotoId, FaceId, TemplateId, Timestamp
+    numbers: PhotoId, FaceId, TemplateId, JobId, Timestamp
 }
 
 impl<T: Into<Self>> From<Option<T>> for Value {

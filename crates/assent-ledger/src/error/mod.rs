@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::bound::Tampering;
 use crate::db::{ClockSource, DbError, DbProblem};
-use crate::id::{CollectionId, FaceId, GrantId, OrderId, PendingId, PhotoId, RequestId, SubjectId, WitnessId};
+use crate::id::{CollectionId, FaceId, GrantId, JobId, OrderId, PendingId, PhotoId, RequestId, SubjectId, WitnessId};
 use crate::keyring::KeyRingError;
 use crate::leases::LeaseName;
 use crate::names::NameError;
@@ -98,6 +98,33 @@ pub enum TxError {
     Leased {
         /// What it does.
         name: LeaseName,
+    },
+    /// A job runs under the lease that another one needs.
+    #[error(
+        "another program is {name} already{}; wait until it is done, or stop it",
+        if *total == 0 { String::new() } else { format!(" ({done} of {total} done)") }
+    )]
+    JobRuns {
+        /// Its number.
+        job: JobId,
+        /// What it does.
+        name: LeaseName,
+        /// How much is done.
+        done: u64,
+        /// How much there is to do; 0 while that is not known.
+        total: u64,
+    },
+    /// There is no record of a job with this number.
+    #[error("there is no job {job}")]
+    NoJob {
+        /// The number.
+        job: JobId,
+    },
+    /// The job does not run.
+    #[error("job {job} does not run any more; nothing was stopped")]
+    JobEnded {
+        /// The number.
+        job: JobId,
     },
     /// Another process took over what this one did.
     #[error("another program took over {name}, because this one was not heard of for too long; what was kept stays")]

@@ -317,7 +317,7 @@ impl<'tx> ReadTx<'tx> {
         self.ring().master().derive("assent collection v1", collection.as_bytes())
     }
 
-    fn open_master(&self, context: &SealContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> {
+    pub(crate) fn open_master(&self, context: &SealContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, TxError> {
         Ok(seal::open(self.ring().master(), context, sealed)?)
     }
 

@@ -19,6 +19,7 @@ mod grant_keys;
 mod hands;
 mod held;
 mod histories;
+mod jobs;
 mod late;
 mod log;
 mod missing;

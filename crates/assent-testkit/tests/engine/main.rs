@@ -10,6 +10,7 @@ mod evaluating;
 mod everybody;
 mod household;
 mod invariants;
+mod jobs;
 mod look_alikes;
 mod missing;
 mod newcomers;

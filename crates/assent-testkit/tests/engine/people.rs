@@ -1,6 +1,7 @@
 //! Consents, witnesses, tables of people: what one process decides while another one writes, through `assent::service`.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
@@ -14,7 +15,7 @@ use assent::packs::sha256;
 use assent::service::consents::{self, Meant, Renewal};
 use assent::service::enrolment::Enrolled;
 use assent::service::review::{Decision, decide};
-use assent::service::rosters::{self, Entry, Standing, check, enrol_at_once};
+use assent::service::rosters::{self, Entry, Refused, Standing, check, enrol_at_once};
 use assent::service::{collections, orders, requests, rights, subjects, witnesses};
 use assent_testkit::{NOTICE, T0, World, act, at, darkened, jpeg, models, open, with_worker};
 
@@ -259,7 +260,7 @@ fn a_row_ends_as_the_roster_says_when_it_is_recorded() {
         assert_eq!(standing, Standing::New { subject: Some(anna), witnesses_sign: signing });
         w.open_again().run_tx("correct", T0, |tx| born(tx, anna, ALMOST_GROWN_UP)).unwrap();
         let end = if signing {
-            rosters::record(&w.ledger, &[(&row, &standing)], act(T0), &mut |_| {}).unwrap();
+            rosters::record(&w.ledger, &[(&row, &standing)], act(T0), &mut |_| ControlFlow::Continue(())).unwrap();
             w.tx(|tx| tx.pending_of(anna)).unwrap()[0].valid_until
         } else {
             enrol_at_once(&w.ledger, None, (&row, &standing), &[], act(T0)).unwrap();
@@ -267,6 +268,29 @@ fn a_row_ends_as_the_roster_says_when_it_is_recorded() {
         };
         assert!(end < at(30), "on the birthday, signing {signing}: {end:?}");
     }
+}
+
+#[test]
+fn a_table_that_is_stopped_keeps_what_it_recorded_and_goes_on() {
+    let w = World::signing(&[]);
+    w.give_keys(PASSPHRASE);
+    // More than are recorded in one transaction.
+    let rows: Vec<Entry> = (0..520).map(|i| entry(&w, &format!("m-{i}"), publish(), w.paper())).collect();
+    let to_do = |standings: &[Result<Standing, Refused>]| {
+        standings.iter().filter(|standing| *standing.as_ref().unwrap() != Standing::Done).count()
+    };
+    let record = |goes_on: ControlFlow<()>| {
+        let standings = check(&w.ledger, &rows, T0).unwrap();
+        let new: Vec<(&Entry, &Standing)> = rows.iter().zip(standings.iter().flatten()).collect();
+        let left: Vec<_> = new.into_iter().filter(|(_, standing)| **standing != Standing::Done).collect();
+        rosters::record(&w.ledger, &left, act(T0), &mut |_| goes_on).unwrap()
+    };
+    let recorded = record(ControlFlow::Break(()));
+    assert!(recorded > 0 && recorded < rows.len(), "{recorded}");
+    let people = w.tx(|tx| tx.subjects()).unwrap().len();
+    assert_eq!((people, to_do(&check(&w.ledger, &rows, T0).unwrap())), (recorded, rows.len() - recorded));
+    assert_eq!(record(ControlFlow::Continue(())), rows.len() - recorded, "the same call does the rest");
+    assert_eq!(to_do(&check(&w.ledger, &rows, T0).unwrap()), 0);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 
+use assent::jobs::Watch;
 use assent::ledger::{
     Basis, BystanderBasis, ExportError, FaceId, Jurisdiction, LeaseName, NewCollection, NewGrant, Purpose, RequestKind,
     Scope, TxError, Verdict,
@@ -111,10 +113,11 @@ fn while_a_collection_is_scanned_it_is_not_moved_and_what_is_due_every_day_has_o
     other.release(scanning, T0).unwrap();
     move_to().unwrap();
     let ticking = other.lease(LeaseName::Tick, T0).unwrap();
-    let refused = upkeep::tick(&w.ledger, None, T0).unwrap_err();
+    let tick = || upkeep::tick(&w.ledger, None, act(T0).by, Watch { now: &|| T0, stop: &Arc::default() });
+    let refused = tick().unwrap_err();
     assert!(matches!(refused, ExportError::Ledger(TxError::Leased { .. })), "{refused}");
     other.release(ticking, T0).unwrap();
-    assert!(upkeep::tick(&w.ledger, None, T0).unwrap().exported.is_none());
+    assert!(tick().unwrap().exported.is_none());
 }
 
 #[test]
@@ -131,7 +134,7 @@ fn whatever_is_asked_and_ended_works_while_another_program_scans() {
     let (data, ring) = (w.home.dir.path().join("backup"), w.home.dir.path().join("safe/ring"));
     fs::create_dir(ring.parent().unwrap()).unwrap();
     ledger.backup(&data, &ring, act(T0)).unwrap();
-    upkeep::tick(ledger, None, T0).unwrap();
+    upkeep::tick(ledger, None, act(T0).by, Watch { now: &|| T0, stop: &Arc::default() }).unwrap();
     let meant = Meant { subject: walz, collection: None, purpose: None };
     assert_eq!(consents::withdraw(ledger, &meant, act(T0)).unwrap().consents.len(), 1, "withdraw");
     ledger.erase(bob, act(T0), |_| {}).unwrap();

@@ -1,4 +1,5 @@
-//! What a scan goes by, and takes up while it runs: orders to stop, who may be searched for, and what was set apart.
+//! What a scan goes by, and takes up while it runs: orders to stop, whether its job is to stop, who may be searched for, and what
+//! was set apart.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use assent_ledger::{ChangeKind, Changed, CollectionId, Ledger, Objections, ReadTx, Timestamp, TxError};
 
 use super::{ScanError, ScanSummary};
+use crate::jobs::JobContext;
 use crate::models::Models;
 use crate::resident::{Resident, ResidentError, SILENCE_MS};
 
@@ -20,6 +22,7 @@ pub(super) struct Followed<'a> {
     ledger: &'a Ledger,
     models: &'a Models,
     collection: CollectionId,
+    job: &'a JobContext<'a>,
     /// Who is searched for; `None` where the collection forbids it.
     pub(super) resident: Option<Resident>,
     apart: RwLock<Arc<Objections>>,
@@ -36,12 +39,13 @@ impl<'a> Followed<'a> {
     pub(super) fn new(
         tx: &ReadTx<'_>,
         (ledger, models, collection): (&'a Ledger, &'a Models, CollectionId),
+        job: &'a JobContext<'a>,
         resident: Option<Resident>,
         now: Timestamp,
     ) -> Result<Followed<'a>, TxError> {
         let (apart, seq) = (tx.objections(collection)?, tx.newest_change()?);
         let (apart, seq, clock) = (RwLock::new(Arc::new(apart)), AtomicU64::new(seq), AtomicI64::new(now.0));
-        Ok(Followed { ledger, models, collection, resident, apart, seq, clock })
+        Ok(Followed { ledger, models, collection, job, resident, apart, seq, clock })
     }
 
     /// What was set apart in the collection.
@@ -68,6 +72,7 @@ impl<'a> Followed<'a> {
         let (now, seq) = (self.now(), self.seq.load(Ordering::Relaxed));
         let (newest, apart) = self.ledger.read_tx(now, |tx| {
             tx.check_orders(self.collection)?;
+            self.job.listen(tx)?;
             let since = tx.changes_since(seq)?;
             let objected = since.changes.is_none_or(|changes| {
                 let here = |what| what == Changed::Collection(self.collection);
@@ -101,6 +106,7 @@ impl<'a> Followed<'a> {
 /// search, and a database that does not answer. `work` says what it goes by as soon as it knows.
 pub(super) fn while_following<'a>(
     (ledger, collection, began): (&'a Ledger, CollectionId, Timestamp),
+    job: &JobContext<'_>,
     stop: &AtomicBool,
     work: impl FnOnce(&OnceLock<Followed<'a>>) -> Result<ScanSummary, ScanError>,
 ) -> Result<ScanSummary, ScanError> {
@@ -114,7 +120,9 @@ pub(super) fn while_following<'a>(
                 let asked = match followed.get() {
                     Some(followed) => Followed::take_up(followed),
                     // An order is in the log, so that the transaction's time is not before it.
-                    None => ledger.read_tx(began, |tx| tx.check_orders(collection)).map_err(ScanError::from),
+                    None => ledger
+                        .read_tx(began, |tx| tx.check_orders(collection).and_then(|()| job.listen(tx)))
+                        .map_err(ScanError::from),
                 };
                 match asked {
                     Ok(()) => silent = Duration::ZERO,

@@ -37,7 +37,7 @@ use std::sync::{Arc, OnceLock};
 
 use assent_gallery::calibration::{Calibration, DeclaredRates, Thresholds};
 use assent_ledger::{
-    Absences, Act, Actor, Collection, CollectionId, Lease, LeaseName, Ledger, Objections, RequestId, RequestOutcome,
+    Absences, Act, Actor, Collection, CollectionId, JobCounts, Ledger, Objections, RequestId, RequestOutcome,
     TemplateId, Timestamp, Tx, TxError,
 };
 use assent_vision::detect::SearchOptions;
@@ -46,6 +46,7 @@ use thiserror::Error;
 
 use crate::budget::PhotoMemory;
 use crate::copies::{ApartFace, CompareError, KnownPhotos};
+use crate::jobs::{self, Finished, JobContext, Task, Watch, counted};
 use crate::models::Models;
 use crate::open_gallery::{OpenGallery, OpenOptions};
 use crate::resident::{Resident, ResidentError};
@@ -271,6 +272,20 @@ impl ScanSummary {
         self.failed.clone_from(&plan.failed);
     }
 
+    /// What the record of its job says.
+    fn counts(&self) -> JobCounts {
+        counted([
+            ("photos", self.photos),
+            ("looked-at", self.looked_at),
+            ("rematched", self.rematched),
+            ("unchanged", self.unchanged),
+            ("failed", self.failed.len()),
+            ("faces", self.faces),
+            ("match", self.matches),
+            ("review", self.reviews),
+        ])
+    }
+
     fn absent(&mut self, absences: Absences) {
         self.missing = absences.absent as usize;
         self.too_many_missing = absences.too_many;
@@ -289,28 +304,28 @@ pub fn scan(
     options: ScanOptions,
     watch: &mut ScanWatch<'_>,
 ) -> Result<ScanSummary, ScanError> {
-    let began = (watch.now)();
-    let lease = ledger.lease(LeaseName::Scan(collection), began)?;
-    let stop = watch.stop;
-    let mut done = while_following((ledger, collection, began), stop, |followed| {
-        scan_leased((ledger, models, collection), options, (began, &lease), followed, watch)
-    });
-    if let (Ok(summary), Some(request)) = (&done, options.request)
-        && !summary.stopped
-    {
-        let answer = |tx: &Tx<'_>| tx.answer_request(request, RequestOutcome::Granted).map(drop);
-        let act = Act { by: options.by, at: (watch.now)() };
-        done = ledger.run_tx("answer a search", act, answer).map_err(ScanError::from).and(done);
-    }
-    // Where it cannot be given back it ends by itself.
-    drop(ledger.release(lease, (watch.now)()));
-    done
+    let task = match options.request {
+        Some(_) => Task::Search(collection),
+        None => Task::Scan(collection),
+    };
+    let outside = Watch { now: watch.now, stop: watch.stop };
+    jobs::run(ledger, (task, options.by), outside, ScanError::code, |job| {
+        let began = job.began();
+        let summary = while_following((ledger, collection, began), job, outside.stop, |followed| {
+            scan_leased((ledger, models, collection), options, (began, job), followed, watch)
+        })?;
+        if let Some(request) = options.request.filter(|_| !summary.stopped) {
+            let answer = |tx: &Tx<'_>| tx.answer_request(request, RequestOutcome::Granted).map(drop);
+            ledger.run_tx("answer a search", Act { by: options.by, at: (watch.now)() }, answer)?;
+        }
+        Ok(Finished { counts: summary.counts(), stopped: summary.stopped, value: summary })
+    })
 }
 
 fn scan_leased<'a>(
     (ledger, models, collection): (&'a Ledger, &'a Models, CollectionId),
     options: ScanOptions,
-    (began, lease): (Timestamp, &Lease),
+    (began, job): (Timestamp, &'a JobContext<'_>),
     followed: &OnceLock<Followed<'a>>,
     watch: &mut ScanWatch<'_>,
 ) -> Result<ScanSummary, ScanError> {
@@ -348,7 +363,7 @@ fn scan_leased<'a>(
         let extents = Extents { known: tx.search_extents(collection)?, search: options.search };
         let in_use = tx.template_models(Some(collection))?;
         let of_others: u64 = in_use.iter().filter(|(of, _)| *of != model).map(|(_, people)| people).sum();
-        let following = Followed::new(tx, (ledger, models, collection), resident, began)?;
+        let following = Followed::new(tx, (ledger, models, collection), job, resident, began)?;
         Ok(Ok((about, following, (known, extents), (album, of_others), locked)))
     })?;
     let (about, following, (mut known, extents), (album, of_others), locked) = begin.map_err(ResidentError::from)?;
@@ -366,7 +381,8 @@ fn scan_leased<'a>(
     extents.mark(&mut known, &again, models.heif().is_some());
     summary.searched_better = extents.searched_better(&known, &again);
     let now = (watch.now)();
-    let plan = Plan::make((ledger, lease), &folder, &about, &known, &listing, (enrolled, album.as_ref(), model), now)?;
+    let plan =
+        Plan::make((ledger, job.lease()), &folder, &about, &known, &listing, (enrolled, album.as_ref(), model), now)?;
     summary.planned(&plan);
     let apart_faces = apart_faces((ledger, models, &about), (&plan, &followed.apart()), options, now)?;
     let mut store = Store {
@@ -381,7 +397,7 @@ fn scan_leased<'a>(
         apart_faces: &apart_faces,
         absent: plan.absent.clone(),
         passed_over_new: plan.passes_over_new,
-        lease,
+        job,
     };
     if plan.without_faces > 0 {
         store.pass(plan.without_faces, now)?;
@@ -440,7 +456,7 @@ fn note_absent(
     let (ledger, collection, absent) = (store.ledger, store.about.id, &store.absent);
     if absent.len() < plan.absent.len() {
         let note = ledger.run_tx("note missing photos", now, |tx| {
-            tx.renew_lease(store.lease)?;
+            tx.renew_lease(store.job.lease())?;
             tx.note_listing(collection, absent, &plan.unlisted)
         });
         summary.absent(note?.into_inner());
@@ -449,7 +465,7 @@ fn note_absent(
         return Ok(());
     }
     let forget = ledger.run_tx("forget missing photos", now, |tx| {
-        tx.renew_lease(store.lease)?;
+        tx.renew_lease(store.job.lease())?;
         tx.forget_absent(collection, absent, listed)
     });
     summary.removed = forget?.into_inner() as usize;
@@ -494,6 +510,7 @@ fn process_photos(
                 let sightings = Committed { matches: summary.matches, reviews: summary.reviews };
                 let committed = (summary.templates > 0).then_some(sightings);
                 (watch.progress)(Progress { stage: Stage::ProcessingPhotos, done, of: todo.len(), committed });
+                store.job.note(done as u64, todo.len() as u64);
                 let now = (watch.now)();
                 processor.followed.tell(now);
                 if batch.len() >= BATCH_PHOTOS || now.0 - last_commit.0 >= BATCH_MS {

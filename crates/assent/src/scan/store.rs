@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_gallery::calibration::Band;
 use assent_ledger::{
-    Act, Actor, Collection, EventKind, FaceBox, FaceId, GalleryReference, GrantId, Lease, Ledger, Matching, NewPhoto,
+    Act, Actor, Collection, EventKind, FaceBox, FaceId, GalleryReference, GrantId, Ledger, Matching, NewPhoto,
     NewSighting, Outcome, PhotoId, ScanEntry, SubjectId, Timestamp, Tx, TxError,
 };
 
@@ -14,6 +14,7 @@ use super::plan::Task;
 use super::process::{Detections, PhotoOutcome};
 use super::{CopiedFace, ScanSummary};
 use crate::copies::ApartFace;
+use crate::jobs::JobContext;
 use crate::open_gallery::OpenGallery;
 use crate::resident::Answer;
 use crate::source::Unread;
@@ -40,8 +41,8 @@ pub(super) struct Store<'a> {
     pub(super) absent: BTreeSet<PhotoId>,
     /// Whether there are new files that were not looked at: one may be a photo that is absent.
     pub(super) passed_over_new: bool,
-    /// Nothing is stored but under it.
-    pub(super) lease: &'a Lease,
+    /// Nothing is stored but under its lease.
+    pub(super) job: &'a JobContext<'a>,
     /// Who asked for the scan.
     pub(super) by: Actor,
 }
@@ -125,7 +126,7 @@ impl Store<'_> {
     pub(super) fn pass(&self, photos: usize, now: Timestamp) -> Result<(), TxError> {
         let Some((epoch, nobody)) = self.planned.filter(|_| !self.alone) else { return Ok(()) };
         self.ledger.run_tx("scan", self.act(now), |tx| {
-            tx.renew_lease(self.lease)?;
+            self.job.write(tx)?;
             tx.set_matched_without_faces(self.about.id, self.model, epoch, nobody)?;
             self.leaf(tx, photos, &BTreeMap::new())
         })?;
@@ -137,7 +138,7 @@ impl Store<'_> {
     }
 
     fn store(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, photos: usize) -> Result<Stored, TxError> {
-        tx.renew_lease(self.lease)?;
+        self.job.write(tx)?;
         let mut stored = Stored::default();
         let matching = match self.planned {
             Some(_) => Some(tx.matching_by(self.about.id, self.model)?),

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use assent_ledger::{
     Act, Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewPending,
@@ -288,7 +289,7 @@ fn pending<'a>(
 }
 
 /// Records entries as they were checked, those whose witnesses sign: many in one transaction. `progress` is told how many
-/// are done after each.
+/// are done after each, and says whether to go on. Returns how many were recorded.
 ///
 /// # Errors
 ///
@@ -298,8 +299,8 @@ pub fn record(
     ledger: &Ledger,
     entries: &[(&Entry, &Standing)],
     act: Act,
-    progress: &mut dyn FnMut(usize),
-) -> Result<(), TxError> {
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<usize, TxError> {
     let mut done = 0;
     for batch in entries.chunks(BATCH_PEOPLE) {
         ledger.run_tx("record a table of people", act, |tx| {
@@ -312,9 +313,11 @@ pub fn record(
             Ok(())
         })?;
         done += batch.len();
-        progress(done);
+        if progress(done).is_break() {
+            break;
+        }
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Records an entry as it was checked, whose witnesses do not sign: the person is put on the roster and enrolled from their

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use assent_ledger::{Checkpoint, ExportError, LeaseName, Ledger, Timestamp};
+use assent_ledger::{Actor, Checkpoint, Expired, ExportError, Ledger};
 
 use super::status;
+use crate::jobs::{self, Finished, Task, Watch, counted};
 
 /// What was done.
 #[derive(Debug)]
 pub struct Upkeep {
+    /// Consents whose date has come.
+    pub expired: Expired,
     /// The log as files that were brought up to date, if that was asked for.
     pub exported: Option<Checkpoint>,
     /// How many deadlines have more than four fifths of their time behind them.
@@ -17,17 +20,41 @@ pub struct Upkeep {
     pub rewritten: bool,
 }
 
-/// Takes what was deleted out of the database's file, and brings the log as files up to date in `export`. Consents whose date has
-/// come are ended when the vault is opened for it ([`Ledger::expire_due`]).
+/// How much there is to do.
+const STEPS: u64 = 4;
+
+/// Ends the consents whose date has come, takes what was deleted out of the database's file, clears the records of jobs, and brings
+/// the log as files up to date in `export`. Stopped, it ends behind a step, and the next call does the rest.
 ///
 /// # Errors
 ///
 /// - [`ExportError`] as [`Ledger::export_log`].
-/// - [`assent_ledger::TxError::Leased`] inside if another program is at it; otherwise as the ledger says.
-pub fn tick(ledger: &Ledger, export: Option<&Path>, now: Timestamp) -> Result<Upkeep, ExportError> {
-    ledger.under_lease(LeaseName::Tick, now, |_| {
-        let rewritten = ledger.scrub_if_due(now);
-        let exported = export.map(|folder| ledger.export_log(folder, now, &mut |_, _| {})).transpose()?;
-        Ok(Upkeep { exported, near: status::near_end(ledger, now)?, rewritten })
+/// - [`assent_ledger::TxError::JobRuns`] inside if another program is at it, [`assent_ledger::TxError::ClockAhead`] and
+///   [`assent_ledger::TxError::ClockSetBack`] if the clock is in doubt; otherwise as the ledger says.
+pub fn tick(ledger: &Ledger, export: Option<&Path>, by: Actor, watch: Watch<'_>) -> Result<Upkeep, ExportError> {
+    jobs::run(ledger, (Task::Tick, by), watch, ExportError::code, |job| {
+        let now = job.began();
+        let goes_on_after = |step: u64| {
+            job.report(step, STEPS, (watch.now)());
+            !job.should_stop()
+        };
+        let expired = ledger.expire_due(now)?;
+        let mut goes_on = goes_on_after(1);
+        if goes_on {
+            ledger.clear_jobs(now)?;
+            goes_on = goes_on_after(2);
+        }
+        let (mut exported, mut rewritten) = (None, !ledger.scrub_is_due(now)?);
+        if goes_on {
+            rewritten = ledger.scrub_if_due(now);
+            goes_on = goes_on_after(3);
+        }
+        if goes_on {
+            exported = export.map(|folder| ledger.export_log(folder, now, &mut |_, _| {})).transpose()?;
+            job.report(STEPS, STEPS, (watch.now)());
+        }
+        let near = status::near_end(ledger, now)?;
+        let counts = counted([("ended", expired.ended.len()), ("near", near)]);
+        Ok(Finished { counts, stopped: !goes_on, value: Upkeep { expired, exported, near, rewritten } })
     })
 }
