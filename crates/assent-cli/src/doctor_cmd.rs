@@ -3,6 +3,7 @@
 use assent::ledger::{Collection, DatabaseStatus, Ledger, TxError, Witness};
 use assent::models::Models;
 use assent::service::status::{self, CollectionState, CollectionStatus, Status};
+use assent_documents::failed_files::GET_HEIF_PROGRAM;
 use serde_json::json;
 
 use crate::audit_cmd::entries;
@@ -14,7 +15,6 @@ use crate::models_arg::{LoadModelsError, ModelPlaces};
 use crate::output::{Output, count, number_of, quoted, shown};
 use crate::pending_cmd::enrolments_wait;
 use crate::places;
-use crate::refused::GET_HEIF_PROGRAM;
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
 

@@ -1,8 +1,9 @@
 //! Answers in sentences.
 
 use assent::find::NoResultReason;
-use assent::ledger::RequiredDocument;
+use assent::ledger::{Basis, CollectionId, Dpia, RequiredDocument, RuleError, TxError};
 use assent_documents::no_result::reason;
+use assent_documents::prerequisite::{basis, what_is_missing};
 
 use super::club::day;
 
@@ -36,4 +37,30 @@ fn each_reason_for_finding_nothing_has_a_sentence_for_people() {
     ];
     let lines: Vec<String> = all.iter().map(|why| format!("{}: {}", why.code(), reason(why))).collect();
     insta::assert_snapshot!("why_nothing_was_found", lines.join("\n"));
+}
+
+#[test]
+fn what_was_stated_of_a_collection_is_a_line_each() {
+    assert_eq!(basis(&Basis::default()), [""; 0]);
+    let stated = Basis {
+        jurisdiction: Some("FR".parse().unwrap()),
+        purpose_ends: Some(day(90)),
+        dpia: Some(Dpia { reference: "shelf 3".into(), made: day(0), review: day(365) }),
+        necessity: Some("too many photos\nto look at".into()),
+        alternative: Some("Wim looks".into()),
+        notice_public: Some(day(-3)),
+    };
+    insta::assert_snapshot!("what_was_stated_of_a_collection", basis(&stated).join("\n"));
+}
+
+#[test]
+fn what_keeps_faces_from_being_compared_is_named() {
+    let (collection, document) = (CollectionId::from_bytes([2; 16]), RequiredDocument::Dpia);
+    let check = |lock: TxError, says: &str| assert_eq!(what_is_missing(&lock, "two\nlines"), says);
+    let missing = RuleError::Missing { document, collection, pack: "EU 1".into() };
+    check(missing.into(), "the data protection impact assessment is missing (EU 1 asks for it)");
+    let overdue = RuleError::ReviewOverdue { document, collection, since: "2026-01-01".into() };
+    check(overdue.into(), "the review of the data protection impact assessment is overdue since 2026-01-01");
+    check(TxError::OnRequest { collection }, "two\\nlines is searched only when someone asks");
+    check(RuleError::AgeUnknown.into(), "nobody has said how old this person is");
 }
