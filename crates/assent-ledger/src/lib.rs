@@ -209,10 +209,10 @@ pub use tx::{
     Changed, ChangesSince, Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due,
     Evidence, Expired, FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching,
     NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections,
-    OpenTemplate, Order, Outcome, OwnTemplate, PastEndDate, Pending, PhotoTime, Picture, PictureOf, PlainConsent,
-    Reach, ReadTx, Refusal, ReplayedNotes, Request, Roster, SAME_FACE_IOU, Scope, SearchExtent, Searchable,
-    SearchableTemplate, Sighting, StoredPhoto, Subject, SubjectAccessData, TOO_MANY, Tx, Unreadable, WithoutModel,
-    Witness,
+    OpenTemplate, Order, Outcome, OwnTemplate, PastEndDate, Pending, PhotoCrops, PhotoTime, Picture, PictureOf,
+    PlainConsent, Reach, ReadTx, Refusal, ReplayedNotes, Request, Roster, SAME_FACE_IOU, ScannedPhoto, Scope,
+    SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, SubjectAccessData, TOO_MANY, Tx,
+    Unreadable, WithoutModel, Witness,
 };
 pub use vocabulary::{
     Band, BystanderBasis, ChangeKind, GrantState, JobKind, JobState, PhotoTimeSource, Purpose, RequestKind,

@@ -26,3 +26,6 @@ CREATE TABLE jobs (
     cancel_ms     BIGINT,
     cancelled_by  BYTEA
 );
+
+-- Each batch of a scan asks who has templates of other models alone, of whom there are few.
+CREATE INDEX templates_by_model ON templates (model_sha256);

@@ -27,7 +27,7 @@ pub(crate) use check::{Scope, id_text};
 pub(crate) use mac::RowKeys;
 use mac::Totals;
 
-use crate::db::{Columns, DbError, Row, Value, args};
+use crate::db::{Columns, DbError, ForEach, Row, Value, args};
 use crate::error::TxError;
 use crate::fields::Writer;
 use crate::ledger::FORMAT_VERSION;
@@ -83,24 +83,39 @@ pub(crate) struct Touched {
 
 /// The statements of a table.
 struct Statements {
-    by_key: &'static str,
-    put_mac: &'static str,
+    by_key: ForEach,
+    put_mac: ForEach,
     all: &'static str,
 }
 
 static STATEMENTS: LazyLock<Vec<Statements>> = LazyLock::new(|| {
     let of = |table: &Table| {
-        let (select, put) = (table.select(), format!("UPDATE {} SET mac = $1 WHERE {}", table.name, table.key_is(2)));
-        let by_key = format!("{select} WHERE {}", table.key_is(1));
-        Statements { by_key: statement::leak(by_key), put_mac: statement::leak(put), all: check::all_rows(table) }
+        let (select, name, is_key) = (table.select(), table.name, table.key_is(1));
+        // A key of one column in a list, others one by one.
+        let (by_key, put_mac) = match table.key {
+            [key] => (
+                format!("{select} WHERE {key} IN ($1)"),
+                format!("UPDATE {name} SET mac = CASE {key} WHEN $1 THEN $2 ELSE mac END WHERE {key} IN ($1)"),
+            ),
+            keys => (
+                format!("{select} WHERE ({is_key})"),
+                format!("UPDATE {name} SET mac = ${} WHERE {is_key}", keys.len() + 1),
+            ),
+        };
+        let [by_key, put_mac] = [by_key, put_mac].map(|sql| ForEach::row(statement::leak(sql)));
+        Statements { by_key, put_mac, all: check::all_rows(table) }
     };
     TABLES.iter().map(of).collect()
 });
 
-static FACES_OF: LazyLock<&'static str> = LazyLock::new(|| {
+static FACES_OF: LazyLock<ForEach> = LazyLock::new(|| {
     let columns = FACE_COLUMNS.join(", ");
-    statement::leak(format!("SELECT {columns} FROM {FACES} WHERE photo_id = $1 ORDER BY id"))
+    let sql = format!("SELECT {columns}, photo_id FROM {FACES} WHERE photo_id IN ($1) ORDER BY photo_id, id");
+    ForEach::row(statement::leak(sql))
 });
+
+/// Keys of rows, each also as the bytes that it is told apart by.
+type Keys = BTreeMap<Vec<u8>, Vec<Value>>;
 
 /// A row as it stands.
 struct Stored {
@@ -111,27 +126,43 @@ struct Stored {
 }
 
 impl ReadTx<'_> {
-    fn stored(&self, table: usize, key: &[Value]) -> Result<Option<Stored>, TxError> {
+    /// The rows with these keys, as far as there are any, by the bytes of their keys.
+    fn stored(&self, table: usize, keys: &Keys) -> Result<BTreeMap<Vec<u8>, Stored>, TxError> {
         let about = &TABLES[table];
-        let Some(row) = self.db.row(STATEMENTS[table].by_key, key)? else { return Ok(None) };
-        let mut mac = self.row_keys.begin(about, &row)?;
+        let all: Vec<Vec<Value>> = keys.values().cloned().collect();
+        let mut begun = BTreeMap::new();
+        for row in self.rows_for(STATEMENTS[table].by_key, &[], &all)? {
+            let kept = if about.own_mac { kept(&row, about)? } else { None };
+            begun.insert(check::bytes_of(&check::key_of(about, &row, 0)?), (self.row_keys.begin(about, &row)?, kept));
+        }
         if about.has_faces() {
-            for face in self.db.rows(*FACES_OF, key)? {
-                mac.face(&face, 0)?;
+            for face in self.rows_for(*FACES_OF, &[], &all)? {
+                let photo = check::bytes_of(&check::key_of(about, &face, FACE_COLUMNS.len())?);
+                begun.get_mut(&photo).map_or(Ok(()), |(mac, _)| mac.face(&face, 0))?;
             }
         }
-        let kept = if about.own_mac { kept(&row, about)? } else { None };
-        Ok(Some(Stored { due: mac.finish(), kept }))
+        Ok(begun.into_iter().map(|(key, (mac, kept))| (key, Stored { due: mac.finish(), kept })).collect())
     }
 
-    /// The MAC of a row, which has to be what its columns make; `None` if there is no such row.
-    fn verified(&self, table: usize, key: &[Value]) -> Result<Option<[u8; 32]>, TxError> {
+    /// The MACs of rows, by the bytes of their keys: each has to be what its columns make. Of a row that is not there, nothing.
+    fn verified(&self, table: usize, keys: &Keys) -> Result<BTreeMap<Vec<u8>, [u8; 32]>, TxError> {
         let about = &TABLES[table];
-        let Some(stored) = self.stored(table, key)? else { return Ok(None) };
-        if about.own_mac && stored.kept != Some(stored.due) {
-            return Err(TxError::Tampered(Tampering::row(about, key)));
+        let mut macs = BTreeMap::new();
+        for (place, stored) in self.stored(table, keys)? {
+            if about.own_mac && stored.kept != Some(stored.due) {
+                let key = keys.get(&place).map(Vec::as_slice).unwrap_or_default();
+                return Err(TxError::Tampered(Tampering::row(about, key)));
+            }
+            macs.insert(place, stored.due);
         }
-        Ok(Some(stored.due))
+        Ok(macs)
+    }
+
+    /// Those of these keys whose rows did not change in this transaction.
+    fn unchanged(&self, table: usize, keys: impl IntoIterator<Item = Vec<Value>>) -> Keys {
+        let touched = self.touched.borrow();
+        let keys = keys.into_iter().map(|key| (check::bytes_of(&key), key));
+        keys.filter(|(place, _)| !touched.rows.contains_key(&(table, place.clone()))).collect()
     }
 
     /// Refuses a row that is not as it was written. Nothing is said of one that is not there, or that this transaction changed.
@@ -141,12 +172,22 @@ impl ReadTx<'_> {
     /// - [`TxError::Tampered`] if its MAC does not fit.
     /// - [`TxError::Database`] if the database refuses.
     pub(crate) fn check_row(&self, name: &'static str, key: impl Into<Value>) -> Result<(), TxError> {
+        self.check_rows(name, [key])
+    }
+
+    /// The same of many rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check_row`].
+    pub(crate) fn check_rows<K: Into<Value>>(
+        &self,
+        name: &'static str,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<(), TxError> {
         let Some(table) = Table::find(name).filter(|_| self.head.bound()) else { return Ok(()) };
-        let key = [key.into()];
-        if self.touched.borrow().rows.contains_key(&(table, check::bytes_of(&key))) {
-            return Ok(());
-        }
-        self.verified(table, &key).map(drop)
+        let keys = keys.into_iter().map(|key| vec![key.into()]);
+        self.verified(table, &self.unchanged(table, keys)).map(drop)
     }
 
     /// Refuses a small table of which the missing rows decide something, if it is not as it was written.
@@ -216,6 +257,31 @@ impl Tx<'_> {
         }
     }
 
+    /// Runs a statement for many rows. Returns how many it changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::exec`].
+    pub(crate) fn exec_for(&self, each: ForEach, shared: &[Value], rows: &[Vec<Value>]) -> Result<u64, TxError> {
+        each.parts(shared, rows).into_iter().try_fold(0, |sum, (sql, args)| Ok(sum + self.exec(sql, &args)?))
+    }
+
+    /// Inserts many rows. Returns what the statement answers with for each, and behind it the columns of the key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::exec`].
+    pub(crate) fn insert_for(&self, each: ForEach, rows: &[Vec<Value>]) -> Result<Vec<Row>, TxError> {
+        let mut made = Vec::with_capacity(rows.len());
+        for (sql, args) in each.parts(&[], rows) {
+            made.extend(match self.follow(sql)? {
+                Some(change) => self.change(change, &args)?.1,
+                None => self.db.rows(sql, &args)?,
+            });
+        }
+        Ok(made)
+    }
+
     fn follow(&self, sql: &'static str) -> Result<Option<&'static Change>, TxError> {
         if sql.starts_with("SELECT") || !self.head.bound() {
             return Ok(None);
@@ -235,7 +301,7 @@ impl Tx<'_> {
             Some(derived) => {
                 let args: Vec<Value> = derived.args.iter().filter_map(|at| args.get(*at).cloned()).collect();
                 if change.names_key {
-                    vec![args]
+                    args.into_iter().map(|key| vec![key]).collect()
                 } else {
                     self.db.rows(derived.sql, &args)?.into_iter().map(Row::into_values).collect()
                 }
@@ -243,36 +309,36 @@ impl Tx<'_> {
             None => Vec::new(),
         };
         let expected = before.len() as u64;
-        before.into_iter().try_for_each(|key| self.row_changes(change.table, key, true))?;
+        self.rows_change(change.table, before, true)?;
         let not_kept = || TxError::NotKept { row: TABLES[change.table].row };
         match change.kind {
             Kind::Update | Kind::Delete => {
                 let changed = self.db.exec(change.sql, args)?;
                 if changed == expected { Ok((changed, Vec::new())) } else { Err(not_kept()) }
             }
-            Kind::Insert { or_nothing } => {
+            Kind::Insert { rows, or_nothing } => {
                 let made = self.db.rows(change.sql, args)?;
-                if made.is_empty() && !or_nothing {
+                if (made.len() as u64) < rows && !or_nothing {
                     return Err(not_kept());
                 }
-                for row in &made {
-                    let table = &TABLES[change.table];
-                    let key = check::key_of(table, row, row.width() - table.key.len())?;
-                    self.row_changes(change.table, key, false)?;
-                }
+                let table = &TABLES[change.table];
+                let key = |row: &Row| check::key_of(table, row, row.width() - table.key.len());
+                let keys = made.iter().map(key).collect::<Result<_, _>>()?;
+                self.rows_change(change.table, keys, false)?;
                 Ok((made.len() as u64, made))
             }
         }
     }
 
-    /// Remembers that a row changes; one that was there `before` has to be as it was written.
-    fn row_changes(&self, table: usize, key: Vec<Value>, before: bool) -> Result<(), TxError> {
-        let place = (table, check::bytes_of(&key));
-        if self.touched.borrow().rows.contains_key(&place) {
-            return Ok(());
-        }
-        let mac = if before { self.verified(table, &key)? } else { None };
-        self.touched.borrow_mut().rows.insert(place, (key, mac));
+    /// Remembers that rows change; those that were there `before` have to be as they were written.
+    fn rows_change(&self, table: usize, keys: Vec<Vec<Value>>, before: bool) -> Result<(), TxError> {
+        let keys = self.unchanged(table, keys);
+        let mut macs = if before { self.verified(table, &keys)? } else { BTreeMap::new() };
+        let changed = keys.into_iter().map(|(place, key)| {
+            let mac = macs.remove(&place);
+            ((table, place), (key, mac))
+        });
+        self.touched.borrow_mut().rows.extend(changed);
         Ok(())
     }
 
@@ -293,27 +359,37 @@ impl Tx<'_> {
             return Ok(());
         }
         let mut totals = self.totals()?;
-        for ((table, _), (key, before)) in rows {
-            let now = self.stored(table, &key)?;
-            let total = &mut totals.0[table];
-            if let Some(before) = before {
-                total.subtract(self.row_keys.term(&before));
+        let mut by_table: BTreeMap<usize, (Keys, Vec<[u8; 32]>)> = BTreeMap::new();
+        for ((table, place), (key, before)) in rows {
+            let (keys, gone) = by_table.entry(table).or_default();
+            keys.insert(place, key);
+            gone.extend(before);
+        }
+        for (table, (keys, gone)) in by_table {
+            let (now, total) = (self.stored(table, &keys)?, &mut totals.0[table]);
+            for mac in &gone {
+                total.subtract(self.row_keys.term(mac));
             }
-            let Some(now) = now else { continue };
-            total.add(self.row_keys.term(&now.due));
-            if TABLES[table].own_mac && now.kept != Some(now.due) {
-                self.put_mac(table, &key, now.due)?;
+            for row in now.values() {
+                total.add(self.row_keys.term(&row.due));
             }
+            let stale = now.into_iter().filter(|(_, row)| TABLES[table].own_mac && row.kept != Some(row.due));
+            let macs = stale.filter_map(|(place, row)| Some((keys.get(&place)?.clone(), row.due)));
+            self.put_macs(table, macs.collect())?;
         }
         self.seal_totals(&totals)
     }
 
-    fn put_mac(&self, table: usize, key: &[Value], mac: [u8; 32]) -> Result<(), TxError> {
-        let args: Vec<Value> = std::iter::once(mac.into()).chain(key.iter().cloned()).collect();
-        match self.db.exec(STATEMENTS[table].put_mac, &args)? {
-            1 => Ok(()),
-            _ => Err(TxError::NotKept { row: TABLES[table].row }),
+    fn put_macs(&self, table: usize, macs: Vec<(Vec<Value>, [u8; 32])>) -> Result<(), TxError> {
+        let rows: Vec<Vec<Value>> = macs.into_iter().map(|(key, mac)| [key, vec![mac.into()]].concat()).collect();
+        let many = if TABLES[table].key.len() == 1 { rows.len().max(1) } else { 1 };
+        let mut kept = 0;
+        for rows in rows.chunks(many) {
+            for (sql, args) in STATEMENTS[table].put_mac.parts(&[], rows) {
+                kept += self.db.exec(sql, &args)?;
+            }
         }
+        if kept == rows.len() as u64 { Ok(()) } else { Err(TxError::NotKept { row: TABLES[table].row }) }
     }
 
     /// Binds every row of a vault of an older format.
@@ -327,9 +403,7 @@ impl Tx<'_> {
                     keys.push((key, due));
                 }
             })?;
-            for (key, due) in keys {
-                self.put_mac(at, &key, due)?;
-            }
+            self.put_macs(at, keys)?;
         }
         self.seal_totals(&totals)
     }

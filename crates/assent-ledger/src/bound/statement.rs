@@ -25,7 +25,7 @@ pub(super) struct Change {
     pub(super) kind: Kind,
     /// Asks for the keys of the rows that will change.
     pub(super) before: Option<Derived>,
-    /// The values of that are the key itself, so that nobody has to be asked.
+    /// Each value of that is a key itself, so that nobody has to be asked.
     pub(super) names_key: bool,
     /// What to run: an insertion says at its end which keys it made.
     pub(super) sql: &'static str,
@@ -33,8 +33,9 @@ pub(super) struct Change {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// New rows; `or_nothing` if there may be none.
+    /// New rows, so many; `or_nothing` if there may be fewer.
     Insert {
+        rows: u64,
         or_nothing: bool,
     },
     Update,
@@ -95,7 +96,7 @@ fn take_apart(sql: &'static str) -> Option<Plan> {
             let before = derived(&format!("SELECT {key} FROM {name} WHERE {}", condition.unwrap_or("1 = 1")));
             if name != FACES && columns.iter().any(|column| about.key.contains(column)) {
                 // With another key a row goes and another one comes.
-                (Kind::Insert { or_nothing: true }, Some(before), leak(format!("{sql} RETURNING {key}")))
+                (Kind::Insert { rows: 0, or_nothing: true }, Some(before), leak(format!("{sql} RETURNING {key}")))
             } else {
                 (Kind::Update, Some(before), sql)
             }
@@ -117,21 +118,32 @@ fn take_apart(sql: &'static str) -> Option<Plan> {
 /// An insertion, and the rows that it may change in place of that.
 fn insertion(name: &str, key: &str, rest: &str, sql: &'static str) -> Option<(Kind, Option<Derived>, &'static str)> {
     let (columns, rest) = in_brackets(rest)?;
-    let (values, rest) = in_brackets(rest.trim_start().strip_prefix("VALUES")?.trim_start())?;
-    let value_of = |column: &str| {
+    let (first, mut rest) = in_brackets(rest.trim_start().strip_prefix("VALUES")?.trim_start())?;
+    let mut rows = vec![first];
+    while let Some(more) = rest.trim_start().strip_prefix(',') {
+        let (next, after) = in_brackets(more.trim_start())?;
+        rows.push(next);
+        rest = after;
+    }
+    // The values of a column, one of each row.
+    let values_of = |column: &str| -> Option<Vec<&str>> {
         let at = columns.iter().position(|c| *c == column)?;
-        values.get(at).copied()
+        rows.iter().map(|values| values.get(at).copied()).collect()
     };
     let (conflict, returning) = split_at_word(rest, "RETURNING");
     let or_nothing = conflict.trim_end().ends_with("DO NOTHING");
     let before = if name == FACES {
-        let photo = value_of(key)?;
-        photo.strip_prefix('$')?.parse::<usize>().ok()?;
-        Some(derived(&format!("SELECT id FROM {PHOTOS} WHERE id = {photo}")))
+        let photos = values_of(key)?;
+        let are_values = photos.iter().all(|photo| photo.strip_prefix('$').is_some_and(|n| n.parse::<usize>().is_ok()));
+        are_values.then_some(())?;
+        Some(derived(&format!("SELECT id FROM {PHOTOS} WHERE id IN ({})", photos.join(", "))))
     } else if conflict.contains("DO UPDATE") {
-        let (columns, _) = in_brackets(conflict.split_once("ON CONFLICT")?.1.trim_start())?;
-        let all = columns.iter().map(|c| Some(format!("{c} = {}", value_of(c)?))).collect::<Option<Vec<_>>>()?;
-        Some(derived(&format!("SELECT {key} FROM {name} WHERE {}", all.join(" AND "))))
+        let (unique, _) = in_brackets(conflict.split_once("ON CONFLICT")?.1.trim_start())?;
+        let values = unique.iter().map(|c| Some((*c, values_of(c)?))).collect::<Option<Vec<_>>>()?;
+        let is_row =
+            |row: usize| values.iter().map(|(c, v)| format!("{c} = {}", v[row])).collect::<Vec<_>>().join(" AND ");
+        let any = (0..rows.len()).map(|row| format!("({})", is_row(row))).collect::<Vec<_>>().join(" OR ");
+        Some(derived(&format!("SELECT {key} FROM {name} WHERE {any}")))
     } else {
         None
     };
@@ -139,7 +151,7 @@ fn insertion(name: &str, key: &str, rest: &str, sql: &'static str) -> Option<(Ki
         Some(_) => leak(format!("{sql}, {key}")),
         None => leak(format!("{sql} RETURNING {key}")),
     };
-    Some((Kind::Insert { or_nothing }, before, sql))
+    Some((Kind::Insert { rows: rows.len() as u64, or_nothing }, before, sql))
 }
 
 /// The columns that are set.
@@ -296,8 +308,20 @@ mod tests {
         check(all, Kind::Delete, Some(("SELECT id FROM orders WHERE 1 = 1", &[])), all);
         let face = "INSERT INTO faces (x, photo_id) VALUES ($1, $2) RETURNING id";
         let runs = "INSERT INTO faces (x, photo_id) VALUES ($1, $2) RETURNING id, photo_id";
-        let kind = Kind::Insert { or_nothing: false };
-        check(face, kind, Some(("SELECT id FROM photos WHERE id = $1", &[1])), runs);
+        let kind = Kind::Insert { rows: 1, or_nothing: false };
+        check(face, kind, Some(("SELECT id FROM photos WHERE id IN ($1)", &[1])), runs);
+        let faces = "INSERT INTO faces (x, photo_id) VALUES ($1, $2), ($3, $4) RETURNING id";
+        let runs = "INSERT INTO faces (x, photo_id) VALUES ($1, $2), ($3, $4) RETURNING id, photo_id";
+        let kind = Kind::Insert { rows: 2, or_nothing: false };
+        check(faces, kind, Some(("SELECT id FROM photos WHERE id IN ($1, $2)", &[1, 3])), runs);
+        let either = "INSERT INTO decisions (face_id, pseudonym, x) VALUES ($1, $2, 0), ($3, $2, 0) \
+                      ON CONFLICT (pseudonym, face_id) DO UPDATE SET x = excluded.x RETURNING x";
+        let runs = "INSERT INTO decisions (face_id, pseudonym, x) VALUES ($1, $2, 0), ($3, $2, 0) \
+                    ON CONFLICT (pseudonym, face_id) DO UPDATE SET x = excluded.x RETURNING x, \
+                    collection_id, pseudonym, face_id";
+        let asked = "SELECT collection_id, pseudonym, face_id FROM decisions \
+                     WHERE (pseudonym = $1 AND face_id = $2) OR (pseudonym = $1 AND face_id = $3)";
+        check(either, kind, Some((asked, &[1, 0, 2])), runs);
         for free in [
             "UPDATE photos SET matched_epoch = $1",
             "UPDATE vault SET scrub_due = 1 WHERE one = 1",
@@ -306,5 +330,7 @@ mod tests {
             assert!(matches!(take_apart(free), Some(Plan::Free)), "{free}");
         }
         assert!(take_apart("INSERT INTO grants SELECT * FROM old").is_none(), "nobody knows which rows");
+        let odd = "INSERT INTO faces (x, photo_id) VALUES ($1, $2), ($3, $4 + 1)";
+        assert!(take_apart(odd).is_none(), "nobody knows which photo");
     }
 }

@@ -11,6 +11,7 @@
 mod address;
 mod copy;
 mod error;
+mod many;
 mod migrate;
 mod pool;
 mod postgres;
@@ -22,6 +23,7 @@ use std::cell::{Cell, RefCell};
 
 pub use address::{AddressError, ClockSource, Postgres, PostgresAddress};
 pub use error::{DbError, DbProblem};
+pub(crate) use many::ForEach;
 pub(crate) use migrate::MigrationError;
 pub(crate) use pool::{BeginError, CommitError, Pool, Writing};
 pub use schema::{Difference, SchemaFault};

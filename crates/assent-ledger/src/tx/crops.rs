@@ -3,9 +3,10 @@
 //!
 //! Crops are sealed under a key of the collection that is in the key ring and serves nothing else.
 
+use super::records::one_each;
 use super::sightings::face_row;
 use super::{ReadTx, Tx};
-use crate::db::{Columns, args};
+use crate::db::{Columns, ForEach, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, SubjectId};
 use crate::keyring::KeyRingError;
@@ -14,6 +15,9 @@ use crate::seal::{self, SealContext};
 use crate::secret::Key;
 
 const CROPS: &str = "crops";
+
+/// The crops of a photo, each with its face.
+pub type PhotoCrops<'a> = (PhotoId, Vec<(FaceId, &'a [u8])>);
 
 impl ReadTx<'_> {
     /// The crops of a photo of this collection that were kept for these networks, by face. One that does not open is
@@ -121,36 +125,51 @@ impl Tx<'_> {
         model_sha256: [u8; 32],
         crops: &[(FaceId, &[u8])],
     ) -> Result<(), TxError> {
-        let collection = self.collection_of(photo)?;
+        self.keep_crops_of_photos(self.collection_of(photo)?, model_sha256, &[(photo, crops.to_vec())])
+    }
+
+    /// The same of several photos of a collection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::keep_crops_of`].
+    pub fn keep_crops_of_photos(
+        &self,
+        collection: CollectionId,
+        model_sha256: [u8; 32],
+        crops: &[PhotoCrops<'_>],
+    ) -> Result<(), TxError> {
         if !self.open_collection(collection)?.keep_crops {
             return Err(TxError::NoCrops { collection });
         }
-        self.forget_crops(photo)?;
+        let photos: Vec<PhotoId> = crops.iter().map(|(photo, _)| *photo).collect();
+        self.forget_crops(&photos)?;
         let Some(key) = self.crops_key(collection)? else { return Ok(()) };
-        let apart = self.objected_faces(photo)?;
-        for (face, plain) in crops.iter().filter(|(face, _)| !apart.contains(face)) {
-            let row = face_row(photo, *face);
-            let sealed = self.seal_with(&key, &seal_context(collection, &row, model_sha256), plain)?;
-            self.exec(
-                "INSERT INTO crops (face_id, photo_id, model_sha256, sealed) VALUES ($1, $2, $3, $4)",
-                args![*face, photo, model_sha256, sealed],
-            )?;
+        let (records, mut rows) = (self.photo_records(collection, &photos)?, Vec::new());
+        for (photo, crops) in crops {
+            let apart = records.get(photo).ok_or(TxError::NoPhoto { photo: *photo })?.apart();
+            for (face, plain) in crops.iter().filter(|(face, _)| !apart.contains(face)) {
+                let row = face_row(*photo, *face);
+                let sealed = self.seal_with(&key, &seal_context(collection, &row, model_sha256), plain)?;
+                rows.push(args![*face, *photo, model_sha256, sealed].to_vec());
+            }
         }
-        Ok(())
+        let sql = "INSERT INTO crops (face_id, photo_id, model_sha256, sealed) VALUES ($1, $2, $3, $4)";
+        self.exec_for(ForEach::row(sql), &[], &rows).map(drop)
     }
 
-    /// Lets go of the crop of a face, if one is kept.
+    /// Lets go of the crops of faces, if any are kept.
     ///
     /// # Errors
     ///
     /// [`TxError::Database`] if the database refuses.
-    pub fn forget_crop(&self, face: FaceId) -> Result<(), TxError> {
-        self.exec("DELETE FROM crops WHERE face_id = $1", args![face]).map(drop)
+    pub fn forget_crops_at(&self, faces: &[FaceId]) -> Result<(), TxError> {
+        self.exec_for(ForEach::row("DELETE FROM crops WHERE face_id IN ($1)"), &[], &one_each(faces)).map(drop)
     }
 
-    /// Lets go of the crops of a photo.
-    pub(super) fn forget_crops(&self, photo: PhotoId) -> Result<(), TxError> {
-        self.exec("DELETE FROM crops WHERE photo_id = $1", args![photo]).map(drop)
+    /// Lets go of the crops of photos.
+    pub(super) fn forget_crops(&self, photos: &[PhotoId]) -> Result<(), TxError> {
+        self.exec_for(ForEach::row("DELETE FROM crops WHERE photo_id IN ($1)"), &[], &one_each(photos)).map(drop)
     }
 
     /// Lets go of the crops of all faces that were sighted as this subject, also of those that a person decided about.
@@ -158,7 +177,8 @@ impl Tx<'_> {
         let sql = "DELETE FROM crops WHERE face_id IN \
                    (SELECT face_id FROM sightings WHERE collection_id = $1 AND pseudonym = $2)";
         self.exec(sql, args![collection, pseudonym])?;
-        self.decided_by(collection, pseudonym)?.iter().try_for_each(|decided| self.forget_crop(decided.face))
+        let decided: Vec<FaceId> = self.decided_by(collection, pseudonym)?.iter().map(|decided| decided.face).collect();
+        self.forget_crops_at(&decided)
     }
 }
 

@@ -20,10 +20,10 @@ use crate::vocabulary::Verdict;
 
 pub(super) const DECISIONS: &str = "decisions";
 
-type Pseudonym = [u8; 16];
+pub(super) type Pseudonym = [u8; 16];
 
 /// The grants by which people can be found in a collection, and whether the key of one of them is damaged.
-type People = (BTreeMap<Pseudonym, GrantKey>, bool);
+pub(super) type People = (BTreeMap<Pseudonym, GrantKey>, bool);
 
 /// A decision, and the face of one photo that it is about.
 pub(super) struct Decided {
@@ -37,11 +37,11 @@ pub(super) struct Decided {
 
 /// A decision about a picture.
 pub(super) struct Decision {
-    pseudonym: Pseudonym,
+    pub(super) pseudonym: Pseudonym,
     /// Where it is about, as the photo is seen.
     pub(super) at: FaceBox,
-    number: FaceId,
-    sealed: Vec<u8>,
+    pub(super) number: FaceId,
+    pub(super) sealed: Vec<u8>,
 }
 
 impl<'tx> Tx<'tx> {
@@ -107,31 +107,8 @@ impl<'tx> Tx<'tx> {
 
 impl ReadTx<'_> {
     /// What was decided about a picture, by whomever.
-    pub(super) fn decisions_in(&self, shown: &PhotoView) -> Result<Vec<Decision>, TxError> {
-        let sql = "SELECT pseudonym, face_id, sealed, picture_tag, x, y, w, h, quarter_turn FROM decisions \
-                   WHERE collection_id = $1 AND (picture_tag = $2 OR (picture_tag IS NULL AND content_tag = $3)) \
-                   ORDER BY face_id, pseudonym";
-        let rows = self.rows(sql, args![shown.collection, shown.picture, shown.content])?;
-        let read = |row: &Row| -> Result<Decision, TxError> {
-            let of_picture = row.opt_bytes(3)?.is_some();
-            Ok(Decision {
-                pseudonym: row.array(0)?,
-                number: FaceId(row.int(1)?),
-                sealed: row.bytes(2)?,
-                at: shown.as_displayed(read_place(row, 4)?, of_picture),
-            })
-        };
-        rows.iter().map(read).collect()
-    }
-
-    /// The faces of a photo about which somebody decided, and under which pseudonym.
-    pub(super) fn decided_in(&self, photo: PhotoId) -> Result<Vec<(FaceId, Pseudonym)>, TxError> {
-        let decisions = self.decisions_in(&self.shown(photo)?)?;
-        if decisions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let faces = self.faces_of(photo)?;
-        Ok(decisions.iter().filter_map(|d| Some((face_at(&faces, &d.at)?, d.pseudonym))).collect())
+    fn decisions_in(&self, shown: &PhotoView) -> Result<Vec<Decision>, TxError> {
+        Ok(self.decisions_about(&[*shown])?.pop().unwrap_or_default())
     }
 
     /// The faces in a collection about which somebody decided. One decision is about every photo that shows its picture.
@@ -179,32 +156,6 @@ impl ReadTx<'_> {
         decided.into_iter().map(open).collect()
     }
 
-    /// Which faces of a photo a person confirmed, and as whom.
-    pub(super) fn confirmed_in(
-        &self,
-        photo: PhotoId,
-        people: &dyn Fn() -> Result<People, TxError>,
-    ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
-        let mut confirmed = BTreeMap::new();
-        let decisions = self.decisions_in(&self.shown(photo)?)?;
-        if decisions.is_empty() {
-            return Ok(confirmed);
-        }
-        let ((people, unreadable), faces) = (people()?, self.faces_of(photo)?);
-        for d in decisions {
-            let Some(face) = face_at(&faces, &d.at) else { continue };
-            let is_confirmed = match people.get(&d.pseudonym) {
-                Some(of) => open_verdict(&HeldUnder::of_key(of), d.number, &d.sealed)?.0 == Verdict::Confirmed,
-                // It may be the word of somebody whose key is damaged.
-                None => unreadable,
-            };
-            if is_confirmed {
-                confirmed.insert(face, d.pseudonym);
-            }
-        }
-        Ok(confirmed)
-    }
-
     /// Everything that a person decided under a grant, also about pictures that no photo shows now.
     pub(super) fn all_verdicts_of(&self, held: &HeldUnder<'_>) -> Result<Vec<(Verdict, Timestamp)>, TxError> {
         let sql = "SELECT face_id, sealed FROM decisions WHERE collection_id = $1 AND pseudonym = $2 ORDER BY face_id";
@@ -238,7 +189,11 @@ impl Tx<'_> {
 }
 
 /// What a person said of a face, and when.
-fn open_verdict(held: &HeldUnder<'_>, number: FaceId, sealed: &[u8]) -> Result<(Verdict, Timestamp), TxError> {
+pub(super) fn open_verdict(
+    held: &HeldUnder<'_>,
+    number: FaceId,
+    sealed: &[u8],
+) -> Result<(Verdict, Timestamp), TxError> {
     let row = number.0.to_be_bytes();
     let plain = seal::open(held.key, &held.context(DECISIONS, &row), sealed)?;
     let mut fields = Reader::new(&plain);

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{ReadTx, Tx};
 use crate::actor::Via;
-use crate::db::{Columns, args};
+use crate::db::{Columns, ForEach, args};
 use crate::error::TxError;
 use crate::id::{AccountId, SubjectId};
 use crate::log::{AskedBy, EventKind, Leaf, commitment};
@@ -112,11 +112,17 @@ impl Tx<'_> {
         }
         let commitments = openings.iter().map(|(_, _, salt, detail)| commitment(salt, detail)).collect();
         let position = self.append(kind, public.to_vec(), commitments)?;
+        let mut rows = Vec::with_capacity(openings.len());
         for (slot, (subject, key, salt, detail)) in openings.iter().enumerate() {
-            if let Some(key) = key {
-                self.store_opening(position, slot, *subject, key, salt, detail)?;
-            }
+            let Some(key) = key else { continue };
+            let row = opening_row(position, slot);
+            let context =
+                SealContext { table: OPENINGS, subject: Some(*subject), row: Some(&row), ..SealContext::default() };
+            let sealed = self.seal_with(key, &context, &[salt.as_slice(), detail].concat())?;
+            rows.push(args![key.log_pseudonym(), position as i64, slot as i64, sealed].to_vec());
         }
+        let sql = "INSERT INTO log_openings (pseudonym, seq, slot, sealed) VALUES ($1, $2, $3, $4)";
+        self.exec_for(ForEach::row(sql), &[], &rows)?;
         Ok(position)
     }
 
@@ -154,25 +160,5 @@ impl Tx<'_> {
             self.exec("INSERT INTO log_accounts (seq, sealed) VALUES ($1, $2)", args![position as i64, sealed])?;
         }
         Ok(position)
-    }
-
-    fn store_opening(
-        &self,
-        position: u64,
-        slot: usize,
-        subject: SubjectId,
-        key: &Key,
-        salt: &[u8; 32],
-        detail: &[u8],
-    ) -> Result<(), TxError> {
-        let row = opening_row(position, slot);
-        let context =
-            SealContext { table: OPENINGS, subject: Some(subject), row: Some(&row), ..SealContext::default() };
-        let sealed = self.seal_with(key, &context, &[salt, detail].concat())?;
-        self.exec(
-            "INSERT INTO log_openings (pseudonym, seq, slot, sealed) VALUES ($1, $2, $3, $4)",
-            args![key.log_pseudonym(), position as i64, slot as i64, sealed],
-        )?;
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ReadTx, Tx};
+use super::ReadTx;
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, PhotoId};
@@ -47,21 +47,5 @@ impl ReadTx<'_> {
             Ok((PhotoId(row.int(0)?), extent))
         };
         rows.iter().map(read).collect()
-    }
-}
-
-impl Tx<'_> {
-    /// Records how a photo was searched.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoPhoto`] if there is no such photo.
-    /// - [`TxError::Database`] if the database refuses.
-    pub fn set_search_extent(&self, photo: PhotoId, extent: SearchExtent) -> Result<(), TxError> {
-        let sql = "UPDATE photos SET searched_side_px = $1, searched_any_way_up = $2, searched_exhaustive = $3 \
-                   WHERE id = $4";
-        let SearchExtent { side_px, any_way_up, exhaustive } = extent;
-        let changed = self.exec(sql, args![side_px, i64::from(any_way_up), i64::from(exhaustive), photo])?;
-        if changed == 0 { Err(TxError::NoPhoto { photo }) } else { Ok(()) }
     }
 }

@@ -1,9 +1,8 @@
-//! What may be searched, looked at again by whoever has it in memory: a few consents at a time, and whether what was found by
-//! one of them may be said.
+//! What may be searched, looked at again by whoever has it in memory: a few consents at a time.
 
 use std::collections::HashMap;
 
-use super::{ActiveGrant, Collection, ReadTx, Searchable, Tx};
+use super::{Collection, ReadTx, Searchable};
 use crate::db::{Columns, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
@@ -75,39 +74,5 @@ impl ReadTx<'_> {
         })?;
         // One that is not there is over.
         Ok(what.grants.iter().map(|(grant, _)| ends.get(grant).copied().unwrap_or(Timestamp(0))).collect())
-    }
-}
-
-impl<'tx> Tx<'tx> {
-    /// Proves that a person who was found by a template under `grant` may be named now: by this consent, or by the one that renewed it
-    /// meanwhile. `None` if they may not: the consent is over, what is held of them may only be kept, or an order stops it.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`], [`TxError::KeyRing`], [`TxError::Seal`] as everywhere.
-    pub fn still_nameable(&self, grant: GrantId) -> Result<Option<ActiveGrant<'tx>>, TxError> {
-        let proof = match self.active_grant(grant) {
-            Ok(proof) => Some(proof),
-            Err(TxError::NotActive { .. } | TxError::NoGrant { .. }) => self.renewal_of(grant)?,
-            Err(e) => return Err(e),
-        };
-        let Some(proof) = proof else { return Ok(None) };
-        match self.check_restriction(proof.subject).and_then(|()| self.check_orders(proof.collection)) {
-            Ok(()) => Ok(Some(proof)),
-            Err(TxError::Restricted { .. } | TxError::Stopped { .. }) => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// The consent in force that renews one which ended, by however many steps.
-    fn renewal_of(&self, grant: GrantId) -> Result<Option<ActiveGrant<'tx>>, TxError> {
-        let sql = "SELECT subject_id, collection_id, purpose FROM grants WHERE id = $1";
-        let Some(row) = self.row(sql, args![grant])? else { return Ok(None) };
-        let (subject, collection) = (SubjectId::from_bytes(row.array(0)?), CollectionId::from_bytes(row.array(1)?));
-        let purpose = Purpose::new(&row.text(2)?).map_err(|_| TxError::Damaged { table: super::grants::GRANTS })?;
-        match self.active_grant_for(subject, collection, &purpose)? {
-            Some(proof) if self.chain(proof.grant)?.contains(&grant) => Ok(Some(proof)),
-            _ => Ok(None),
-        }
     }
 }

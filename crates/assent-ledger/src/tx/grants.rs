@@ -1,7 +1,6 @@
 //! Grants: given on evidence, proven active, ended once.
 
 use std::collections::BTreeSet;
-use std::marker::PhantomData;
 
 use super::{ActiveGrant, Collection, LeafPosition, ReadTx, RingNote, Subject, Tx};
 use crate::db::{Columns, Row, args};
@@ -30,6 +29,7 @@ macro_rules! select_grants {
         )
     };
 }
+pub(super) use select_grants;
 
 /// What shows that the person said yes.
 #[derive(Clone, PartialEq, Eq)]
@@ -463,51 +463,6 @@ impl Tx<'_> {
 }
 
 impl<'tx> Tx<'tx> {
-    /// Proves that a grant is in force now. It stays so until this transaction ends or withdraws it.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::NoGrant`] if there is none with this id.
-    /// - [`TxError::NotActive`] if it was withdrawn, expired, is not valid yet or is past its end, whether the database or
-    ///   the key ring says so.
-    /// - [`TxError::KeyRing`] if the subject's key is missing, [`TxError::Database`] if the database refuses.
-    pub fn active_grant(&self, grant: GrantId) -> Result<ActiveGrant<'tx>, TxError> {
-        self.check_row("grants", grant)?;
-        let row = self.row(select_grants!("WHERE id = $1"), args![grant])?.ok_or(TxError::NoGrant { grant })?;
-        let in_force = row.text(4)? == "active" && row.int(6)? <= self.now.0 && self.now.0 < row.int(7)?;
-        if !in_force {
-            return Err(TxError::NotActive { grant });
-        }
-        let plain = Plain::read(&row)?;
-        Ok(ActiveGrant {
-            key: self.grant_key(grant, plain.subject)?.ok_or(TxError::NotActive { grant })?,
-            grant,
-            subject: plain.subject,
-            collection: plain.collection,
-            purpose: plain.purpose,
-            brand: PhantomData,
-        })
-    }
-
-    /// Proves that a person has a grant in force for this collection and purpose.
-    ///
-    /// # Errors
-    ///
-    /// - `Ok(None)` if they have none; otherwise as [`Self::active_grant`].
-    pub fn active_grant_for(
-        &self,
-        subject: SubjectId,
-        collection: CollectionId,
-        purpose: &Purpose,
-    ) -> Result<Option<ActiveGrant<'tx>>, TxError> {
-        let sql = "SELECT id FROM grants WHERE subject_id = $1 AND collection_id = $2 AND purpose = $3 AND state = 'active' \
-                   AND valid_from_ms <= $4 AND valid_until_ms > $4";
-        match self.row(sql, args![subject, collection, purpose.as_str(), self.now])? {
-            Some(row) => self.active_grant(GrantId::from_bytes(row.array(0)?)).map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// Ends a grant on its subject's word: its templates are deleted, and if it was for `find-my-photos`, the sightings
     /// of and decisions about the subject in the collection. At commit the person cannot be found there any more.
     ///

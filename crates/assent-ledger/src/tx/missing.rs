@@ -2,11 +2,12 @@
 //! may be away, or a folder be moved about. It is forgotten when a second complete listing, a day or more after the first,
 //! does not have it either (invariant I12).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::photos::PICTURE;
+use super::records::one_each;
 use super::{ReadTx, Tx};
-use crate::db::{Columns, args};
+use crate::db::{Columns, ForEach, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, PhotoId, Timestamp};
 use crate::photo_path::PhotoPath;
@@ -112,7 +113,7 @@ impl Tx<'_> {
 
     /// Forgets, of the photos that were `absent` from a listing at the time `listed`, those that were first missed a day
     /// before it or earlier. Returns how many. Whoever calls this has looked at every new file of that listing: one of them
-    /// may be such a photo under another name ([`Tx::follow_picture`]).
+    /// may be such a photo under another name ([`Tx::follow_pictures`]).
     ///
     /// If more than a fifth of what is known is absent, nobody is forgotten.
     ///
@@ -132,36 +133,45 @@ impl Tx<'_> {
         self.remove_photos(collection, &missed.intersection(absent).copied().collect())
     }
 
-    /// Finds a photo again that has another path now and was written anew on the way, such as renamed and rated: a `free`
-    /// one, whose own file is absent, that shows the picture with this SHA-256. It gets this path, and keeps its faces, its
-    /// sightings and what people decided; [`Tx::put_photo`] says what its file holds now. A photo that was known under this
-    /// path and shows something else is removed. `None` if this path shows the picture already, or no free photo does.
+    /// Finds photos again that have another path now and were written anew on the way, such as renamed and rated: for each path
+    /// with the SHA-256 of the picture that it shows, a photo of the `free` ones, whose own files are absent, that shows this
+    /// picture, and that is not free for the next. It gets this path, and keeps its faces, its sightings and what people decided;
+    /// [`Tx::put_photos`] says what its file holds now. A photo that was known under this path and shows something else is
+    /// removed. Where a path shows its picture already, and where no free photo does, nothing is done. Returns who was found.
     ///
     /// # Errors
     ///
     /// [`TxError::Seal`], [`TxError::Database`] as everywhere.
-    pub fn follow_picture(
+    pub fn follow_pictures(
         &self,
         collection: CollectionId,
-        (path, picture_sha256): (&PhotoPath, [u8; 32]),
-        free: impl Fn(PhotoId) -> bool,
-    ) -> Result<Option<PhotoId>, TxError> {
-        let key = self.collection_key(collection);
-        let (tag, sealed) = self.sealed_path(collection, &key, path)?;
-        let picture = key.mac(PICTURE, &picture_sha256);
-        let sql = "SELECT id, path_tag FROM photos WHERE collection_id = $1 AND picture_tag = $2 ORDER BY id";
-        let mut moved = None;
-        for row in self.rows(sql, args![collection, picture])? {
-            let (photo, at): (PhotoId, [u8; 32]) = (PhotoId(row.int(0)?), row.array(1)?);
-            if at == tag {
-                return Ok(None);
-            }
-            moved = moved.or_else(|| free(photo).then_some(photo));
+        pictures: &[(&PhotoPath, [u8; 32])],
+        mut free: BTreeSet<PhotoId>,
+    ) -> Result<BTreeSet<PhotoId>, TxError> {
+        let mut moved = BTreeSet::new();
+        if free.is_empty() {
+            return Ok(moved);
         }
-        let Some(photo) = moved else { return Ok(None) };
-        self.exec("DELETE FROM photos WHERE collection_id = $1 AND path_tag = $2", args![collection, tag])?;
-        let sql = "UPDATE photos SET path_tag = $1, sealed = $2, missing_ms = NULL WHERE id = $3";
-        self.exec(sql, args![tag, sealed, photo])?;
-        Ok(Some(photo))
+        let key = self.collection_key(collection);
+        let tags: Vec<[u8; 32]> = pictures.iter().map(|(_, sha256)| key.mac(PICTURE, sha256)).collect();
+        let sql =
+            "SELECT id, path_tag, picture_tag FROM photos WHERE collection_id = $1 AND picture_tag IN ($2) ORDER BY id";
+        let mut shown: BTreeMap<[u8; 32], BTreeMap<PhotoId, [u8; 32]>> = BTreeMap::new();
+        for row in self.rows_for(ForEach { sql, shared: 1 }, args![collection], &one_each(&tags))? {
+            shown.entry(row.array(2)?).or_default().insert(PhotoId(row.int(0)?), row.array(1)?);
+        }
+        for ((path, _), picture) in pictures.iter().zip(tags) {
+            let Some(photos) = shown.get_mut(&picture) else { continue };
+            let (tag, sealed) = self.sealed_path(collection, &key, path)?;
+            let found = photos.keys().find(|photo| free.contains(photo)).copied();
+            let Some(photo) = found.filter(|_| !photos.values().any(|at| *at == tag)) else { continue };
+            self.exec("DELETE FROM photos WHERE collection_id = $1 AND path_tag = $2", args![collection, tag])?;
+            let sql = "UPDATE photos SET path_tag = $1, sealed = $2, missing_ms = NULL WHERE id = $3";
+            self.exec(sql, args![tag, sealed, photo])?;
+            photos.insert(photo, tag);
+            free.remove(&photo);
+            moved.insert(photo);
+        }
+        Ok(moved)
     }
 }

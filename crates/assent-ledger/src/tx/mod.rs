@@ -1,13 +1,14 @@
 //! What can be done inside one transaction.
 //!
 //! [`Tx`] and the proof [`ActiveGrant`] carry the lifetime `'tx` as a brand: a proof made in one transaction is of no use
-//! in another, and cannot be kept. One file per noun: `roster` (found by `name_tags`), `witnesses`, `grants`, `pending`, `portraits`, `ending`,
+//! in another, and cannot be kept. One file per noun: `roster` (found by `name_tags`), `witnesses`, `grants` (and which are in force, `active_grants`), `pending`, `portraits`, `ending`,
 //! `grant_keys`, `templates` (their `opening`, how they are looked at again by `following` the `changes`, and how they take
-//! the place of others in a `model_change`), `photos` (and how a scan's
-//! results come there, `scanned`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
+//! the place of others in a `model_change`), `photos` (how a scan's
+//! results come there, `scanned`, and what is known of several, `records`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
 //! `orders`, `events` (and their `tiles`), `keys` that open and that do not, everything that is held about one person
 //! (`subject_access`), and how it is sealed again (`reseal`).
 
+mod active_grants;
 mod basis;
 mod changes;
 mod clock;
@@ -36,6 +37,7 @@ mod photos;
 mod places;
 mod portraits;
 mod reach;
+mod records;
 mod removal;
 mod renewals;
 mod requests;
@@ -60,7 +62,7 @@ use zeroize::Zeroizing;
 
 use crate::actor::Actor;
 use crate::bound::{Head, RowKeys, Touched};
-use crate::db::{ClockSource, Db, Row, Traffic, Value};
+use crate::db::{ClockSource, Db, ForEach, Row, Traffic, Value};
 use crate::error::TxError;
 use crate::id::{CollectionId, GrantId, SubjectId, Timestamp};
 use crate::keyring::KeyRing;
@@ -73,6 +75,7 @@ use crate::vocabulary::{Purpose, VaultKind};
 
 pub use basis::{Basis, Dpia, Matching};
 pub use changes::{Change, Changed, ChangesSince};
+pub use crops::PhotoCrops;
 pub(crate) use crops::slot as crops_slot;
 pub use deadlines::{Alarm, Deadline, Due};
 pub use ending::{Expired, PastEndDate};
@@ -99,6 +102,7 @@ pub use renewals::Refusal;
 pub use requests::{Album, NewRequest, Request};
 pub(crate) use reseal::Reseal;
 pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject};
+pub use scanned::ScannedPhoto;
 pub use sightings::{NewSighting, Sighting};
 pub use subject_access::{
     AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ConsentEvent, SubjectAccessData,
@@ -327,6 +331,15 @@ impl<'tx> ReadTx<'tx> {
 
     pub(crate) fn row(&self, sql: &'static str, args: &[Value]) -> Result<Option<Row>, TxError> {
         Ok(self.db.row(sql, args)?)
+    }
+
+    /// Asks for what belongs to many rows.
+    pub(crate) fn rows_for(&self, each: ForEach, shared: &[Value], rows: &[Vec<Value>]) -> Result<Vec<Row>, TxError> {
+        let mut all = Vec::new();
+        for (sql, args) in each.parts(shared, rows) {
+            all.extend(self.db.rows(sql, &args)?);
+        }
+        Ok(all)
     }
 
     pub(crate) fn count(&self, sql: &'static str, args: &[Value]) -> Result<i64, TxError> {

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::photos::{CONTENT, PICTURE};
 use super::places::{DisplayTransform, PhotoView, read_place};
+use super::records::one_each;
 use super::{FaceBox, PictureOf, ReadTx, RingNote, Tx};
-use crate::db::{Columns, args};
+use crate::db::{Columns, ForEach, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
 use crate::log::EventKind;
@@ -112,10 +113,7 @@ impl ReadTx<'_> {
     }
 
     fn set_apart(&self, shown: &PhotoView) -> Result<Vec<FaceBox>, TxError> {
-        let sql = "SELECT picture_tag, x, y, w, h, quarter_turn FROM objections WHERE collection_id = $1 \
-                   AND (picture_tag = $2 OR (picture_tag IS NULL AND content_tag = $3)) ORDER BY id";
-        let rows = self.rows(sql, args![shown.collection, shown.picture, shown.content])?;
-        rows.iter().map(|row| Ok(shown.as_displayed(read_place(row, 1)?, row.opt_bytes(0)?.is_some()))).collect()
+        Ok(self.places_apart(&[*shown])?.pop().unwrap_or_default())
     }
 }
 
@@ -160,10 +158,9 @@ impl Tx<'_> {
     /// Deletes what was seen at the places of a picture that are set apart, the crops there, and what people said of them.
     pub(super) fn forget_set_apart(&self, shown: &PhotoView) -> Result<(), TxError> {
         for photo in self.photos_showing(shown)? {
-            for face in self.objected_faces(photo)? {
-                self.exec("DELETE FROM sightings WHERE face_id = $1", args![face])?;
-                self.forget_crop(face)?;
-            }
+            let apart = self.objected_faces(photo)?;
+            self.exec_for(ForEach::row("DELETE FROM sightings WHERE face_id IN ($1)"), &[], &one_each(&apart))?;
+            self.forget_crops_at(&apart)?;
         }
         self.set_apart(shown)?.iter().try_for_each(|place| self.forget_decisions_at(shown, place))
     }

@@ -1,10 +1,11 @@
 //! Orders to stop: for the whole vault or one collection, until a day or until somebody lifts them. While one is in force,
 //! nothing is scanned, searched, enrolled or decided in its scope; what people may ask for goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::records::one_each;
 use super::{ReadTx, RingNote, Subject, Tx};
-use crate::db::{Columns, Row, args};
+use crate::db::{Columns, ForEach, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, GrantId, OrderId, SubjectId, Timestamp};
@@ -134,16 +135,28 @@ impl ReadTx<'_> {
 
     /// Refuses what is done with a person while what is held of them may only be kept.
     pub(super) fn check_restriction(&self, subject: SubjectId) -> Result<(), TxError> {
-        self.check_row("subjects", subject)?;
-        let sql = "SELECT COUNT(*) FROM subjects WHERE id = $1 AND restricted_ms IS NOT NULL";
-        if self.count(sql, args![subject])? > 0 {
-            return Err(TxError::Restricted { subject });
+        self.barred(&BTreeSet::from([subject]))?.remove(&subject).map_or(Ok(()), Err)
+    }
+
+    /// Those of these people of whom what is held may only be kept, or whom an order stops, and why.
+    pub(super) fn barred(&self, people: &BTreeSet<SubjectId>) -> Result<BTreeMap<SubjectId, TxError>, TxError> {
+        self.check_rows("subjects", people.iter().copied())?;
+        let sql = "SELECT id FROM subjects WHERE restricted_ms IS NOT NULL AND id IN ($1)";
+        let ids = one_each(&people.iter().copied().collect::<Vec<_>>());
+        let mut barred = BTreeMap::new();
+        for row in self.rows_for(ForEach::row(sql), &[], &ids)? {
+            let subject = SubjectId::from_bytes(row.array(0)?);
+            barred.insert(subject, TxError::Restricted { subject });
         }
         let stopped = self.stopped_jurisdictions()?;
-        if stopped.is_empty() {
-            return Ok(());
+        if !stopped.is_empty() {
+            for subject in people.iter().filter(|subject| !barred.contains_key(subject)).collect::<Vec<_>>() {
+                if let Err(why) = self.check_jurisdiction(&stopped, &self.subject(*subject)?.jurisdiction) {
+                    barred.insert(*subject, why);
+                }
+            }
         }
-        self.check_jurisdiction(&stopped, &self.subject(subject)?.jurisdiction)
+        Ok(barred)
     }
 
     /// Those of these grants whose people no order stops.

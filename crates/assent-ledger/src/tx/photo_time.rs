@@ -1,7 +1,7 @@
 //! When photos were taken.
 
 use super::Tx;
-use crate::db::{Columns, Row, args};
+use crate::db::{Columns, ForEach, Row, args};
 use crate::error::TxError;
 use crate::id::{PhotoId, Timestamp};
 use crate::vocabulary::PhotoTimeSource;
@@ -30,15 +30,19 @@ impl PhotoTime {
 }
 
 impl Tx<'_> {
-    /// Records when a photo was taken.
+    /// Records when photos were taken.
     ///
     /// # Errors
     ///
     /// [`TxError::Database`] if the database refuses.
-    pub fn set_photo_time(&self, photo: PhotoId, taken: PhotoTime) -> Result<(), TxError> {
-        let offset_min = taken.offset_min.map(i64::from);
-        let sql = "UPDATE photos SET taken_ms = $1, taken_offset_min = $2, taken_from = $3 WHERE id = $4";
-        self.exec(sql, args![taken.at, offset_min, taken.from.as_str(), photo]).map(drop)
+    pub fn set_photo_times(&self, photos: &[(PhotoId, PhotoTime)]) -> Result<(), TxError> {
+        let sql = "UPDATE photos SET taken_ms = CASE id WHEN $1 THEN $2 ELSE taken_ms END, \
+                   taken_offset_min = CASE id WHEN $1 THEN $3 ELSE taken_offset_min END, \
+                   taken_from = CASE id WHEN $1 THEN $4 ELSE taken_from END WHERE id IN ($1)";
+        let row = |(photo, taken): &(PhotoId, PhotoTime)| {
+            args![*photo, taken.at, taken.offset_min.map(i64::from), taken.from.as_str()].to_vec()
+        };
+        self.exec_for(ForEach::row(sql), &[], &photos.iter().map(row).collect::<Vec<_>>()).map(drop)
     }
 }
 

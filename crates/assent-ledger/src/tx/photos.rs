@@ -317,9 +317,7 @@ impl ReadTx<'_> {
     ///
     /// [`TxError::Database`] if the database refuses.
     pub fn faces_of(&self, photo: PhotoId) -> Result<Vec<(FaceId, FaceBox)>, TxError> {
-        let sql = "SELECT id, x, y, w, h, quarter_turn, score, size_px, sharpness, luminance FROM faces \
-                   WHERE photo_id = $1 ORDER BY id";
-        self.rows(sql, args![photo])?.iter().map(|row| Ok((FaceId(row.int(0)?), read_box(row, 1)?))).collect()
+        Ok(self.faces_in(&[photo])?.remove(&photo).unwrap_or_default())
     }
 
     /// The next photos of a collection after one, by id.
@@ -410,26 +408,6 @@ impl ReadTx<'_> {
 }
 
 impl Tx<'_> {
-    /// Records that the file of a photo was read again and holds what it held, whatever its dates are now.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`] if the database refuses.
-    pub fn set_read(&self, photo: PhotoId, mtime: Timestamp, changed: Option<Timestamp>) -> Result<(), TxError> {
-        let sql = "UPDATE photos SET mtime_ms = $1, changed_ms = $2 WHERE id = $3";
-        self.exec(sql, args![mtime, changed.map(|at| at.0), photo]).map(drop)
-    }
-
-    /// Records that a photo's faces met all templates up to this `template_epoch`.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`] if the database refuses.
-    pub fn set_matched(&self, photo: PhotoId, epoch: i64) -> Result<(), TxError> {
-        self.exec("UPDATE photos SET matched_epoch = $1 WHERE id = $2", args![epoch, photo])?;
-        Ok(())
-    }
-
     /// Records that photos of a collection met all templates up to this `template_epoch` although nothing was compared:
     /// those that these networks found no face in, and with `nobody_to_meet` those with faces, too. One statement.
     ///

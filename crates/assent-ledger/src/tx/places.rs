@@ -3,8 +3,11 @@
 //! What people decided hangs on a picture and a place in its stored pixels. Boxes of faces are in pixels of the photo as it is
 //! seen, after its EXIF orientation; that may be written anew at any time, and the stored pixels stay.
 
+use std::collections::BTreeMap;
+
+use super::records::one_each;
 use super::{FaceBox, ReadTx, RingNote, Tx};
-use crate::db::{Columns, Row, args};
+use crate::db::{Columns, ForEach, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId};
 
@@ -140,6 +143,14 @@ impl PhotoView {
         })
     }
 
+    /// Whether what is kept by these tags, of a picture or else of a file, is about this photo.
+    pub(super) fn is_meant_by(&self, (picture, content): &(Option<[u8; 32]>, [u8; 32])) -> bool {
+        match picture {
+            Some(picture) => self.picture.as_ref() == Some(picture),
+            None => *content == self.content,
+        }
+    }
+
     /// A place as it is kept.
     pub(super) fn as_stored(&self, seen: FaceBox) -> FaceBox {
         if self.picture.is_some() { self.transform.as_stored(seen) } else { seen }
@@ -169,8 +180,7 @@ pub(super) fn read_place(row: &Row, from: usize) -> Result<FaceBox, TxError> {
 impl ReadTx<'_> {
     /// What a photo shows.
     pub(super) fn shown(&self, photo: PhotoId) -> Result<PhotoView, TxError> {
-        let sql = concat!("SELECT ", shown!("photos"), " FROM photos WHERE id = $1");
-        PhotoView::read(&self.row(sql, args![photo])?.ok_or(TxError::NoPhoto { photo })?, 0)
+        self.views(&[photo])?.remove(&photo).ok_or(TxError::NoPhoto { photo })
     }
 
     /// The photos of a collection that show the same picture as one of them, that one among them, by id.
@@ -194,28 +204,36 @@ impl ReadTx<'_> {
 }
 
 impl Tx<'_> {
-    /// What was said of a file whose picture is known now is kept by its picture from now on.
-    pub(super) fn keep_by_picture(&self, shown: &PhotoView) -> Result<(), TxError> {
-        let Some(tag) = shown.picture else { return Ok(()) };
-        let sql = "SELECT id, x, y, w, h, quarter_turn FROM objections \
-                   WHERE collection_id = $1 AND content_tag = $2 AND picture_tag IS NULL";
-        for row in self.rows(sql, args![shown.collection, shown.content])? {
-            let at = shown.transform.as_stored(read_place(&row, 1)?);
+    /// What was said of files whose pictures are known now is kept by their pictures from now on: photos of one collection.
+    pub(super) fn keep_by_picture(&self, views: &[PhotoView]) -> Result<(), TxError> {
+        let mut known: BTreeMap<[u8; 32], &PhotoView> = BTreeMap::new();
+        for view in views.iter().filter(|view| view.picture.is_some()) {
+            known.entry(view.content).or_insert(view);
+        }
+        let Some(collection) = known.values().next().map(|view| view.collection) else { return Ok(()) };
+        let contents = one_each(&known.keys().copied().collect::<Vec<_>>());
+        let of = |sql| self.rows_for(ForEach { sql, shared: 1 }, args![collection], &contents);
+        let sql = "SELECT content_tag, id, x, y, w, h, quarter_turn FROM objections \
+                   WHERE collection_id = $1 AND content_tag IN ($2) AND picture_tag IS NULL";
+        for row in of(sql)? {
+            let Some(view) = known.get(&row.array::<32>(0)?) else { continue };
+            let at = view.transform.as_stored(read_place(&row, 2)?);
             self.exec(
                 "UPDATE objections SET picture_tag = $1, x = $2, y = $3, w = $4, h = $5, quarter_turn = $6 WHERE id = $7",
-                args![tag, at.x, at.y, at.w, at.h, at.quarter_turn, row.int(0)?],
+                args![view.picture, at.x, at.y, at.w, at.h, at.quarter_turn, row.int(1)?],
             )?;
-            self.touch(RingNote::Objection(row.int(0)?));
+            self.touch(RingNote::Objection(row.int(1)?));
         }
-        let sql = "SELECT pseudonym, face_id, x, y, w, h, quarter_turn FROM decisions \
-                   WHERE collection_id = $1 AND content_tag = $2 AND picture_tag IS NULL";
-        for row in self.rows(sql, args![shown.collection, shown.content])? {
-            let (pseudonym, face): ([u8; 16], i64) = (row.array(0)?, row.int(1)?);
-            let at = shown.transform.as_stored(read_place(&row, 2)?);
+        let sql = "SELECT content_tag, pseudonym, face_id, x, y, w, h, quarter_turn FROM decisions \
+                   WHERE collection_id = $1 AND content_tag IN ($2) AND picture_tag IS NULL";
+        for row in of(sql)? {
+            let Some(view) = known.get(&row.array::<32>(0)?) else { continue };
+            let (pseudonym, face): ([u8; 16], i64) = (row.array(1)?, row.int(2)?);
+            let at = view.transform.as_stored(read_place(&row, 3)?);
             self.exec(
                 "UPDATE decisions SET picture_tag = $1, x = $2, y = $3, w = $4, h = $5, quarter_turn = $6 \
                  WHERE collection_id = $7 AND pseudonym = $8 AND face_id = $9",
-                args![tag, at.x, at.y, at.w, at.h, at.quarter_turn, shown.collection, pseudonym, face],
+                args![view.picture, at.x, at.y, at.w, at.h, at.quarter_turn, collection, pseudonym, face],
             )?;
         }
         Ok(())

@@ -1,12 +1,15 @@
 //! Sightings: what the engine says of a face. They stand, as decisions do, under a pseudonym per collection that only the
 //! subject's key leads to.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decisions::{People, Pseudonym};
 use super::grant_keys::{GrantKey, by_pseudonym};
 use super::photos::read_box;
-use super::{ActiveGrant, FaceBox, Matching, ReadTx, Tx};
-use crate::db::{Columns, args};
+use super::records::{PhotoRecord, one_each};
+use super::{ActiveGrant, FaceBox, Matching, Tx};
+use crate::db::{Columns, ForEach, Row, Value, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
 use crate::id::{CollectionId, FaceId, GrantId, PhotoId, SubjectId};
@@ -16,7 +19,12 @@ use crate::vocabulary::{Band, Verdict};
 
 pub(super) const SIGHTINGS: &str = "sightings";
 
-type Pseudonym = [u8; 16];
+/// What the engine said of a face before.
+struct Seen {
+    photo: PhotoId,
+    face: FaceId,
+    pseudonym: Pseudonym,
+}
 
 /// What the engine says of one face: it is this grant's subject.
 #[derive(Debug)]
@@ -44,24 +52,6 @@ pub struct Sighting {
     pub verdict: Option<Verdict>,
 }
 
-impl ReadTx<'_> {
-    fn check_photo(&self, photo: PhotoId, collection: CollectionId) -> Result<(), TxError> {
-        if self.collection_of(photo)? == collection { Ok(()) } else { Err(TxError::NoPhoto { photo }) }
-    }
-
-    /// Which faces of a photo a person confirmed, and as whom.
-    fn confirmed_faces(
-        &self,
-        photo: PhotoId,
-        collection: CollectionId,
-    ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
-        self.confirmed_in(photo, &|| {
-            let (people, unreadable) = self.finding_in(collection)?;
-            Ok((by_pseudonym(people), unreadable))
-        })
-    }
-}
-
 impl<'tx> Tx<'tx> {
     /// Replaces what the engine says of a photo. What a person decided stays: a decided pair of face and subject is
     /// neither removed nor written, a face that was confirmed for one subject goes to no other, and one that was objected
@@ -82,39 +72,61 @@ impl<'tx> Tx<'tx> {
         photo: PhotoId,
         new: &[NewSighting<'_, 'tx>],
     ) -> Result<u64, TxError> {
+        self.replace_sightings_in(matching, &[(photo, new)])
+    }
+
+    /// The same for several photos, each once, in a few statements however many they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::replace_sightings`].
+    pub fn replace_sightings_in(
+        &self,
+        matching: &Matching<'tx>,
+        photos: &[(PhotoId, &[NewSighting<'_, 'tx>])],
+    ) -> Result<u64, TxError> {
         let collection = matching.collection;
-        if new.is_empty() {
-            self.forget_undecided(photo, matching, None)?;
-            return Ok(0);
-        }
-        self.check_photo(photo, collection)?;
-        let subjects: BTreeSet<SubjectId> = new.iter().map(|s| s.grant.subject).collect();
-        let faces: BTreeSet<FaceId> = new.iter().map(|s| s.face).collect();
-        if subjects.len() < new.len() || faces.len() < new.len() {
-            return Err(TxError::Twice { photo });
-        }
-        let known: BTreeSet<FaceId> = self.faces_of(photo)?.into_iter().map(|(id, _)| id).collect();
-        for sighting in new {
-            self.check_finds(sighting.grant)?;
-            if sighting.grant.collection != collection {
-                return Err(TxError::OtherCollection { grant: sighting.grant.grant });
+        let before = self.sightings_in(collection, photos.iter().map(|(photo, _)| *photo))?;
+        let is_concerned = |(photo, new): &&(PhotoId, &[NewSighting<'_, 'tx>])| {
+            !new.is_empty() || before.iter().any(|seen| seen.photo == *photo)
+        };
+        let concerned: Vec<PhotoId> = photos.iter().filter(is_concerned).map(|(photo, _)| *photo).collect();
+        let records = self.photo_records(collection, &concerned)?;
+        let new = photos.iter().flat_map(|(photo, new)| new.iter().map(move |sighting| (*photo, sighting)));
+        let new: Vec<(PhotoId, &NewSighting<'_, 'tx>)> = new.collect();
+        for (photo, new) in photos.iter().filter(|(_, new)| !new.is_empty()) {
+            let subjects: BTreeSet<SubjectId> = new.iter().map(|s| s.grant.subject).collect();
+            let faces: BTreeSet<FaceId> = new.iter().map(|s| s.face).collect();
+            if !records.contains_key(photo) {
+                return Err(TxError::NoPhoto { photo: *photo });
             }
-            if !known.contains(&sighting.face) {
-                return Err(TxError::NoFace { face: sighting.face });
+            if subjects.len() < new.len() || faces.len() < new.len() {
+                return Err(TxError::Twice { photo: *photo });
             }
         }
-        self.forget_undecided(photo, matching, None)?;
-        let confirmed = self.confirmed_faces(photo, collection)?;
-        let apart = self.objected_faces(photo)?;
-        let mut stored = 0;
-        for NewSighting { grant, face, band } in new {
-            let pseudonym = grant.key.pseudonym(collection);
-            if apart.contains(face) || confirmed.get(face).is_some_and(|other| *other != pseudonym) {
-                continue;
+        self.check_all_find(new.iter().map(|(_, sighting)| sighting.grant))?;
+        for (photo, NewSighting { grant, face, .. }) in &new {
+            if grant.collection != collection {
+                return Err(TxError::OtherCollection { grant: grant.grant });
             }
-            stored += u64::from(self.store_sighting(photo, grant, *face, *band)?);
+            if !records.get(photo).is_some_and(|record| record.faces.iter().any(|(id, _)| id == face)) {
+                return Err(TxError::NoFace { face: *face });
+            }
         }
-        Ok(stored)
+        self.forget_undecided((&before, &records), matching, None)?;
+        let mut rows = Vec::with_capacity(new.len());
+        let people = OnceCell::new();
+        for (photo, new) in photos.iter().filter(|(_, new)| !new.is_empty()) {
+            let Some(record) = records.get(photo) else { continue };
+            let (apart, confirmed) = (record.apart(), self.confirmed(record, collection, &people)?);
+            for NewSighting { grant, face, band } in *new {
+                let pseudonym = grant.key.pseudonym(collection);
+                if !apart.contains(face) && confirmed.get(face).is_none_or(|other| *other == pseudonym) {
+                    rows.push(self.sighting_row(*photo, grant, *face, *band)?);
+                }
+            }
+        }
+        self.store_sightings(&rows)
     }
 
     /// Replaces where one person is in a photo, after they were looked for alone, on their own request; what is known of
@@ -131,26 +143,26 @@ impl<'tx> Tx<'tx> {
         seen: Option<(FaceId, Band)>,
     ) -> Result<bool, TxError> {
         let collection = matching.collection;
-        self.check_photo(photo, collection)?;
+        let before = self.sightings_in(collection, [photo])?;
+        let records = self.photo_records(collection, &[photo])?;
+        let record = records.get(&photo).ok_or(TxError::NoPhoto { photo })?;
         self.check_finds(proof)?;
         if proof.collection != collection {
             return Err(TxError::OtherCollection { grant: proof.grant });
         }
         let pseudonym = proof.key.pseudonym(collection);
-        self.forget_undecided(photo, matching, Some(pseudonym))?;
+        self.forget_undecided((&before, &records), matching, Some(pseudonym))?;
         let Some((face, band)) = seen else { return Ok(false) };
-        if !self.faces_of(photo)?.iter().any(|(id, _)| *id == face) {
+        if !record.faces.iter().any(|(id, _)| *id == face) {
             return Err(TxError::NoFace { face });
         }
-        let taken = "SELECT COUNT(*) FROM sightings WHERE face_id = $1 AND pseudonym <> $2";
-        let confirmed = self.confirmed_faces(photo, collection)?;
-        let taken = self.count(taken, args![face, pseudonym])? > 0
-            || confirmed.get(&face).is_some_and(|other| *other != pseudonym)
-            || self.objected_faces(photo)?.contains(&face);
+        let taken = before.iter().any(|seen| seen.face == face && seen.pseudonym != pseudonym)
+            || self.confirmed(record, collection, &OnceCell::new())?.get(&face).is_some_and(|of| *of != pseudonym)
+            || record.apart().contains(&face);
         if taken {
             return Ok(false);
         }
-        self.store_sighting(photo, proof, face, band)
+        Ok(self.store_sightings(&[self.sighting_row(photo, proof, face, band)?])? > 0)
     }
 
     /// Who can be found in a collection by templates of other models alone.
@@ -159,9 +171,10 @@ impl<'tx> Tx<'tx> {
         collection: CollectionId,
         model: [u8; 32],
     ) -> Result<BTreeSet<Pseudonym>, TxError> {
+        // By the index of models: there are few templates of others, or none.
         let sql = "SELECT DISTINCT t.grant_id FROM templates t JOIN grants g ON g.id = t.grant_id \
-                   WHERE g.collection_id = $1 AND g.state = 'active' AND NOT EXISTS \
-                   (SELECT 1 FROM templates o WHERE o.grant_id = t.grant_id AND o.model_sha256 = $2)";
+                   WHERE (t.model_sha256 < $2 OR t.model_sha256 > $2) AND g.collection_id = $1 AND g.state = 'active' \
+                   AND NOT EXISTS (SELECT 1 FROM templates o WHERE o.grant_id = t.grant_id AND o.model_sha256 = $2)";
         let mut people = BTreeSet::new();
         for row in self.rows(sql, args![collection, model])? {
             match self.active_grant(GrantId::from_bytes(row.array(0)?)) {
@@ -173,44 +186,74 @@ impl<'tx> Tx<'tx> {
         Ok(people)
     }
 
-    fn store_sighting(
+    /// Which faces of a photo a person confirmed, and as whom. `people` are asked for at the first decision.
+    fn confirmed(
+        &self,
+        record: &PhotoRecord,
+        collection: CollectionId,
+        people: &OnceCell<People>,
+    ) -> Result<BTreeMap<FaceId, Pseudonym>, TxError> {
+        if record.decisions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        if let Some(people) = people.get() {
+            return record.confirmed(people);
+        }
+        let (found, unreadable) = self.finding_in(collection)?;
+        record.confirmed(people.get_or_init(|| (by_pseudonym(found), unreadable)))
+    }
+
+    fn sighting_row(
         &self,
         photo: PhotoId,
         grant: &ActiveGrant<'tx>,
         face: FaceId,
         band: Band,
-    ) -> Result<bool, TxError> {
+    ) -> Result<Vec<Value>, TxError> {
         let row = face_row(photo, face);
         let plain = Writer::new().bytes(grant.grant.as_bytes()).text(band.as_str()).text("engine").finish();
         let sealed = self.seal_with(&grant.key, &HeldUnder::of(grant).context(SIGHTINGS, &row), &plain)?;
         let pseudonym = grant.key.pseudonym(grant.collection);
-        let stored = self.exec(
-            "INSERT INTO sightings (collection_id, pseudonym, face_id, photo_id, sealed) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (collection_id, pseudonym, face_id) DO NOTHING",
-            args![grant.collection, pseudonym, face, photo, sealed],
-        )?;
-        Ok(stored > 0)
+        Ok(args![grant.collection, pseudonym, face, photo, sealed].to_vec())
     }
 
-    /// Deletes what the engine said of a photo, of one person or of all who are compared. What it said of a face stays where
+    fn store_sightings(&self, rows: &[Vec<Value>]) -> Result<u64, TxError> {
+        let sql = "INSERT INTO sightings (collection_id, pseudonym, face_id, photo_id, sealed) VALUES ($1, $2, $3, $4, $5) \
+                   ON CONFLICT (collection_id, pseudonym, face_id) DO NOTHING";
+        self.exec_for(ForEach::row(sql), &[], rows)
+    }
+
+    /// What the engine said of photos until now.
+    fn sightings_in(
+        &self,
+        collection: CollectionId,
+        photos: impl IntoIterator<Item = PhotoId>,
+    ) -> Result<Vec<Seen>, TxError> {
+        let sql = "SELECT photo_id, face_id, pseudonym FROM sightings WHERE collection_id = $1 AND photo_id IN ($2)";
+        let photos = one_each(&photos.into_iter().collect::<Vec<_>>());
+        let rows = self.rows_for(ForEach { sql, shared: 1 }, args![collection], &photos)?;
+        let read =
+            |row: &Row| Ok(Seen { photo: PhotoId(row.int(0)?), face: FaceId(row.int(1)?), pseudonym: row.array(2)? });
+        rows.iter().map(read).collect()
+    }
+
+    /// Deletes what the engine said of photos, of one person or of all who are compared. What it said of a face stays where
     /// that person decided about it.
-    fn forget_undecided(&self, photo: PhotoId, matching: &Matching<'_>, of: Option<Pseudonym>) -> Result<(), TxError> {
-        let sql = "SELECT face_id, pseudonym FROM sightings WHERE photo_id = $1 AND collection_id = $2";
-        let rows = self.rows(sql, args![photo, matching.collection])?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let decided = self.decided_in(photo)?;
-        for row in rows {
-            let (face, pseudonym): (FaceId, Pseudonym) = (FaceId(row.int(0)?), row.array(1)?);
-            if of.is_none_or(|of| of == pseudonym)
-                && !matching.not_compared.contains(&pseudonym)
-                && !decided.contains(&(face, pseudonym))
-            {
-                self.exec("DELETE FROM sightings WHERE face_id = $1 AND pseudonym = $2", args![face, pseudonym])?;
-            }
-        }
-        Ok(())
+    fn forget_undecided(
+        &self,
+        (before, records): (&[Seen], &BTreeMap<PhotoId, PhotoRecord>),
+        matching: &Matching<'_>,
+        of: Option<Pseudonym>,
+    ) -> Result<(), TxError> {
+        let is_over = |seen: &&Seen| {
+            let decided = |record: &PhotoRecord| record.decided().any(|of| of == (seen.face, seen.pseudonym));
+            of.is_none_or(|of| of == seen.pseudonym)
+                && !matching.not_compared.contains(&seen.pseudonym)
+                && !records.get(&seen.photo).is_some_and(decided)
+        };
+        let rows = before.iter().filter(is_over).map(|seen| args![seen.face, seen.pseudonym].to_vec());
+        let sql = "DELETE FROM sightings WHERE (face_id = $1 AND pseudonym = $2)";
+        self.exec_for(ForEach::row(sql), &[], &rows.collect::<Vec<_>>()).map(drop)
     }
 
     /// Everything that the vault holds of where a subject is, in the grant's collection, by photo and face. Faces that a
@@ -263,10 +306,27 @@ impl<'tx> Tx<'tx> {
     }
 
     pub(super) fn check_finds(&self, proof: &ActiveGrant<'tx>) -> Result<(), TxError> {
-        self.still_active(proof)?;
-        self.check_orders(proof.collection)?;
-        self.check_restriction(proof.subject)?;
-        if proof.purpose.is_find() { Ok(()) } else { Err(TxError::OtherPurpose { grant: proof.grant }) }
+        self.check_all_find([proof])
+    }
+
+    fn check_all_find<'a>(&self, proofs: impl IntoIterator<Item = &'a ActiveGrant<'tx>>) -> Result<(), TxError>
+    where
+        'tx: 'a,
+    {
+        let (mut collections, mut subjects, mut other) = (BTreeSet::new(), BTreeSet::new(), None);
+        for proof in proofs {
+            self.still_active(proof)?;
+            collections.insert(proof.collection);
+            subjects.insert(proof.subject);
+            if !proof.purpose.is_find() {
+                other = Some(proof.grant);
+            }
+        }
+        collections.into_iter().try_for_each(|collection| self.check_orders(collection))?;
+        if let Some((_, why)) = self.barred(&subjects)?.pop_first() {
+            return Err(why);
+        }
+        other.map_or(Ok(()), |grant| Err(TxError::OtherPurpose { grant }))
     }
 }
 

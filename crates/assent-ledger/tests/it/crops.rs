@@ -70,7 +70,7 @@ fn crops_go_with_their_photo_and_with_every_new_look_at_it() {
             "the face is the same, its box may not be"
         );
         keep(&w, &again).unwrap();
-        w.tx(T0, |tx| tx.forget_crop(a.faces[1])).unwrap();
+        w.tx(T0, |tx| tx.forget_crops_at(&[a.faces[1]])).unwrap();
         assert_eq!((kept(&w, &a), kept(&w, &b)), (vec![a.faces[0]], b.faces.clone()));
         w.tx(T0, |tx| tx.remove_photos(w.collection, &BTreeSet::from([a.id]))).unwrap();
         assert_eq!(w.home.raw().count("SELECT COUNT(*) FROM crops"), 1, "only the other photo's");

@@ -62,7 +62,7 @@ fn fixture_writer() {
         tx.record_decision(&proof, photo.faces[0], Verdict::Confirmed)?;
         tx.note_portraits(ada, [[7; 32]].iter())?;
         tx.keep_portrait(&proof, FACE_OF_ADA)?;
-        tx.set_photo_time(photo.id, taken())
+        tx.set_photo_times(&[(photo.id, taken())])
     })
     .unwrap();
     w.tx(T0, |tx| {

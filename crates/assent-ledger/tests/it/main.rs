@@ -4,6 +4,7 @@
 
 mod actors;
 mod backup;
+mod batch;
 mod changes;
 mod clock;
 mod consent;

@@ -150,10 +150,8 @@ fn i12_a_missing_photo_is_found_again_by_its_picture_once_and_a_copy_is_no_move(
             w.photo(&format!("{i:02}.jpg"), &[]);
         }
         let follow = |path: &str, picture: u8, free: &[PhotoId]| {
-            let free = set(free);
-            let of =
-                |tx: &Tx<'_>| tx.follow_picture(w.collection, (&path.into(), [picture; 32]), |p| free.contains(&p));
-            w.tx(T0, of).unwrap()
+            let of = |tx: &Tx<'_>| tx.follow_pictures(w.collection, &[(&path.into(), [picture; 32])], set(free));
+            w.tx(T0, of).unwrap().pop_first()
         };
         let at = |photo: PhotoId| {
             let known = w.tx(T0, |tx| tx.known_photos(w.collection)).unwrap();
@@ -194,7 +192,7 @@ fn when_a_photo_was_taken_is_kept_with_it() {
         assert_eq!((known().taken, known().taken()), (None, PhotoTime::by_file(T0)));
         let exif = |at, offset_min| PhotoTime { at: Timestamp(at), offset_min, from: PhotoTimeSource::Exif };
         for taken in [exif(5_400_000, Some(90)), exif(-1, None), exif(0, Some(-720)), PhotoTime::by_file(at(1))] {
-            w.tx(T0, |tx| tx.set_photo_time(photo, taken)).unwrap();
+            w.tx(T0, |tx| tx.set_photo_times(&[(photo, taken)])).unwrap();
             assert_eq!(known().taken, Some(taken));
         }
         assert_eq!(exif(5_400_000, Some(90)).wall_clock(), Timestamp(10_800_000));

@@ -145,7 +145,7 @@ fn a_photo_is_known_by_path_and_content_and_can_move_and_go() {
         let same = w.tx(T0, |tx| tx.photos_with_content(collection, sha256)).unwrap();
         assert_eq!(same, [known()[1].id]);
         w.tx(T0, |tx| tx.move_photo(collection, photo.id, &"z.jpg".into(), (T0, None))).unwrap();
-        w.tx(T0, |tx| tx.set_matched(photo.id, 4)).unwrap();
+        w.tx(T0, |tx| tx.set_matched(&[photo.id], 4)).unwrap();
         assert_eq!((known()[1].path.to_string().as_str(), known()[1].matched_epoch), ("z.jpg", Some(4)));
         assert_eq!(seen(&w, grant).len(), 1, "a moved photo keeps its sightings");
         assert_eq!(w.tx(T0, |tx| tx.remove_photos(collection, &BTreeSet::from([photo.id]))).unwrap(), 1);

@@ -37,7 +37,7 @@ fn replace_unnoticed(w: &World, name: &str, with: u8) {
     let files = Folder::open(w.home.photos.to_str().unwrap()).unwrap().list().unwrap().files;
     let file = files.iter().find(|file| file.path == name).unwrap();
     let known = w.known().into_iter().find(|k| k.path == name).unwrap();
-    w.tx(|tx| tx.set_read(known.id, file.modified, file.changed)).unwrap();
+    w.tx(|tx| tx.set_read(&[(known.id, file.modified, file.changed)])).unwrap();
 }
 
 fn set_date(w: &World, name: &str, date: SystemTime) {

@@ -5,19 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use assent_gallery::calibration::Band;
 use assent_ledger::{
     Act, Actor, Collection, EventKind, FaceBox, FaceId, GalleryReference, GrantId, Ledger, Matching, NewPhoto,
-    NewSighting, Outcome, PhotoId, ScanEntry, SubjectId, Timestamp, Tx, TxError,
+    NewSighting, Outcome, PhotoId, ScanEntry, ScannedPhoto, SubjectId, Timestamp, Tx, TxError,
 };
 
 use super::extent::extent_of;
 use super::follow::Followed;
 use super::plan::Task;
-use super::process::{Detections, PhotoOutcome};
+use super::process::PhotoOutcome;
 use super::{CopiedFace, ScanSummary};
 use crate::copies::ApartFace;
 use crate::jobs::JobContext;
 use crate::open_gallery::OpenGallery;
 use crate::resident::Answer;
 use crate::source::Unread;
+
+/// Who was found at which faces of a photo.
+type Met = (PhotoId, Vec<(FaceId, GrantId, Band)>);
 
 /// Photos that were seen and wait for their transaction.
 pub(super) type Batch<'t, 'f> = Vec<(&'t Task<'f>, PhotoOutcome)>;
@@ -144,25 +147,33 @@ impl Store<'_> {
             Some(_) => Some(tx.matching_by(self.about.id, self.model)?),
             None => None,
         };
-        let matching = matching.as_ref();
+        let mut met = self.store_detections(tx, batch, &mut stored)?;
+        let (mut read, mut dated) = (Vec::new(), Vec::new());
+        let mut matched: BTreeMap<i64, Vec<PhotoId>> = BTreeMap::new();
         for (task, seen) in batch {
             match seen {
-                PhotoOutcome::Detected(look) => {
-                    self.store_detections(tx, matching, task, look, &mut stored)?;
-                }
                 PhotoOutcome::Rematched { photo, answers, epoch, taken, .. } => {
-                    tx.set_read(*photo, task.file.modified, task.file.changed)?;
-                    if let Some(taken) = taken.filter(|_| task.undated) {
-                        tx.set_photo_time(*photo, taken)?;
-                    }
-                    if let Some((matching, epoch)) = matching.zip(*epoch) {
-                        self.store_sightings(tx, matching, *photo, answers, &mut stored)?;
-                        tx.set_matched(*photo, epoch)?;
+                    read.push((*photo, task.file.modified, task.file.changed));
+                    dated.extend(taken.filter(|_| task.undated).map(|taken| (*photo, taken)));
+                    if let Some(epoch) = epoch.filter(|_| matching.is_some()) {
+                        met.push((*photo, answers.clone()));
+                        matched.entry(epoch).or_default().push(*photo);
                     }
                 }
-                PhotoOutcome::Same { photo } => tx.set_read(*photo, task.file.modified, task.file.changed)?,
-                PhotoOutcome::Unread | PhotoOutcome::Stopped | PhotoOutcome::OutsideAlbum => {}
+                PhotoOutcome::Same { photo } => read.push((*photo, task.file.modified, task.file.changed)),
+                PhotoOutcome::Detected(_)
+                | PhotoOutcome::Unread
+                | PhotoOutcome::Stopped
+                | PhotoOutcome::OutsideAlbum => {}
             }
+        }
+        tx.set_read(&read)?;
+        tx.set_photo_times(&dated)?;
+        if let Some(matching) = &matching {
+            self.store_sightings(tx, matching, &met, &mut stored)?;
+        }
+        for (epoch, photos) in &matched {
+            tx.set_matched(photos, *epoch)?;
         }
         if photos > 0 {
             self.leaf(tx, photos, &stored.concerned)?;
@@ -170,83 +181,90 @@ impl Store<'_> {
         Ok(stored)
     }
 
-    fn store_detections<'tx>(
-        &self,
-        tx: &Tx<'tx>,
-        matching: Option<&Matching<'tx>>,
-        task: &Task<'_>,
-        look: &Detections,
-        stored: &mut Stored,
-    ) -> Result<(), TxError> {
-        let file = task.file;
+    /// Stores what was found in photos that were searched for faces. Returns who was found in each.
+    fn store_detections(&self, tx: &Tx<'_>, batch: &Batch<'_, '_>, stored: &mut Stored) -> Result<Vec<Met>, TxError> {
+        let detected = batch.iter().filter_map(|(task, seen)| match seen {
+            PhotoOutcome::Detected(look) => Some((task.file, look)),
+            _ => None,
+        });
+        let detected: Vec<_> = detected.collect();
         // A copy is no move: only a photo whose own file is not there may lie here now.
-        if let Some(picture) = look.picture.filter(|_| !self.absent.is_empty()) {
-            let free = |photo| self.absent.contains(&photo) && !stored.moved.contains(&photo);
-            let moved = tx.follow_picture(self.about.id, (&file.path, picture.sha256), free)?;
-            stored.moved.extend(moved);
+        let shown = detected.iter().filter_map(|(file, look)| Some((&file.path, look.picture?.sha256)));
+        stored.moved = tx.follow_pictures(self.about.id, &shown.collect::<Vec<_>>(), self.absent.clone())?;
+        let new = detected.iter().map(|(file, look)| ScannedPhoto {
+            photo: NewPhoto {
+                collection: self.about.id,
+                path: &file.path,
+                sha256: look.sha256,
+                bytes: file.bytes,
+                mtime: file.modified,
+                changed: file.changed,
+                picture: look.picture,
+                width: look.width,
+                height: look.height,
+                outcome: &look.outcome,
+                scanned_with: self.model,
+                // One that could not be used met whoever was there when the scan began.
+                matched_epoch: look.answers.as_ref().map(|met| met.epoch).or(self.planned.map(|(epoch, _)| epoch)),
+            },
+            searched: Some(extent_of(look.search, (look.width, look.height))),
+            taken: Some(look.taken),
+        });
+        let photos = tx.put_photos(&new.collect::<Vec<_>>())?;
+        let looks = || photos.iter().zip(detected.iter().map(|(_, look)| look));
+        if self.about.keep_crops && !photos.is_empty() {
+            let crops = looks().map(|(photo, look)| {
+                let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
+                (photo.id, crops.collect())
+            });
+            tx.keep_crops_of_photos(self.about.id, self.model, &crops.collect::<Vec<_>>())?;
         }
-        let photo = tx.put_photo(&NewPhoto {
-            collection: self.about.id,
-            path: &file.path,
-            sha256: look.sha256,
-            bytes: file.bytes,
-            mtime: file.modified,
-            changed: file.changed,
-            picture: look.picture,
-            width: look.width,
-            height: look.height,
-            outcome: &look.outcome,
-            scanned_with: self.model,
-            // One that could not be used met whoever was there when the scan began.
-            matched_epoch: look.answers.as_ref().map(|met| met.epoch).or(self.planned.map(|(epoch, _)| epoch)),
-        })?;
-        tx.set_search_extent(photo.id, extent_of(look.search, (look.width, look.height)))?;
-        tx.set_photo_time(photo.id, look.taken)?;
-        if self.about.keep_crops {
-            let crops = photo.faces.iter().zip(&look.crops).filter_map(|(id, crop)| Some((*id, crop.as_deref()?)));
-            tx.keep_crops_of(photo.id, self.model, &crops.collect::<Vec<_>>())?;
-        }
-        if let Some(matching) = matching {
+        let met = looks().map(|(photo, look)| {
             let of_face = |answer: &Answer| (photo.faces[answer.face], answer.grant, answer.band);
-            let answers: Vec<_> = look.answers.iter().flat_map(|met| &met.faces).map(of_face).collect();
-            self.store_sightings(tx, matching, photo.id, &answers, stored)?;
-        }
-        Ok(())
+            (photo.id, look.answers.iter().flat_map(|met| &met.faces).map(of_face).collect())
+        });
+        Ok(met.collect())
     }
 
     fn store_sightings<'tx>(
         &self,
         tx: &Tx<'tx>,
         matching: &Matching<'tx>,
-        photo: PhotoId,
-        answers: &[(FaceId, GrantId, Band)],
+        met: &[Met],
         stored: &mut Stored,
     ) -> Result<(), TxError> {
         // Whoever withdrew while the photo was looked at has no proof now, and is not named (I4); nor is their crop kept.
-        let mut proofs = Vec::new();
-        for &(face, grant, band) in answers {
-            match tx.still_nameable(grant)? {
-                Some(proof) => proofs.push((proof, face, band)),
-                None => tx.forget_crop(face)?,
-            }
-        }
+        let asked = met.iter().flat_map(|(_, answers)| answers).map(|(_, grant, _)| *grant);
+        let proofs = tx.nameable(&asked.collect())?;
+        let gone = met.iter().flat_map(|(_, answers)| answers).filter(|(_, grant, _)| !proofs.contains_key(grant));
+        tx.forget_crops_at(&gone.map(|(face, ..)| *face).collect::<Vec<_>>())?;
+        let named = |answers: &[(FaceId, GrantId, Band)]| -> Vec<(FaceId, GrantId, Band)> {
+            answers.iter().filter(|(_, grant, _)| proofs.contains_key(grant)).copied().collect()
+        };
         if self.alone {
-            let seen = proofs.first().map(|(_, face, band)| (*face, *band));
             let asks =
                 self.followed.resident.as_ref().and_then(|resident| resident.with(|g| g.grants().next())).flatten();
-            return store_own(tx, (asks, matching), photo, seen, stored);
+            return met.iter().try_for_each(|(photo, answers)| {
+                let seen = named(answers).first().map(|(face, _, band)| (*face, *band));
+                store_own(tx, (asks, matching), *photo, seen, stored)
+            });
         }
-        let new: Vec<NewSighting<'_, '_>> = proofs
-            .iter()
-            .map(|(grant, face, band)| NewSighting { grant, face: *face, band: in_ledger(*band) })
-            .collect();
-        tx.replace_sightings(matching, photo, &new)?;
-        for (proof, _, band) in &proofs {
-            match band {
-                Band::Match => stored.matches += 1,
-                Band::Review => stored.reviews += 1,
+        let sighting = |&(face, grant, band): &(FaceId, GrantId, Band)| {
+            Some(NewSighting { grant: proofs.get(&grant)?, face, band: in_ledger(band) })
+        };
+        let new: Vec<(PhotoId, Vec<NewSighting<'_, '_>>)> =
+            met.iter().map(|(photo, answers)| (*photo, answers.iter().filter_map(sighting).collect())).collect();
+        let all: Vec<(PhotoId, &[NewSighting<'_, '_>])> =
+            new.iter().map(|(photo, new)| (*photo, new.as_slice())).collect();
+        tx.replace_sightings_in(matching, &all)?;
+        for (photo, new) in &new {
+            for NewSighting { grant, band, .. } in new {
+                match band {
+                    assent_ledger::Band::Match => stored.matches += 1,
+                    assent_ledger::Band::Review => stored.reviews += 1,
+                }
+                stored.concerned.entry(grant.subject()).or_default().extend(photo.0.to_be_bytes());
             }
-            stored.concerned.entry(proof.subject()).or_default().extend(photo.0.to_be_bytes());
         }
         Ok(())
     }
