@@ -23,7 +23,7 @@ demo: build      ## enrol, scan, find, withdraw and verify on sample photos, in 
 	$(ASSENT) demo
 
 # What the tests run is built with them: cargo would build a third of it anew for the program alone.
-test:            ## every test; those of the ledger and of the commands run on SQLite and PostgreSQL
+test:            ## every test; those of the ledger, of the commands and of what is asked of a vault run on SQLite and PostgreSQL
 	scripts/install-tools compile
 	scripts/install-tools pip
 	scripts/install-tools postgres
@@ -33,6 +33,7 @@ test:            ## every test; those of the ledger and of the commands run on S
 	$(TARGET)/debug/assent runtime fetch
 	set -o pipefail; scripts/with-postgres cargo test --workspace --locked | tee target/tests.log
 	ASSENT_TEST_DATABASE=postgres scripts/with-postgres cargo test --workspace --locked --test cli -- --skip packs:: --skip evaluate:: --skip runtime:: --skip server::
+	ASSENT_TEST_DATABASE=postgres scripts/with-postgres cargo test --workspace --locked --test engine -- resident:: service:: everybody:: on_request:: jobs::
 	cargo test --locked --package assent-gallery --features model --lib model::
 	$(TARGET)/debug/compliance check < target/tests.log
 

@@ -13,12 +13,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "helpers of tests fail loudly")]
 
+mod database;
 mod metadata;
 mod packs;
 mod pictures;
 mod rng;
 mod world;
 
+pub use database::on_postgres;
 pub use metadata::{commented, held, png, rated, tiff, webp};
 pub use packs::{SEARCH, crew, light, light_pack, models, models_of, portrait_names, runtime_dir, with_worker};
 pub use pictures::{blurred, darkened, dated, jpeg, mirrored, open, part, pdf, release, shrunk, side_by_side};

@@ -11,9 +11,9 @@ use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
 use assent::find::{Disclosure, FoundPhoto, find};
 use assent::ledger::{
-    Act, Actor, Album, BystanderBasis, CollectionId, Committed, Database, Evidence, Gallery, GrantId, KnownPhoto,
-    Ledger, NewCollection, NewRequest, NewSubject, Purpose, RequestId, RequestKind, Role, RulePack, Rulebook, Settings,
-    Signer, Span, SubjectId, Timestamp, Tools, Tx, TxError, VaultKind, VaultPlace, Via, WitnessId, WriteHook, no_hook,
+    Act, Actor, Album, BystanderBasis, CollectionId, Committed, Evidence, Gallery, GrantId, KnownPhoto, Ledger,
+    NewCollection, NewRequest, NewSubject, Purpose, RequestId, RequestKind, Role, RulePack, Rulebook, Settings, Signer,
+    Span, SubjectId, Timestamp, Tools, Tx, TxError, VaultKind, VaultPlace, Via, WitnessId, WriteHook, no_hook,
 };
 use assent::models::{Models, Worker};
 use assent::packs::sha256;
@@ -21,6 +21,7 @@ use assent::scan::{Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, sca
 use assent::source::Folder;
 use tempfile::TempDir;
 
+use crate::database::fresh_database;
 use crate::{SEARCH, SeededRng, crew, models, release, with_worker};
 
 /// Now, in every test.
@@ -89,7 +90,7 @@ impl Default for Home {
         let (folder, ring) = (dir.path().join("vault"), dir.path().join("keys/ring"));
         let photos = dir.path().join("photos");
         fs::create_dir(&photos).unwrap();
-        Home { place: VaultPlace { folder, ring, database: Database::Sqlite }, photos, dir }
+        Home { place: VaultPlace { folder, ring, database: fresh_database() }, photos, dir }
     }
 }
 

@@ -153,6 +153,9 @@ impl Resident {
             let state = self.read();
             (state.seq, state.gallery.is_none(), now.0 - state.checked.0 >= CHECK_MS)
         };
+        if due {
+            tx.check_tables()?;
+        }
         let since = tx.changes_since(seq)?;
         if empty {
             return self.open_again(tx, models, (since.newest, now));

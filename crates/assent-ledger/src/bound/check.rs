@@ -140,6 +140,19 @@ impl ReadTx<'_> {
         Ok(found)
     }
 
+    /// Counts the rows of the small tables, as an opening of the vault does: for a program that has it open for long.
+    ///
+    /// # Errors
+    ///
+    /// - [`TxError::Tampered`] if a row was changed, removed, put in, or put back from an old copy.
+    /// - [`TxError::Database`] if the database cannot be read.
+    pub fn check_tables(&self) -> Result<(), TxError> {
+        if !self.head.bound() {
+            return Ok(());
+        }
+        self.tampered(Scope::Opening)?.into_iter().next().map_or(Ok(()), |found| Err(TxError::Tampered(found)))
+    }
+
     /// What of one table is not as it was written.
     pub(super) fn tampered_in(&self, at: usize, written: &Totals) -> Result<Vec<Tampering>, TxError> {
         let (total, mut found) = self.counted(at)?;

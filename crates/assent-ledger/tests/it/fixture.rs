@@ -221,3 +221,35 @@ fn opens(format: i64) {
     let certificate = ledger.certificate(erased[0].subject, T0).unwrap();
     assert_eq!(Certificate::verify(&certificate, &ledger.log_keys()).unwrap().subject, erased[0].subject);
 }
+
+#[test]
+fn i1_a_vault_of_an_older_format_that_was_edited_is_refused_and_not_brought_up_to_date() {
+    let cases = [
+        ("a consent for a century", "UPDATE grants SET valid_until_ms = valid_until_ms + 1576800000000", "grants"),
+        ("another kind of vault", "UPDATE vault SET kind = 'household'", "vault"),
+        ("an order that is gone", "DELETE FROM orders", "orders"),
+    ];
+    for (name, sql, wanted) in cases {
+        let home = copy_of(9);
+        home.edit(sql);
+        let refused = home.try_open().map(drop);
+        let Err(OpenError::Tampered { first, .. }) = &refused else { panic!("{name}: {refused:?}") };
+        assert!(format!("{first:?}").contains(wanted), "{name}: {first:?}");
+        let format = home.raw().count("SELECT format_version FROM vault");
+        assert!(format < FORMAT_VERSION, "{name}: {format}");
+    }
+}
+
+#[test]
+fn i1_a_database_that_says_it_is_of_an_older_format_is_not_left_unchecked() {
+    on_every_database(|backend| {
+        // The key ring notes the format when a vault is opened.
+        let World { ledger, home, .. } = World::new(backend).reopened();
+        drop(ledger);
+        home.edit("UPDATE vault SET format_version = 8");
+        let refused = home.try_open().map(drop);
+        let Err(OpenError::Tampered { first: Tampering::Downgraded, .. }) = &refused else {
+            panic!("{backend:?}: {refused:?}")
+        };
+    });
+}
