@@ -19,7 +19,8 @@ use crate::vault::{self, VaultFlags, act, now};
 pub(crate) struct AccessArgs {
     /// Id, the beginning of it, handle, or unique name
     subject: String,
-    /// The ZIP file to write: a page to read, the same for programs, and the crops of their face if any are kept
+    /// The ZIP file to write: a page to read, the same for programs, the crops of their face if any are kept, and the pictures
+    /// and the form of what waits for its witnesses
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }

@@ -63,7 +63,6 @@ impl CommandError {
             Self::Nobody { .. } => "option-empty",
             Self::NothingToCalibrate => "nothing-to-calibrate",
             Self::StillWaiting { .. } => "still-waiting",
-            Self::PathText { .. } => "path-not-utf8",
             Self::Date { .. } => "date-form",
             Self::NoNotice => "notice-missing",
             Self::RosterTable(refused) => refused.code(),

@@ -231,10 +231,10 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
     let subject = vault::subject(ledger, &name(&args.subject))?.id;
     let collection = vault::collection(ledger, &name(&args.collection))?.id;
     let (purpose, release) = (&args.purpose, args.release.clone().unwrap_or_default());
-    let evidence = signed_form(ledger, &release, &args.witnesses, args.signed_by)?;
+    let form = signed_form(ledger, &release, &args.witnesses, args.signed_by)?;
     let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
-    let evidence = &evidence;
-    let renewal = Renewal { subject, collection, purpose, evidence, notice_sha256, valid_until };
+    let (evidence, release) = (&form.evidence, Some(form.file()));
+    let renewal = Renewal { subject, collection, purpose, evidence, release, notice_sha256, valid_until };
     let renewed = match consents::renew(ledger, &renewal, act())? {
         Enrolled::Waiting(recorded) => return Ok(print_waiting(&recorded, out)?),
         Enrolled::InForce(renewed) => renewed,

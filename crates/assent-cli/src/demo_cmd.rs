@@ -10,8 +10,8 @@ use assent::enrol::{Consent, Enrolment};
 use assent::export::{Audience, Mark, check_page};
 use assent::find::{Disclosure, FoundPhoto, find};
 use assent::ledger::{
-    Age, Basis, Certificate, Database, Dpia, Evidence, Ledger, NewSubject, Purpose, Settings, Signer, SubjectId,
-    Timestamp, VaultKind, VaultPlace,
+    Age, Basis, Certificate, Database, Dpia, Evidence, Ledger, NewFile, NewSubject, Purpose, Settings, Signer,
+    SubjectId, Timestamp, VaultKind, VaultPlace,
 };
 use assent::models::Models;
 use assent::packs::{PhotoPack, sha256};
@@ -265,8 +265,9 @@ fn enrol_everybody(
         if name == PERSON {
             person = Some(subject);
         }
+        let form = release(i)?;
         let evidence = Evidence::Paper {
-            release_sha256: open_release(&release(i)?)?,
+            release_sha256: open_release(&form)?,
             witnesses: witnesses.clone(),
             signed_by: Signer::Subject,
             statement: "demonstration".to_owned(),
@@ -282,7 +283,13 @@ fn enrol_everybody(
             pictures: &[(path.display().to_string(), bytes)],
         };
         // No photo was scanned yet that a portrait could be compared with.
-        let recorded = record(ledger, None, &enrolment, &mut |_, _| {}, vault::act())?;
+        let recorded = record(
+            ledger,
+            None,
+            (&enrolment, NewFile { name: "form.jpg", bytes: &form }),
+            &mut |_, _| {},
+            vault::act(),
+        )?;
         waiting.push(recorded.form.pending.id);
     }
     for pending in demonstration::sign(ledger, witnesses, &waiting, PASSPHRASE, vault::act())? {

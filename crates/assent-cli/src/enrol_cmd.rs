@@ -1,13 +1,14 @@
 //! `assent enrol`: the paper way, a household owner's own word, or a whole roster from a table.
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use assent::change_models::{is_behind, renew_pictures};
 use assent::enrol::{Consent, EnrolError, Enrolment, not_given_yet};
 use assent::household;
-use assent::ledger::{Collection, CollectionId, Evidence, Ledger, Purpose, Signer, Subject, Timestamp, VaultKind};
+use assent::ledger::{
+    Collection, CollectionId, Evidence, Ledger, NewFile, Purpose, Signer, Subject, Timestamp, VaultKind,
+};
 use assent::packs::sha256;
 use assent::release::open_release;
 use assent::service::enrolment::{self, Enrolled, is_signed_by_witnesses};
@@ -133,14 +134,16 @@ pub(crate) fn run(
         return Err(EnrolError::NoPicture.into());
     }
     let added = names_of(&collections, consents.iter().map(|c| c.collection));
-    let evidence = if !args.own {
+    let form;
+    let (evidence, release) = if !args.own {
         let release = args.release.as_deref().ok_or(CommandError::Missing { flag: "--release" })?;
-        signed_form(&ledger, release, &args.witnesses, args.signed_by)?
+        form = signed_form(&ledger, release, &args.witnesses, args.signed_by)?;
+        (form.evidence.clone(), Some(form.file()))
     } else if pictures.is_empty() {
         // Before anybody types a sentence.
         return Err(EnrolError::NoPicture.into());
     } else {
-        prompt_self_statement(&added.join(", "))?
+        (prompt_self_statement(&added.join(", "))?, None)
     };
     let enrolment = Enrolment {
         subject: subject.id,
@@ -150,7 +153,7 @@ pub(crate) fn run(
         valid_until: until,
         pictures: &pictures,
     };
-    let until = match comparing(|compared| enrol_one(&ledger, &mut engine, &enrolment, compared))? {
+    let until = match comparing(|compared| enrol_one(&ledger, &mut engine, (&enrolment, release), compared))? {
         Enrolled::Waiting(recorded) => return Ok(pending_cmd::print_waiting(&recorded, out)?),
         Enrolled::InForce(enrolled) => date(enrolled.until),
     };
@@ -212,7 +215,7 @@ fn new_picture(
 fn enrol_one(
     ledger: &Ledger,
     engine: &mut Engine<'_>,
-    enrolment: &Enrolment<'_>,
+    (enrolment, release): (&Enrolment<'_>, Option<NewFile<'_>>),
     compared: &mut dyn FnMut(usize, usize),
 ) -> Result<Enrolled, CommandError> {
     let of = (enrolment.subject, enrolment.consents, enrolment.evidence);
@@ -225,7 +228,7 @@ fn enrol_one(
     } else {
         Some(engine.get()?)
     };
-    Ok(enrolment::enrol(ledger, engine, enrolment, compared, act())?)
+    Ok(enrolment::enrol(ledger, engine, (enrolment, release), compared, act())?)
 }
 
 /// When a consent that is given now ends if nobody says otherwise.
@@ -284,7 +287,22 @@ fn prompt_self_statement(collections: &str) -> Result<Evidence, CommandError> {
     Ok(Evidence::SelfStatement { statement: typed })
 }
 
-/// The evidence of a signed form in a file.
+/// A signed form in a file.
+pub(crate) struct SignedForm {
+    /// What shows that the person agreed.
+    pub(crate) evidence: Evidence,
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl SignedForm {
+    /// The file.
+    pub(crate) fn file(&self) -> NewFile<'_> {
+        NewFile { name: &self.name, bytes: &self.bytes }
+    }
+}
+
+/// Reads a signed form.
 ///
 /// # Errors
 ///
@@ -294,20 +312,19 @@ pub(crate) fn signed_form(
     release: &Path,
     witnesses: &[String],
     signed_by: Signer,
-) -> Result<Evidence, CommandError> {
-    Ok(Evidence::Paper {
-        release_sha256: open_release(&read_bytes(release)?)?,
+) -> Result<SignedForm, CommandError> {
+    let bytes = read_bytes(release)?;
+    let evidence = Evidence::Paper {
+        release_sha256: open_release(&bytes)?,
         witnesses: vault::witnesses(ledger, witnesses)?,
         signed_by,
         statement: String::new(),
         signed: None,
-    })
+    };
+    Ok(SignedForm { evidence, name: release.display().to_string(), bytes })
 }
 
-/// A picture by its whole path: it may be read again later, from another folder.
+/// A picture: its path for messages, and the file's bytes.
 fn picture(path: &Path) -> Result<(String, Vec<u8>), CommandError> {
-    let bytes = read_bytes(path)?;
-    let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let text = whole.to_str().ok_or_else(|| CommandError::PathText { path: path.to_owned() })?;
-    Ok((text.to_owned(), bytes))
+    Ok((path.display().to_string(), read_bytes(path)?))
 }

@@ -111,12 +111,6 @@ pub(crate) enum CommandError {
         /// How many, with their noun.
         people: String,
     },
-    /// A file's path cannot be kept.
-    #[error("the path {} is not UTF-8; copy the file to a path that is", path.display())]
-    PathText {
-        /// The path of the file.
-        path: PathBuf,
-    },
     /// A date is not written as a date.
     #[error("'{text}' is not a date; write it as 2027-07-31 or 31.07.2027")]
     Date {

@@ -39,6 +39,7 @@ mod interrupt;
 mod jobs_cmd;
 mod keys_cmd;
 mod listing_text;
+mod look;
 mod lookup;
 mod models_arg;
 mod nothing;

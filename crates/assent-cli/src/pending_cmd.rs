@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use assent::ledger::{Collection, Ledger, PendingConsent, Picture};
+use assent::ledger::{Collection, Ledger, PendingConsent, WaitingFiles};
 use assent::models::{Models, Worker};
 use assent::packs::hex;
 use assent::service::enrolment::{Recorded, WaitingForm, complete, needs_models, waiting};
@@ -104,8 +104,12 @@ pub(crate) fn line(WaitingForm { who, pending }: &WaitingForm, collections: &[Co
         format!("{} in {}{again}", c.purpose.as_str(), collection_name(collections, c.collection))
     };
     let purposes: Vec<String> = pending.signed.consents.iter().map(what).collect();
-    let file = |picture: &Picture| Path::new(&picture.path).file_name().map(|name| shown(name.display()));
-    let pictures: Vec<String> = pending.pictures.iter().filter_map(file).collect();
+    let pictures: Vec<String> = match &pending.files {
+        WaitingFiles::Sealed { pictures, .. } => pictures.iter().map(|file| shown(&file.name)).collect(),
+        WaitingFiles::Paths(paths) => {
+            paths.iter().filter_map(|path| Path::new(path).file_name()).map(|name| shown(name.display())).collect()
+        }
+    };
     let pictures = if pictures.is_empty() { String::new() } else { format!("\tpicture {}", pictures.join(", ")) };
     let (until, purposes) = (date(pending.valid_until), purposes.join(", "));
     format!("{}\t{}\t{purposes}\tuntil {until}{pictures}", shown(&who.handle), shown(&who.name))

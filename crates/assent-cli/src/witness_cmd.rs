@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::CommandError;
+use crate::look::LookedAt;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, shown};
 use crate::passphrase;
@@ -47,6 +48,10 @@ enum WitnessCommand {
         /// Show what waits for them, and sign nothing
         #[arg(long)]
         dry_run: bool,
+        /// Put the pictures and the forms that wait into this folder, to look at them. They are deleted there when they were
+        /// signed; with --dry-run they stay [default: at a terminal, a private folder until they were signed]
+        #[arg(long, value_name = "FOLDER")]
+        look: Option<PathBuf>,
     },
     /// Show all witnesses
     List,
@@ -65,11 +70,11 @@ pub(crate) fn run(
         WitnessCommand::Add { name, witness_passphrase_file } => {
             add(&vault::open(flags)?, name, witness_passphrase_file.as_deref(), out)
         }
-        WitnessCommand::Sign { name, witness_passphrase_file, dry_run } => {
+        WitnessCommand::Sign { name, witness_passphrase_file, dry_run, look } => {
             let ledger = vault::open_and_expire(flags)?;
             let file = witness_passphrase_file.as_deref();
             let step = if *dry_run { Step::List } else { Step::Sign(file) };
-            sign(&ledger, name, step, &mut Engine::new(models, &ledger), out)
+            sign(&ledger, name, (step, look.as_deref()), &mut Engine::new(models, &ledger), out)
         }
         WitnessCommand::List => list(&vault::open(flags)?, out),
     }
@@ -91,6 +96,10 @@ fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -
     })?)
 }
 
+fn shown_path(path: &Path) -> String {
+    shown(path.display())
+}
+
 /// Show what waits, or sign it with the passphrase in a file, or typed.
 #[derive(Clone, Copy)]
 enum Step<'a> {
@@ -101,7 +110,7 @@ enum Step<'a> {
 fn sign(
     ledger: &Ledger,
     name: &str,
-    step: Step<'_>,
+    (step, look): (Step<'_>, Option<&Path>),
     engine: &mut Engine<'_>,
     out: &mut Output<'_>,
 ) -> Result<(), CommandError> {
@@ -114,14 +123,25 @@ fn sign(
             writeln!(out.out, "{}", line(form, collections))?;
         }
     }
+    let asked = look.is_some() || (!out.json && matches!(step, Step::Sign(None)) && passphrase::at_terminal());
+    let looked = if asked { Some(LookedAt::put(ledger, &sorted(shown), look)?) } else { None };
+    if let Some(looked) = looked.as_ref().filter(|_| !out.json) {
+        let (files, folder) = (count(looked.files(), "file"), shown_path(&looked.folder));
+        writeln!(out.out, "Look at each picture and each form before you sign: {files} in {folder}")?;
+    }
     let Step::Sign(file) = step else {
-        return Ok(out.answer(&json!({ "witness": witness.to_string(), "waits": objects }), |out| {
-            writeln!(out, "{} would be signed, nothing was.", count(shown.len(), "enrolment"))
+        let folder = looked.map(LookedAt::leave);
+        let object = json!({ "witness": witness.to_string(), "waits": objects, "look": folder });
+        return Ok(out.answer(&object, |out| {
+            writeln!(out, "{} would be signed, nothing was.", count(shown.len(), "enrolment"))?;
+            let Some(folder) = folder else { return Ok(()) };
+            writeln!(out, "Delete {} when you have looked: the pictures are theirs.", shown_path(&folder))
         })?);
     };
     let question = format!("Passphrase of {name}, to sign all {}: ", shown.len());
     let passphrase = passphrase::words(file, &question)?.ok_or(CommandError::Missing { flag: PASSPHRASE_FLAG })?;
     let Signed { roster, complete } = witnesses::sign(ledger, witness, shown, &passphrase, act())?;
+    drop(looked);
     let completed = complete_these(ledger, engine, &complete);
     let mut object = json!({
         "witness": witness.to_string(), "signed": objects, "root": hex(&roster.root), "signature": STANDARD.encode(roster.signature),

@@ -217,6 +217,7 @@ impl Tx<'_> {
         for sql in [
             "DELETE FROM templates WHERE grant_id IN (SELECT id FROM grants WHERE subject_id = $1)",
             "DELETE FROM refusals WHERE subject_id = $1",
+            "DELETE FROM blobs WHERE subject_id = $1",
             "DELETE FROM pending_enrolments WHERE subject_id = $1",
             "DELETE FROM used_portraits WHERE subject_id = $1",
             "DELETE FROM portraits WHERE subject_id = $1",

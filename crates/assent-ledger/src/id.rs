@@ -110,6 +110,10 @@ random_id! {
     PendingId
 }
 random_id! {
+    /// A file that is kept in the vault, sealed.
+    BlobId
+}
+random_id! {
     /// One vault. The key ring and the database carry the same one.
     VaultId
 }

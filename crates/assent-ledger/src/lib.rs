@@ -179,8 +179,8 @@ pub use error::{OpenError, TxError};
 pub use evidence::{EvidenceError, EvidenceList, verify_export};
 pub use growth::{GrowthProof, LogAt};
 pub use id::{
-    AccountId, CollectionId, FaceId, GrantId, IdError, JobId, OrderId, PendingId, PhotoId, RequestId, SubjectId,
-    TemplateId, Timestamp, VaultId, WitnessId,
+    AccountId, BlobId, CollectionId, FaceId, GrantId, IdError, JobId, OrderId, PendingId, PhotoId, RequestId,
+    SubjectId, TemplateId, Timestamp, VaultId, WitnessId,
 };
 pub use jobs::{AskedFor, Job, JobCounts, JobOutcome, JobRun, NewJob};
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
@@ -205,14 +205,14 @@ pub use search_log::{GalleryReference, ScanEntry, SearchEntry};
 pub use settings::Settings;
 pub use transactions::Committed;
 pub use tx::{
-    Absences, AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ActiveGrant, Alarm, Album, Basis, Change,
-    Changed, ChangesSince, Collection, CollectionCounts, ConsentEvent, ContentTag, Correction, Deadline, Dpia, Due,
-    Evidence, Expired, FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto, LeafPosition, Matching,
-    NewCollection, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting, NewSubject, Notice, Objections,
-    OpenTemplate, Order, Outcome, OwnTemplate, PastEndDate, Pending, PhotoCrops, PhotoTime, Picture, PictureOf,
-    PlainConsent, Reach, ReadTx, Refusal, ReplayedNotes, Request, Roster, SAME_FACE_IOU, ScannedPhoto, Scope,
-    SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject, SubjectAccessData, TOO_MANY, Tx,
-    Unreadable, WithoutModel, Witness,
+    Absences, AccessDecision, AccessEvent, AccessFile, AccessSighting, AccessTemplate, ActiveGrant, Alarm, Album,
+    Basis, BlobKind, Change, Changed, ChangesSince, Collection, CollectionCounts, ConsentEvent, ContentTag, Correction,
+    Deadline, Dpia, Due, Evidence, Expired, FORGOTTEN_AFTER_MS, FaceBox, Forgotten, Gallery, Grant, KnownPhoto,
+    LeafPosition, Matching, NewCollection, NewFile, NewFiles, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting,
+    NewSubject, Notice, Objections, OpenTemplate, Order, Outcome, OwnTemplate, PastEndDate, Pending, PhotoCrops,
+    PhotoTime, PictureOf, PlainConsent, Reach, ReadTx, Refusal, ReplayedNotes, Request, Roster, SAME_FACE_IOU,
+    ScannedPhoto, Scope, SealedFile, SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject,
+    SubjectAccessData, TOO_MANY, Tx, Unreadable, WAITING_FILE_BYTES_MAX, WaitingFiles, WithoutModel, Witness,
 };
 pub use vocabulary::{
     Band, BystanderBasis, ChangeKind, GrantState, JobKind, JobState, PhotoTimeSource, Purpose, RequestKind,

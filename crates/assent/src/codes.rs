@@ -49,6 +49,8 @@ impl EnrolError {
             Self::CopyOfPhoto { .. } => "copy-of-photo",
             Self::OtherPerson { .. } => "other-person",
             Self::ReleaseIsPortrait { .. } => "release-is-portrait",
+            Self::NoRelease => "no-release",
+            Self::TooLargeToWait { .. } => "waiting-file-too-large",
             Self::Comparison { .. } => "not-compared",
             Self::NoModels => "no-models",
             Self::Ledger(refused) => refused.code(),

@@ -1,8 +1,10 @@
 //! Enrolment: one or several pictures of a person, and the consent that lets them be found.
 
+use std::path::Path;
+
 use assent_ledger::{
-    Act, CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewGrant, Purpose, ReadTx, SubjectId, Timestamp,
-    Tx, TxError,
+    Act, CollectionId, Evidence, Grant, GrantId, GrantState, Ledger, NewFile, NewGrant, Purpose, ReadTx, SubjectId,
+    Timestamp, Tx, TxError, WAITING_FILE_BYTES_MAX,
 };
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
@@ -135,6 +137,19 @@ pub enum EnrolError {
         /// Its name, as given.
         picture: String,
     },
+    /// The signed form was not handed over.
+    #[error("the signed form is missing: the witnesses have to look at it before they sign")]
+    NoRelease,
+    /// A picture or the signed form is too long to be kept until the witnesses have signed.
+    #[error(
+        "{file} is too large: until the witnesses have signed it is kept with the enrolment, and may have {} MB at most; \
+         save it smaller, and record that file",
+        WAITING_FILE_BYTES_MAX / (1 << 20)
+    )]
+    TooLargeToWait {
+        /// Its name, as given.
+        file: String,
+    },
     /// The known photos could not be compared with a picture: the detector failed.
     #[error("the picture {picture} could not be compared with the photos in the collections")]
     Comparison {
@@ -177,6 +192,24 @@ pub(crate) fn release_is_no_portrait<'a>(
         Some((picture, _)) => Err(EnrolError::ReleaseIsPortrait { picture: picture.to_owned() }),
         None => Ok(()),
     }
+}
+
+/// Refuses files (name, length in bytes) that are too long to be kept until the witnesses have signed.
+///
+/// # Errors
+///
+/// [`EnrolError::TooLargeToWait`] for the first that is.
+pub(crate) fn fit_to_wait<'a>(mut files: impl Iterator<Item = (&'a str, u64)>) -> Result<(), EnrolError> {
+    match files.find(|(_, bytes)| *bytes > WAITING_FILE_BYTES_MAX) {
+        Some((file, _)) => Err(EnrolError::TooLargeToWait { file: file.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// A file as the ledger keeps it: without the folder that it came from.
+pub(crate) fn to_keep<'a>(name: &'a str, bytes: &'a [u8]) -> NewFile<'a> {
+    let file = Path::new(name).file_name().and_then(|file| file.to_str());
+    NewFile { name: file.unwrap_or(name), bytes }
 }
 
 /// Which of these consents somebody has not given yet, and those in force that are for the same.

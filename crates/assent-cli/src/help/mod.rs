@@ -29,7 +29,7 @@ const EXAMPLES: &[&str] = &[
     "assent subject list --group 5b",
     "assent subject show anna",
     "assent witness add \"First Witness\"",
-    "assent witness sign \"First Witness\"",
+    "assent witness sign \"First Witness\" --look forms",
     "assent witness list",
     "assent enrol anna --photo anna.jpg --release anna.pdf --witness \"First Witness\" --witness \"Second Witness\" --notice notice.txt",
     "assent consent list anna",

@@ -200,7 +200,9 @@ fn record_rows(
         bar.set_position(n as u64);
         if stops(before + n) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let mut done = Recorded { waiting: record(ledger, &of_table, act(), &mut batch_done)?, ..Recorded::default() };
+    let mut files = |n: usize| to_sign[n].0.to_wait();
+    let waiting = record(ledger, &of_table, &mut files, act(), &mut batch_done)?;
+    let mut done = Recorded { waiting, ..Recorded::default() };
     for (person, standing) in at_once {
         done.stopped = job.is_some_and(JobContext::should_stop);
         if done.stopped {

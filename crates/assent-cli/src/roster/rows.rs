@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use assent::enrol::{Consent, EnrolError};
 use assent::ledger::{
-    Collection, Evidence, Jurisdiction, Ledger, Picture, Purpose, RuleError, Signer, SubjectId, Timestamp, TxError,
-    WitnessId,
+    Collection, Evidence, Jurisdiction, Ledger, Purpose, RuleError, Signer, SubjectId, Timestamp, TxError, WitnessId,
 };
 use assent::packs::sha256;
 use assent::release::open_release;
 use assent::service::lookup::fold_name;
-use assent::service::rosters::{Entry, Known, Refused, known};
+use assent::service::rosters::{Entry, EntryFiles, Known, NamedFile, Refused, known};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -35,6 +34,8 @@ pub(super) struct Person {
     pub(super) entry: Entry,
     /// The files with their pictures.
     files: Vec<PathBuf>,
+    /// The file with their form.
+    release: PathBuf,
 }
 
 impl Person {
@@ -44,8 +45,18 @@ impl Person {
     ///
     /// [`CommandError::Io`] if one cannot be read any more.
     pub(super) fn pictures(&self) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
-        let read = |(picture, file): (&Picture, &PathBuf)| Ok((picture.path.clone(), read_bytes(file)?));
+        let read = |(picture, file): (&NamedFile, &PathBuf)| Ok((picture.name.clone(), read_bytes(file)?));
         self.entry.pictures.iter().zip(&self.files).map(read).collect()
+    }
+
+    /// Their pictures and their form, to be kept until the witnesses have signed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pictures`].
+    pub(super) fn to_wait(&self) -> Result<EntryFiles, CommandError> {
+        let release = (self.entry.release.name.clone(), read_bytes(&self.release)?);
+        Ok(EntryFiles { pictures: self.pictures()?, release })
     }
 }
 
@@ -123,6 +134,9 @@ impl Problem {
             }
             Refused::OtherName => (Field::Name, refused.to_string()),
             Refused::Enrol(EnrolError::NoPicture) => (Field::Photos, refused.to_string()),
+            Refused::Enrol(EnrolError::TooLargeToWait { file }) if *file != person.entry.release.name => {
+                (Field::Photos, refused.to_string())
+            }
             Refused::AgreedBefore | Refused::Enrol(_) => (Field::Release, sentence(refused)),
             Refused::Ledger(error) => {
                 (field_of(error), missing_column(error, columns).unwrap_or_else(|| sentence(error)))
@@ -342,8 +356,9 @@ impl<'a> Reader<'a> {
         let consents = self.consents_of(id, cells, &mut say);
         let to_be_found = consents.iter().any(|c| c.purpose.is_find());
         let (pictures, files) = self.pictures_of(cells, to_be_found, &mut say);
-        let release_sha256 = self.release_of(cells, &mut say);
+        let release = self.release_of(cells, &mut say);
         let home = (!self.known.contains_key(id) && !self.seat.is_unknown()).then(|| self.seat.clone());
+        let (release, release_file) = release?;
         let entry = Entry {
             handle: id.to_owned(),
             name,
@@ -353,18 +368,19 @@ impl<'a> Reader<'a> {
             jurisdiction: jurisdiction.or(home),
             consents,
             evidence: Evidence::Paper {
-                release_sha256: release_sha256?,
+                release_sha256: release.sha256,
                 witnesses,
                 signed_by,
                 statement: String::new(),
                 signed: None,
             },
+            release,
             notice_sha256: self.import.notice_sha256,
             valid_until,
             pictures,
             renewal: self.import.renewal,
         };
-        Some(Person { row, entry, files })
+        Some(Person { row, entry, files, release: release_file })
     }
 
     /// The name, from one column or from two.
@@ -462,7 +478,7 @@ impl<'a> Reader<'a> {
         cells: &[String],
         to_be_found: bool,
         say: &mut dyn FnMut(Field, String),
-    ) -> (Vec<Picture>, Vec<PathBuf>) {
+    ) -> (Vec<NamedFile>, Vec<PathBuf>) {
         let (mut pictures, mut files) = (Vec::new(), Vec::new());
         // Whoever is not to be found needs no pictures, and none is noted.
         if self.import.renewal || !to_be_found {
@@ -475,12 +491,7 @@ impl<'a> Reader<'a> {
         for name in names {
             match self.read(name) {
                 Ok((path, bytes)) => {
-                    // The picture may be read again later, from another folder.
-                    let whole = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-                    match whole.to_str() {
-                        Some(text) => pictures.push(Picture { path: text.to_owned(), sha256: sha256(&bytes) }),
-                        None => say(Field::Photos, format!("the path of {name} is not UTF-8; copy it elsewhere")),
-                    }
+                    pictures.push(named(&path, &bytes));
                     files.push(path);
                 }
                 Err(why) => say(Field::Photos, why),
@@ -489,13 +500,16 @@ impl<'a> Reader<'a> {
         (pictures, files)
     }
 
-    fn release_of(&self, cells: &[String], say: &mut dyn FnMut(Field, String)) -> Option<[u8; 32]> {
+    fn release_of(&self, cells: &[String], say: &mut dyn FnMut(Field, String)) -> Option<(NamedFile, PathBuf)> {
         let name = self.columns.cell(cells, Field::Release);
         if name.is_empty() {
             say(Field::Release, "no signed form is named".to_owned());
             return None;
         }
-        let opened = self.read(name).and_then(|(_, bytes)| open_release(&bytes).map_err(|e| format!("{name}: {e}")));
+        let opened = self.read(name).and_then(|(path, bytes)| {
+            open_release(&bytes).map_err(|e| format!("{name}: {e}"))?;
+            Ok((named(&path, &bytes), path))
+        });
         opened.map_err(|why| say(Field::Release, why)).ok()
     }
 
@@ -506,6 +520,10 @@ impl<'a> Reader<'a> {
         let bytes = read_bytes(&path).map_err(|e| crate::hints::chain(&e))?;
         Ok((path, bytes))
     }
+}
+
+fn named(path: &Path, bytes: &[u8]) -> NamedFile {
+    NamedFile { name: path.display().to_string(), bytes: bytes.len() as u64, sha256: sha256(bytes) }
 }
 
 fn not_understood(cell: Option<&str>, why: DateError, forms: &str) -> String {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assent::ledger::{
-    Evidence, Ledger, NewPending, NewWitnessKey, OpenError, PendingId, Picture, Purpose, Signer, Timestamp, Tools, Tx,
-    TxError, VaultPlace, WitnessId, no_hook,
+    Evidence, Ledger, NewFile, NewFiles, NewPending, NewWitnessKey, OpenError, PendingId, Purpose, Signer, Timestamp,
+    Tools, Tx, TxError, VaultPlace, WitnessId, no_hook,
 };
 use assent::packs::sha256;
 use assent::rulepacks::rulebook;
@@ -105,22 +105,26 @@ fn forms_in(
     let collection = tx.collections()?[0].id;
     let mut waiting = Vec::new();
     for handle in handles {
+        let form = format!("the form of {handle}");
+        let release = NewFile { name: "form.pdf", bytes: form.as_bytes() };
+        let picture = NewFile { name: "portrait.jpg", bytes: handle.as_bytes() };
         let evidence = Evidence::Paper {
-            release_sha256: sha256(format!("the form of {handle}").as_bytes()),
+            release_sha256: release.sha256(),
             witnesses: witnesses.clone(),
             signed_by: Signer::Subject,
             statement: String::new(),
             signed: None,
         };
-        waiting.push(tx.add_pending(&NewPending {
+        let new = NewPending {
             subject: tx.find_subject(handle)?.id,
             consents: &[(collection, Purpose::find_my_photos())],
             evidence: &evidence,
             notice_sha256: sha256(NOTICE.as_bytes()),
             valid_until,
-            pictures: &[Picture { path: "portrait.jpg".into(), sha256: sha256(handle.as_bytes()) }],
+            pictures: &[picture.sha256()],
             renewal: false,
-        })?);
+        };
+        waiting.push(tx.add_pending(&new, &NewFiles { pictures: &[picture], release })?);
     }
     Ok((waiting, witnesses))
 }

@@ -1,11 +1,13 @@
 //! R4 from the command line: two witnesses with keys of their own, and enrolments that wait for them. There are no models
 //! here, and nobody sits at a terminal.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use super::rights::ClubFixture;
+use super::rights::{ClubFixture, unzipped};
 use super::stdout;
 
 /// A club with two witnesses, a notice, and portraits and forms that are pictures of one colour each.
@@ -146,4 +148,70 @@ fn the_doctor_names_what_waits_and_what_is_overdue() {
     club.run(&["request", "open", "access", "--received", "2026-01-01"]);
     assert!(says().contains("1 enrolment waits for witnesses: assent witness sign"), "{}", says());
     assert!(says().contains("1 request overdue"), "{}", says());
+}
+
+/// The files of a folder, with what they hold.
+fn held(folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect()
+}
+
+#[test]
+fn r4_a_witness_looks_at_the_picture_and_the_form_before_signing() {
+    let club = club();
+    let (dpia, public) = (["--dpia", "D-1", "--dpia-date", "2020-01-01"], ["--notice-public", "2020-01-01"]);
+    let said = ["--dpia-review", "2999-01-01", "--necessity", "many photos", "--alternative", "ask the office"];
+    club.run(&[&["collection", "basis", "trip"], &dpia[..], &public[..], &said[..]].concat());
+    let (picture, form_bytes) = (fs::read(club.file("8.jpg")).unwrap(), fs::read(club.file("1.jpg")).unwrap());
+    club.run(&with(&["enrol", "m-1", "--photo", &club.file("8.jpg")], &form(&club, 1, ["Wanda", "Wim"])));
+    // Whatever becomes of the files.
+    fs::remove_file(club.file("8.jpg")).unwrap();
+    fs::write(club.file("1.jpg"), "something else").unwrap();
+    let folder = club.file("look");
+    let expected = BTreeMap::from([
+        ("m-1 form 1.jpg".to_owned(), form_bytes.clone()),
+        ("m-1 picture 8.jpg".to_owned(), picture.clone()),
+    ]);
+    let told = club.says(&["witness", "sign", "Wanda", "--dry-run", "--look", &folder]);
+    assert!(told.contains("2 files in ") && told.contains("when you have looked"), "{told}");
+    assert_eq!(held(&folder), expected);
+    for file in fs::read_dir(&folder).unwrap() {
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o077, 0, "nobody else reads them");
+    }
+    let again = club.refused(&["witness", "sign", "Wanda", "--dry-run", "--look", &folder]);
+    assert!(again.contains("is there already"), "{again}");
+    assert_eq!(held(&folder), expected, "and nothing was overwritten");
+    // Signed, they go from the folder, and nothing else does.
+    let other = club.file("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(format!("{other}/notes.txt"), "mine").unwrap();
+    let pass = ["--witness-passphrase-file", &club.file("wanda")];
+    club.run(&[&["witness", "sign", "Wanda", "--look", &other], &pass[..]].concat());
+    assert_eq!(held(&other).into_keys().collect::<Vec<_>>(), ["notes.txt"]);
+    // What waits is theirs: it is in the file that tells them all.
+    club.run(&["access", "m-1", "--to", &club.file("mia.zip")]);
+    let handed = unzipped(&club.file("mia.zip")).into_iter().filter(|(name, _)| name.starts_with("waiting/"));
+    let (names, handed): (Vec<String>, Vec<Vec<u8>>) = handed.unzip();
+    assert!(handed.len() == 2 && handed.contains(&picture) && handed.contains(&form_bytes), "{names:?}");
+}
+
+#[test]
+fn r4_a_picture_that_is_too_large_to_wait_is_told_before_anybody_is_recorded() {
+    let club = club();
+    fs::File::create(club.file("large.jpg")).unwrap().set_len((64 << 20) + 1).unwrap();
+    let table = "id,name,photos,release,witnesses,born,jurisdiction,purposes\n\
+                 m-2,Max,large.jpg,2.jpg,Wanda;Wim,adult,EU,find-my-photos\n";
+    fs::write(club.file("people.csv"), table).unwrap();
+    let (dpia, public) = (["--dpia", "D-1", "--dpia-date", "2020-01-01"], ["--notice-public", "2020-01-01"]);
+    let said = ["--dpia-review", "2999-01-01", "--necessity", "many photos", "--alternative", "ask the office"];
+    club.run(&[&["collection", "basis", "trip"], &dpia[..], &public[..], &said[..]].concat());
+    let large = club.file("large.jpg");
+    let alone = club.refused(&with(&["enrol", "m-1", "--photo", &large], &form(&club, 1, ["Wanda", "Wim"])));
+    assert!(alone.contains("large.jpg is too large") && alone.contains("64 MB"), "{alone}");
+    let args = ["enrol", "--roster", &club.file("people.csv"), "--notice", &club.file("notice.txt")];
+    let output = club.try_run(&args);
+    let told: Value = serde_json::Deserializer::from_str(&stdout(&output)).into_iter().next().unwrap().unwrap();
+    let problem = &told["problems"][0];
+    assert!(!output.status.success() && problem["column"] == "photos", "{told}");
+    assert!(problem["says"].as_str().unwrap().contains("large.jpg is too large"), "{told}");
 }

@@ -1,12 +1,12 @@
 //! What is held about a person, for programs.
 
-use assent::ledger::{AccessEvent, PendingConsent, SubjectAccessData};
+use assent::ledger::{AccessEvent, Pending, PendingConsent, SealedFile, SubjectAccessData, WaitingFiles};
 use assent::packs::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{About, Names, PORTRAIT, crop_name};
+use super::{About, Names, PORTRAIT, crop_name, waiting_name};
 use crate::dates::date;
 use crate::json::AskedBy;
 
@@ -46,12 +46,11 @@ pub(super) fn data(about: &About<'_>, held: &SubjectAccessData, names: &Names<'_
         .iter()
         .map(|p| {
             let of = |c: &PendingConsent| json!({ "collection": names.collection(c.collection), "purpose": c.purpose.as_str() });
-            let pictures: Vec<Value> =
-                p.pictures.iter().map(|one| json!({ "path": one.path, "sha256": hex(&one.sha256) })).collect();
+            let (pictures, form) = waiting_files(p);
             json!({
                 "id": p.id.to_string(), "consents": p.signed.consents.iter().map(of).collect::<Vec<_>>(),
                 "until": date(p.valid_until), "since": date(p.created), "notice_sha256": hex(&p.notice_sha256),
-                "evidence": names.evidence(&p.evidence()), "pictures": pictures,
+                "evidence": names.evidence(&p.evidence()), "pictures": pictures, "form": form,
             })
         })
         .collect();
@@ -99,4 +98,16 @@ pub(super) fn data(about: &About<'_>, held: &SubjectAccessData, names: &Names<'_
         "recipients": [], "retention": "until a consent ends or you are erased", "refusals": refusals,
         "requests": requests, "waiting": waiting, "records": about.records, "consents": consents, "templates": templates, "portrait": held.portrait.as_ref().map(|_| PORTRAIT), "portrait_tags": held.portrait_tags, "sightings": sightings, "decisions": decisions, "events": events, "log_key": about.key,
     })
+}
+
+/// The pictures of what waits, and its form if it is in the vault.
+fn waiting_files(pending: &Pending) -> (Vec<Value>, Option<Value>) {
+    let file = |one: &SealedFile| json!({ "name": one.name, "sha256": hex(&one.sha256), "file": waiting_name(one) });
+    match &pending.files {
+        WaitingFiles::Sealed { pictures, release } => (pictures.iter().map(file).collect(), Some(file(release))),
+        WaitingFiles::Paths(paths) => {
+            let path = |(path, sha256): (&String, _)| json!({ "name": path, "sha256": hex(sha256), "file": null });
+            (paths.iter().zip(&pending.signed.pictures).map(path).collect(), None)
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! Everything that is held about a person, in one ZIP file for them: a page to read, the same for programs, and the pictures
-//! of their face that are kept.
+//! of their face that are kept, and what waits for its witnesses.
 
 mod data;
 mod page;
 
-use assent::ledger::{CollectionId, Evidence, Settings, Signer, Timestamp};
+use assent::ledger::{BlobKind, CollectionId, Evidence, SealedFile, Settings, Signer, Timestamp, file_name_of};
 use assent::packs::hex;
 use assent::service::lookup::collection_name;
 use assent::service::rights::Access;
@@ -50,11 +50,21 @@ pub fn file(about: &About<'_>, access: &Access) -> Result<Vec<u8>, DocumentError
     files.extend(held.portrait.as_deref().map(|portrait| (PORTRAIT.to_owned(), portrait)));
     let crops = held.sightings.iter().enumerate().filter_map(|(i, seen)| Some((crop_name(i), seen.crop.as_deref()?)));
     files.extend(crops);
+    files.extend(held.files.iter().map(|file| (waiting_name(&file.about), file.bytes.as_slice())));
     zipped(files.iter().map(|(name, bytes)| (name.as_str(), *bytes)))
 }
 
 fn crop_name(sighting: usize) -> String {
     format!("faces/{:05}.png", sighting + 1)
+}
+
+/// A picture or a form that waits.
+fn waiting_name(file: &SealedFile) -> String {
+    let what = match file.kind {
+        BlobKind::Portrait => "picture",
+        BlobKind::Release => "form",
+    };
+    format!("waiting/{what} {} {}", &file.id.to_string()[..8], file_name_of(&file.name))
 }
 
 /// What ids are called.

@@ -3,9 +3,10 @@
 use std::io::{Cursor, Read as _};
 
 use assent::ledger::{
-    AccessDecision, AccessEvent, AccessSighting, AccessTemplate, Album, AskedBy, AskedVia, Band, EventKind, Evidence,
-    FaceBox, GrantId, Leaf, Pending, PendingConsent, PendingId, Purpose, Request, RequestId, RequestKind,
-    RequestOutcome, Role, Signed, Signer, SubjectAccessData, TemplateId, Verdict, Witness, WitnessId,
+    AccessDecision, AccessEvent, AccessFile, AccessSighting, AccessTemplate, Album, AskedBy, AskedVia, Band, BlobId,
+    BlobKind, EventKind, Evidence, FaceBox, GrantId, Leaf, Pending, PendingConsent, PendingId, Purpose, Request,
+    RequestId, RequestKind, RequestOutcome, Role, SealedFile, Signed, Signer, SubjectAccessData, TemplateId, Verdict,
+    WaitingFiles, Witness, WitnessId,
 };
 use assent::service::rights::Access;
 use assent_documents::access::{About, file};
@@ -24,6 +25,7 @@ fn nothing(club: &Club) -> Access {
         refusals: Vec::new(),
         requests: Vec::new(),
         pending: Vec::new(),
+        files: Vec::new(),
         templates: Vec::new(),
         portrait: None,
         portrait_tags: 0,
@@ -66,6 +68,15 @@ fn everything(club: &Club) -> Access {
     held.requests = vec![request.clone(), Request { answered, ..request }];
     let (grant, pending) = (GrantId::from_bytes([10; 16]), PendingId::from_bytes([11; 16]));
     let consents = vec![PendingConsent { grant, collection, purpose: Purpose::publish_print(), renews: None }];
+    let file = |n, kind, name: String, bytes| SealedFile {
+        id: BlobId::from_bytes([n; 16]),
+        kind,
+        name,
+        bytes,
+        sha256: [n; 32],
+    };
+    let picture = file(14, BlobKind::Portrait, format!("{}.jpg", club.subject.name), 7);
+    let form = file(12, BlobKind::Release, "form.pdf".to_owned(), 4);
     held.pending = vec![Pending {
         id: pending,
         subject,
@@ -73,12 +84,15 @@ fn everything(club: &Club) -> Access {
         signed_by: Signer::Parent,
         statement: String::new(),
         witnesses: vec![WitnessId::from_bytes([6; 16])],
-        signed: Signed { pending, consents, pictures: Vec::new(), signatures: Vec::new() },
+        signed: Signed { pending, consents, pictures: vec![[14; 32]], signatures: Vec::new() },
         notice_sha256: [3; 32],
         valid_until: day(300),
-        pictures: Vec::new(),
+        files: WaitingFiles::Sealed { pictures: vec![picture.clone()], release: form.clone() },
         created: T0,
     }];
+    held.files = [(picture, b"picture".as_slice()), (form, b"form")]
+        .map(|(about, bytes)| AccessFile { about, bytes: Zeroizing::new(bytes.to_vec()) })
+        .into();
     let plain = Zeroizing::new(vec![1, 2, 3]);
     held.templates =
         vec![AccessTemplate { id: TemplateId(4), grant: Club::grant().id, model_sha256: [13; 32], created: T0, plain }];
@@ -137,7 +151,9 @@ fn a_person_gets_a_page_the_same_for_programs_and_the_pictures_that_are_kept() {
     let club = Club::new();
     let files = files(&club, &everything(&club));
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["about-you.html", "about-you.json", "portrait.png", "faces/00002.png"]);
+    let waiting = ["waiting/picture 0e0e0e0e Mia.jpg", "waiting/form 0c0c0c0c form.pdf"];
+    assert_eq!(names[..4], ["about-you.html", "about-you.json", "portrait.png", "faces/00002.png"]);
+    assert_eq!(names[4..], waiting);
     assert_eq!((files[2].1.as_slice(), files[3].1.as_slice()), (b"portrait".as_slice(), b"crop".as_slice()));
     insta::assert_snapshot!("access_page", said(std::str::from_utf8(&files[0].1).unwrap()));
     insta::assert_snapshot!("access_data", std::str::from_utf8(&files[1].1).unwrap());

@@ -29,3 +29,17 @@ CREATE TABLE jobs (
 
 -- Each batch of a scan asks who has templates of other models alone, of whom there are few.
 CREATE INDEX templates_by_model ON templates (model_sha256);
+
+-- The pictures and the forms of enrolments that wait for their witnesses, in pieces of 1 MiB. They go with the enrolment.
+CREATE TABLE blobs (
+    id         BLOB    NOT NULL,
+    piece      INTEGER NOT NULL,
+    subject_id BLOB    NOT NULL REFERENCES subjects (id),
+    pending_id BLOB    NOT NULL REFERENCES pending_enrolments (id),
+    kind       TEXT    NOT NULL,
+    sealed     BLOB    NOT NULL,
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY (id, piece)
+) STRICT;
+CREATE INDEX blobs_by_subject ON blobs (subject_id);
+CREATE INDEX blobs_by_pending ON blobs (pending_id);

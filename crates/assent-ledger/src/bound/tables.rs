@@ -173,6 +173,16 @@ pub(crate) const TABLES: &[Table] = &[
         at_opening: false,
         ..table("log_accounts", "through which account something was asked for", &["seq"], &["sealed"])
     },
+    Table {
+        own_mac: false,
+        at_opening: false,
+        ..table(
+            "blobs",
+            "a part of a picture or a form that waits",
+            &["id", "piece"],
+            &["subject_id", "pending_id", "kind", "sealed", "created_ms"],
+        )
+    },
 ];
 
 impl Table {

@@ -2,8 +2,8 @@
 
 use super::DbError;
 use crate::id::{
-    CollectionId, FaceId, GrantId, JobId, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId, Timestamp,
-    VaultId, WitnessId,
+    BlobId, CollectionId, FaceId, GrantId, JobId, OrderId, PendingId, PhotoId, RequestId, SubjectId, TemplateId,
+    Timestamp, VaultId, WitnessId,
 };
 
 /// A value bound to `$n`, or a column of an answer.
@@ -42,7 +42,7 @@ value_from! {
 }
 
 value_from_id! {
-    bytes: SubjectId, GrantId, CollectionId, WitnessId, OrderId, PendingId, RequestId, VaultId;
+    bytes: SubjectId, GrantId, CollectionId, WitnessId, OrderId, PendingId, BlobId, RequestId, VaultId;
     numbers: PhotoId, FaceId, TemplateId, JobId, Timestamp
 }
 

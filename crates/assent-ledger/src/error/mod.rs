@@ -458,6 +458,21 @@ pub enum TxError {
         /// The id of the enrolment that waits.
         pending: PendingId,
     },
+    /// A picture or a form is too long to be kept until the witnesses have signed.
+    #[error(
+        "a picture or a form that waits for its witnesses may be {} MB long at most; save it smaller",
+        crate::tx::WAITING_FILE_BYTES_MAX / (1 << 20)
+    )]
+    WaitingFileTooLarge,
+    /// A picture or a form that waits is not in the vault as it was handed in.
+    #[error(
+        "a picture or a form that waits for its witnesses is not in the vault as it was handed in; restore the vault from \
+         a backup, or withdraw the form and record it again"
+    )]
+    WaitingFile,
+    /// A file that is to wait is not the one that was announced.
+    #[error("a picture or the signed form is not the file that was checked before; record it again")]
+    OtherFile,
     /// A statement of one's own counts only for a household's owner.
     #[error("only the owner of a household vault enrols by typing a statement; everybody else signs a form")]
     SelfStatement,

@@ -10,6 +10,7 @@
 
 mod active_grants;
 mod basis;
+mod blobs;
 mod changes;
 mod clock;
 mod crops;
@@ -74,6 +75,7 @@ use crate::vault::About;
 use crate::vocabulary::{Purpose, VaultKind};
 
 pub use basis::{Basis, Dpia, Matching};
+pub use blobs::{BlobKind, NewFile, SealedFile, WAITING_FILE_BYTES_MAX};
 pub use changes::{Change, Changed, ChangesSince};
 pub use crops::PhotoCrops;
 pub(crate) use crops::slot as crops_slot;
@@ -93,7 +95,7 @@ pub use notices::Notice;
 pub use objections::Objections;
 pub use opening::{OpenTemplate, Searchable};
 pub use orders::{Order, Scope};
-pub use pending::{NewPending, Pending, Picture, Roster};
+pub use pending::{NewFiles, NewPending, Pending, Roster, WaitingFiles};
 pub use photo_time::PhotoTime;
 pub use photos::{CollectionCounts, ContentTag, FaceBox, KnownPhoto, NewPhoto, Outcome, PictureOf, StoredPhoto};
 pub use places::SAME_FACE_IOU;
@@ -105,7 +107,7 @@ pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject};
 pub use scanned::ScannedPhoto;
 pub use sightings::{NewSighting, Sighting};
 pub use subject_access::{
-    AccessDecision, AccessEvent, AccessSighting, AccessTemplate, ConsentEvent, SubjectAccessData,
+    AccessDecision, AccessEvent, AccessFile, AccessSighting, AccessTemplate, ConsentEvent, SubjectAccessData,
 };
 pub use templates::{Gallery, SearchableTemplate};
 pub(crate) use tiles::TILE_BITS;

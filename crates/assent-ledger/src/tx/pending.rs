@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use super::blobs::{BlobKind, NewFile, SealedFile};
 use super::{Evidence, NewGrant, ReadTx, RingNote, Subject, Tx};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::{Reader, Writer};
-use crate::id::{CollectionId, GrantId, PendingId, SubjectId, Timestamp, WitnessId};
+use crate::id::{BlobId, CollectionId, GrantId, PendingId, SubjectId, Timestamp, WitnessId};
 use crate::log::EventKind;
 use crate::merkle::Hash;
 use crate::seal::{self, SealContext};
@@ -17,17 +18,11 @@ use crate::witness::{PendingConsent, Signed, Statement, UnlockedWitness, Witness
 
 pub(super) const PENDING: &str = "pending_enrolments";
 
+/// How the record of an enrolment begins whose files are in the vault, from format 10 on.
+const SEALED_FILES: &[u8] = b"pending-2";
+
 /// How many people one entry of the log names: far fewer than it has room for.
 const PEOPLE_PER_LEAF: usize = 1000;
-
-/// A picture that a person will be found by.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Where the file lies.
-    pub path: String,
-    /// SHA-256 of the file.
-    pub sha256: [u8; 32],
-}
 
 /// An enrolment, or a renewal, to be recorded until its witnesses have signed.
 #[derive(Clone, Debug)]
@@ -42,10 +37,44 @@ pub struct NewPending<'a> {
     pub notice_sha256: [u8; 32],
     /// When the consents end.
     pub valid_until: Timestamp,
-    /// What the person will be found by; none for a renewal.
-    pub pictures: &'a [Picture],
+    /// SHA-256 of each picture that the person will be found by; none for a renewal.
+    pub pictures: &'a [[u8; 32]],
     /// Whether the consents renew those in force.
     pub renewal: bool,
+}
+
+/// The files of an enrolment that is to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFiles<'a> {
+    /// The pictures, in the order of [`NewPending::pictures`].
+    pub pictures: &'a [NewFile<'a>],
+    /// The signed form.
+    pub release: NewFile<'a>,
+}
+
+/// The files of an enrolment that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitingFiles {
+    /// They are in the vault.
+    Sealed {
+        /// What the person will be found by.
+        pictures: Vec<SealedFile>,
+        /// The signed form.
+        release: SealedFile,
+    },
+    /// It was recorded before format 10: these are the paths of the pictures, and of the form the SHA-256 alone is known.
+    Paths(Vec<String>),
+}
+
+impl WaitingFiles {
+    /// The files that are in the vault: the pictures, then the form.
+    pub fn sealed(&self) -> impl Iterator<Item = &SealedFile> {
+        let (pictures, release) = match self {
+            WaitingFiles::Sealed { pictures, release } => (pictures.as_slice(), Some(release)),
+            WaitingFiles::Paths(_) => (&[][..], None),
+        };
+        pictures.iter().chain(release)
+    }
 }
 
 /// An enrolment that waits for its witnesses, or was signed by both and is not complete.
@@ -69,16 +98,10 @@ pub struct Pending {
     pub notice_sha256: [u8; 32],
     /// When the consents end.
     pub valid_until: Timestamp,
-    /// What the person will be found by.
-    pub pictures: Vec<Picture>,
+    /// Its pictures and its form.
+    pub files: WaitingFiles,
     /// When it was recorded.
     pub created: Timestamp,
-}
-
-impl std::fmt::Debug for Picture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Picture { .. }")
-    }
 }
 
 impl std::fmt::Debug for Pending {
@@ -218,15 +241,23 @@ impl ReadTx<'_> {
         let until = row.int(2)?;
         let plain = seal::open(&self.key(subject)?, &seal_context(subject, &id, until), &row.bytes(3)?)?;
         let mut fields = Reader::new(&plain);
-        let evidence = fields.bytes().and_then(Evidence::decode).ok_or_else(damaged)?;
+        let first = fields.bytes().ok_or_else(damaged)?;
+        let sealed = first == SEALED_FILES;
+        let evidence = if sealed { fields.bytes() } else { Some(first) };
+        let evidence = evidence.and_then(Evidence::decode).ok_or_else(damaged)?;
         let Evidence::Paper { release_sha256, witnesses, signed_by, statement, signed: Some(signed) } = evidence else {
             return Err(damaged());
         };
         let notice_sha256 = fields.array().ok_or_else(damaged)?;
-        let mut pictures = Vec::with_capacity(signed.pictures.len());
-        for sha256 in &signed.pictures {
-            pictures.push(Picture { path: fields.text().ok_or_else(damaged)?.to_owned(), sha256: *sha256 });
-        }
+        let files = if sealed {
+            let mut file = |kind, sha256| read_file(&mut fields, kind, sha256).ok_or_else(damaged);
+            let portraits = signed.pictures.iter().map(|sha256| file(BlobKind::Portrait, *sha256));
+            let pictures = portraits.collect::<Result<_, _>>()?;
+            WaitingFiles::Sealed { pictures, release: file(BlobKind::Release, release_sha256)? }
+        } else {
+            let path = |_: &[u8; 32]| Some(fields.text()?.to_owned());
+            WaitingFiles::Paths(signed.pictures.iter().map(path).collect::<Option<_>>().ok_or_else(damaged)?)
+        };
         Ok(Pending {
             id,
             subject,
@@ -237,14 +268,15 @@ impl ReadTx<'_> {
             signed,
             notice_sha256,
             valid_until: Timestamp(until),
-            pictures,
+            files,
             created: Timestamp(row.int(4)?),
         })
     }
 }
 
 impl Tx<'_> {
-    /// Records an enrolment that waits for its witnesses. Its form is used up by it.
+    /// Records an enrolment that waits for its witnesses, and keeps its files until it is complete or given up. Its form is
+    /// used up by it.
     ///
     /// # Errors
     ///
@@ -254,8 +286,10 @@ impl Tx<'_> {
     /// - [`TxError::SelfStatement`] if the evidence is no form.
     /// - [`TxError::NoWitnessKey`] if a witness has nothing to sign with.
     /// - [`TxError::PendingExists`] if one of the consents waits already.
+    /// - [`TxError::WaitingFileTooLarge`] if a file is longer than [`WAITING_FILE_BYTES_MAX`](super::WAITING_FILE_BYTES_MAX).
+    /// - [`TxError::OtherFile`] if the form is not that of the evidence, or the pictures are not those of `new`.
     /// - As [`Self::note_portraits`].
-    pub fn add_pending(&self, new: &NewPending<'_>) -> Result<PendingId, TxError> {
+    pub fn add_pending(&self, new: &NewPending<'_>, files: &NewFiles<'_>) -> Result<PendingId, TxError> {
         let Evidence::Paper { release_sha256, witnesses, signed_by, statement, .. } = new.evidence else {
             return Err(TxError::SelfStatement);
         };
@@ -273,10 +307,15 @@ impl Tx<'_> {
             let grant = GrantId::random(&mut **self.rng());
             consents.push(PendingConsent { grant, collection: *collection, purpose: purpose.clone(), renews });
         }
-        self.note_portraits(new.subject, new.pictures.iter().map(|picture| &picture.sha256))?;
+        let release = self.place_file(BlobKind::Release, &files.release)?;
+        let portraits = files.pictures.iter().map(|file| self.place_file(BlobKind::Portrait, file));
+        let pictures = portraits.collect::<Result<Vec<_>, _>>()?;
+        if release.sha256 != *release_sha256 || !pictures.iter().map(|file| &file.sha256).eq(new.pictures) {
+            return Err(TxError::OtherFile);
+        }
+        self.note_portraits(new.subject, new.pictures.iter())?;
         self.use_release(release_sha256, new.subject)?;
         let id = PendingId::random(&mut **self.rng());
-        let hashes = new.pictures.iter().map(|picture| picture.sha256).collect();
         let pending = Pending {
             id,
             subject: new.subject,
@@ -284,17 +323,22 @@ impl Tx<'_> {
             signed_by: *signed_by,
             statement: statement.clone(),
             witnesses: witnesses.clone(),
-            signed: Signed { pending: id, consents, pictures: hashes, signatures: Vec::new() },
+            signed: Signed { pending: id, consents, pictures: new.pictures.to_vec(), signatures: Vec::new() },
             notice_sha256: new.notice_sha256,
             valid_until: new.valid_until,
-            pictures: new.pictures.to_vec(),
+            files: WaitingFiles::Sealed { pictures, release },
             created: self.now,
         };
-        let sealed = self.seal_pending(&self.key(new.subject)?, &pending)?;
+        let key = self.key(new.subject)?;
+        let sealed = self.seal_pending(&key, &pending)?;
         self.exec(
             "INSERT INTO pending_enrolments (id, subject_id, valid_until_ms, sealed, created_ms) VALUES ($1, $2, $3, $4, $5)",
             args![id, new.subject, new.valid_until, sealed, self.now],
         )?;
+        let bytes = files.pictures.iter().chain([&files.release]);
+        for (file, new) in pending.files.sealed().zip(bytes) {
+            self.add_blob(&key, (pending.subject, id), file, new.bytes)?;
+        }
         self.pending_leaf(EventKind::Pending, &pending)?;
         Ok(id)
     }
@@ -334,7 +378,7 @@ impl Tx<'_> {
                 self.witness_key(*witness)?;
             }
         }
-        self.check_portraits(new.subject, new.pictures.iter().map(|picture| &picture.sha256))?;
+        self.check_portraits(new.subject, new.pictures.iter())?;
         self.check_release_unused(release_sha256)
     }
 
@@ -396,6 +440,7 @@ impl Tx<'_> {
         let pending = self.pending(id)?;
         // Its form was used up when it was recorded, by itself.
         self.releases.borrow_mut().insert(self.release_tag(&pending.release_sha256), pending.subject);
+        self.delete_blobs(id)?;
         self.exec("DELETE FROM pending_enrolments WHERE id = $1", args![id])?;
         let evidence = pending.evidence();
         let open = |consent: &PendingConsent| {
@@ -427,6 +472,7 @@ impl Tx<'_> {
         let subject = SubjectId::from_bytes(row.ok_or(TxError::NoPending { pending: id })?.array(0)?);
         // With a damaged key nobody can read what would have become of it; no old copy of it opens either.
         let pending = self.salvaged_key(subject)?.map(|_| self.pending(id)).transpose()?;
+        self.delete_blobs(id)?;
         self.exec("DELETE FROM pending_enrolments WHERE id = $1", args![id])?;
         self.leave_traces()?;
         let plain = || Writer::new().bytes(subject.as_bytes()).bytes(id.as_bytes()).finish().to_vec();
@@ -447,8 +493,17 @@ impl Tx<'_> {
     }
 
     fn seal_pending(&self, key: &Key, pending: &Pending) -> Result<Vec<u8>, TxError> {
-        let start = Writer::new().bytes(&pending.evidence().encode()).bytes(&pending.notice_sha256);
-        let plain = pending.pictures.iter().fold(start, |w, picture| w.text(&picture.path)).finish();
+        let evidence = pending.evidence().encode();
+        let said = |w: Writer| w.bytes(&evidence).bytes(&pending.notice_sha256);
+        let plain = match &pending.files {
+            WaitingFiles::Paths(paths) => paths.iter().fold(said(Writer::new()), |w, path| w.text(path)),
+            files @ WaitingFiles::Sealed { .. } => {
+                files.sealed().fold(said(Writer::new().bytes(SEALED_FILES)), |w, file| {
+                    w.text(&file.name).bytes(file.id.as_bytes()).int(file.bytes as i64)
+                })
+            }
+        };
+        let plain = plain.finish();
         self.seal_with(key, &seal_context(pending.subject, &pending.id, pending.valid_until.0), &plain)
     }
 
@@ -476,6 +531,13 @@ impl<'a> NewPending<'a> {
         let NewPending { subject, evidence, notice_sha256, valid_until, .. } = *self;
         NewGrant { subject, collection, purpose, evidence, valid_from, valid_until, notice_sha256 }
     }
+}
+
+/// A file of the record, whose hash stands in what the witnesses sign.
+fn read_file(fields: &mut Reader<'_>, kind: BlobKind, sha256: [u8; 32]) -> Option<SealedFile> {
+    let name = fields.text()?.to_owned();
+    let id = BlobId::from_bytes(fields.array()?);
+    Some(SealedFile { id, kind, name, bytes: u64::try_from(fields.int()?).ok()?, sha256 })
 }
 
 /// A record belongs to the end that stands beside it, in the place of an epoch: that is not changed without the key.

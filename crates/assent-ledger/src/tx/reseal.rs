@@ -51,6 +51,7 @@ impl Tx<'_> {
         self.reseal_held(keys)?;
         self.reseal_requests(keys)?;
         self.reseal_pending(keys)?;
+        self.reseal_blobs(keys.subject, keys.old, keys.new)?;
         self.reseal_openings(keys)
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
+use super::blobs::BLOBS;
 use super::decisions::DECISIONS;
 use super::pending::PENDING;
 use super::photos::{path_context, read_box};
@@ -14,7 +15,9 @@ use super::portraits::{PORTRAITS, USED_PORTRAITS};
 use super::sightings::{HeldUnder, SIGHTINGS, face_row};
 use super::templates::{TEMPLATES, sealed_to};
 use super::tiles::read_leaf;
-use super::{FaceBox, Grant, LeafPosition, OPENINGS, Pending, ReadTx, Refusal, Request, Subject, Tx, opening_row};
+use super::{
+    FaceBox, Grant, LeafPosition, OPENINGS, Pending, ReadTx, Refusal, Request, SealedFile, Subject, Tx, opening_row,
+};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::fields::Reader;
@@ -38,6 +41,8 @@ pub struct SubjectAccessData {
     pub requests: Vec<Request>,
     /// What waits for its witnesses.
     pub pending: Vec<Pending>,
+    /// The pictures and the forms of what waits, as far as they are in the vault.
+    pub files: Vec<AccessFile>,
     /// What they are looked for by.
     pub templates: Vec<AccessTemplate>,
     /// Their face as it was cut out of a picture of the enrolment: what the engine stored.
@@ -69,6 +74,20 @@ pub struct AccessTemplate {
 impl std::fmt::Debug for AccessTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AccessTemplate").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A picture or a form that waits.
+pub struct AccessFile {
+    /// What it is.
+    pub about: SealedFile,
+    /// What the person handed in.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for AccessFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessFile").field("about", &self.about).finish_non_exhaustive()
     }
 }
 
@@ -131,6 +150,7 @@ impl SubjectAccessData {
             ("refusals", self.refusals.len()),
             ("requests", self.requests.len()),
             (PENDING, self.pending.len()),
+            (BLOBS, self.files.iter().map(|file| file.about.pieces() as usize).sum()),
             (TEMPLATES, self.templates.len()),
             (PORTRAITS, usize::from(self.portrait.is_some())),
             (USED_PORTRAITS, self.portrait_tags),
@@ -247,13 +267,21 @@ impl Tx<'_> {
             decisions.extend(said.map(|(verdict, time)| AccessDecision { collection, verdict, time }));
             sightings.extend(self.access_sightings(&held)?);
         }
+        let pending = self.pending_of(subject)?;
+        let mut files = Vec::new();
+        for pending in &pending {
+            for file in pending.files.sealed() {
+                files.push(AccessFile { about: file.clone(), bytes: self.waiting_file(pending, file)? });
+            }
+        }
         let held = SubjectAccessData {
             decisions,
             subject: self.subject(subject)?,
             grants: self.grants_of(subject)?,
             refusals: self.refusals_of(subject)?,
             requests: self.requests_of(subject)?,
-            pending: self.pending_of(subject)?,
+            pending,
+            files,
             templates: self.access_templates(subject)?,
             portrait: self.portrait_of(subject)?,
             portrait_tags: self.noted_portraits(subject)?,

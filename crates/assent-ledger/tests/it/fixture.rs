@@ -158,6 +158,31 @@ fn i12_what_was_said_before_format_6_is_kept_by_the_picture() {
     check("turned and rated", turned(face(0.0)), turned(face(200.0)));
 }
 
+/// What the picture of an enrolment that waits is called: from format 10 on it is in the vault, and before it is a path.
+fn first_picture(pending: &Pending) -> &str {
+    match &pending.files {
+        WaitingFiles::Sealed { pictures, .. } => &pictures[0].name,
+        WaitingFiles::Paths(paths) => &paths[0],
+    }
+}
+
+#[test]
+fn r4_what_waits_since_before_format_10_is_signed_and_completed() {
+    for format in 5..10 {
+        let ledger = copy_of(format).open();
+        let run = |body: &dyn for<'tx> Fn(&Tx<'tx>) -> Result<(), TxError>| ledger.run_tx("test", T0, body).map(drop);
+        let waits = ledger.run_tx("test", T0, |tx| tx.all_pending()).unwrap().into_inner().remove(0);
+        assert!(matches!(&waits.files, WaitingFiles::Paths(paths) if paths == &[PORTRAIT]), "{format}");
+        ledger.rotate(waits.subject, T0).unwrap();
+        let unlocked = ledger.unlock_witness(waits.missing()[0], PASSPHRASE, T0).unwrap();
+        run(&|tx| tx.sign_roster(&unlocked, &[waits.id]).map(drop)).unwrap();
+        let signed = ledger.read_tx(T0, |tx| tx.pending(waits.id)).unwrap();
+        assert_eq!((signed.missing(), &signed.files), (Vec::new(), &waits.files), "{format}");
+        run(&|tx| tx.open_pending(waits.id).map(drop)).unwrap();
+        assert_eq!(ledger.audit_verify(None, T0).unwrap().fault, None, "{format}");
+    }
+}
+
 fn opens(format: i64) {
     let home = copy_of(format);
     let ledger = home.open();
@@ -185,7 +210,7 @@ fn opens(format: i64) {
             let held = tx.subject_access(people[0].id)?;
             assert_eq!(held.refusals.len(), usize::from(latest));
             assert_eq!(held.requests.iter().find_map(|r| r.words.as_deref()), latest.then_some(REASON));
-            assert_eq!(held.pending.first().map(|p| p.pictures[0].path.as_str()), latest.then_some(PORTRAIT));
+            assert_eq!(held.pending.first().map(first_picture), latest.then_some(PORTRAIT));
             assert_eq!(held.pending.first().map(|p| p.missing().len()), latest.then_some(1));
             assert!(tx.witnesses()?.iter().all(|witness| witness.public_key.is_some() == latest));
             assert_eq!(people[0].jurisdiction == seat(), latest);

@@ -40,4 +40,5 @@ mod server;
 mod sightings;
 mod support;
 mod untrusted;
+mod waiting_files;
 mod witnesses;

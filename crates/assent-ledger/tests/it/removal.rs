@@ -53,7 +53,7 @@ fn a_removed_collection_leaves_nothing_that_could_find_or_show_anybody() {
             let rows = w.home.raw().blobs(format!("SELECT collection_id FROM {table}")).len();
             assert_eq!(rows, 0, "{table}");
         }
-        for table in ["faces", "crops", "templates", "pending_enrolments"] {
+        for table in ["faces", "crops", "templates", "pending_enrolments", "blobs"] {
             assert_eq!(w.home.raw().blobs(format!("SELECT CAST('x' AS TEXT) FROM {table}")).len(), 0, "{table}");
         }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use crate::waiting_files::wait;
 use assent_ledger::*;
 use rand_core::{Infallible, TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
@@ -285,7 +286,7 @@ pub(crate) fn patient<T, E: Busy>(mut open: impl FnMut() -> Result<T, E>) -> Res
     open()
 }
 
-fn fresh() -> u64 {
+pub(crate) fn fresh() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
@@ -445,9 +446,13 @@ pub(crate) fn add_subject(tx: &Tx<'_>, handle: &str) -> Result<SubjectId, TxErro
 }
 
 pub(crate) fn paper(witnesses: &[WitnessId]) -> Evidence {
-    let release_sha256 = Sha256::digest(fresh().to_be_bytes()).into();
+    paper_of(&fresh().to_be_bytes(), witnesses)
+}
+
+/// A signed form that was scanned to these bytes.
+pub(crate) fn paper_of(release: &[u8], witnesses: &[WitnessId]) -> Evidence {
     Evidence::Paper {
-        release_sha256,
+        release_sha256: Sha256::digest(release).into(),
         witnesses: witnesses.to_vec(),
         signed_by: Signer::Subject,
         statement: "signed in the boat house".into(),
@@ -462,24 +467,6 @@ pub(crate) const PASSPHRASE: &[u8] = b"three herons by the old lock";
 pub(crate) fn give_keys(w: &World) {
     let key = w.ledger.new_witness_key(PASSPHRASE).unwrap();
     w.tx(T0, |tx| w.witnesses.iter().try_for_each(|id| tx.set_witness_key(*id, &key))).unwrap();
-}
-
-/// An enrolment that waits for both witnesses, with a picture at this path.
-pub(crate) fn wait(w: &World, subject: SubjectId, purpose: &Purpose, path: &str) -> PendingId {
-    // Everybody has a picture of their own, whatever its path.
-    let sha256 = Sha256::digest([subject.as_bytes().as_slice(), path.as_bytes()].concat()).into();
-    let pictures = [Picture { path: path.into(), sha256 }];
-    let consents = [(w.collection, purpose.clone())];
-    let new = NewPending {
-        subject,
-        consents: &consents,
-        evidence: &paper(&w.witnesses),
-        notice_sha256: notice(),
-        valid_until: at(9),
-        pictures: &pictures,
-        renewal: false,
-    };
-    w.tx(T0, |tx| tx.add_pending(&new)).unwrap()
 }
 
 pub(crate) fn give(

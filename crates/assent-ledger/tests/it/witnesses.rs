@@ -106,7 +106,9 @@ fn r4_a_witness_signs_once_with_their_own_key_what_names_them() {
         let [one, two] = [w.witnesses[0], w.witnesses[1]];
         let find = [(w.collection, Purpose::find_my_photos())];
         let add = |subject, witnesses: &[WitnessId]| {
-            let evidence = paper(witnesses);
+            let form = fresh().to_be_bytes();
+            let release = NewFile { name: "form.pdf", bytes: &form };
+            let evidence = paper_of(release.bytes, witnesses);
             let (notice_sha256, valid_until) = (notice(), at(9));
             let (consents, pictures) = (find.as_slice(), [].as_slice());
             let new = NewPending {
@@ -118,7 +120,7 @@ fn r4_a_witness_signs_once_with_their_own_key_what_names_them() {
                 pictures,
                 renewal: false,
             };
-            w.tx(T0, |tx| tx.add_pending(&new))
+            w.tx(T0, |tx| tx.add_pending(&new, &NewFiles { pictures: &[], release }))
         };
         let twice = add(ada, &[one, one]).unwrap_err();
         assert!(matches!(twice, TxError::Witnesses { needed: 2, given: 1 }));
@@ -254,7 +256,7 @@ fn r4_what_waits_goes_with_its_person_and_moves_with_their_key() {
         sign(&w, 0, &ids).unwrap();
         w.ledger.rotate(ada, T0).unwrap();
         let held = w.tx(T0, |tx| tx.subject_access(ada)).unwrap();
-        assert_eq!((held.pending.len(), held.pending[0].pictures[0].path.as_str()), (1, "/portraits/ada.jpg"));
+        assert_eq!((held.pending.len(), held.files[0].about.name.as_str()), (1, "/portraits/ada.jpg"));
         w.ledger.erase(bob, T0, |_| {}).unwrap();
         let second = sign(&w, 1, &ids);
         assert!(matches!(second, Err(TxError::NoPending { pending }) if pending == ids[1]), "{second:?}");
@@ -263,7 +265,7 @@ fn r4_what_waits_goes_with_its_person_and_moves_with_their_key() {
         w.tx(T0, |tx| tx.open_pending(ids[0])).unwrap();
         assert_eq!(grants(&w, ada).len(), 1);
         let all = bytes_below(&w.home.place.folder);
-        assert!(!contains(&all, b"/portraits/"), "where pictures lie is sealed");
+        assert!(!contains(&all, b"/portraits/"), "what pictures are called is sealed");
     });
 }
 
@@ -302,16 +304,17 @@ fn r4_a_renewal_waits_for_its_witnesses_too() {
             })
             .unwrap();
         let renew = |purpose: Purpose| {
+            let release = NewFile { name: "form.pdf", bytes: b"the form once more" };
             let new = NewPending {
                 subject: ada,
                 consents: &[(w.collection, purpose)],
-                evidence: &paper(&w.witnesses),
+                evidence: &paper_of(release.bytes, &w.witnesses),
                 notice_sha256: notice(),
                 valid_until: at(30),
                 pictures: &[],
                 renewal: true,
             };
-            w.tx(T0, |tx| tx.add_pending(&new))
+            w.tx(T0, |tx| tx.add_pending(&new, &NewFiles { pictures: &[], release }))
         };
         assert!(matches!(renew(Purpose::publish_print()), Err(TxError::NothingToRenew)));
         let second = renew(Purpose::find_my_photos()).unwrap();

@@ -1,12 +1,14 @@
 //! Enrolment, and every reason to refuse it. What is refused leaves nothing.
 
 use assent::Frame;
-use assent::enrol::{EnrolError, Enrolment, enrol};
-use assent::ledger::{Evidence, GrantState, Signer, SubjectId, TxError};
+use assent::enrol::{Consent, EnrolError, Enrolment, enrol};
+use assent::ledger::{
+    Evidence, GrantState, NewFile, Pending, Signer, SubjectId, TxError, WAITING_FILE_BYTES_MAX, WaitingFiles,
+};
 use assent::packs::sha256;
 use assent::portrait::PortraitError;
 use assent::release::{ReleaseError, open_release};
-use assent::service::enrolment::{CompleteError, complete, record};
+use assent::service::enrolment::{self, CompleteError, complete, pictures, record};
 use assent_testkit::{
     NOTICE, T0, World, act, at, blurred, darkened, jpeg, mirrored, models, open, pdf, release, shrunk, side_by_side,
     with_worker,
@@ -16,6 +18,14 @@ use crate::{DESERT, TRIO, WALZ, photo, portrait};
 
 fn walz() -> Frame {
     open(&portrait("carl-walz"))
+}
+
+/// A signed form that was scanned to these bytes, seen by both witnesses.
+pub(crate) fn paper_of(w: &World, release: &[u8]) -> Evidence {
+    let Evidence::Paper { witnesses, signed_by, statement, signed, .. } = w.paper() else {
+        unreachable!("it is on paper")
+    };
+    Evidence::Paper { release_sha256: sha256(release), witnesses, signed_by, statement, signed }
 }
 
 /// A refused enrolment leaves neither grant, nor template, nor leaf.
@@ -136,7 +146,9 @@ fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_si
     let path = w.home.dir.path().join("walz.jpg");
     std::fs::write(&path, portrait("carl-walz")).unwrap();
     let file = path.to_str().unwrap().to_owned();
-    let (paper, both) = (w.paper(), [w.to_be_found()]);
+    let form = release(1);
+    let (paper, both) = (paper_of(&w, &form), [w.to_be_found()]);
+    let release = NewFile { name: "/forms/walz.jpg", bytes: &form };
     let record = |name: &str, picture: Vec<u8>| {
         let enrolment = Enrolment {
             subject,
@@ -146,30 +158,66 @@ fn r4_the_second_signature_completes_an_enrolment_with_the_pictures_that_were_si
             valid_until: at(30),
             pictures: &[(name.to_owned(), picture)],
         };
-        with_worker(|worker| record(&w.ledger, Some((models(), worker)), &enrolment, &mut |_, _| {}, act(T0)))
+        with_worker(|worker| {
+            record(&w.ledger, Some((models(), worker)), (&enrolment, release), &mut |_, _| {}, act(T0))
+        })
     };
     let unfit = refused(&w, subject, || record("bad.jpg", jpeg(&darkened(&walz(), 0.15))).map(drop));
     assert!(matches!(unfit, EnrolError::Portrait { .. }), "{unfit}");
     let id = record(&file, portrait("carl-walz")).unwrap().form.pending.id;
-    let complete = || {
-        let pending = w.tx(|tx| tx.pending(id)).unwrap();
-        with_worker(|worker| complete(&w.ledger, Some((models(), worker)), &pending, &mut |_, _| {}, act(T0)))
+    let pending = || w.tx(|tx| tx.pending(id)).unwrap();
+    let complete = |pending: &Pending| {
+        with_worker(|worker| complete(&w.ledger, Some((models(), worker)), pending, &mut |_, _| {}, act(T0)))
     };
     let unlock = |n: usize| w.ledger.unlock_witness(w.witnesses[n], pass, T0).unwrap();
     let sign = |n: usize| w.tx(|tx| tx.sign_roster(&unlock(n), &[id])).unwrap();
     sign(0);
-    let early = complete().unwrap_err();
+    let early = complete(&pending()).unwrap_err();
     assert!(matches!(&early, CompleteError::Enrol(EnrolError::Ledger(TxError::NotSigned { .. }))), "{early}");
     sign(1);
+    // As it was recorded before format 10, when the picture stayed where it was.
+    let by_path = Pending { files: WaitingFiles::Paths(vec![file.clone()]), ..pending() };
     std::fs::write(&path, portrait("julie-payette")).unwrap();
-    let changed = complete().unwrap_err();
+    let changed = complete(&by_path).unwrap_err();
     assert!(matches!(&changed, CompleteError::Changed { picture } if *picture == file), "{changed}");
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(complete().unwrap_err(), CompleteError::Unreadable { .. }));
+    assert!(matches!(complete(&by_path).unwrap_err(), CompleteError::Unreadable { .. }));
     assert!(w.gallery().templates.is_empty() && w.tx(|tx| tx.grants_of(subject)).unwrap().is_empty());
-    std::fs::write(&path, portrait("carl-walz")).unwrap();
-    complete().unwrap();
+    // What the witnesses look at is in the vault, without the folder that it came from.
+    let shown = pictures(&w.ledger, &pending(), T0).unwrap();
+    assert_eq!(shown, [("walz.jpg".to_owned(), portrait("carl-walz"))]);
+    assert_eq!(enrolment::release(&w.ledger, &pending(), T0).unwrap(), Some(("walz.jpg".to_owned(), form.clone())));
+    complete(&pending()).unwrap();
     assert_eq!((w.gallery().templates.len(), w.scan().matches), (1, 1));
+}
+
+#[test]
+fn r4_what_is_too_large_to_wait_and_a_form_that_nobody_can_look_at_are_refused_at_once() {
+    let w = World::signing(&[]);
+    w.give_keys(b"three herons by the old lock");
+    let subject = w.subject("walz");
+    let large = vec![0; WAITING_FILE_BYTES_MAX as usize + 1];
+    let both = [Consent { purpose: "publish-website".parse().unwrap(), ..w.to_be_found() }, w.to_be_found()];
+    let attempt = |form: Option<&[u8]>, picture: &[u8]| {
+        let enrolment = Enrolment {
+            subject,
+            consents: &both,
+            evidence: &paper_of(&w, form.unwrap_or_default()),
+            notice_sha256: sha256(NOTICE.as_bytes()),
+            valid_until: at(30),
+            pictures: &[("walz.tif".to_owned(), picture.to_vec())],
+        };
+        let release = form.map(|bytes| NewFile { name: "/forms/walz.pdf", bytes });
+        let none = &mut |_, _| {};
+        refused(&w, subject, || enrolment::enrol(&w.ledger, None, (&enrolment, release), none, act(T0)).map(drop))
+    };
+    let check = |name: &str, error: EnrolError, code: &str, says: &str| {
+        assert_eq!(error.code(), code, "{name}");
+        assert!(error.to_string().contains(says), "{name}: {error}");
+    };
+    check("the picture", attempt(Some(b"form"), &large), "waiting-file-too-large", "walz.tif is too large");
+    check("the form", attempt(Some(&large), b"picture"), "waiting-file-too-large", "/forms/walz.pdf is too large");
+    check("no form", attempt(None, b"picture"), "no-release", "the signed form is missing");
 }
 
 #[test]

@@ -8,17 +8,18 @@ use std::thread;
 
 use assent::enrol::{Consent, EnrolError};
 use assent::ledger::{
-    Age, AskedBy, AskedVia, Basis, Correction, EventKind, Evidence, GrantState, Ledger, NewGrant, NewPending, Purpose,
-    RequestKind, RequestOutcome, Role, RulePack, Scope, Signer, SubjectId, Tx, TxError, Verdict,
+    Age, AskedBy, AskedVia, Basis, Correction, EventKind, Evidence, GrantState, Ledger, NewFile, NewFiles, NewGrant,
+    NewPending, Purpose, RequestKind, RequestOutcome, Role, RulePack, Scope, Signer, SubjectId, Tx, TxError, Verdict,
 };
 use assent::packs::sha256;
 use assent::service::consents::{self, Meant, Renewal};
 use assent::service::enrolment::Enrolled;
 use assent::service::review::{Decision, decide};
-use assent::service::rosters::{self, Entry, Refused, Standing, check, enrol_at_once};
+use assent::service::rosters::{self, Entry, EntryFiles, NamedFile, Refused, Standing, check, enrol_at_once};
 use assent::service::{collections, orders, requests, rights, subjects, witnesses};
 use assent_testkit::{NOTICE, T0, World, act, at, darkened, jpeg, models, open, with_worker};
 
+use crate::enrolling::paper_of;
 use crate::{WALZ, portrait};
 
 const PASSPHRASE: &[u8] = b"three herons by the old lock";
@@ -73,16 +74,18 @@ fn give(w: &World, tx: &Tx<'_>, subject: SubjectId, purpose: &Purpose) -> Result
 
 /// A form that waits for its witnesses.
 fn wait(w: &World, tx: &Tx<'_>, subject: SubjectId, purpose: Purpose) -> Result<(), TxError> {
+    let form = format!("the form of {subject} for {purpose}");
+    let release = NewFile { name: "form.pdf", bytes: form.as_bytes() };
     let new = NewPending {
         subject,
         consents: &[(w.collection, purpose)],
-        evidence: &w.paper(),
+        evidence: &paper_of(w, release.bytes),
         notice_sha256: sha256(NOTICE.as_bytes()),
         valid_until: at(30),
         pictures: &[],
         renewal: false,
     };
-    tx.add_pending(&new).map(drop)
+    tx.add_pending(&new, &NewFiles { pictures: &[], release }).map(drop)
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn born(tx: &Tx<'_>, subject: SubjectId, age: Age) -> Result<(), TxError> {
 }
 
 fn signed_by_parent(w: &World) -> Evidence {
-    let Evidence::Paper { release_sha256, witnesses, statement, signed, .. } = w.paper() else {
+    let Evidence::Paper { release_sha256, witnesses, statement, signed, .. } = paper_of(w, FORM) else {
         unreachable!("it is on paper")
     };
     Evidence::Paper { release_sha256, witnesses, signed_by: Signer::Parent, statement, signed }
@@ -157,6 +160,7 @@ fn a_renewal_ends_as_the_roster_says_when_it_is_recorded() {
         collection: w.collection,
         purpose: &publish(),
         evidence: &evidence,
+        release: None,
         notice_sha256: sha256(NOTICE.as_bytes()),
         valid_until: at(30),
     };
@@ -213,6 +217,7 @@ fn entry(w: &World, handle: &str, purpose: Purpose, evidence: Evidence) -> Entry
         age: Some(Age::Adult),
         jurisdiction: Some("FR".parse().unwrap()),
         consents: vec![Consent { collection: w.collection, purpose }],
+        release: NamedFile { name: "form.pdf".to_owned(), bytes: FORM.len() as u64, sha256: sha256(FORM) },
         evidence,
         notice_sha256: sha256(NOTICE.as_bytes()),
         valid_until: at(30),
@@ -220,6 +225,14 @@ fn entry(w: &World, handle: &str, purpose: Purpose, evidence: Evidence) -> Entry
         renewal: false,
     }
 }
+
+/// The files of somebody who handed in a form, and no picture.
+fn form_alone(form: &[u8]) -> EntryFiles {
+    EntryFiles { pictures: Vec::new(), release: ("form.pdf".to_owned(), form.to_vec()) }
+}
+
+/// What a parent signed.
+const FORM: &[u8] = b"the form that a parent signed";
 
 fn checked(w: &World, entry: &Entry) -> Standing {
     check(&w.ledger, std::slice::from_ref(entry), T0).unwrap().remove(0).unwrap()
@@ -260,7 +273,8 @@ fn a_row_ends_as_the_roster_says_when_it_is_recorded() {
         assert_eq!(standing, Standing::New { subject: Some(anna), witnesses_sign: signing });
         w.open_again().run_tx("correct", T0, |tx| born(tx, anna, ALMOST_GROWN_UP)).unwrap();
         let end = if signing {
-            rosters::record(&w.ledger, &[(&row, &standing)], act(T0), &mut |_| ControlFlow::Continue(())).unwrap();
+            let (form, goes_on) = (&mut |_| Ok::<_, TxError>(form_alone(FORM)), &mut |_| ControlFlow::Continue(()));
+            rosters::record(&w.ledger, &[(&row, &standing)], form, act(T0), goes_on).unwrap();
             w.tx(|tx| tx.pending_of(anna)).unwrap()[0].valid_until
         } else {
             enrol_at_once(&w.ledger, None, (&row, &standing), &[], act(T0)).unwrap();
@@ -275,7 +289,9 @@ fn a_table_that_is_stopped_keeps_what_it_recorded_and_goes_on() {
     let w = World::signing(&[]);
     w.give_keys(PASSPHRASE);
     // More than are recorded in one transaction.
-    let rows: Vec<Entry> = (0..520).map(|i| entry(&w, &format!("m-{i}"), publish(), w.paper())).collect();
+    let form = |handle: &str| format!("the form of {handle}").into_bytes();
+    let row = |handle: String| entry(&w, &handle, publish(), paper_of(&w, &form(&handle)));
+    let rows: Vec<Entry> = (0..520).map(|i| row(format!("m-{i}"))).collect();
     let to_do = |standings: &[Result<Standing, Refused>]| {
         standings.iter().filter(|standing| *standing.as_ref().unwrap() != Standing::Done).count()
     };
@@ -283,7 +299,8 @@ fn a_table_that_is_stopped_keeps_what_it_recorded_and_goes_on() {
         let standings = check(&w.ledger, &rows, T0).unwrap();
         let new: Vec<(&Entry, &Standing)> = rows.iter().zip(standings.iter().flatten()).collect();
         let left: Vec<_> = new.into_iter().filter(|(_, standing)| **standing != Standing::Done).collect();
-        rosters::record(&w.ledger, &left, act(T0), &mut |_| goes_on).unwrap()
+        let mut files = |n: usize| Ok::<_, TxError>(form_alone(&form(&left[n].0.handle)));
+        rosters::record(&w.ledger, &left, &mut files, act(T0), &mut |_| goes_on).unwrap()
     };
     let recorded = record(ControlFlow::Break(()));
     assert!(recorded > 0 && recorded < rows.len(), "{recorded}");

@@ -1,13 +1,13 @@
 //! What somebody agreed to: shown, refused, given again, ended.
 
 use assent_ledger::{
-    Act, Collection, CollectionId, ConsentEvent, Evidence, Grant, GrantId, Ledger, NewGrant, NewPending, Notice,
-    Pending, PendingId, PlainConsent, Purpose, ReadTx, Refusal, SubjectId, Timestamp, Tx, TxError,
+    Act, Collection, CollectionId, ConsentEvent, Evidence, Grant, GrantId, Ledger, NewFile, NewFiles, NewGrant,
+    NewPending, Notice, Pending, PendingId, PlainConsent, Purpose, ReadTx, Refusal, SubjectId, Timestamp, Tx, TxError,
 };
 use thiserror::Error;
 
-use super::enrolment::{Enrolled, Recorded};
-use crate::enrol::InForce;
+use super::enrolment::{Enrolled, Recorded, is_signed_by_witnesses, release_to_keep};
+use crate::enrol::{Consent, EnrolError, InForce};
 
 /// Why nothing ended.
 #[derive(Debug, Error)]
@@ -121,6 +121,8 @@ pub struct Renewal<'a> {
     pub purpose: &'a Purpose,
     /// What shows that they agreed again.
     pub evidence: &'a Evidence,
+    /// The signed form of the evidence; needed where it waits for its witnesses.
+    pub release: Option<NewFile<'a>>,
     /// SHA-256 of the notice that they were given.
     pub notice_sha256: [u8; 32],
     /// Until when it is asked for: what somebody else signed for a minor ends on the day on which they come of age, if that is
@@ -132,18 +134,24 @@ pub struct Renewal<'a> {
 ///
 /// # Errors
 ///
-/// - [`TxError::NothingToRenew`] if no such consent is in force.
-/// - As [`assent_ledger::Tx::renew`] and [`assent_ledger::Tx::add_pending`].
-pub fn renew(ledger: &Ledger, renewal: &Renewal<'_>, act: Act) -> Result<Enrolled, TxError> {
-    let Renewal { subject, collection, purpose, evidence, notice_sha256, valid_until: asked } = *renewal;
+/// - [`EnrolError::NoRelease`], [`EnrolError::TooLargeToWait`] if the witnesses have to sign, and the form is not there to be
+///   looked at.
+/// - [`TxError::NothingToRenew`] inside if no such consent is in force.
+/// - As [`assent_ledger::Tx::renew`] and [`assent_ledger::Tx::add_pending`]; [`TxError::NotSigned`] inside if the law that counts
+///   for this person was changed meanwhile, and asks for signatures now.
+pub fn renew(ledger: &Ledger, renewal: &Renewal<'_>, act: Act) -> Result<Enrolled, EnrolError> {
+    let Renewal { subject, collection, purpose, evidence, release, notice_sha256, valid_until: asked } = *renewal;
+    let consent = [Consent { collection, purpose: purpose.clone() }];
+    let waits = is_signed_by_witnesses(ledger, (subject, &consent, evidence), act.at)?;
+    let release = if waits { Some(release_to_keep(release.ok_or(EnrolError::NoRelease)?)?) } else { None };
     let renewed = ledger.run_tx("renew", act, |tx| {
         let who = tx.subject(subject)?;
         let valid_until = tx.consent_end(&who, &[collection], asked)?;
-        if tx.witnesses_sign(&who, &[collection])? {
+        if let Some(release) = release {
             let consents = [(collection, purpose.clone())];
             let (consents, pictures) = (consents.as_slice(), [].as_slice());
             let new = NewPending { subject, consents, evidence, notice_sha256, valid_until, pictures, renewal: true };
-            let recorded = Recorded::read(tx, tx.add_pending(&new)?)?;
+            let recorded = Recorded::read(tx, tx.add_pending(&new, &NewFiles { pictures: &[], release })?)?;
             return Ok(Enrolled::Waiting(Box::new(recorded)));
         }
         let grants = vec![renew_now(tx, renewal, valid_until)?];

@@ -5,15 +5,15 @@ use std::io;
 use std::path::Path;
 
 use assent_ledger::{
-    Act, Collection, Evidence, Ledger, NewPending, Pending, PendingId, Picture, ReadTx, Refusal, Subject, SubjectId,
-    Timestamp, Tx, TxError,
+    Act, Collection, Evidence, Ledger, NewFile, NewFiles, NewPending, Pending, PendingId, ReadTx, Refusal, SealedFile,
+    Subject, SubjectId, Timestamp, Tx, TxError, WaitingFiles,
 };
 use thiserror::Error;
 
 use crate::copies::KnownPhotos;
 use crate::enrol::{
-    Consent, EnrolError, Enrolment, Form, InForce, collections, enrol_as, fit_picture, open, pairs,
-    release_is_no_portrait,
+    Consent, EnrolError, Enrolment, Form, InForce, collections, enrol_as, fit_picture, fit_to_wait, open, pairs,
+    release_is_no_portrait, to_keep,
 };
 use crate::models::{Models, Worker};
 use crate::packs::sha256;
@@ -103,7 +103,8 @@ pub fn is_signed_by_witnesses(
 }
 
 /// Enrols somebody at once, or records that they are enrolled when both witnesses have signed. The models are needed where
-/// somebody is to be found at once; without them the pictures of the others are looked at when the enrolment is completed.
+/// somebody is to be found at once; without them the pictures of the others are looked at when the enrolment is completed. The
+/// signed form of the evidence is needed where it waits for its witnesses.
 /// `progress` is as of [`enrol`](crate::enrol::enrol).
 ///
 /// When the consents end is decided by what the roster and the rules say when it is recorded, and the ledger opens no consent
@@ -116,13 +117,14 @@ pub fn is_signed_by_witnesses(
 pub fn enrol(
     ledger: &Ledger,
     engine: Option<(&Models, &mut Worker)>,
-    enrolment: &Enrolment<'_>,
+    (enrolment, release): (&Enrolment<'_>, Option<NewFile<'_>>),
     progress: &mut dyn FnMut(usize, usize),
     act: Act,
 ) -> Result<Enrolled, EnrolError> {
     let of = (enrolment.subject, enrolment.consents, enrolment.evidence);
     if is_signed_by_witnesses(ledger, of, act.at)? {
-        return Ok(Enrolled::Waiting(Box::new(record(ledger, engine, enrolment, progress, act)?)));
+        let of = (enrolment, release.ok_or(EnrolError::NoRelease)?);
+        return Ok(Enrolled::Waiting(Box::new(record(ledger, engine, of, progress, act)?)));
     }
     let opened = enrol_as(ledger, engine, enrolment.form(), progress, act, &|tx| open(tx, enrolment))?;
     Ok(Enrolled::InForce(opened))
@@ -131,7 +133,7 @@ pub fn enrol(
 /// Why an enrolment that both witnesses signed goes on waiting. Nothing was stored.
 #[derive(Debug, Error)]
 pub enum CompleteError {
-    /// A picture cannot be read.
+    /// A picture of an enrolment that was recorded before format 10 cannot be read.
     #[error("the picture {picture} cannot be read; put it back where it was when it was signed")]
     Unreadable {
         /// The path of the picture, as it is shown.
@@ -140,7 +142,7 @@ pub enum CompleteError {
         #[source]
         source: io::Error,
     },
-    /// A picture is another than the witnesses signed.
+    /// The same, and it is another than the witnesses signed.
     #[error(
         "the picture {picture} is not the one that the witnesses signed; put that one back, or withdraw and enrol anew"
     )]
@@ -153,8 +155,7 @@ pub enum CompleteError {
     Enrol(#[from] EnrolError),
 }
 
-/// Records an enrolment until its witnesses have signed. Names of pictures are their paths, which are read again then. With
-/// the models at hand, pictures that will not do, or are copies of known photos, are refused now; nothing is embedded.
+/// Records an enrolment until its witnesses have signed, and keeps its pictures and its form until then. With the models at hand, pictures that will not do, or are copies of known photos, are refused now; nothing is embedded.
 /// `progress` is as of [`enrol`](crate::enrol::enrol).
 ///
 /// # Errors
@@ -163,20 +164,22 @@ pub enum CompleteError {
 pub fn record(
     ledger: &Ledger,
     engine: Option<(&Models, &mut Worker)>,
-    enrolment: &Enrolment<'_>,
+    (enrolment, release): (&Enrolment<'_>, NewFile<'_>),
     progress: &mut dyn FnMut(usize, usize),
     act: Act,
 ) -> Result<Recorded, EnrolError> {
     let Enrolment { subject, consents, evidence, notice_sha256, pictures, .. } = *enrolment;
     // Whoever is not to be found needs no pictures, and none is noted.
     let pictures = if enrolment.form().to_be_found()? { pictures } else { &[] };
+    let release = release_to_keep(release)?;
+    fit_to_wait(pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.len() as u64)))?;
     if let Some(engine) = engine {
         check_pictures(ledger, engine, pictures, progress, act.at)?;
     }
     let consents = pairs(consents);
-    let pictures: Vec<Picture> =
-        pictures.iter().map(|(path, bytes)| Picture { path: path.clone(), sha256: sha256(bytes) }).collect();
-    release_is_no_portrait(evidence, pictures.iter().map(|p| (p.path.as_str(), &p.sha256)))?;
+    let hashes: Vec<[u8; 32]> = pictures.iter().map(|(_, bytes)| sha256(bytes)).collect();
+    release_is_no_portrait(evidence, pictures.iter().map(|(name, _)| name.as_str()).zip(&hashes))?;
+    let pictures: Vec<NewFile<'_>> = pictures.iter().map(|(name, bytes)| to_keep(name, bytes)).collect();
     let recorded = ledger.run_tx("record an enrolment", act, |tx| {
         let new = NewPending {
             subject,
@@ -184,12 +187,18 @@ pub fn record(
             evidence,
             notice_sha256,
             valid_until: enrolment.end(tx)?,
-            pictures: &pictures,
+            pictures: &hashes,
             renewal: false,
         };
-        Recorded::read(tx, tx.add_pending(&new)?)
+        Recorded::read(tx, tx.add_pending(&new, &NewFiles { pictures: &pictures, release })?)
     });
     Ok(recorded?.into_inner())
+}
+
+/// The signed form as it is kept until the witnesses have signed.
+pub(super) fn release_to_keep(release: NewFile<'_>) -> Result<NewFile<'_>, EnrolError> {
+    fit_to_wait([(release.name, release.bytes.len() as u64)].into_iter())?;
+    Ok(to_keep(release.name, release.bytes))
 }
 
 /// Checks that pictures (a name for messages, the file's bytes) will do as portraits and are no copies of known photos.
@@ -222,7 +231,8 @@ pub fn needs_models(pending: &Pending) -> bool {
 ///
 /// # Errors
 ///
-/// - [`CompleteError::Unreadable`], [`CompleteError::Changed`] if a picture is not there as it was signed.
+/// - [`CompleteError::Unreadable`], [`CompleteError::Changed`] if it was recorded before format 10 and a picture does not lie
+///   where it lay, as it was signed.
 /// - [`CompleteError::Enrol`] as for every enrolment, with [`EnrolError::NoModels`] if it [needs](needs_models) the networks and
 ///   they are not given; the ledger checks the signatures.
 pub fn complete(
@@ -240,7 +250,7 @@ pub fn complete(
     }
     // Before any picture is read.
     let engine = Some(engine.ok_or(EnrolError::NoModels)?);
-    let pictures = pending.pictures.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let pictures = pictures(ledger, pending, act.at)?;
     let consents: Vec<Consent> = pending
         .signed
         .consents
@@ -251,9 +261,47 @@ pub fn complete(
     Ok(enrol_as(ledger, engine, form, progress, act, &open)?)
 }
 
-fn read(picture: &Picture) -> Result<(String, Vec<u8>), CompleteError> {
-    let name = || picture.path.clone();
-    let bytes = read_regular(Path::new(&picture.path), PICTURE_BYTES_MAX)
+/// The pictures of an enrolment that waits, as they were handed in: a name and the file's bytes.
+///
+/// # Errors
+///
+/// - [`CompleteError::Unreadable`], [`CompleteError::Changed`] as for [`complete`].
+/// - As [`ReadTx::waiting_file`].
+pub fn pictures(ledger: &Ledger, pending: &Pending, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>, CompleteError> {
+    match &pending.files {
+        WaitingFiles::Sealed { pictures, .. } => {
+            Ok(pictures.iter().map(|file| sealed(ledger, pending, file, now)).collect::<Result<_, _>>()?)
+        }
+        WaitingFiles::Paths(paths) => paths.iter().zip(&pending.signed.pictures).map(read).collect(),
+    }
+}
+
+/// The signed form of an enrolment that waits: its name and its bytes. `None` if it was recorded before format 10.
+///
+/// # Errors
+///
+/// As [`ReadTx::waiting_file`].
+pub fn release(ledger: &Ledger, pending: &Pending, now: Timestamp) -> Result<Option<(String, Vec<u8>)>, CompleteError> {
+    match &pending.files {
+        WaitingFiles::Sealed { release, .. } => Ok(Some(sealed(ledger, pending, release, now)?)),
+        WaitingFiles::Paths(_) => Ok(None),
+    }
+}
+
+fn sealed(
+    ledger: &Ledger,
+    pending: &Pending,
+    file: &SealedFile,
+    now: Timestamp,
+) -> Result<(String, Vec<u8>), EnrolError> {
+    let bytes = ledger.read_tx(now, |tx| tx.waiting_file(pending, file))?;
+    Ok((file.name.clone(), bytes.to_vec()))
+}
+
+/// A picture that lies where somebody put it.
+fn read((path, signed): (&String, &[u8; 32])) -> Result<(String, Vec<u8>), CompleteError> {
+    let name = || path.clone();
+    let bytes = read_regular(Path::new(path), PICTURE_BYTES_MAX)
         .map_err(|source| CompleteError::Unreadable { picture: name(), source })?;
-    if sha256(&bytes) == picture.sha256 { Ok((name(), bytes)) } else { Err(CompleteError::Changed { picture: name() }) }
+    if sha256(&bytes) == *signed { Ok((name(), bytes)) } else { Err(CompleteError::Changed { picture: name() }) }
 }

@@ -10,19 +10,23 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use assent_ledger::{
-    Act, Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewPending,
-    NewSubject, Picture, Purpose, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError, Witness,
+    Act, Age, Collection, CollectionId, Correction, Evidence, Grant, GrantState, Jurisdiction, Ledger, NewFile,
+    NewFiles, NewPending, NewSubject, Purpose, ReadTx, Subject, SubjectId, Timestamp, Tx, TxError, Witness,
 };
 use thiserror::Error;
 
 use super::consents::{Renewal, renew_now};
 use crate::enrol::{
-    Consent, EnrolError, Enrolment, Form, collections, consent_end, enrol_as, open, pairs, release_is_no_portrait,
+    Consent, EnrolError, Enrolment, Form, collections, consent_end, enrol_as, fit_to_wait, open, pairs,
+    release_is_no_portrait, to_keep,
 };
 use crate::models::{Models, Worker};
 
 /// People in one transaction at most: a table that is cut short loses no more.
 const BATCH_PEOPLE: usize = 500;
+
+/// Bytes of their pictures and forms that are in memory at once, but for a single person who has more.
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// What a table is read against: one snapshot.
 #[derive(Debug)]
@@ -59,6 +63,23 @@ pub fn known(ledger: &Ledger, with_consents: bool, now: Timestamp) -> Result<Kno
     })
 }
 
+/// A file that a table names, as it was when the table was read.
+#[derive(Clone)]
+pub struct NamedFile {
+    /// What it is called in messages.
+    pub name: String,
+    /// Its length, bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+}
+
+impl std::fmt::Debug for NamedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NamedFile").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
 /// One person of a table, with the files of the row read and hashed.
 #[derive(Clone)]
 pub struct Entry {
@@ -78,13 +99,15 @@ pub struct Entry {
     pub consents: Vec<Consent>,
     /// The signed form: [`Evidence::Paper`].
     pub evidence: Evidence,
+    /// The file with the signed form.
+    pub release: NamedFile,
     /// SHA-256 of the notice that they were given.
     pub notice_sha256: [u8; 32],
     /// Until when the consents are asked for: what somebody else signed for a minor ends on the day on which they come of
     /// age, if that is earlier.
     pub valid_until: Timestamp,
-    /// Pictures of them: path and SHA-256 of each file.
-    pub pictures: Vec<Picture>,
+    /// Pictures of them.
+    pub pictures: Vec<NamedFile>,
     /// Whether the consents renew those in force.
     pub renewal: bool,
 }
@@ -216,17 +239,22 @@ fn check_one(tx: &Tx<'_>, known: Option<&Subject>, entry: &Entry) -> Result<Stan
             not_on_roster(tx.now(), entry)
         }
     };
-    release_is_no_portrait(&entry.evidence, entry.pictures.iter().map(|p| (p.path.as_str(), &p.sha256)))?;
+    release_is_no_portrait(&entry.evidence, entry.pictures.iter().map(|p| (p.name.as_str(), &p.sha256)))?;
     if known.is_some() && is_done(tx, subject.id, entry)? {
         return Ok(Standing::Done);
     }
     let collections = collections(&entry.consents);
     let until = tx.consent_end(&subject, &collections, entry.valid_until)?;
-    tx.check_pending(&subject, &pending(subject.id, entry, &pairs(&entry.consents), until)).map_err(|e| match e {
+    let (consents, hashes) = (pairs(&entry.consents), hashes(entry));
+    let pending = pending((subject.id, until), entry, &consents, &hashes);
+    tx.check_pending(&subject, &pending).map_err(|e| match e {
         TxError::GrantExists | TxError::PendingExists { .. } => Refused::AgreedBefore,
         e => e.into(),
     })?;
     let witnesses_sign = tx.witnesses_sign(&subject, &collections)?;
+    if witnesses_sign {
+        fit_to_wait(entry.pictures.iter().chain([&entry.release]).map(|file| (file.name.as_str(), file.bytes)))?;
+    }
     Ok(Standing::New { subject: known.map(|s| s.id), witnesses_sign })
 }
 
@@ -271,11 +299,15 @@ fn same_name(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
+fn hashes(entry: &Entry) -> Vec<[u8; 32]> {
+    entry.pictures.iter().map(|file| file.sha256).collect()
+}
+
 fn pending<'a>(
-    subject: SubjectId,
+    (subject, valid_until): (SubjectId, Timestamp),
     entry: &'a Entry,
     consents: &'a [(CollectionId, Purpose)],
-    valid_until: Timestamp,
+    pictures: &'a [[u8; 32]],
 ) -> NewPending<'a> {
     NewPending {
         subject,
@@ -283,34 +315,53 @@ fn pending<'a>(
         evidence: &entry.evidence,
         notice_sha256: entry.notice_sha256,
         valid_until,
-        pictures: &entry.pictures,
+        pictures,
         renewal: entry.renewal,
     }
 }
 
-/// Records entries as they were checked, those whose witnesses sign: many in one transaction. `progress` is told how many
-/// are done after each, and says whether to go on. Returns how many were recorded.
+/// The files of an entry, read: of each its name and its bytes.
+#[derive(Clone)]
+pub struct EntryFiles {
+    /// The pictures, in their order.
+    pub pictures: Vec<(String, Vec<u8>)>,
+    /// The signed form.
+    pub release: (String, Vec<u8>),
+}
+
+impl std::fmt::Debug for EntryFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EntryFiles").field("pictures", &self.pictures.len()).finish_non_exhaustive()
+    }
+}
+
+/// Records entries as they were checked, those whose witnesses sign: many in one transaction. `read` reads the files of the
+/// entry with this number, which wait with it; `progress` is told how many are done after each transaction, and says whether to go
+/// on. Returns how many were recorded.
 ///
 /// # Errors
 ///
-/// [`TxError`] for the first that is refused after all, or if the ledger cannot be written. The transactions before it
-/// stay, and the table can be run again.
-pub fn record(
+/// Those of `read`; [`TxError`] for the first that is refused after all, [`TxError::OtherFile`] if a file is not the one that
+/// was checked, or if the ledger cannot be written. The transactions before it stay, and the table can be run again.
+pub fn record<E: From<TxError>>(
     ledger: &Ledger,
     entries: &[(&Entry, &Standing)],
+    read: &mut dyn FnMut(usize) -> Result<EntryFiles, E>,
     act: Act,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
-) -> Result<usize, TxError> {
+) -> Result<usize, E> {
     let mut done = 0;
-    for batch in entries.chunks(BATCH_PEOPLE) {
-        ledger.run_tx("record a table of people", act, |tx| {
-            for (entry, standing) in batch {
-                let Standing::New { subject, .. } = standing else { continue };
-                let subject = put_on_roster(tx, *subject, entry)?;
-                let until = consent_end(tx, subject, &entry.consents, entry.valid_until)?;
-                tx.add_pending(&pending(subject, entry, &pairs(&entry.consents), until))?;
+    while done < entries.len() {
+        let (mut bytes, mut batch) = (0, Vec::new());
+        for (number, (entry, standing)) in entries.iter().enumerate().skip(done).take(BATCH_PEOPLE) {
+            bytes += entry.pictures.iter().chain([&entry.release]).map(|file| file.bytes).sum::<u64>();
+            if bytes > BATCH_BYTES && !batch.is_empty() {
+                break;
             }
-            Ok(())
+            batch.push((*entry, *standing, read(number)?));
+        }
+        ledger.run_tx("record a table of people", act, |tx| {
+            batch.iter().try_for_each(|(entry, standing, files)| record_one(tx, entry, standing, files))
         })?;
         done += batch.len();
         if progress(done).is_break() {
@@ -318,6 +369,15 @@ pub fn record(
         }
     }
     Ok(done)
+}
+
+fn record_one(tx: &Tx<'_>, entry: &Entry, standing: &Standing, files: &EntryFiles) -> Result<(), TxError> {
+    let Standing::New { subject, .. } = standing else { return Ok(()) };
+    let subject = put_on_roster(tx, *subject, entry)?;
+    let until = consent_end(tx, subject, &entry.consents, entry.valid_until)?;
+    let pictures: Vec<NewFile<'_>> = files.pictures.iter().map(|(name, bytes)| to_keep(name, bytes)).collect();
+    let files = NewFiles { pictures: &pictures, release: to_keep(&files.release.0, &files.release.1) };
+    tx.add_pending(&pending((subject, until), entry, &pairs(&entry.consents), &hashes(entry)), &files).map(drop)
 }
 
 /// Records an entry as it was checked, whose witnesses do not sign: the person is put on the roster and enrolled from their
@@ -385,11 +445,12 @@ fn put_on_roster(tx: &Tx<'_>, known: Option<SubjectId>, entry: &Entry) -> Result
 /// Renews the consents of an entry, where witnesses do not sign with keys.
 fn renew(tx: &Tx<'_>, subject: SubjectId, entry: &Entry) -> Result<(), TxError> {
     let Entry { consents, evidence, notice_sha256, valid_until: asked, .. } = entry;
-    let valid_until = consent_end(tx, subject, consents, *asked)?;
+    let end = consent_end(tx, subject, consents, *asked)?;
     for Consent { collection, purpose } in consents {
         let (collection, notice_sha256) = (*collection, *notice_sha256);
-        let renewal = Renewal { subject, collection, purpose, evidence, notice_sha256, valid_until: *asked };
-        renew_now(tx, &renewal, valid_until)?;
+        let (release, valid_until) = (None, *asked);
+        let renewal = Renewal { subject, collection, purpose, evidence, release, notice_sha256, valid_until };
+        renew_now(tx, &renewal, end)?;
     }
     Ok(())
 }
