@@ -29,6 +29,33 @@ struct SaidGrant {
     until: i64,
 }
 
+/// An order to stop as an entry of the log has it.
+struct SaidOrder {
+    collection: Option<Id>,
+    jurisdiction: Option<String>,
+    until: Option<i64>,
+    /// Entries of before format 10 do not say until when.
+    says_until: bool,
+    lifted: bool,
+}
+
+impl SaidOrder {
+    fn read(mut fields: Reader<'_>, lifted: bool) -> Option<Self> {
+        let collection = fields.opt()?.and_then(|id| id.try_into().ok());
+        // Before format 10 a jurisdiction that there is not was left out.
+        let jurisdiction = if fields.at_end() { None } else { fields.opt_text()?.map(ToOwned::to_owned) };
+        let says_until = !fields.at_end();
+        let until = if says_until { fields.opt_int()? } else { None };
+        Some(Self { collection, jurisdiction, until, says_until, lifted })
+    }
+
+    fn is(&self, row: &Row) -> Result<bool, TxError> {
+        let same_scope = (row.opt_array(1)?, row.opt_text(2)?) == (self.collection, self.jurisdiction.clone());
+        let same_end = !self.says_until || self.until == row.opt_int(3)?;
+        Ok(same_scope && same_end && self.lifted == row.opt_int(4)?.is_some())
+    }
+}
+
 /// What the log says of everything that the tables say too. Entries are taken in their order, then the openings.
 #[derive(Default)]
 pub(crate) struct Told {
@@ -47,8 +74,7 @@ pub(crate) struct Told {
     collections: BTreeMap<Id, bool>,
     frozen: BTreeSet<Id>,
     objections: BTreeMap<Id, i64>,
-    /// Whether each was lifted.
-    orders: BTreeMap<Id, bool>,
+    orders: BTreeMap<Id, SaidOrder>,
     /// The kind of each, and how it was answered.
     requests: BTreeMap<Id, (String, Option<String>)>,
     witness_keys: BTreeMap<Id, [u8; 32]>,
@@ -83,8 +109,10 @@ impl Told {
             EventKind::CollectionRemoved => drop(self.collections.insert(whole()?, true)),
             EventKind::Frozen => drop(self.frozen.insert(whole()?)),
             EventKind::Objection => *self.objections.entry(whole()?).or_default() += 1,
-            EventKind::Stopped => drop(self.orders.insert(fields.array()?, false)),
-            EventKind::Lifted => drop(self.orders.insert(fields.array()?, true)),
+            EventKind::Stopped | EventKind::Lifted => {
+                let id = fields.array()?;
+                self.orders.insert(id, SaidOrder::read(fields, leaf.kind == EventKind::Lifted)?);
+            }
             EventKind::Request => {
                 let (id, kind) = (fields.array()?, fields.text()?.to_owned());
                 self.requests.insert(id, (kind, None));
@@ -249,10 +277,9 @@ impl ReadTx<'_> {
     }
 
     fn compare_orders(&self, told: &Told, found: &mut Found) -> Result<(), TxError> {
-        let there = self.rows("SELECT id, lifted_ms FROM orders ORDER BY id", args![])?;
-        found.compare("orders", "an order to stop", &there, told.orders.keys(), |order| {
-            let lifted = order.opt_int(1)?.is_some();
-            Ok(told.orders.get(&order.array::<16>(0)?).map(|said| *said == lifted))
+        let sql = "SELECT id, collection_id, jurisdiction, until_ms, lifted_ms FROM orders ORDER BY id";
+        found.compare("orders", "an order to stop", &self.rows(sql, args![])?, told.orders.keys(), |order| {
+            told.orders.get(&order.array::<16>(0)?).map(|said| said.is(order)).transpose()
         })
     }
 

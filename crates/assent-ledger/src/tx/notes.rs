@@ -342,11 +342,11 @@ impl Tx<'_> {
                  VALUES ($1, $2, $3, $4, $5, $6)",
                 args![id, collection, code, sealed, from, until],
             )?;
-            self.order_leaf(EventKind::Stopped, id, collection, code)?;
+            self.order_leaf(EventKind::Stopped, id, (collection, code), until)?;
         }
         if lifted.is_some() {
             self.exec("UPDATE orders SET lifted_ms = $1 WHERE id = $2", args![lifted, id])?;
-            self.order_leaf(EventKind::Lifted, id, collection, code)?;
+            self.order_leaf(EventKind::Lifted, id, (collection, code), until)?;
         }
         Ok(Some(true))
     }

@@ -200,7 +200,7 @@ impl Tx<'_> {
             "INSERT INTO orders (id, collection_id, jurisdiction, sealed, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5, $6)",
             args![id, collection, jurisdiction, sealed, self.now, until.map(|until| until.0)],
         )?;
-        self.order_leaf(EventKind::Stopped, id, collection, jurisdiction)?;
+        self.order_leaf(EventKind::Stopped, id, (collection, jurisdiction), until.map(|until| until.0))?;
         Ok(id)
     }
 
@@ -214,25 +214,21 @@ impl Tx<'_> {
         let found = self.orders()?.into_iter().find(|o| o.id == order && o.in_force(self.now));
         let found = found.ok_or(TxError::NoOrder { order })?;
         self.exec("UPDATE orders SET lifted_ms = $1 WHERE id = $2", args![self.now, order])?;
-        self.order_leaf(
-            EventKind::Lifted,
-            order,
-            found.collection,
-            found.jurisdiction.as_ref().map(Jurisdiction::as_str),
-        )
+        let scope = (found.collection, found.jurisdiction.as_ref().map(Jurisdiction::as_str));
+        self.order_leaf(EventKind::Lifted, order, scope, found.until.map(|until| until.0))
     }
 
     pub(super) fn order_leaf(
         &self,
         kind: EventKind,
         order: OrderId,
-        collection: Option<CollectionId>,
-        jurisdiction: Option<&str>,
+        (collection, jurisdiction): (Option<CollectionId>, Option<&str>),
+        until: Option<i64>,
     ) -> Result<(), TxError> {
         self.touch(RingNote::Order(order));
         let collection = collection.as_ref().map(|id| id.as_bytes().as_slice());
         let public = Writer::new().bytes(order.as_bytes()).opt(collection);
-        let public = jurisdiction.into_iter().fold(public, Writer::text).finish();
+        let public = public.opt(jurisdiction.map(str::as_bytes)).opt_int(until).finish();
         self.append_leaf(kind, &public, &[]).map(drop)
     }
 }

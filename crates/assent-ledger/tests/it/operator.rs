@@ -168,6 +168,8 @@ const CASES: &[(&str, Step, &str, Option<&str>)] = &[
     ("a request of another kind", nothing, "UPDATE requests SET kind = 'complaint'", Some("requests")),
     ("an order is lifted", nothing, "UPDATE orders SET lifted_ms = 1", Some("orders")),
     ("an order is gone", nothing, "DELETE FROM orders", Some("orders")),
+    ("an order ends", nothing, "UPDATE orders SET until_ms = from_ms + 1", Some("orders")),
+    ("an order for another place", nothing, "UPDATE orders SET jurisdiction = 'SE'", Some("orders")),
     ("a face is not set apart any more", nothing, "DELETE FROM objections", Some("objections")),
     ("a collection is frozen", nothing, "UPDATE collections SET state = 'frozen'", Some("collections")),
     ("an erasure of somebody else", nothing, "UPDATE tombstones SET subject_id = randomblob(16)", Some("tombstones")),
