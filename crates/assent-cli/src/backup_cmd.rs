@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::database::DatabaseArgs;
 use crate::error::CommandError;
 use crate::files::read_text;
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
@@ -44,8 +44,12 @@ pub(crate) fn backup(args: &BackupArgs, flags: &VaultFlags, out: &mut Output<'_>
     let ledger = vault::open(flags)?;
     vault::keep_ring_name(flags, &args.to)?;
     ledger.backup(&args.to, &args.key_ring_to, act())?;
-    let object = json!({ "data": args.to, "key_ring": args.key_ring_to });
+    let uploads: Vec<_> = vault::collections(&ledger)?.into_iter().filter(|c| c.uploads).map(|c| c.directory).collect();
+    let object = json!({ "data": args.to, "key_ring": args.key_ring_to, "uploads": uploads });
     Ok(out.answer(&object, |out| {
+        for folder in &uploads {
+            writeln!(out, "Photos that were uploaded are not in it: copy {} as well.", shown(folder))?;
+        }
         writeln!(out, "The data is in {}, the keys are in {}.", args.to.display(), args.key_ring_to.display())?;
         writeln!(
             out,

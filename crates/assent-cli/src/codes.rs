@@ -40,6 +40,8 @@ impl CommandError {
             Self::Complete(refused) => refused.code(),
             Self::Release(refused) => refused.code(),
             Self::Collection(refused) => refused.code(),
+            Self::Uploads(refused) => refused.code(),
+            Self::NotUploaded { .. } => "not-uploaded",
             Self::Request(refused) => refused.code(),
             Self::Scan(refused) => refused.code(),
             Self::Gallery(refused) => refused.code(),

@@ -5,7 +5,7 @@ mod end;
 use assent::ledger::{
     Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, RequiredDocument, RuleError, TxError,
 };
-use assent::service::collections::{self, CollectionError, NewFolder, Standing};
+use assent::service::collections::{self, CollectionError, New, Photos, Standing};
 use assent_documents::listing;
 use assent_documents::prerequisite::{self, what_is_missing};
 use clap::{Args, Subcommand};
@@ -24,12 +24,16 @@ pub(crate) struct CollectionArgs {
 
 #[derive(Debug, Subcommand)]
 enum CollectionCommand {
-    /// Name a folder of photos that you hold
+    /// Name a folder of photos that you hold, or begin a collection whose photos are uploaded
     Add {
         /// The collection's name
         name: String,
         /// The folder
-        dir: String,
+        #[arg(required_unless_present = "uploads")]
+        dir: Option<String>,
+        /// Its photos are uploaded (assent upload), and kept in the vault's folder
+        #[arg(long, conflicts_with = "dir")]
+        uploads: bool,
         /// Why the other people in it may be looked at: closed-group, on-request:REF, household, research:REF, law:REF,
         /// or none (faces are then found and covered, never compared). REF says where that is written down, such as
         /// on-request:contract-7
@@ -122,8 +126,10 @@ struct BasisArgs {
 pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     match &args.command {
-        CollectionCommand::Add { name, dir, others, keep_crops } => {
-            let new = NewFolder { name, directory: dir, others: others.clone(), keep_crops: *keep_crops };
+        CollectionCommand::Add { name, dir, uploads, others, keep_crops } => {
+            let folder = dir.as_deref().filter(|_| !uploads);
+            let photos = folder.map_or(Photos::Uploads, Photos::Folder);
+            let new = New { name, photos, others: others.clone(), keep_crops: *keep_crops };
             add(&ledger, &new, out)?;
         }
         CollectionCommand::Basis(args) => basis(args, &ledger, out)?,
@@ -158,7 +164,7 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
                 object[key] = json!(value);
             }
             out.answer(&object, |out| {
-                writeln!(out, "{}: {}", shown(&c.name), shown(&c.directory))?;
+                writeln!(out, "{}: {}", shown(&c.name), place(&c))?;
                 writeln!(out, "others: {}", c.others)?;
                 for line in prerequisite::basis(&c.basis) {
                     writeln!(out, "{line}")?;
@@ -182,13 +188,19 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
     Ok(())
 }
 
-/// Adds a folder of photos as a collection.
+/// Where the photos of a collection are, for people.
+fn place(c: &Collection) -> String {
+    let folder = shown(&c.directory);
+    if c.uploads { format!("uploaded photos, kept in {folder}") } else { folder }
+}
+
+/// Adds a collection.
 ///
 /// # Errors
 ///
 /// [`CommandError`], as the folder and the ledger say.
-fn add(ledger: &Ledger, new: &NewFolder<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let &NewFolder { name, directory: dir, keep_crops, .. } = new;
+fn add(ledger: &Ledger, new: &New<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
+    let &New { name, photos: place, keep_crops, .. } = new;
     let added = collections::add(ledger, new, act()).map_err(|refused| match refused {
         CollectionError::NoBystanderBasis => CommandError::Missing { flag: "--others" },
         other => other.into(),
@@ -202,16 +214,18 @@ fn add(ledger: &Ledger, new: &NewFolder<'_>, out: &mut Output<'_>) -> Result<(),
         "overlaps": around,
     });
     out.answer(&object, |out| {
-        if photos == 0 {
-            writeln!(
+        match place {
+            Photos::Uploads => {
+                writeln!(out, "Added {}. Upload its photos with: assent upload {} FILES", shown(name), quoted(name))?;
+            }
+            Photos::Folder(dir) if photos == 0 => writeln!(
                 out,
                 "Added {}, but there is no photo in {}. Is it the right folder? If not: assent collection move {} FOLDER",
                 shown(name),
                 shown(dir),
                 quoted(name)
-            )?;
-        } else {
-            writeln!(out, "Added {name} with {}.", count(photos, "photo"))?;
+            )?,
+            Photos::Folder(_) => writeln!(out, "Added {name} with {}.", count(photos, "photo"))?,
         }
         for line in listing::lines(&listing.problems, &listing.left_out) {
             writeln!(out, "{line}")?;
@@ -248,7 +262,7 @@ fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     out.answer(&json!({ "collections": objects }), |out| {
         for c in &all {
             let frozen = if c.frozen { ", frozen" } else { "" };
-            writeln!(out, "{}\t{}\tothers: {}{frozen}", shown(&c.name), shown(&c.directory), c.others)?;
+            writeln!(out, "{}\t{}\tothers: {}{frozen}", shown(&c.name), place(c), c.others)?;
         }
         if all.is_empty() {
             writeln!(out, "No collection yet. Next: assent collection add NAME FOLDER")
@@ -262,7 +276,7 @@ fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
 fn describe(c: &Collection) -> serde_json::Value {
     let basis = &c.basis;
     json!({
-        "collection": c.id.to_string(), "name": c.name, "folder": c.directory, "others": c.others.to_string(),
+        "collection": c.id.to_string(), "name": c.name, "folder": c.directory, "uploads": c.uploads, "others": c.others.to_string(),
         "frozen": c.frozen, "keep_crops": c.keep_crops, "jurisdiction": basis.jurisdiction.as_ref().map(Jurisdiction::as_str),
         "purpose_ends": basis.purpose_ends.map(date), "necessity": basis.necessity, "alternative": basis.alternative,
         "notice_public": basis.notice_public.map(date),

@@ -16,6 +16,7 @@ use assent::service::consents::ConsentError;
 use assent::service::enrolment::CompleteError;
 use assent::service::gallery::GalleryError;
 use assent::service::requests::RequestError;
+use assent::service::uploads::UploadsError;
 use assent::set_apart::SetApartError;
 use assent::source::SourceError;
 use assent_documents::consent_record::RecordError;
@@ -48,6 +49,14 @@ pub(crate) enum CommandError {
     Release(#[from] ReleaseError),
     #[error(transparent)]
     Collection(#[from] CollectionError),
+    #[error(transparent)]
+    Uploads(#[from] UploadsError),
+    /// Some files were not taken.
+    #[error("{files} not uploaded, see above")]
+    NotUploaded {
+        /// How many, with their noun.
+        files: String,
+    },
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error(transparent)]
@@ -346,6 +355,7 @@ impl CommandError {
             | Self::Vault(VaultError::Due(refused))
             | Self::Collection(CollectionError::Ledger(refused))
             | Self::Request(RequestError::Ledger(refused))
+            | Self::Uploads(UploadsError::Ledger(refused))
             | Self::Gallery(GalleryError::Ledger(refused))
             | Self::Enrol(EnrolError::Ledger(refused))
             | Self::Complete(CompleteError::Enrol(EnrolError::Ledger(refused)))

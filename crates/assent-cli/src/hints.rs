@@ -96,6 +96,7 @@ const NEXT: &[(&str, &str)] = &[
     ),
     ("collection-not-scanned", "scan the collection first (assent scan), then run this again"),
     ("collection-wrong-folder", "name the folder that has them, or say --anyway"),
+    ("upload-not-written", "what was uploaded before stays: run the same command again"),
     // Requests and orders to stop.
     ("requests-open", "answer it first: assent request list"),
     ("on-request", "Open a request: assent request open search --subject NAME --collection NAME"),
@@ -166,6 +167,8 @@ pub(crate) fn code(error: &(dyn Error + 'static)) -> Option<&'static str> {
         assent::RuntimeError,
         assent::InferenceError,
         assent::source::SourceError,
+        assent::source::UploadError,
+        assent::service::uploads::UploadsError,
     )
 }
 

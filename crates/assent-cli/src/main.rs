@@ -60,6 +60,7 @@ mod runtime_cmd;
 mod scan_cmd;
 mod search_args;
 mod subject_cmd;
+mod upload_cmd;
 mod vault;
 mod wheel;
 mod witness_cmd;
@@ -126,6 +127,8 @@ enum Command {
     Controller(controller_cmd::ControllerArgs),
     /// Folders of photos that you hold
     Collection(collection_cmd::CollectionArgs),
+    /// Put photos into a collection that was added with --uploads
+    Upload(upload_cmd::UploadArgs),
     /// What people are told before they say yes
     Notice(notice_cmd::NoticeArgs),
     /// The people on your list
@@ -270,6 +273,7 @@ fn run(cli: &Cli, writer: &mut dyn Write) -> Result<(), CliError> {
         Command::Init(args) => init_cmd::run(args, &vault, &mut out)?,
         Command::Collection(args) => collection_cmd::run(args, &vault, &mut out)?,
         Command::Controller(args) => controller_cmd::run(args, &vault, &mut out)?,
+        Command::Upload(args) => upload_cmd::run(args, &vault, &mut out)?,
         Command::Notice(args) => notice_cmd::run(args, &vault, &mut out)?,
         Command::Report(args) => report_cmd::run(args, &vault, &mut out)?,
         Command::Request(args) => request_cmd::run(args, &vault, &models, &mut out)?,

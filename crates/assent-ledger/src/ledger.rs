@@ -22,7 +22,7 @@ use crate::secret::Key;
 use crate::settings::Settings;
 use crate::transactions::Committed;
 use crate::tx::{Expired, Rng};
-use crate::vault::{About, StoredVault, read_vault};
+use crate::vault::{About, StoredVault, read_vault, whole};
 use crate::vault_lock::VaultLock;
 use crate::vocabulary::VaultKind;
 
@@ -132,7 +132,8 @@ impl Ledger {
         }
         let fresh = (VaultId::random(&mut *tools.rng), Key::random(&mut *tools.rng));
         let ring = KeyRing::create(&place.ring, fresh.0, &fresh.1, &tools.secrets, &tools.hook)?;
-        let about = About { kind, settings: Arc::new(settings.clone()), sealed: Vec::new() };
+        let about =
+            About { folder: whole(&place.folder), kind, settings: Arc::new(settings.clone()), sealed: Vec::new() };
         let ledger = Self::assemble((pool, ring, lock), about, tools);
         ledger.put_vault(place, origin.into())?;
         ledger.replayed.store(true, Ordering::Relaxed);
@@ -244,7 +245,7 @@ impl Ledger {
         let vault = read_vault(place, &pool)?.ok_or_else(no_vault)?;
         let ring = vault.ring(place, &tools)?;
         let StoredVault { id, kind, sealed, .. } = vault;
-        let about = About::open(&ring, id, &kind, sealed).map_err(resume(place))?;
+        let about = About::open((&place.folder, &ring), id, &kind, sealed).map_err(resume(place))?;
         let ledger = Self::assemble((pool, ring, lock), about, tools);
         let looked = ledger.read_tx(now, |tx| {
             // A person who brings back a backup may have one of an older format.

@@ -214,7 +214,7 @@ impl Ledger {
         if known.sealed == sealed {
             return Ok(known);
         }
-        let about = Arc::new(About::open(&self.ring(), self.id(), &row.text(1)?, sealed)?);
+        let about = Arc::new(About::open((self.folder(), &self.ring()), self.id(), &row.text(1)?, sealed)?);
         *self.about.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&about);
         Ok(about)
     }

@@ -1,5 +1,6 @@
 //! The vault's own row: which vault it is, of which format, and who answers for it.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use crate::actor::Origin;
@@ -18,22 +19,34 @@ const VAULT: &str = "vault";
 
 /// What is known of a vault.
 pub(crate) struct About {
+    /// The vault's folder, by its full path.
+    pub(crate) folder: PathBuf,
     pub(crate) kind: VaultKind,
     pub(crate) settings: Arc<Settings>,
     /// The settings as they stand in the table.
     pub(crate) sealed: Vec<u8>,
 }
 
+/// The full path of a folder.
+pub(crate) fn whole(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
 impl About {
     /// # Errors
     ///
     /// [`TxError::Seal`], [`TxError::Damaged`] if the row is not as this vault's ring and format make it.
-    pub(crate) fn open(ring: &KeyRing, id: VaultId, kind: &str, sealed: Vec<u8>) -> Result<Self, TxError> {
+    pub(crate) fn open(
+        (folder, ring): (&Path, &KeyRing),
+        id: VaultId,
+        kind: &str,
+        sealed: Vec<u8>,
+    ) -> Result<Self, TxError> {
         let damaged = || TxError::Damaged { table: VAULT };
         let kind = kind.parse().map_err(|_| damaged())?;
         let plain = seal::open(ring.master(), &vault_context(&id), &sealed)?;
         let settings = Arc::new(Settings::decode(&plain).ok_or_else(damaged)?);
-        Ok(Self { kind, settings, sealed })
+        Ok(Self { folder: whole(folder), kind, settings, sealed })
     }
 }
 
@@ -126,7 +139,7 @@ impl Ledger {
     }
 
     fn set_about(&self, settings: Arc<Settings>, sealed: Vec<u8>) {
-        let about = Arc::new(About { kind: self.kind(), settings, sealed });
+        let about = Arc::new(About { folder: whole(self.folder()), kind: self.kind(), settings, sealed });
         *self.about.write().unwrap_or_else(PoisonError::into_inner) = about;
     }
 }

@@ -26,8 +26,9 @@ use crate::service::gallery::GalleryError;
 use crate::service::lookup::LookupError;
 use crate::service::requests::RequestError;
 use crate::service::rosters::Refused;
+use crate::service::uploads::UploadsError;
 use crate::set_apart::SetApartError;
-use crate::source::SourceError;
+use crate::source::{SourceError, UploadError};
 
 impl MoveError {
     /// A word for programs.
@@ -282,6 +283,7 @@ impl CollectionError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Source(refused) => refused.code(),
+            Self::Upload(refused) => refused.code(),
             Self::Ledger(refused) => refused.code(),
             Self::NoBystanderBasis => "collection-no-bystander-basis",
             Self::AllMissing { .. } => "collection-all-missing",
@@ -386,6 +388,31 @@ impl SourceError {
             Self::WebAddress { .. } => "source-web-address",
             Self::Unreadable { .. } => "source-unreadable",
             Self::NotText { .. } => "source-not-text",
+        }
+    }
+}
+
+impl UploadError {
+    /// A word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoPhoto { .. } => "upload-no-photo",
+            Self::Empty { .. } => "upload-empty",
+            Self::TooLarge { .. } => "upload-too-large",
+            Self::Read { .. } => "upload-unreadable",
+            Self::Write { .. } => "upload-not-written",
+            Self::Source(refused) => refused.code(),
+        }
+    }
+}
+
+impl UploadsError {
+    /// A word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InFolder { .. } => "upload-in-folder",
+            Self::Upload(refused) => refused.code(),
+            Self::Ledger(refused) => refused.code(),
         }
     }
 }

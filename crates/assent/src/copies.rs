@@ -26,13 +26,12 @@ use assent_vision::runtime::InferenceError;
 use assent_vision::same_picture::Comparison;
 use thiserror::Error;
 
-use crate::find::read_scanned;
 use crate::heif::Readable;
 use crate::models::{DetectError, Worker};
 use crate::packs::sha256;
 use crate::portrait::FitFace;
 use crate::scan::face_box;
-use crate::source::Folder;
+use crate::source::Source;
 
 /// The face of a copy is at most this many times brighter or darker than that of its original.
 ///
@@ -221,7 +220,7 @@ impl<'a> KnownPhotos<'a> {
             Ok((Candidate { photo: pointed, faces: vec![at] }, (tx.collection(collection)?, like, own, of)))
         })?;
         let (pointed, (about, like, own, of)) = all;
-        let Some(bytes) = Folder::open(&about.directory).ok().and_then(|folder| read(&folder, &pointed.photo)) else {
+        let Some(bytes) = Source::of(&about).ok().and_then(|source| read(&source, &pointed.photo)) else {
             return Ok(Vec::new());
         };
         let Some((_, aligned)) = worker.cut_known(&bytes, &pointed)?.pop() else { return Ok(Vec::new()) };
@@ -258,10 +257,10 @@ impl<'a> KnownPhotos<'a> {
             }
             Ok(pictures)
         })?;
-        let Ok(folder) = Folder::open(&about.directory) else { return Ok(Vec::new()) };
+        let Ok(source) = Source::of(about) else { return Ok(Vec::new()) };
         let mut all = Vec::new();
         for same in pictures {
-            let readable = same.iter().find_map(|candidate| Some((candidate, read(&folder, &candidate.photo)?)));
+            let readable = same.iter().find_map(|candidate| Some((candidate, read(&source, &candidate.photo)?)));
             let Some((candidate, bytes)) = readable else { continue };
             let path = candidate.photo.path.to_string();
             let crops = worker.cut_known(&bytes, candidate)?;
@@ -282,7 +281,7 @@ impl<'a> KnownPhotos<'a> {
         each: &mut dyn FnMut(&KnownPhoto, FaceId) -> ControlFlow<()>,
     ) -> Result<(), CompareError> {
         // A folder that is gone has no photos to be read.
-        let folder = Folder::open(&about.directory).ok();
+        let source = Source::of(about).ok();
         let mut after = PhotoId(0);
         while let Some((last, candidates)) = self.ledger.read_tx(self.now, |tx| like.next(tx, about.id, after))? {
             after = last;
@@ -290,7 +289,7 @@ impl<'a> KnownPhotos<'a> {
                 if !own.contains(&candidate.photo.id) {
                     let crops = match self.kept_crops(about, &candidate)? {
                         Some(crops) => crops,
-                        None => match folder.as_ref().and_then(|folder| read(folder, &candidate.photo)) {
+                        None => match source.as_ref().and_then(|source| read(source, &candidate.photo)) {
                             Some(bytes) => worker.cut_known(&bytes, &candidate)?,
                             None => Vec::new(),
                         },
@@ -323,9 +322,8 @@ impl<'a> KnownPhotos<'a> {
 }
 
 /// The file of a photo, if it holds what was scanned.
-fn read(folder: &Folder, photo: &KnownPhoto) -> Option<Vec<u8>> {
-    let file = folder.path().join(photo.path.to_path());
-    read_scanned(&file, photo.bytes, &photo.content).ok()
+fn read(source: &Source, photo: &KnownPhoto) -> Option<Vec<u8>> {
+    source.read_scanned(&photo.path, (photo.bytes, &photo.content)).ok()
 }
 
 impl Worker {

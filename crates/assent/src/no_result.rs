@@ -7,7 +7,7 @@ use assent_ledger::{
     RequestOutcome, RequiredDocument, RuleError, SubjectId, Timestamp, Tx, TxError,
 };
 
-use crate::source::Folder;
+use crate::source::Source;
 
 /// Why nobody was found in a collection. "They" are the person who was looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,6 +220,6 @@ fn last_answer<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>) -> Result<Option<Tim
 
 /// How many photos lie in a collection's folder that no scan has seen. A folder that cannot be read holds none.
 pub(crate) fn not_scanned(about: &Collection, known: &BTreeSet<PhotoPath>) -> usize {
-    let listed = Folder::open(&about.directory).and_then(|folder| folder.list());
+    let listed = Source::of(about).and_then(|source| source.list());
     listed.map_or(0, |listing| listing.files.iter().filter(|photo| !known.contains(&photo.path)).count())
 }

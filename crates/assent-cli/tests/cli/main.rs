@@ -27,6 +27,7 @@ mod roster;
 mod runtime;
 mod server;
 mod tampered;
+mod uploads;
 mod walk;
 mod witnesses;
 

@@ -45,6 +45,11 @@ pub(super) fn sign(club: &ClubFixture, name: &str, file: &str) -> Value {
     club.run(&["witness", "sign", name, "--witness-passphrase-file", &club.file(file)])
 }
 
+/// Signs with these models at hand; the passphrase is in the file of the witness's name.
+pub(super) fn sign_with(club: &ClubFixture, name: &str, models: &[&str]) -> Value {
+    club.run(&[&["witness", "sign", name, "--witness-passphrase-file", &club.file(name)], models].concat())
+}
+
 pub(super) fn length(value: &Value) -> usize {
     value.as_array().unwrap().len()
 }

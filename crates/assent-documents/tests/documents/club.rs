@@ -53,6 +53,7 @@ impl Club {
             id: CollectionId::from_bytes([2; 16]),
             name: "Regatta".into(),
             directory: "/photos".into(),
+            uploads: false,
             others: BystanderBasis::ClosedGroup,
             frozen: false,
             keep_crops: false,

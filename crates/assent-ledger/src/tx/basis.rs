@@ -204,7 +204,7 @@ impl<'tx> Tx<'tx> {
         if basis.dpia.as_ref().is_some_and(|d| d.review <= d.made || !is_reference(&d.reference)) {
             return Err(TxError::BasisForm);
         }
-        let sealed = self.seal_collection(id, &about.name, &about.directory, basis)?;
+        let sealed = self.seal_collection(id, &about.name, about.place(), basis)?;
         self.exec("UPDATE collections SET sealed = $1 WHERE id = $2", args![sealed, id])?;
         self.append_leaf(EventKind::Basis, id.as_bytes(), &[]).map(drop)
     }

@@ -56,6 +56,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand_core::CryptoRng;
@@ -103,7 +104,7 @@ pub use reach::Reach;
 pub use renewals::Refusal;
 pub use requests::{Album, NewRequest, Request};
 pub(crate) use reseal::Reseal;
-pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject};
+pub use roster::{Collection, Correction, NewCollection, NewSubject, Subject, UPLOADS};
 pub use scanned::ScannedPhoto;
 pub use sightings::{NewSighting, Sighting};
 pub use subject_access::{
@@ -296,6 +297,11 @@ impl<'tx> ReadTx<'tx> {
     /// What was asked of the database so far.
     pub fn traffic(&self) -> Traffic {
         self.db.traffic()
+    }
+
+    /// The vault's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.about.folder
     }
 
     /// Whom the vault belongs to.

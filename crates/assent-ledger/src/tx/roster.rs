@@ -39,12 +39,21 @@ macro_rules! select_subjects {
 }
 pub(super) use select_subjects;
 
+/// What [`NewCollection::directory`] says of a collection whose photos are handed in. It is no path.
+pub const UPLOADS: &str = "uploads:";
+
+/// The folder of the vault's folder that holds a folder for each of those collections.
+const UPLOADS_FOLDER: &str = "uploads";
+
+/// It is called by so many digits of the collection's id: people read the path.
+const UPLOADS_DIGITS: usize = 16;
+
 /// A collection to be added.
 #[derive(Clone, Debug)]
 pub struct NewCollection<'a> {
     /// Its name, unique in the vault.
     pub name: &'a str,
-    /// Where its photos are.
+    /// Where its photos are: the full path of a folder, or [`UPLOADS`].
     pub directory: &'a str,
     /// Why the other people in it may be looked at.
     pub others: BystanderBasis,
@@ -57,8 +66,10 @@ pub struct Collection {
     pub id: CollectionId,
     /// The collection's name, which is unique in the vault.
     pub name: String,
-    /// Where its photos are.
+    /// The folder where its photos are.
     pub directory: String,
+    /// Whether they are handed in, and the folder is one of the vault's own.
+    pub uploads: bool,
     /// Why the other people in it may be looked at.
     pub others: BystanderBasis,
     /// Whether it was frozen.
@@ -157,6 +168,13 @@ impl std::fmt::Debug for NewSubject<'_> {
     }
 }
 
+impl Collection {
+    /// Where its photos are, as it is recorded.
+    pub(super) fn place(&self) -> &str {
+        if self.uploads { UPLOADS } else { &self.directory }
+    }
+}
+
 impl ReadTx<'_> {
     /// All collections, by name, but for those that were removed.
     ///
@@ -197,16 +215,29 @@ impl ReadTx<'_> {
         }
     }
 
+    /// The folder of a collection's uploads, in this vault's folder.
+    fn uploads_of(&self, id: CollectionId) -> String {
+        let of = &id.to_string()[..UPLOADS_DIGITS];
+        self.folder().join(UPLOADS_FOLDER).join(of).to_string_lossy().into_owned()
+    }
+
     fn read_collection(&self, row: &Row) -> Result<Collection, TxError> {
         let damaged = || TxError::Damaged { table: COLLECTIONS };
         let id = CollectionId::from_bytes(row.array(0)?);
         let context = SealContext { table: COLLECTIONS, collection: Some(id), ..SealContext::default() };
         let plain = self.open_master(&context, &row.bytes(5)?)?;
         let mut fields = Reader::new(&plain);
+        let name = fields.text().ok_or_else(damaged)?.to_owned();
+        let (directory, uploads) = match fields.text().ok_or_else(damaged)? {
+            // The vault may lie elsewhere by now.
+            UPLOADS => (self.uploads_of(id), true),
+            directory => (directory.to_owned(), false),
+        };
         Ok(Collection {
             id,
-            name: fields.text().ok_or_else(damaged)?.to_owned(),
-            directory: fields.text().ok_or_else(damaged)?.to_owned(),
+            name,
+            directory,
+            uploads,
             others: row.text(2)?.parse().map_err(|_| damaged())?,
             frozen: row.text(1)? == "frozen",
             keep_crops: row.int(6)? == 1,

@@ -50,7 +50,7 @@ use crate::jobs::{self, Finished, JobContext, Task, Watch, counted};
 use crate::models::Models;
 use crate::open_gallery::{OpenGallery, OpenOptions};
 use crate::resident::{Resident, ResidentError};
-use crate::source::{Folder, LeftOut, Listing, Problem, SourceError};
+use crate::source::{LeftOut, Listing, Problem, Source, SourceError};
 use crate::walk::{Prefetch, walk_prefetched};
 use extent::Extents;
 use follow::{Followed, while_following};
@@ -369,8 +369,8 @@ fn scan_leased<'a>(
     let (about, following, (mut known, extents), (album, of_others), locked) = begin.map_err(ResidentError::from)?;
     let followed = followed.get_or_init(|| following);
     let enrolled = followed.resident.as_ref().map(|resident| resident.state(began)).transpose()?;
-    let folder = Folder::open(&about.directory)?;
-    let listing = folder.list()?;
+    let source = Source::of(&about)?;
+    let listing = source.list()?;
     if listing.files.is_empty() && listing.is_complete() && !known.is_empty() {
         return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
     }
@@ -382,7 +382,7 @@ fn scan_leased<'a>(
     summary.searched_better = extents.searched_better(&known, &again);
     let now = (watch.now)();
     let plan =
-        Plan::make((ledger, job.lease()), &folder, &about, &known, &listing, (enrolled, album.as_ref(), model), now)?;
+        Plan::make((ledger, job.lease()), &source, &about, &known, &listing, (enrolled, album.as_ref(), model), now)?;
     summary.planned(&plan);
     let apart_faces = apart_faces((ledger, models, &about), (&plan, &followed.apart()), options, now)?;
     let mut store = Store {
@@ -407,7 +407,7 @@ fn scan_leased<'a>(
         let processor = PhotoProcessor {
             ledger,
             about: &about,
-            folder: &folder,
+            source: &source,
             models,
             picture_bytes: PhotoMemory::of(options.memory_mb).one_picture_bytes(),
             followed,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use assent_ledger::{Absences, Album, Collection, KnownPhoto, Lease, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
 
 use crate::packs::sha256;
-use crate::source::{Folder, Listing, PhotoFile, Unread};
+use crate::source::{Listing, PhotoFile, Source, Unread};
 
 /// One photo to be done.
 #[derive(Debug)]
@@ -79,14 +79,14 @@ impl<'f> Plan<'f> {
     /// [`TxError`] if the ledger refuses either.
     pub(super) fn make(
         (ledger, lease): (&Ledger, &Lease),
-        folder: &Folder,
+        source: &Source,
         about: &Collection,
         known: &[KnownPhoto],
         listing: &'f Listing,
         (enrolled, album, model): (Option<(i64, bool)>, Option<&Album>, [u8; 32]),
         now: Timestamp,
     ) -> Result<Plan<'f>, TxError> {
-        let moved = follow_moves((ledger, lease), folder, about, known, listing, now)?;
+        let moved = follow_moves((ledger, lease), source, about, known, listing, now)?;
         let mut by_path: BTreeMap<&PhotoPath, &KnownPhoto> = known.iter().map(|k| (&k.path, k)).collect();
         let by_id: BTreeMap<PhotoId, &KnownPhoto> = known.iter().map(|k| (k.id, k)).collect();
         for (path, photo) in &moved {
@@ -188,13 +188,13 @@ fn is_as_scanned(known: &KnownPhoto, file: &PhotoFile, untouched: bool, model: [
 /// Recognises known photos under new paths by their content and records the new paths. Returns new path and photo.
 fn follow_moves(
     (ledger, lease): (&Ledger, &Lease),
-    folder: &Folder,
+    source: &Source,
     about: &Collection,
     known: &[KnownPhoto],
     listing: &Listing,
     now: Timestamp,
 ) -> Result<Vec<(PhotoPath, PhotoId)>, TxError> {
-    let moved = moved_photos(ledger, folder, about, known, listing, now)?;
+    let moved = moved_photos(ledger, source, about, known, listing, now)?;
     if moved.is_empty() {
         return Ok(Vec::new());
     }
@@ -214,7 +214,7 @@ fn follow_moves(
 /// [`TxError`] if the ledger refuses to be read.
 pub(crate) fn moved_photos<'f>(
     ledger: &Ledger,
-    folder: &Folder,
+    source: &Source,
     about: &Collection,
     known: &[KnownPhoto],
     listing: &'f Listing,
@@ -228,7 +228,7 @@ pub(crate) fn moved_photos<'f>(
     let mut candidates: Vec<(&PhotoFile, [u8; 32])> = Vec::new();
     for file in listing.files.iter().filter(|f| !paths.contains(&f.path)) {
         if lengths.contains(&file.bytes)
-            && let Ok(bytes) = folder.read(file)
+            && let Ok(bytes) = source.read(file)
         {
             candidates.push((file, sha256(&bytes)));
         }

@@ -52,7 +52,7 @@ impl<'a> Prefetcher<'a> {
     pub(super) fn read(&mut self, i: usize) -> Result<Content, TxError> {
         let task = &self.todo[i];
         let Work::RematchCrops { photo, .. } = task.work else {
-            return Ok(Content::File(self.processor.folder.read(task.file)));
+            return Ok(Content::File(self.processor.source.read(task.file)));
         };
         if !self.opened.contains_key(&photo) {
             self.open_crops(i)?;

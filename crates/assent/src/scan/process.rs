@@ -29,7 +29,7 @@ use crate::models::{DetectError, DetectedPhoto, FaceCrop, Models, Worker};
 use crate::packs::sha256;
 use crate::picture::picture_of;
 use crate::resident::{Answer, Answers, ResidentError};
-use crate::source::{Folder, PhotoFile, Unread};
+use crate::source::{PhotoFile, Source, Unread};
 
 /// By how much a photo's time may be ahead of the scan, ms: a day and two hours, since cameras without an offset show the
 /// time of their place.
@@ -105,7 +105,7 @@ pub(super) struct Detections {
 pub(super) struct PhotoProcessor<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) about: &'a Collection,
-    pub(super) folder: &'a Folder,
+    pub(super) source: &'a Source,
     pub(super) models: &'a Models,
     /// How photos are searched.
     pub(super) search: SearchOptions,
@@ -194,7 +194,7 @@ impl PhotoProcessor<'_> {
                 {
                     return self.rematched(worker, photo, (&ids, None), face_crops);
                 }
-                self.folder.read(task.file)
+                self.source.read(task.file)
             }
         };
         let bytes = match (file, task.work) {

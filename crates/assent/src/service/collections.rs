@@ -6,13 +6,13 @@ use std::path::Path;
 
 use assent_ledger::{
     Act, Basis, BystanderBasis, Collection, CollectionCounts, CollectionId, Forgotten, LeaseName, Ledger,
-    NewCollection, PhotoId, PhotoPath, Timestamp, TxError, VaultKind,
+    NewCollection, PhotoId, PhotoPath, Timestamp, TxError, UPLOADS, VaultKind,
 };
 use thiserror::Error;
 
 use super::lookup;
 use crate::scan::moved_photos;
-use crate::source::{Folder, Listing, SourceError};
+use crate::source::{Folder, Listing, Source, SourceError, UploadError, Uploads};
 
 /// A folder where fewer than one in so many known photos lie is taken for the wrong one.
 const THERE_AT_LEAST: usize = 2;
@@ -23,6 +23,9 @@ pub enum CollectionError {
     /// The folder could not be opened or listed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The folder for photos that are handed in could not be made.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
     /// The ledger refused.
     #[error(transparent)]
     Ledger(#[from] TxError),
@@ -86,13 +89,22 @@ pub fn overlapping_collections<'c>(
     Ok(all.iter().filter(overlaps).collect())
 }
 
-/// A folder that is to become a collection.
+/// Where the photos of a new collection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Photos<'a> {
+    /// In the folder with this path.
+    Folder(&'a str),
+    /// They are handed in, and kept in a folder of the vault's own.
+    Uploads,
+}
+
+/// A collection to be added.
 #[derive(Debug, Clone)]
-pub struct NewFolder<'a> {
+pub struct New<'a> {
     /// The name of the collection.
     pub name: &'a str,
-    /// The path of the folder.
-    pub directory: &'a str,
+    /// Where its photos are.
+    pub photos: Photos<'a>,
     /// Why the other people in it may be looked at; a household need not say.
     pub others: Option<BystanderBasis>,
     /// Whether the faces of people who agreed are cut out and kept.
@@ -114,33 +126,45 @@ pub struct Added {
     pub missing: Vec<TxError>,
 }
 
-/// Adds a folder of photos as a collection.
+/// Adds a collection.
 ///
 /// # Errors
 ///
-/// - [`CollectionError::Source`] if it is no folder, or cannot be listed.
+/// - [`CollectionError::Source`] if there is no such folder, or it cannot be listed.
+/// - [`CollectionError::Upload`] if the folder for photos that are handed in cannot be made; the collection is there, and the next
+///   upload makes it.
 /// - [`CollectionError::NoBystanderBasis`] if an organisation does not say why others may be looked at.
 /// - [`CollectionError::SameFolder`] if it is the folder of another collection.
 /// - [`CollectionError::Ledger`] as [`assent_ledger::Tx::add_collection`] and [`assent_ledger::Tx::keep_crops`].
-pub fn add(ledger: &Ledger, new: &NewFolder<'_>, act: Act) -> Result<Added, CollectionError> {
-    let folder = Folder::open(new.directory)?;
+pub fn add(ledger: &Ledger, new: &New<'_>, act: Act) -> Result<Added, CollectionError> {
+    let folder = match new.photos {
+        Photos::Folder(path) => Some(Folder::open(path)?),
+        Photos::Uploads => None,
+    };
     let others = match (&new.others, ledger.kind()) {
         (Some(others), _) => others.clone(),
         (None, VaultKind::Household) => BystanderBasis::Household,
         (None, VaultKind::Organisation) => return Err(CollectionError::NoBystanderBasis),
     };
-    let listing = folder.list()?;
-    let all = lookup::collections(ledger, act.at)?;
-    let overlapping = overlapping_collections(&all, &folder)?.into_iter().map(|c| c.name.clone()).collect();
-    let collection = NewCollection { name: new.name, directory: folder.text(), others: others.clone() };
+    let (mut listing, mut overlapping) = (Listing::default(), Vec::new());
+    if let Some(folder) = &folder {
+        listing = folder.list()?;
+        let all = lookup::collections(ledger, act.at)?;
+        overlapping = overlapping_collections(&all, folder)?.into_iter().map(|c| c.name.clone()).collect();
+    }
+    let directory = folder.as_ref().map_or(UPLOADS, Folder::text);
+    let collection = NewCollection { name: new.name, directory, others: others.clone() };
     let added = ledger.run_tx("add a collection", act, |tx| {
         let id = tx.add_collection(&collection)?;
         if new.keep_crops {
             tx.keep_crops(id)?;
         }
-        Ok((id, tx.missing_prerequisites(id)?))
+        Ok((tx.collection(id)?, tx.missing_prerequisites(id)?))
     });
-    let (id, missing) = added?.into_inner();
+    let (Collection { id, directory, .. }, missing) = added?.into_inner();
+    if folder.is_none() {
+        Uploads::open(&directory, act.at)?;
+    }
     Ok(Added { id, others, listing, overlapping, missing })
 }
 
@@ -216,10 +240,10 @@ pub struct Missing {
 pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<Missing, CollectionError> {
     let read = ledger.read_tx(now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?)));
     let (about, known) = read?;
-    let folder = Folder::open(&about.directory)?;
-    let listing = folder.list()?;
+    let source = Source::of(&about)?;
+    let listing = source.list()?;
     let (found, moved): (BTreeSet<&PhotoPath>, BTreeSet<PhotoId>) =
-        moved_photos(ledger, &folder, &about, &known, &listing, now)?
+        moved_photos(ledger, &source, &about, &known, &listing, now)?
             .into_iter()
             .map(|(f, photo)| (&f.path, photo))
             .unzip();

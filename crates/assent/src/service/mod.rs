@@ -20,4 +20,5 @@ pub mod rosters;
 pub mod status;
 pub mod subjects;
 pub mod upkeep;
+pub mod uploads;
 pub mod witnesses;

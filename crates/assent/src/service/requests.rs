@@ -5,7 +5,7 @@ use assent_ledger::{
 };
 use thiserror::Error;
 
-use crate::source::{Folder, SourceError};
+use crate::source::{Source, SourceError};
 
 /// Why a request was not entered.
 #[derive(Debug, Error)]
@@ -63,7 +63,7 @@ pub fn open(
 ) -> Result<Request, RequestError> {
     let album = &new.album.prefix;
     if let (Some(about), false) = (collection, album.is_empty()) {
-        let listing = Folder::open(&about.directory)?.list()?;
+        let listing = Source::of(about)?.list()?;
         if !listing.files.iter().any(|photo| photo.path.as_bytes().starts_with(album.as_bytes())) {
             return Err(RequestError::NoAlbum { album: album.clone(), collection: about.name.clone() });
         }

@@ -5,7 +5,7 @@ use assent_ledger::{
     ReadTx, Request, Subject, Timestamp, TxError, Witness,
 };
 
-use crate::source::{Folder, SourceError};
+use crate::source::{Source, SourceError};
 
 /// How a vault stands.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ fn of_collection(
         }
     }
     Ok(CollectionStatus {
-        folder: Folder::open(&collection.directory).err(),
+        folder: Source::of(&collection).err(),
         counts: tx.counts(collection.id)?,
         past_end: tx.past_end_date(collection.id)?,
         collection,
@@ -219,12 +219,14 @@ mod tests {
     use assent_ledger::{Basis, BystanderBasis, CollectionId};
 
     use super::*;
+    use crate::source::Folder;
 
     fn standing(templates: u64, photos: u64, (over, waiting): (usize, usize)) -> CollectionStatus {
         let collection = Collection {
             id: CollectionId::from_bytes([1; 16]),
             name: "photos".into(),
             directory: "/photos".into(),
+            uploads: false,
             others: BystanderBasis::ClosedGroup,
             frozen: false,
             keep_crops: false,

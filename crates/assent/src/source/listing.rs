@@ -13,9 +13,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, FileType, Metadata};
 use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
-use assent_ledger::{PhotoPath, Timestamp};
+use assent_ledger::PhotoPath;
 
 use super::left_out::{Leftover, leftover};
 use super::{PhotoFile, is_photo};
@@ -215,9 +214,7 @@ impl Walk<'_> {
     fn file(&mut self, path: PhotoPath, metadata: io::Result<Metadata>) {
         match metadata {
             Ok(metadata) if metadata.is_file() => {
-                let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-                let modified = Timestamp(modified.map_or(0, |d| d.as_millis() as i64));
-                let changed = super::changed(&metadata);
+                let (modified, changed) = (super::modified(&metadata), super::changed(&metadata));
                 self.listing.files.push(PhotoFile { path, bytes: metadata.len(), modified, changed });
             }
             Ok(_) => self.problem(path, ProblemKind::NoFile),

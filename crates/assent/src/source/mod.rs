@@ -1,4 +1,11 @@
-//! Where photos come from: a folder that the operator names.
+//! Where photos come from: a folder that the operator names, or files that were handed in.
+//!
+//! ```text
+//! Source::of(collection)  -> list: photos (key, length, version), problems, what is left out
+//!                         -> read: one of them as it was listed, or why not
+//!                         -> read_scanned: one of them as it was scanned, or why not
+//! Uploads::open(folder)   -> add: a file that was handed in, as a whole or not at all
+//! ```
 //!
 //! There is no other kind (invariant I7): a web address is refused here, before anything is stored, and nothing in this
 //! crate could open one.
@@ -8,17 +15,22 @@ mod listing;
 mod regular;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use assent_ledger::{PhotoPath, Timestamp};
+use assent_ledger::{Collection, ContentTag, PhotoPath, Timestamp};
 use thiserror::Error;
+
+use crate::find::{PictureError, read_scanned};
 
 pub use left_out::Leftover;
 pub use listing::{LeftOut, Listing, Problem, ProblemKind};
 pub use regular::{open_regular, read_regular};
+pub use uploads::{UploadError, Uploaded, Uploads};
 
 /// File endings that are looked at: pictures, cameras' RAW files, and what the decoder refuses by name, because that is
 /// better counted than overlooked. What a file is, its first bytes say.
@@ -31,6 +43,73 @@ const PHOTO_ENDINGS: [&str; 35] = [
 
 /// A file that is longer is not read, bytes: no decoder is allowed so much either.
 const FILE_BYTES_MAX: u64 = 2 << 30;
+
+/// Where the photos of a collection are.
+///
+/// A kind of place that is added gets a variant, and says what it lists and reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder that the operator named.
+    Folder(Folder),
+    /// A folder of the vault's own, into which photos are handed in ([`Uploads`]).
+    Uploads(Folder),
+}
+
+impl Source {
+    /// Where the photos of this collection are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::open`].
+    pub fn of(collection: &Collection) -> Result<Source, SourceError> {
+        let folder = Folder::open(&collection.directory)?;
+        Ok(if collection.uploads { Source::Uploads(folder) } else { Source::Folder(folder) })
+    }
+
+    /// The photos that are there. One odd name or folder never stops the rest: it is among the problems.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Unreadable`] if nothing of it can be listed.
+    pub fn list(&self) -> Result<Listing, SourceError> {
+        match self {
+            Source::Folder(folder) => folder.list(),
+            Source::Uploads(folder) => {
+                let mut listing = folder.list()?;
+                // What is not whole yet is of nobody's interest.
+                listing.left_out.retain(|left| !uploads::is_part(&left.path));
+                Ok(listing)
+            }
+        }
+    }
+
+    /// A photo as it was listed; never more bytes than that.
+    ///
+    /// # Errors
+    ///
+    /// [`Unread`], each variant as it says.
+    pub fn read(&self, photo: &PhotoFile) -> Result<Vec<u8>, Unread> {
+        self.folder().read(photo)
+    }
+
+    /// A photo, if it holds the `length` bytes that were scanned.
+    ///
+    /// # Errors
+    ///
+    /// [`PictureError::Unreadable`], [`PictureError::Changed`].
+    pub(crate) fn read_scanned(
+        &self,
+        key: &PhotoPath,
+        (length, content): (u64, &ContentTag),
+    ) -> Result<Vec<u8>, PictureError> {
+        read_scanned(&self.folder().path().join(key.to_path()), length, content)
+    }
+
+    fn folder(&self) -> &Folder {
+        let (Source::Folder(folder) | Source::Uploads(folder)) = self;
+        folder
+    }
+}
 
 /// A folder that exists, by its full path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,17 +158,21 @@ pub struct PhotoFile {
 /// Why a photo's file was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
-    /// The operating system would not give it, or it was written to since it was listed.
+    /// The operating system would not give it, or it is none of the folder's any more.
     Unreadable,
+    /// It is not there any more.
+    Missing,
+    /// It was written to since it was listed.
+    Changed,
     /// It is longer than 2 GiB.
     TooLarge,
 }
 
 impl Unread {
-    /// A word for counting and storing: `unreadable` or `too-large`.
+    /// A word for counting and storing: `too-large`, or `unreadable` for what may be there the next time.
     pub fn code(self) -> &'static str {
         match self {
-            Unread::Unreadable => "unreadable",
+            Unread::Unreadable | Unread::Missing | Unread::Changed => "unreadable",
             Unread::TooLarge => "too-large",
         }
     }
@@ -154,16 +237,32 @@ impl Folder {
         if file.bytes > FILE_BYTES_MAX {
             return Err(Unread::TooLarge);
         }
-        let read = || -> io::Result<Vec<u8>> {
+        let read = || -> io::Result<Option<Vec<u8>>> {
             let path = self.0.join(file.path.to_path()).canonicalize()?;
             // Something else may have its name by now: a link that leads outside, or a pipe that nobody writes to.
             if !path.starts_with(&self.0) {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
-            read_regular(&path, file.bytes)
+            let bytes = read_regular(&path, file.bytes)?;
+            let same = bytes.len() as u64 == file.bytes && modified(&fs::metadata(&path)?) == file.modified;
+            Ok(same.then_some(bytes))
         };
-        read().ok().filter(|bytes| bytes.len() as u64 == file.bytes).ok_or(Unread::Unreadable)
+        match read() {
+            Ok(bytes) => bytes.ok_or(Unread::Changed),
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(Unread::Changed),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Unread::Missing),
+            Err(_) => Err(Unread::Unreadable),
+        }
     }
+}
+
+fn modified(metadata: &fs::Metadata) -> Timestamp {
+    Timestamp(metadata.modified().map_or(0, milliseconds))
+}
+
+/// Milliseconds since 1970; 0 for what is before.
+fn milliseconds(at: SystemTime) -> i64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 fn changed(metadata: &fs::Metadata) -> Option<Timestamp> {

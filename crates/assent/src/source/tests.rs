@@ -217,8 +217,10 @@ fn a_file_is_read_as_it_was_listed_or_not_at_all() {
         assert_eq!(folder.read(&file).as_deref(), expected.as_deref(), "{name}");
     };
     check("as listed", listed.clone(), Ok(b"abc"));
-    check("longer now", PhotoFile { bytes: 2, ..listed.clone() }, Err(Unread::Unreadable));
-    check("shorter now", PhotoFile { bytes: 4, ..listed.clone() }, Err(Unread::Unreadable));
-    check("gone", PhotoFile { path: "b.jpg".into(), ..listed.clone() }, Err(Unread::Unreadable));
+    check("longer now", PhotoFile { bytes: 2, ..listed.clone() }, Err(Unread::Changed));
+    check("shorter now", PhotoFile { bytes: 4, ..listed.clone() }, Err(Unread::Changed));
+    let earlier = Timestamp(listed.modified.0 - 1000);
+    check("written to, and as long as before", PhotoFile { modified: earlier, ..listed.clone() }, Err(Unread::Changed));
+    check("gone", PhotoFile { path: "b.jpg".into(), ..listed.clone() }, Err(Unread::Missing));
     check("huge", PhotoFile { bytes: u64::MAX, ..listed }, Err(Unread::TooLarge));
 }
