@@ -41,12 +41,20 @@ pub(crate) fn run(args: &JobsArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             writeln!(out, "Job {job} was told to stop. It ends at its next step, and what it did stays: assent jobs")
         })?);
     }
-    let Jobs { jobs, collections } = jobs::list(&ledger, args.all, now())?;
-    Ok(out.answer(&json!(JobsAnswer::of(&jobs, &collections)), |out| {
-        for job in &jobs {
-            writeln!(out, "{}", line(job, &collections))?;
+    let listed = jobs::list(&ledger, args.all, now())?;
+    Ok(out.answer(&json!(JobsAnswer::of(&listed)), |out| {
+        let Jobs { jobs, unreadable, collections } = &listed;
+        for job in jobs {
+            writeln!(out, "{}", line(job, collections))?;
         }
-        if jobs.is_empty() { writeln!(out, "No job ran yet: no scan, no table of people, no copies.") } else { Ok(()) }
+        for job in unreadable {
+            writeln!(out, "{job}\tits record was changed by something other than assent, and says nothing")?;
+        }
+        if jobs.is_empty() && unreadable.is_empty() {
+            writeln!(out, "No job ran yet: no scan, no table of people, no copies.")
+        } else {
+            Ok(())
+        }
     })?)
 }
 

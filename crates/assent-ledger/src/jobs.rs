@@ -128,10 +128,18 @@ pub struct Job {
     pub error: Option<String>,
 }
 
+/// The jobs of which there is a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRecords {
+    /// The newest first.
+    pub jobs: Vec<Job>,
+    /// Those whose record is not as it was written, and says nothing.
+    pub unreadable: Vec<JobId>,
+}
+
 /// A job with what its record says of its lease.
 struct Stored {
     job: Job,
-    token: i64,
     lease: String,
     /// Holder and end of the lease, if it is the same still.
     held: Option<([u8; 16], i64)>,
@@ -269,20 +277,24 @@ impl Ledger {
         Ok(())
     }
 
-    /// All jobs of which there is a record, the newest first.
+    /// All jobs of which there is a record.
     ///
     /// # Errors
     ///
-    /// - [`TxError::Seal`], [`TxError::Damaged`] if a record is not as it was written.
-    /// - [`TxError::Database`] if the database refuses.
-    pub fn jobs(&self, now: Timestamp) -> Result<Vec<Job>, TxError> {
-        let stored = self.stored_jobs(now)?;
-        Ok(stored.into_iter().map(|stored| self.as_it_is(stored, now)).collect())
-    }
-
-    fn stored_jobs(&self, now: Timestamp) -> Result<Vec<Stored>, TxError> {
-        let sql = select_jobs!("ORDER BY j.id DESC");
-        self.read_tx(now, |tx| tx.rows(sql, args![])?.iter().map(|row| tx.read_job(row)).collect())
+    /// [`TxError::Database`] if the database refuses.
+    pub fn jobs(&self, now: Timestamp) -> Result<JobRecords, TxError> {
+        let (mut stored, mut unreadable) = (Vec::new(), Vec::new());
+        self.read_tx(now, |tx| {
+            for row in tx.rows(select_jobs!("ORDER BY j.id DESC"), args![])? {
+                match tx.read_job(&row) {
+                    Ok(job) => stored.push(job),
+                    Err(TxError::Seal(_) | TxError::Damaged { .. }) => unreadable.push(JobId(row.int(0)?)),
+                    Err(refused) => return Err(refused),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(JobRecords { jobs: stored.into_iter().map(|stored| self.as_it_is(stored, now)).collect(), unreadable })
     }
 
     /// One job.
@@ -290,7 +302,8 @@ impl Ledger {
     /// # Errors
     ///
     /// - [`TxError::NoJob`] if there is no record of one with this number.
-    /// - As [`Self::jobs`].
+    /// - [`TxError::Seal`], [`TxError::Damaged`] if its record is not as it was written.
+    /// - [`TxError::Database`] if the database refuses.
     pub fn job(&self, id: JobId, now: Timestamp) -> Result<Job, TxError> {
         let sql = select_jobs!("WHERE j.id = $1");
         let row = self.read_tx(now, |tx| tx.row(sql, args![id])?.map(|row| tx.read_job(&row)).transpose())?;
@@ -299,7 +312,7 @@ impl Ledger {
 
     /// A job whose process is gone is interrupted, whatever its record says.
     fn as_it_is(&self, stored: Stored, now: Timestamp) -> Job {
-        let Stored { mut job, lease, held, .. } = stored;
+        let Stored { mut job, lease, held } = stored;
         let runs = job.state == JobState::Running;
         if runs && !held.is_some_and(|held| self.is_held(&lease, held, now)) {
             (job.state, job.ended) = (JobState::Interrupted, Some(job.heard));
@@ -322,18 +335,21 @@ impl Ledger {
     }
 
     /// Writes down which jobs were interrupted, and deletes the records of those that ended more than 30 days ago; the newest of each
-    /// kind and collection stays. To be called about once in 24 hours.
+    /// kind and collection stays. To be called about once in 24 hours. No record is opened for it, so that a damaged one is in nobody's
+    /// way.
     ///
     /// # Errors
     ///
-    /// As [`Self::jobs`] and [`Self::run_tx`].
+    /// As [`Self::run_tx`].
     pub fn clear_jobs(&self, now: Timestamp) -> Result<(), TxError> {
+        let sql = "SELECT j.id, j.token, j.heard_ms, j.lease, l.holder, l.token, l.until_ms FROM jobs j \
+                   LEFT JOIN leases l ON l.name = j.lease WHERE j.state = 'running'";
+        let rows = self.read_tx(now, |tx| tx.rows(sql, args![]))?;
         let mut gone = Vec::new();
-        for stored in self.stored_jobs(now)? {
-            let (token, said) = (stored.token, stored.job.state);
-            let job = self.as_it_is(stored, now);
-            if job.state != said {
-                gone.push((job.id, token, job.heard));
+        for row in rows {
+            let (id, token, heard, lease) = (JobId(row.int(0)?), row.int(1)?, Timestamp(row.int(2)?), row.text(3)?);
+            if !held(&row, 4, token)?.is_some_and(|held| self.is_held(&lease, held, now)) {
+                gone.push((id, token, heard));
             }
         }
         self.run_tx("clear jobs", now, |tx| {
@@ -344,6 +360,14 @@ impl Ledger {
         })?;
         self.remove_lease_files(now)
     }
+}
+
+/// Holder and end of a lease, of columns from `first` on, if it is the one of this token still.
+fn held(row: &Row, first: usize, token: i64) -> Result<Option<([u8; 16], i64)>, TxError> {
+    Ok(match (row.opt_array(first)?, row.opt_int(first + 1)?, row.opt_int(first + 2)?) {
+        (Some(holder), Some(now), Some(until)) if now == token => Some((holder, until)),
+        _ => None,
+    })
 }
 
 impl ReadTx<'_> {
@@ -373,11 +397,7 @@ impl ReadTx<'_> {
         let asker = |sealed: Vec<u8>| AskedFor::from_bytes(&open(Part::Cancelled, &sealed).ok()?);
         let cancel = row.opt_int(13)?.map(Timestamp);
         let cancel = cancel.map(|at| Ok::<_, TxError>((at, row.opt_bytes(14)?.and_then(asker)))).transpose()?;
-        let token = row.int(5)?;
-        let held = match (row.opt_array(15)?, row.opt_int(16)?, row.opt_int(17)?) {
-            (Some(holder), Some(now), Some(until)) if now == token => Some((holder, until)),
-            _ => None,
-        };
+        let held = held(row, 15, row.int(5)?)?;
         let job = Job {
             id,
             kind: kind.parse().map_err(|_| damaged())?,
@@ -394,7 +414,7 @@ impl ReadTx<'_> {
             counts,
             error,
         };
-        Ok(Stored { job, token, lease: row.text(4)?, held })
+        Ok(Stored { job, lease: row.text(4)?, held })
     }
 
     /// Whether somebody asked this process's job to stop.

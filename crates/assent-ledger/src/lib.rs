@@ -182,7 +182,7 @@ pub use id::{
     AccountId, BlobId, CollectionId, FaceId, GrantId, IdError, JobId, OrderId, PendingId, PhotoId, RequestId,
     SubjectId, TemplateId, Timestamp, VaultId, WitnessId,
 };
-pub use jobs::{AskedFor, Job, JobCounts, JobOutcome, JobRun, NewJob};
+pub use jobs::{AskedFor, Job, JobCounts, JobOutcome, JobRecords, JobRun, NewJob};
 pub use jurisdiction::{Age, AgeForm, Jurisdiction, JurisdictionForm};
 pub use keyring::{KeyRingError, RingLock, RingSecret};
 pub use leases::{Lease, LeaseName};

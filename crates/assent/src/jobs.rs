@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assent_ledger::{
-    Act, Actor, Collection, CollectionId, Job, JobCounts, JobId, JobKind, JobOutcome, JobRun, JobState, Lease,
-    LeaseName, Ledger, NewJob, ReadTx, Timestamp, Tx, TxError,
+    Act, Actor, Collection, CollectionId, Job, JobCounts, JobId, JobKind, JobOutcome, JobRecords, JobRun, JobState,
+    Lease, LeaseName, Ledger, NewJob, ReadTx, Timestamp, Tx, TxError,
 };
 
 use crate::export::resolved;
@@ -251,6 +251,8 @@ pub fn run<T, E: From<TxError>>(
 pub struct Jobs {
     /// The newest first.
     pub jobs: Vec<Job>,
+    /// Those whose record is not as it was written, and says nothing.
+    pub unreadable: Vec<JobId>,
     /// All collections that there ever were.
     pub collections: Vec<Collection>,
 }
@@ -263,10 +265,10 @@ pub struct Jobs {
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method's path has one lifetime, the closure all")]
 pub fn list(ledger: &Ledger, all: bool, now: Timestamp) -> Result<Jobs, TxError> {
     let collections = ledger.read_tx(now, |tx| tx.collections_ever())?;
-    let mut jobs = ledger.jobs(now)?;
+    let JobRecords { mut jobs, unreadable } = ledger.jobs(now)?;
     let mut known = BTreeSet::new();
     jobs.retain(|job| known.insert((job.kind, job.collection)) || all || job.state == JobState::Running);
-    Ok(Jobs { jobs, collections })
+    Ok(Jobs { jobs, unreadable, collections })
 }
 
 /// Asks a job to stop, in whatever process it runs. It ends at its next step, with everything whole.

@@ -101,9 +101,16 @@ const MEANT: &[(&str, &str)] = &[
     ("members", PEOPLE),
     ("photos", "`assent collection list` shows the folders of photos, `assent scan` looks at their photos"),
     ("folders", "`assent collection list` shows the folders of photos"),
+    ("cancel", JOBS),
+    ("stop", JOBS),
+    ("ps", JOBS),
+    ("progress", JOBS),
     ("renew", "`assent consent renew NAME` records a new form of the same person"),
     ("verify", "`assent audit verify` checks the log, `assent packs verify` the models"),
 ];
+
+const JOBS: &str = "`assent jobs` shows what runs, and `assent jobs cancel NUMBER` stops one; to stop everything at once, see: \
+                    assent freeze --help";
 
 const PEOPLE: &str = "`assent subject list` shows everybody, `assent subject add --help` says how to add somebody";
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use assent::jobs::Jobs;
 use assent::ledger::{AskedFor, Collection, Job, Via};
 use assent::service::lookup::collection_name;
 use schemars::JsonSchema;
@@ -15,6 +16,8 @@ use crate::json::AskedBy;
 pub struct JobsAnswer {
     /// One for each.
     pub jobs: Vec<JobAnswer>,
+    /// The numbers of those whose record was changed by something else, and says nothing.
+    pub unreadable: Vec<i64>,
 }
 
 /// A job.
@@ -73,8 +76,11 @@ impl From<AskedFor> for AskedBy {
 
 impl JobsAnswer {
     /// Jobs, with what their collections are called.
-    pub fn of(jobs: &[Job], collections: &[Collection]) -> JobsAnswer {
-        JobsAnswer { jobs: jobs.iter().map(|job| JobAnswer::of(job, collections)).collect() }
+    pub fn of(Jobs { jobs, unreadable, collections }: &Jobs) -> JobsAnswer {
+        JobsAnswer {
+            jobs: jobs.iter().map(|job| JobAnswer::of(job, collections)).collect(),
+            unreadable: unreadable.iter().map(|id| id.0).collect(),
+        }
     }
 }
 

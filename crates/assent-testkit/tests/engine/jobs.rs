@@ -40,11 +40,14 @@ fn newest(ledger: &Ledger) -> Job {
     jobs::list(ledger, false, T0).unwrap().jobs.remove(0)
 }
 
-/// The newest job when it is in this state: a child of another test may hold its file for a moment.
+/// The newest job, when it is in this state: a child of another test may hold its file for a moment.
 fn patiently(ledger: &Ledger, state: JobState) -> Job {
+    let mut tried = 0;
     loop {
         let job = newest(ledger);
-        if job.state == state {
+        tried += 1;
+        if job.state == state || tried == 10_000 {
+            assert_eq!(job.state, state);
             return job;
         }
         std::thread::yield_now();
