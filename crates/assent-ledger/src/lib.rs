@@ -211,8 +211,9 @@ pub use tx::{
     LeafPosition, Matching, NewCollection, NewFile, NewFiles, NewGrant, NewPending, NewPhoto, NewRequest, NewSighting,
     NewSubject, Notice, Objections, OpenTemplate, Order, Outcome, OwnTemplate, PastEndDate, Pending, PhotoCrops,
     PhotoTime, PictureOf, PlainConsent, Reach, ReadTx, Refusal, ReplayedNotes, Request, Roster, SAME_FACE_IOU,
-    ScannedPhoto, Scope, SealedFile, SearchExtent, Searchable, SearchableTemplate, Sighting, StoredPhoto, Subject,
-    SubjectAccessData, TOO_MANY, Tx, UPLOADS, Unreadable, WAITING_FILE_BYTES_MAX, WaitingFiles, WithoutModel, Witness,
+    ScannedPhoto, Scope, SealedFile, SearchExtent, Searchable, SearchableTemplate, ShownPhoto, Sighting, StoredPhoto,
+    Subject, SubjectAccessData, TOO_MANY, Tx, UPLOADS, Unreadable, WAITING_FILE_BYTES_MAX, WaitingFiles, WithoutModel,
+    Witness,
 };
 pub use vocabulary::{
     Band, BystanderBasis, ChangeKind, GrantState, JobKind, JobState, PhotoTimeSource, Purpose, RequestKind,

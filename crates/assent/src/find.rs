@@ -1,15 +1,14 @@
 //! A subject's own question: which photos am I in?
 
 use std::cmp::Reverse;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use assent_ledger::{
-    Act, ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, KnownPhoto, Ledger, PhotoId,
-    PhotoPath, PhotoTime, Purpose, SearchEntry, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
+    Act, ActiveGrant, Collection, CollectionId, ContentTag, EventKind, FaceBox, FaceId, Ledger, PhotoId, PhotoPath,
+    PhotoTime, Purpose, SearchEntry, ShownPhoto, SubjectId, Timestamp, Tx, TxError, VaultKind, Verdict,
 };
 use assent_vision::cover::{self, CoverStyle, Head};
 use assent_vision::decode::DecodeError;
@@ -229,9 +228,7 @@ fn ask<T: AsMut<[Found]>>(
     let found = answers.as_mut();
     // Nobody is named any more: what lies in the folders is looked at while others write.
     for about in to_list {
-        let known = ledger.read_tx(act.at, |tx| tx.known_photos(about.id))?;
-        let known: BTreeSet<PhotoPath> = known.into_iter().map(|photo| photo.path).collect();
-        let photos = no_result::not_scanned(&about, &known);
+        let photos = no_result::not_scanned(ledger, &about, act.at)?;
         let nothing = found.iter_mut().flat_map(|found| &mut found.nothing);
         for nothing in nothing.filter(|n| photos > 0 && n.collection == about.name && n.why.is_of_scanned_photos()) {
             nothing.why = NoResultReason::PhotosNotScanned { photos };
@@ -253,18 +250,9 @@ struct Asked<'a, 'tx> {
     /// Those that the question is about.
     meant: Vec<Collection>,
     /// Photos in which somebody was seen.
-    shown: BTreeMap<PhotoId, Option<Shown>>,
+    shown: BTreeMap<PhotoId, ShownPhoto>,
     /// The collections in which nothing was found for somebody, perhaps because photos are not scanned yet.
     unsure: BTreeSet<CollectionId>,
-}
-
-/// What is known of a photo, whoever is in it.
-struct Shown {
-    known: KnownPhoto,
-    faces: Vec<(FaceId, FaceBox)>,
-    /// The faces that were set apart, and the places, whether a face was found there or not.
-    apart: Vec<FaceId>,
-    places: Vec<FaceBox>,
 }
 
 impl<'a, 'tx> Asked<'a, 'tx> {
@@ -325,9 +313,10 @@ impl<'a, 'tx> Asked<'a, 'tx> {
         let mut sightings = self.tx.sightings_of(proof)?;
         sightings.retain(|s| s.verdict != Some(Verdict::Refused));
         let kind = self.kind;
+        self.read_photos(about.id, sightings.iter().map(|s| s.photo))?;
         let mut found = Vec::with_capacity(sightings.len());
         for s in sightings {
-            let Some(Shown { known, faces, apart, places }) = self.shown(about.id, s.photo)? else { continue };
+            let Some(ShownPhoto { known, faces, apart, places }) = self.shown.get(&s.photo) else { continue };
             let others = faces.iter().filter(|(id, _)| *id != s.face);
             let others = others.filter(|(id, _)| who_is_covered(kind, apart.contains(id)));
             let mut covered: Vec<FaceBox> = others.map(|(_, at)| *at).collect();
@@ -356,24 +345,12 @@ impl<'a, 'tx> Asked<'a, 'tx> {
         Ok(found)
     }
 
-    /// A photo of a collection, read when it is asked for first.
-    fn shown(&mut self, collection: CollectionId, photo: PhotoId) -> Result<Option<&Shown>, TxError> {
-        let tx = self.tx;
-        let shown = match self.shown.entry(photo) {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(not_read) => {
-                let shown = match tx.known_photo(collection, photo)? {
-                    None => None,
-                    Some(known) => {
-                        let places = tx.objected_places(photo)?;
-                        let apart = if places.is_empty() { Vec::new() } else { tx.objected_faces(photo)? };
-                        Some(Shown { known, faces: tx.faces_of(photo)?, apart, places })
-                    }
-                };
-                not_read.insert(shown)
-            }
-        };
-        Ok(shown.as_ref())
+    /// Reads those of these photos that nobody was seen in before, together.
+    fn read_photos(&mut self, collection: CollectionId, photos: impl Iterator<Item = PhotoId>) -> Result<(), TxError> {
+        let unread: BTreeSet<PhotoId> = photos.filter(|photo| !self.shown.contains_key(photo)).collect();
+        let read = self.tx.shown_photos(collection, &unread.into_iter().collect::<Vec<_>>())?;
+        self.shown.extend(read);
+        Ok(())
     }
 
     /// The collections whose folders are to be looked at for photos that are not scanned yet.

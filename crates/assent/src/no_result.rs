@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use assent_ledger::{
-    ActiveGrant, Collection, CollectionId, EventKind, GrantState, PhotoPath, Purpose, ReadTx, RequestKind,
+    ActiveGrant, Collection, CollectionId, EventKind, GrantState, Ledger, PhotoPath, Purpose, ReadTx, RequestKind,
     RequestOutcome, RequiredDocument, RuleError, SubjectId, Timestamp, Tx, TxError,
 };
 
@@ -219,7 +219,13 @@ fn last_answer<'tx>(tx: &Tx<'tx>, proof: &ActiveGrant<'tx>) -> Result<Option<Tim
 }
 
 /// How many photos lie in a collection's folder that no scan has seen. A folder that cannot be read holds none.
-pub(crate) fn not_scanned(about: &Collection, known: &BTreeSet<PhotoPath>) -> usize {
+///
+/// # Errors
+///
+/// [`TxError`] if the ledger cannot be read.
+pub(crate) fn not_scanned(ledger: &Ledger, about: &Collection, now: Timestamp) -> Result<usize, TxError> {
     let listed = Source::of(about).and_then(|source| source.list());
-    listed.map_or(0, |listing| listing.files.iter().filter(|photo| !known.contains(&photo.path)).count())
+    let Ok(listing) = listed else { return Ok(0) };
+    let paths: Vec<&PhotoPath> = listing.files.iter().map(|photo| &photo.path).collect();
+    ledger.read_tx(now, |tx| tx.count_unknown(about.id, &paths))
 }

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use assent_ledger::{Act, CollectionId, FaceId, KnownPhoto, Ledger, PhotoId, TxError};
+use assent_ledger::{Act, CollectionId, FaceId, Ledger, PhotoId, TxError};
 use assent_vision::runtime::InferenceError;
 use thiserror::Error;
 
@@ -68,10 +68,15 @@ pub enum SetApartError {
 pub fn set_apart(ledger: &Ledger, pointed: &Pointed<'_>, act: Act) -> Result<SetApart, SetApartError> {
     let known = ledger.read_tx(act.at, |tx| {
         let folder = tx.collection(pointed.collection)?.directory;
-        // A name that is no text can be given only as it is shown.
-        let shown = |photo: &KnownPhoto| photo.path.to_string();
-        let mut known = tx.known_photos(pointed.collection)?.into_iter();
-        let photo = known.find(|photo| photo.path == pointed.path || shown(photo) == pointed.path);
+        let mut photo = tx.photo_at(pointed.collection, &pointed.path.into())?;
+        if photo.is_none() {
+            // A name that is no text can be given only as it is shown.
+            tx.each_photo(pointed.collection, &mut |known| {
+                let shown = known.path.to_string();
+                photo = (shown == pointed.path).then_some(known);
+                photo.is_none()
+            })?;
+        }
         Ok(photo.map(|photo| (folder, photo)))
     })?;
     let no_photo = || SetApartError::NoPhoto { path: pointed.path.to_owned() };

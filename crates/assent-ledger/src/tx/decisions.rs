@@ -4,7 +4,7 @@
 //! another orientation, a copy, a search by other networks, and that the photo was away. It goes with the grant, and with
 //! the person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::grant_keys::GrantKey;
 use super::places::{PhotoView, face_at, read_place, shown};
@@ -132,11 +132,15 @@ impl ReadTx<'_> {
             " ORDER BY 9, 1"
         );
         let mut all = Vec::new();
-        for row in self.rows(sql, args![collection, pseudonym])? {
+        let rows = self.rows(sql, args![collection, pseudonym])?;
+        let photos: BTreeSet<PhotoId> =
+            rows.iter().map(|row| Ok(PhotoId(row.int(8)?))).collect::<Result<_, TxError>>()?;
+        let faces = self.faces_in(&photos.into_iter().collect::<Vec<_>>())?;
+        for row in rows {
             let (photo, of_picture) = (PhotoId(row.int(8)?), row.opt_bytes(2)?.is_some());
             let place = PhotoView::read(&row, 9)?.as_displayed(read_place(&row, 3)?, of_picture);
-            let faces = self.faces_of(photo)?;
-            let Some(face) = face_at(&faces, &place) else { continue };
+            let Some(faces) = faces.get(&photo) else { continue };
+            let Some(face) = face_at(faces, &place) else { continue };
             let at = faces.iter().find(|(id, _)| *id == face).map_or(place, |(_, at)| *at);
             all.push(Decided { photo, face, at, number: FaceId(row.int(0)?), sealed: row.bytes(1)? });
         }

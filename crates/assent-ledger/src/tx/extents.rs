@@ -1,11 +1,7 @@
 //! How each photo was searched for faces: what its scan could see.
 
-use std::collections::BTreeMap;
-
-use super::ReadTx;
-use crate::db::{Columns, Row, args};
+use crate::db::Columns;
 use crate::error::TxError;
-use crate::id::{CollectionId, PhotoId};
 
 /// How a photo was searched for faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +23,9 @@ impl SearchExtent {
     }
 }
 
-impl ReadTx<'_> {
-    /// How the photos of a collection were searched; those are left out of which that is not known, because they were
-    /// scanned before format 6.
-    ///
-    /// # Errors
-    ///
-    /// [`TxError::Database`] if the database refuses.
-    pub fn search_extents(&self, collection: CollectionId) -> Result<BTreeMap<PhotoId, SearchExtent>, TxError> {
-        let sql = "SELECT id, searched_side_px, searched_any_way_up, searched_exhaustive FROM photos \
-                   WHERE collection_id = $1 AND searched_side_px IS NOT NULL";
-        let rows = self.rows(sql, args![collection])?;
-        let read = |row: &Row| {
-            let extent = SearchExtent {
-                side_px: row.int(1)? as u32,
-                any_way_up: row.int(2)? != 0,
-                exhaustive: row.int(3)? != 0,
-            };
-            Ok((PhotoId(row.int(0)?), extent))
-        };
-        rows.iter().map(read).collect()
-    }
+/// The three columns from `column` on.
+pub(super) fn read(row: &impl Columns, column: usize) -> Result<Option<SearchExtent>, TxError> {
+    let Some(side_px) = row.opt_int(column)? else { return Ok(None) };
+    let is = |column| Ok::<_, TxError>(row.opt_int(column)? == Some(1));
+    Ok(Some(SearchExtent { side_px: side_px as u32, any_way_up: is(column + 1)?, exhaustive: is(column + 2)? }))
 }

@@ -95,18 +95,15 @@ impl Tx<'_> {
         absent: &BTreeSet<PhotoId>,
         unlisted: &BTreeSet<PhotoId>,
     ) -> Result<Absences, TxError> {
-        for photo in self.missing_since(collection, Timestamp(i64::MAX))? {
-            if !absent.contains(&photo) && !unlisted.contains(&photo) {
-                self.exec("UPDATE photos SET missing_ms = NULL WHERE id = $1", args![photo])?;
-            }
-        }
+        let mut back = self.missing_since(collection, Timestamp(i64::MAX))?;
+        back.retain(|photo| !absent.contains(photo) && !unlisted.contains(photo));
+        let ids = |photos: &BTreeSet<PhotoId>| one_each(&photos.iter().copied().collect::<Vec<_>>());
+        self.exec_for(ForEach::row("UPDATE photos SET missing_ms = NULL WHERE id IN ($1)"), &[], &ids(&back))?;
         let said = self.absences(collection, absent)?;
         if !said.too_many {
-            for photo in absent {
-                let sql =
-                    "UPDATE photos SET missing_ms = $1 WHERE id = $2 AND collection_id = $3 AND missing_ms IS NULL";
-                self.exec(sql, args![self.now, *photo, collection])?;
-            }
+            let sql =
+                "UPDATE photos SET missing_ms = $1 WHERE collection_id = $2 AND missing_ms IS NULL AND id IN ($3)";
+            self.exec_for(ForEach { sql, shared: 2 }, args![self.now, collection], &ids(absent))?;
         }
         Ok(said)
     }

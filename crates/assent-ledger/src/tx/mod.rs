@@ -4,7 +4,8 @@
 //! in another, and cannot be kept. One file per noun: `roster` (found by `name_tags`), `witnesses`, `grants` (and which are in force, `active_grants`), `pending`, `portraits`, `ending`,
 //! `grant_keys`, `templates` (their `opening`, how they are looked at again by `following` the `changes`, and how they take
 //! the place of others in a `model_change`), `photos` (how a scan's
-//! results come there, `scanned`, and what is known of several, `records`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
+//! results come there, `scanned`, how those are read that are known, `known_photos`, and with what is
+//! said of them, `records`), `places` in them, `crops`, `sightings`, `decisions`, `objections`, `reach`, `deadlines`,
 //! `orders`, `events` (and their `tiles`), `keys` that open and that do not, everything that is held about one person
 //! (`subject_access`), and how it is sealed again (`reseal`).
 
@@ -23,6 +24,7 @@ mod following;
 mod grant_keys;
 mod grants;
 mod keys;
+mod known_photos;
 mod missing;
 mod model_change;
 mod name_tags;
@@ -87,6 +89,7 @@ pub(crate) use events::{OPENINGS, opening_row};
 pub use extents::SearchExtent;
 pub use grants::{Evidence, Grant, NewGrant};
 pub use keys::{PlainConsent, Unreadable};
+pub use known_photos::{KnownPhoto, ShownPhoto};
 pub use missing::{Absences, FORGOTTEN_AFTER_MS, Forgotten, TOO_MANY};
 pub use model_change::{OwnTemplate, WithoutModel};
 pub(crate) use name_tags::nobody;
@@ -98,7 +101,7 @@ pub use opening::{OpenTemplate, Searchable};
 pub use orders::{Order, Scope};
 pub use pending::{NewFiles, NewPending, Pending, Roster, WaitingFiles};
 pub use photo_time::PhotoTime;
-pub use photos::{CollectionCounts, ContentTag, FaceBox, KnownPhoto, NewPhoto, Outcome, PictureOf, StoredPhoto};
+pub use photos::{CollectionCounts, ContentTag, FaceBox, NewPhoto, Outcome, PictureOf, StoredPhoto};
 pub use places::SAME_FACE_IOU;
 pub use reach::Reach;
 pub use renewals::Refusal;

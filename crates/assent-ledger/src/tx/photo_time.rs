@@ -1,7 +1,7 @@
 //! When photos were taken.
 
 use super::Tx;
-use crate::db::{Columns, ForEach, Row, args};
+use crate::db::{Columns, ForEach, args};
 use crate::error::TxError;
 use crate::id::{PhotoId, Timestamp};
 use crate::vocabulary::PhotoTimeSource;
@@ -47,7 +47,7 @@ impl Tx<'_> {
 }
 
 /// The three columns from `column` on; `None` for a photo that was not looked at since format 6.
-pub(super) fn read(row: &Row, column: usize) -> Result<Option<PhotoTime>, TxError> {
+pub(super) fn read(row: &impl Columns, column: usize) -> Result<Option<PhotoTime>, TxError> {
     let damaged = || TxError::Damaged { table: "photos" };
     let (Some(at), Some(from)) = (row.opt_int(column)?, row.opt_text(column + 2)?) else { return Ok(None) };
     let offset_min = row.opt_int(column + 1)?.map(i16::try_from).transpose().map_err(|_| damaged())?;

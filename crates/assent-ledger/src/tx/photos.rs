@@ -5,14 +5,13 @@ use std::fmt;
 use std::ops::{RangeFrom, RangeInclusive};
 use std::sync::Arc;
 
-use super::photo_time::{self, PhotoTime};
 use super::places::read_place;
 use super::{ReadTx, Tx};
 use crate::db::{Columns, Row, args};
 use crate::error::TxError;
 use crate::id::{CollectionId, FaceId, PhotoId, Timestamp};
 use crate::photo_path::PhotoPath;
-use crate::seal::{self, SealContext};
+use crate::seal::SealContext;
 use crate::secret::Key;
 
 pub(super) const PHOTOS: &str = "photos";
@@ -73,8 +72,8 @@ pub struct PictureOf {
 /// What a file held when it was scanned, as a keyed tag: it tells whether bytes are the same, and not what they are.
 #[derive(Clone)]
 pub struct ContentTag {
-    tag: [u8; 32],
-    key: Arc<Key>,
+    pub(super) tag: [u8; 32],
+    pub(super) key: Arc<Key>,
 }
 
 impl ContentTag {
@@ -143,56 +142,6 @@ pub struct StoredPhoto {
     pub faces: Vec<FaceId>,
 }
 
-/// A photo that was scanned before.
-#[derive(Clone, PartialEq, Eq)]
-pub struct KnownPhoto {
-    /// The photo's id: its row number in the vault.
-    pub id: PhotoId,
-    /// The path below the collection's directory.
-    pub path: PhotoPath,
-    /// Length of the file when it was scanned, bytes.
-    pub bytes: u64,
-    /// When the file was last changed, as it was scanned.
-    pub mtime: Timestamp,
-    /// When the file system had last changed anything about the file.
-    pub changed: Option<Timestamp>,
-    /// What the file held.
-    pub content: ContentTag,
-    /// Whether it is known what it shows: not of photos that could not be read, nor before format 6.
-    pub recognised: bool,
-    /// Width after EXIF orientation, pixels.
-    pub width: u32,
-    /// Height after EXIF orientation, pixels.
-    pub height: u32,
-    /// Why it could not be read, if it could not.
-    pub failure: Option<String>,
-    /// How many faces are kept of it.
-    pub faces: u32,
-    /// Of how many of them a crop is kept, made for the networks that found them.
-    pub crops: u32,
-    /// SHA-256 of the detector.
-    pub scanned_with: [u8; 32],
-    /// The `template_epoch` against which it was last matched.
-    pub matched_epoch: Option<i64>,
-    /// Since when its file is missing, if it is.
-    pub missing: Option<Timestamp>,
-    /// When it was taken, if it was looked at since format 6; otherwise the file's date has to do.
-    pub taken: Option<PhotoTime>,
-}
-
-impl KnownPhoto {
-    /// When it was taken, as far as that is known.
-    pub fn taken(&self) -> PhotoTime {
-        self.taken.unwrap_or_else(|| PhotoTime::by_file(self.mtime))
-    }
-}
-
-impl fmt::Debug for KnownPhoto {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KnownPhoto").field("id", &self.id).field("faces", &self.faces).finish_non_exhaustive()
-    }
-}
-
 /// Numbers for a summary of a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CollectionCounts {
@@ -220,47 +169,7 @@ pub struct CollectionCounts {
     pub objections: u64,
 }
 
-/// The columns that [`read_photo`] takes, in its order.
-macro_rules! select_photos {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
-             (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id), (SELECT COUNT(*) FROM crops c \
-             WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with), changed_ms, content_tag, picture_tag, \
-             missing_ms, taken_ms, taken_offset_min, taken_from FROM photos ",
-            $rest
-        )
-    };
-}
-
 impl ReadTx<'_> {
-    /// All photos of a collection, by path.
-    ///
-    /// # Errors
-    ///
-    /// - [`TxError::Seal`] if a path does not open, [`TxError::Damaged`] if it is not of this format.
-    /// - [`TxError::Database`] if the database refuses.
-    pub fn known_photos(&self, collection: CollectionId) -> Result<Vec<KnownPhoto>, TxError> {
-        let sql = select_photos!("WHERE collection_id = $1");
-        let key = Arc::new(self.collection_key(collection));
-        let rows = self.rows(sql, args![collection])?;
-        let mut all = rows.iter().map(|row| read_photo(row, collection, &key)).collect::<Result<Vec<_>, _>>()?;
-        all.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(all)
-    }
-
-    /// One photo of a collection; `None` if it has none with this id.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::known_photos`].
-    pub fn known_photo(&self, collection: CollectionId, photo: PhotoId) -> Result<Option<KnownPhoto>, TxError> {
-        self.check_row(PHOTOS, photo)?;
-        let row = self.row(select_photos!("WHERE id = $1 AND collection_id = $2"), args![photo, collection])?;
-        let key = Arc::new(self.collection_key(collection));
-        row.map(|row| read_photo(&row, collection, &key)).transpose()
-    }
-
     /// The photos of a collection with this content, by id: to recognise a file that was renamed or moved.
     ///
     /// # Errors
@@ -476,36 +385,18 @@ impl Tx<'_> {
         key: &Key,
         path: &PhotoPath,
     ) -> Result<([u8; 32], Vec<u8>), TxError> {
-        let tag = key.mac("assent path v1", path.as_bytes());
+        let tag = path_tag(key, path);
         let sealed = self.seal_with(key, &path_context(collection, &tag), path.as_bytes())?;
         Ok((tag, sealed))
     }
 }
 
-pub(super) fn path_context(collection: CollectionId, tag: &[u8; 32]) -> SealContext<'_> {
-    SealContext { table: PHOTOS, collection: Some(collection), row: Some(tag), ..SealContext::default() }
+pub(super) fn path_tag(key: &Key, path: &PhotoPath) -> [u8; 32] {
+    key.mac("assent path v1", path.as_bytes())
 }
 
-fn read_photo(row: &Row, collection: CollectionId, key: &Arc<Key>) -> Result<KnownPhoto, TxError> {
-    let path = seal::open(key, &path_context(collection, &row.array(1)?), &row.bytes(2)?)?;
-    Ok(KnownPhoto {
-        id: PhotoId(row.int(0)?),
-        path: PhotoPath::from_bytes(path.as_slice()),
-        bytes: row.int(3)? as u64,
-        mtime: Timestamp(row.int(4)?),
-        width: row.int(5)? as u32,
-        height: row.int(6)? as u32,
-        failure: row.opt_text(7)?,
-        scanned_with: row.array(8)?,
-        matched_epoch: row.opt_int(9)?,
-        faces: row.int(10)? as u32,
-        crops: row.int(11)? as u32,
-        changed: row.opt_int(12)?.map(Timestamp),
-        content: ContentTag { tag: row.array(13)?, key: Arc::clone(key) },
-        recognised: row.opt_bytes(14)?.is_some(),
-        missing: row.opt_int(15)?.map(Timestamp),
-        taken: photo_time::read(row, 16)?,
-    })
+pub(super) fn path_context(collection: CollectionId, tag: &[u8; 32]) -> SealContext<'_> {
+    SealContext { table: PHOTOS, collection: Some(collection), row: Some(tag), ..SealContext::default() }
 }
 
 /// A face: its place as [`read_place`] takes it, then score, size, sharpness and luminance.

@@ -22,13 +22,14 @@ type Tags = (Option<[u8; 32]>, [u8; 32]);
 pub(super) struct PhotoRecord {
     pub(super) faces: Faces,
     pub(super) decisions: Vec<Decision>,
-    apart: Vec<FaceBox>,
+    /// The places that were set apart, in pixels as they are seen.
+    pub(super) places: Vec<FaceBox>,
 }
 
 impl PhotoRecord {
     /// The faces that were set apart: those that are there now at the places that were pointed at.
     pub(super) fn apart(&self) -> BTreeSet<FaceId> {
-        let at = |at: &FaceBox| self.apart.iter().any(|place| place.is_same_face(at));
+        let at = |at: &FaceBox| self.places.iter().any(|place| place.is_same_face(at));
         self.faces.iter().filter(|(_, face)| at(face)).map(|(id, _)| *id).collect()
     }
 
@@ -68,9 +69,9 @@ impl ReadTx<'_> {
         let views: Vec<PhotoView> = views.into_values().collect();
         let mut faces = self.faces_in(&photos)?;
         let said = self.decisions_about(&views)?.into_iter().zip(self.places_apart(&views)?);
-        let records = photos.into_iter().zip(said).map(|(photo, (decisions, apart))| {
+        let records = photos.into_iter().zip(said).map(|(photo, (decisions, places))| {
             let faces = faces.remove(&photo).unwrap_or_default();
-            (photo, PhotoRecord { faces, decisions, apart })
+            (photo, PhotoRecord { faces, decisions, places })
         });
         Ok(records.collect())
     }

@@ -115,20 +115,75 @@ fn photos_of_a_batch_are_what_they_would_be_one_by_one() {
                 for (n, known) in tx.known_photos(w.collection)?.into_iter().enumerate() {
                     let faces = tx.faces_of(known.id)?.into_iter().map(|(_, at)| at);
                     // From 10 to 30 a face stays the same, to 120 it does not.
-                    all.push((n, known.path, known.taken, known.crops, known.matched_epoch, faces.collect::<Vec<_>>()));
+                    let about = (known.taken, known.searched, known.crops, known.matched_epoch);
+                    all.push((n, known.path, about, faces.collect::<Vec<_>>()));
                 }
                 let mut seen = Vec::new();
                 for grant in &scene.grants {
                     let found = tx.sightings_of(&tx.active_grant(*grant)?)?;
                     seen.push(found.into_iter().map(|s| (s.at, s.band, s.verdict)).collect::<Vec<_>>());
                 }
-                let extents: Vec<_> = tx.search_extents(w.collection)?.into_values().collect();
-                Ok((all, extents, seen.concat().len()))
+                Ok((all, seen.concat().len()))
             })
             .unwrap()
         };
         let together = kept(&[70]);
-        assert_eq!((together.0.len(), together.2), (70, 70 * FACES), "{backend:?}");
+        assert_eq!((together.0.len(), together.1), (70, 70 * FACES), "{backend:?}");
         assert_eq!(together, kept(&[1, 2, 3, 64]), "{backend:?}");
+    });
+}
+
+#[test]
+fn one_photo_is_found_and_an_answer_is_read_at_the_same_cost_in_a_collection_of_any_size() {
+    on_every_database(|backend| {
+        let cost = |photos: usize| {
+            let scene = Scene::new(backend);
+            let collection = scene.w.collection;
+            scene.scan(0..photos, 10.0);
+            let asks = |body: &dyn Fn(&Tx<'_>) -> Result<usize, TxError>| {
+                let done = scene.w.ledger.run_tx("ask", T0, |tx| body(tx)).unwrap();
+                (*done, done.traffic())
+            };
+            let path: PhotoPath = "0003.jpg".into();
+            let at = asks(&|tx| Ok(usize::from(tx.photo_at(collection, &path)?.is_some())));
+            let nowhere = asks(&|tx| Ok(usize::from(tx.photo_at(collection, &"none.jpg".into())?.is_some())));
+            let known = scene.w.tx(T0, |tx| tx.photo_at(collection, &path)).unwrap().unwrap().id;
+            let shown = asks(&|tx| Ok(tx.shown_photos(collection, &[known])?[&known].faces.len()));
+            assert_eq!((at.0, nowhere.0, shown.0), (1, 0, FACES), "{backend:?}");
+            // An answer of many photos takes as many statements as one of few.
+            let all = asks(&|tx| {
+                let seen = tx.sightings_of(&tx.active_grant(scene.grants[0])?)?;
+                let photos: Vec<PhotoId> = seen.iter().map(|s| s.photo).collect();
+                Ok(tx.shown_photos(collection, &photos)?.len())
+            });
+            ((at.1, nowhere.1, shown.1), all.1.statements)
+        };
+        assert_eq!(cost(8), cost(60), "{backend:?}");
+    });
+}
+
+#[test]
+fn photos_go_by_one_at_a_time_and_paths_are_counted_that_are_not_known() {
+    on_every_database(|backend| {
+        let scene = Scene::new(backend);
+        let collection = scene.w.collection;
+        scene.scan(0..70, 10.0);
+        let ids = |most: usize| {
+            let mut found = Vec::new();
+            scene.w.ledger.read_tx(T0, |tx| {
+                tx.each_photo(collection, &mut |photo| {
+                    found.push(photo.id);
+                    found.len() < most
+                })
+            })?;
+            Ok::<_, TxError>(found)
+        };
+        assert_eq!((ids(7).unwrap().len(), ids(1000).unwrap().len()), (7, 70), "{backend:?}");
+        let paths: Vec<PhotoPath> = (60..200).map(|n| format!("{n:04}.jpg").as_str().into()).collect();
+        let unknown = |paths: &[PhotoPath]| {
+            let paths: Vec<&PhotoPath> = paths.iter().collect();
+            scene.w.tx(T0, |tx| tx.count_unknown(collection, &paths)).unwrap()
+        };
+        assert_eq!((unknown(&paths), unknown(&paths[..10]), unknown(&[])), (130, 0, 0), "{backend:?}");
     });
 }

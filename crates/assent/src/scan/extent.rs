@@ -6,76 +6,60 @@
 //! looks for no less than before either. Of photos that were scanned before format 6 it is not known how; they are taken as
 //! searched by the defaults of that time: a longest side of 1600 pixels, any way up, coarse to fine.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use assent_ledger::{KnownPhoto, PhotoId, SearchExtent};
+use assent_ledger::{KnownPhoto, SearchExtent};
 use assent_vision::decode::TOO_MUCH_MEMORY;
 use assent_vision::detect::{Posture, SearchOptions, Thoroughness};
 
 /// The longest side of the searches before format 6, pixels.
 const SIDE_PX_BEFORE: u32 = 1600;
 
-/// How the photos of a collection were searched, and how they are now.
+/// What this scan would see of photos, against what was seen of them before.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Extents {
-    /// By photo, as far as it is known.
-    pub(super) known: BTreeMap<PhotoId, SearchExtent>,
     /// How this scan searches.
     pub(super) search: SearchOptions,
 }
 
+/// What a scan would see of a known photo.
+pub(super) struct Compared {
+    /// This scan would see more: it is looked at again.
+    pub(super) is_more: bool,
+    /// This scan would see less: it stays as it is.
+    pub(super) is_less: bool,
+    /// How it is searched if it is looked at again, where that is another search than this scan's.
+    pub(super) no_less: Option<SearchOptions>,
+}
+
+/// How a photo was searched. `None`: it was scanned before format 6.
+fn before(searched: Option<SearchExtent>, size: (u32, u32)) -> SearchExtent {
+    searched.unwrap_or(SearchExtent {
+        side_px: size.0.max(size.1).min(SIDE_PX_BEFORE),
+        any_way_up: true,
+        exhaustive: false,
+    })
+}
+
 impl Extents {
-    fn before(&self, photo: PhotoId, size: (u32, u32)) -> SearchExtent {
-        self.known.get(&photo).copied().unwrap_or(SearchExtent {
-            side_px: size.0.max(size.1).min(SIDE_PX_BEFORE),
-            any_way_up: true,
-            exhaustive: false,
-        })
+    /// Of one that could not be read nothing was seen.
+    pub(super) fn compare(self, known: &KnownPhoto) -> Compared {
+        if known.failure.is_some() {
+            return Compared { is_more: false, is_less: false, no_less: None };
+        }
+        self.compared(known.searched, (known.width, known.height))
     }
 
-    /// How many photos were searched for more than now, and stay as they are.
-    pub(super) fn searched_better(&self, known: &[KnownPhoto], again: &BTreeSet<PhotoId>) -> usize {
-        let stays = |k: &&KnownPhoto| k.failure.is_none() && !again.contains(&k.id);
-        known.iter().filter(stays).filter(|k| self.is_less(k.id, (k.width, k.height))).count()
-    }
-
-    /// The photos of which this scan would see more.
-    pub(super) fn to_rescan(&self, known: &[KnownPhoto]) -> BTreeSet<PhotoId> {
-        let readable = known.iter().filter(|k| k.failure.is_none());
-        readable.filter(|k| self.is_more(k.id, (k.width, k.height))).map(|k| k.id).collect()
-    }
-
-    /// How the photos are searched that were searched for more in any respect than this scan searches for.
-    pub(super) fn searches(&self, known: &[KnownPhoto]) -> BTreeMap<PhotoId, SearchOptions> {
-        let readable = known.iter().filter(|k| k.failure.is_none());
-        let searches = readable.map(|k| (k.id, self.no_less(k.id, (k.width, k.height))));
-        searches.filter(|(_, search)| *search != self.search).collect()
-    }
-
-    /// Marks photos that are looked at again although their files are as they were: those of which this scan would see
-    /// more, and those that could not be read for a reason that lay not in the file, or may not lie there any more. They are
-    /// done as those are that other networks scanned.
-    pub(super) fn mark(&self, known: &mut [KnownPhoto], again: &BTreeSet<PhotoId>, has_heif: bool) {
-        for k in known {
-            let tries_again = k.failure.as_deref().is_some_and(|code| match code {
-                TOO_MUCH_MEMORY | "decoder-gave-up" => true,
-                "heic-not-decoded" | "avif-not-decoded" => has_heif,
-                // Before format 6 other files were refused than now.
-                _ => !self.known.contains_key(&k.id),
-            });
-            if tries_again || again.contains(&k.id) {
-                k.scanned_with = [0; 32];
-            }
+    fn compared(self, searched: Option<SearchExtent>, size: (u32, u32)) -> Compared {
+        let (before, now) = (before(searched, size), extent_of(self.search, size));
+        Compared {
+            is_more: !before.includes(now),
+            is_less: !now.includes(before),
+            no_less: Some(self.no_less(before, size)).filter(|search| *search != self.search),
         }
     }
 
-    /// Whether this scan would see more of a photo of this width and height than was seen before.
-    fn is_more(&self, photo: PhotoId, size: (u32, u32)) -> bool {
-        !self.before(photo, size).includes(extent_of(self.search, size))
-    }
-
     /// How a photo of this width and height is searched again: as this scan searches, and for no less than before.
-    fn no_less(&self, photo: PhotoId, size: (u32, u32)) -> SearchOptions {
-        let (before, now) = (self.before(photo, size), extent_of(self.search, size));
+    fn no_less(self, before: SearchExtent, size: (u32, u32)) -> SearchOptions {
+        let now = extent_of(self.search, size);
         // A search whose side is larger in this proportion is usually enough; a photo that was searched at more than its
         // shape asks for was searched so on somebody's word.
         let scaled = u64::from(self.search.side_px) * u64::from(before.side_px);
@@ -87,11 +71,17 @@ impl Extents {
         let thoroughness = if before.exhaustive { Thoroughness::Exhaustive } else { self.search.thoroughness };
         SearchOptions { side_px, posture, thoroughness }
     }
+}
 
-    /// Whether this scan would see less of a photo than was seen before.
-    fn is_less(&self, photo: PhotoId, size: (u32, u32)) -> bool {
-        !extent_of(self.search, size).includes(self.before(photo, size))
-    }
+/// Whether a photo that could not be read is tried again although its file is as it was: for a reason that lay not in the
+/// file, or may not lie there any more.
+pub(super) fn tries_again(known: &KnownPhoto, has_heif: bool) -> bool {
+    known.failure.as_deref().is_some_and(|code| match code {
+        TOO_MUCH_MEMORY | "decoder-gave-up" => true,
+        "heic-not-decoded" | "avif-not-decoded" => has_heif,
+        // Before format 6 other files were refused than now.
+        _ => known.searched.is_none(),
+    })
 }
 
 /// The search that finds what either of two finds.
@@ -127,13 +117,13 @@ mod tests {
     #[test]
     fn a_scan_that_would_see_more_looks_again_for_no_less() {
         let check = |name: &str, size: (u32, u32), before: Option<SearchOptions>, now: SearchOptions, expected| {
-            let known = before.map(|before| (PhotoId(1), extent_of(before, size))).into_iter().collect();
-            let extents = Extents { known, search: now };
-            let search = extents.no_less(PhotoId(1), size);
-            assert_eq!(extents.is_more(PhotoId(1), size).then_some(search), expected, "{name}");
+            let searched = before.map(|before| extent_of(before, size));
+            let compared = Extents { search: now }.compared(searched, size);
+            let search = compared.no_less.unwrap_or(now);
+            assert_eq!(compared.is_more.then_some(search), expected, "{name}");
             // Also where it looks again for another reason.
             let after = extent_of(search, size);
-            assert!(after.includes(extent_of(now, size)) && after.includes(extents.before(PhotoId(1), size)), "{name}");
+            assert!(after.includes(extent_of(now, size)) && after.includes(super::before(searched, size)), "{name}");
         };
         check("the same", PHOTO, Some(USUAL), USUAL, None);
         check("upright first", PHOTO, Some(UPRIGHT), USUAL, Some(USUAL));
@@ -179,8 +169,8 @@ mod tests {
     #[test]
     fn a_scan_that_would_see_less_is_known() {
         let check = |name: &str, before: SearchOptions, now: SearchOptions, expected: bool| {
-            let known = BTreeMap::from([(PhotoId(1), extent_of(before, PHOTO))]);
-            assert_eq!(Extents { known, search: now }.is_less(PhotoId(1), PHOTO), expected, "{name}");
+            let compared = Extents { search: now }.compared(Some(extent_of(before, PHOTO)), PHOTO);
+            assert_eq!(compared.is_less, expected, "{name}");
         };
         check("the same", USUAL, USUAL, false);
         check("more", UPRIGHT, USUAL, false);

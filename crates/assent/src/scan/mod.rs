@@ -30,7 +30,6 @@ mod store;
 pub(crate) use plan::moved_photos;
 pub use process::face_box;
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -54,7 +53,7 @@ use crate::source::{LeftOut, Listing, Problem, Source, SourceError};
 use crate::walk::{Prefetch, walk_prefetched};
 use extent::Extents;
 use follow::{Followed, while_following};
-use plan::{Plan, Work};
+use plan::{Aim, Plan, Work};
 use prefetch::Prefetcher;
 use process::{PhotoOutcome, PhotoProcessor};
 use store::{Batch, Store};
@@ -269,6 +268,7 @@ impl ScanSummary {
         self.moved = plan.moved;
         self.absent(plan.absences);
         self.unchanged = plan.unchanged;
+        self.searched_better = plan.searched_better;
         self.failed.clone_from(&plan.failed);
     }
 
@@ -359,30 +359,26 @@ fn scan_leased<'a>(
             Some(Err(not_enough_memory)) => return Ok(Err(not_enough_memory)),
             None => (None, None),
         };
-        let known = tx.known_photos(collection)?;
-        let extents = Extents { known: tx.search_extents(collection)?, search: options.search };
+        let known = tx.count_photos(collection)?;
         let in_use = tx.template_models(Some(collection))?;
         let of_others: u64 = in_use.iter().filter(|(of, _)| *of != model).map(|(_, people)| people).sum();
         let following = Followed::new(tx, (ledger, models, collection), job, resident, began)?;
-        Ok(Ok((about, following, (known, extents), (album, of_others), locked)))
+        Ok(Ok((about, following, known, (album, of_others), locked)))
     })?;
-    let (about, following, (mut known, extents), (album, of_others), locked) = begin.map_err(ResidentError::from)?;
+    let (about, following, known, (album, of_others), locked) = begin.map_err(ResidentError::from)?;
     let followed = followed.get_or_init(|| following);
     let enrolled = followed.resident.as_ref().map(|resident| resident.state(began)).transpose()?;
     let source = Source::of(&about)?;
     let listing = source.list()?;
-    if listing.files.is_empty() && listing.is_complete() && !known.is_empty() {
-        return Err(ScanError::EmptyFolder { folder: about.directory, known: known.len() });
+    if listing.files.is_empty() && listing.is_complete() && known > 0 {
+        return Err(ScanError::EmptyFolder { folder: about.directory, known: known as usize });
     }
     let mut summary = ScanSummary::begun(&listing, locked, followed);
     summary.people_of_other_models = if enrolled.is_some() && album.is_none() { of_others } else { 0 };
-    let again = if album.is_some() { BTreeSet::new() } else { extents.to_rescan(&known) };
-    let searches = extents.searches(&known);
-    extents.mark(&mut known, &again, models.heif().is_some());
-    summary.searched_better = extents.searched_better(&known, &again);
     let now = (watch.now)();
-    let plan =
-        Plan::make((ledger, job.lease()), &source, &about, &known, &listing, (enrolled, album.as_ref(), model), now)?;
+    let extents = Extents { search: options.search };
+    let aim = Aim { enrolled, album: album.as_ref(), model, extents, has_heif: models.heif().is_some() };
+    let plan = Plan::make((ledger, job.lease()), &source, &about, &listing, aim, now)?;
     summary.planned(&plan);
     let apart_faces = apart_faces((ledger, models, &about), (&plan, &followed.apart()), options, now)?;
     let mut store = Store {
@@ -413,7 +409,7 @@ fn scan_leased<'a>(
             followed,
             album: album.as_ref(),
             search: options.search,
-            searches: &searches,
+            searches: &plan.searches,
             stop: watch.stop,
             apart_faces: &apart_faces,
             now,

@@ -5,7 +5,9 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use assent_ledger::{Absences, Album, Collection, KnownPhoto, Lease, Ledger, PhotoId, PhotoPath, Timestamp, TxError};
+use assent_vision::detect::SearchOptions;
 
+use super::extent::{Extents, tries_again};
 use crate::packs::sha256;
 use crate::source::{Listing, PhotoFile, Source, Unread};
 
@@ -46,16 +48,37 @@ impl Work {
     }
 }
 
+/// What a scan is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aim<'a> {
+    /// Up to which epoch everybody is in the gallery, and whether that is nobody; `None` if nobody is looked for.
+    pub(super) enrolled: Option<(i64, bool)>,
+    /// The photos that a request is about.
+    pub(super) album: Option<&'a Album>,
+    /// The networks.
+    pub(super) model: [u8; 32],
+    /// How photos are searched for faces.
+    pub(super) extents: Extents,
+    /// Whether HEIC and AVIF can be decoded.
+    pub(super) has_heif: bool,
+}
+
 /// What is to be done, and what is not.
 #[derive(Debug)]
 pub(super) struct Plan<'f> {
+    about: &'f Collection,
+    aim: Aim<'f>,
     /// Photos to be done, the newest first; of equally old ones, by path.
     pub(super) todo: Vec<Task<'f>>,
     /// Known, unchanged photos that have to meet nobody: they have no face, or there is nobody to meet.
     pub(super) without_faces: usize,
     /// Known, unchanged photos with nothing to be done.
     pub(super) unchanged: usize,
-    /// Of these, the ones that could not be used, with the reason's code.
+    /// Photos that were searched for more than now, and stay as they are.
+    pub(super) searched_better: usize,
+    /// How those are searched that were searched for more in any respect than this scan searches for.
+    pub(super) searches: BTreeMap<PhotoId, SearchOptions>,
+    /// Of the unchanged ones, those that could not be used, with the reason's code.
     pub(super) failed: Vec<(String, String)>,
     /// Known photos that have another path now.
     pub(super) moved: usize,
@@ -74,62 +97,87 @@ impl<'f> Plan<'f> {
     /// is nobody. Moved photos get their new paths, and those whose files are not there are
     /// missing from now on ([`assent_ledger::Tx::note_listing`]).
     ///
+    /// What is known goes by one photo at a time. Only of those whose files are not there more is kept than what is to be done.
+    ///
     /// # Errors
     ///
     /// [`TxError`] if the ledger refuses either.
     pub(super) fn make(
         (ledger, lease): (&Ledger, &Lease),
         source: &Source,
-        about: &Collection,
-        known: &[KnownPhoto],
+        about: &'f Collection,
         listing: &'f Listing,
-        (enrolled, album, model): (Option<(i64, bool)>, Option<&Album>, [u8; 32]),
+        aim: Aim<'f>,
         now: Timestamp,
     ) -> Result<Plan<'f>, TxError> {
-        let moved = follow_moves((ledger, lease), source, about, known, listing, now)?;
-        let mut by_path: BTreeMap<&PhotoPath, &KnownPhoto> = known.iter().map(|k| (&k.path, k)).collect();
-        let by_id: BTreeMap<PhotoId, &KnownPhoto> = known.iter().map(|k| (k.id, k)).collect();
-        for (path, photo) in &moved {
-            if let Some(k) = by_id.get(photo) {
-                by_path.remove(&k.path);
-                by_path.insert(path, k);
-            }
-        }
-        let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|f| &f.path).collect();
-        let not_there = || by_path.iter().filter(|(path, _)| !present.contains(*path));
-        // What could not be looked at is not missing.
-        let (absent, unlisted): (Vec<_>, Vec<_>) = not_there().partition(|(path, _)| listing.is_complete_at(path));
-        let ids = |photos: Vec<(&&PhotoPath, &&KnownPhoto)>| photos.into_iter().map(|(_, k)| k.id).collect();
-        let (absent, unlisted): (BTreeSet<PhotoId>, BTreeSet<PhotoId>) = (ids(absent), ids(unlisted));
-        let said = ledger.run_tx("note missing photos", now, |tx| {
-            tx.renew_lease(lease)?;
-            tx.note_listing(about.id, &absent, &unlisted)
-        })?;
         let mut plan = Plan {
+            about,
+            aim,
             todo: Vec::new(),
             without_faces: 0,
             unchanged: 0,
+            searched_better: 0,
+            searches: BTreeMap::new(),
             failed: Vec::new(),
-            moved: moved.len(),
-            absences: said.into_inner(),
-            absent,
-            unlisted,
+            moved: 0,
+            absences: Absences::default(),
+            absent: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
             passes_over_new: false,
         };
-        for file in &listing.files {
-            plan.add(file, by_path.get(&file.path).copied(), about, (enrolled, album, model));
+        let mut away = Vec::new();
+        let mut is_known = vec![false; listing.files.len()];
+        ledger.read_tx(now, |tx| {
+            tx.each_photo(about.id, &mut |mut known| {
+                plan.mark(&mut known);
+                match listing.files.binary_search_by(|file| file.path.cmp(&known.path)) {
+                    Ok(at) => {
+                        is_known[at] = true;
+                        plan.add(&listing.files[at], Some(&known));
+                    }
+                    Err(_) => away.push(known),
+                }
+                true
+            })
+        })?;
+        // What could not be looked at is not missing.
+        let (mut away, unlisted): (Vec<_>, Vec<_>) =
+            away.into_iter().partition(|known| listing.is_complete_at(&known.path));
+        plan.unlisted = unlisted.into_iter().map(|known| known.id).collect();
+        let new = listing.files.iter().zip(is_known).filter(|(_, is_known)| !is_known).map(|(file, _)| file);
+        let new: Vec<&PhotoFile> = new.collect();
+        let moved = follow_moves((ledger, lease), source, about, (&away, &new), now)?;
+        let by_id: BTreeMap<PhotoId, &KnownPhoto> = away.iter().map(|known| (known.id, known)).collect();
+        for file in new {
+            plan.add(file, moved.get(&file.path).and_then(|photo| by_id.get(photo)).copied());
         }
+        let found: BTreeSet<PhotoId> = moved.values().copied().collect();
+        away.retain(|known| !found.contains(&known.id));
+        plan.moved = found.len();
+        plan.absent = away.into_iter().map(|known| known.id).collect();
+        let said = ledger.run_tx("note missing photos", now, |tx| {
+            tx.renew_lease(lease)?;
+            tx.note_listing(about.id, &plan.absent, &plan.unlisted)
+        })?;
+        plan.absences = said.into_inner();
         plan.todo.sort_by(|a, b| (Reverse(a.taken), &a.file.path).cmp(&(Reverse(b.taken), &b.file.path)));
         Ok(plan)
     }
 
-    fn add(
-        &mut self,
-        file: &'f PhotoFile,
-        known: Option<&KnownPhoto>,
-        about: &Collection,
-        (enrolled, album, model): (Option<(i64, bool)>, Option<&Album>, [u8; 32]),
-    ) {
+    /// Takes up how a photo was searched before. One that is looked at again although its file is as it was, because this scan
+    /// would see more, or because it could not be read then, is done as those are that other networks scanned.
+    fn mark(&mut self, known: &mut KnownPhoto) {
+        let compared = self.aim.extents.compare(known);
+        let again = compared.is_more && self.aim.album.is_none();
+        self.searched_better += usize::from(compared.is_less && !again);
+        self.searches.extend(compared.no_less.map(|search| (known.id, search)));
+        if again || tries_again(known, self.aim.has_heif) {
+            known.scanned_with = [0; 32];
+        }
+    }
+
+    fn add(&mut self, file: &'f PhotoFile, known: Option<&KnownPhoto>) {
+        let Aim { enrolled, album, model, .. } = self.aim;
         let untouched = known.is_some_and(|k| is_untouched(k, file));
         let scanned = known.filter(|k| is_as_scanned(k, file, untouched, model));
         let dated = scanned.and_then(|k| k.taken);
@@ -158,7 +206,7 @@ impl<'f> Plan<'f> {
             self.unchanged += 1;
         } else if k.faces == 0 || nobody {
             self.without_faces += 1;
-        } else if untouched && about.keep_crops && k.crops == k.faces && !(undated && album.is_some()) {
+        } else if untouched && self.about.keep_crops && k.crops == k.faces && !(undated && album.is_some()) {
             let work = Work::RematchCrops { photo, faces: k.faces as usize };
             self.todo.push(Task { file, work, taken, undated });
         } else {
@@ -185,29 +233,29 @@ fn is_as_scanned(known: &KnownPhoto, file: &PhotoFile, untouched: bool, model: [
     length && read && known.scanned_with == model
 }
 
-/// Recognises known photos under new paths by their content and records the new paths. Returns new path and photo.
+/// Recognises known photos under new paths by their content and records the new paths. Returns which photo lies where.
 fn follow_moves(
     (ledger, lease): (&Ledger, &Lease),
     source: &Source,
     about: &Collection,
-    known: &[KnownPhoto],
-    listing: &Listing,
+    (away, new): (&[KnownPhoto], &[&PhotoFile]),
     now: Timestamp,
-) -> Result<Vec<(PhotoPath, PhotoId)>, TxError> {
-    let moved = moved_photos(ledger, source, about, known, listing, now)?;
-    if moved.is_empty() {
-        return Ok(Vec::new());
+) -> Result<BTreeMap<PhotoPath, PhotoId>, TxError> {
+    let moved = moved_photos(ledger, source, about, (away, new), now)?;
+    if !moved.is_empty() {
+        ledger.run_tx("follow moved photos", now, |tx| {
+            tx.renew_lease(lease)?;
+            let one = |(file, photo): &(&PhotoFile, PhotoId)| {
+                tx.move_photo(about.id, *photo, &file.path, (file.modified, file.changed))
+            };
+            moved.iter().try_for_each(one)
+        })?;
     }
-    ledger.run_tx("follow moved photos", now, |tx| {
-        tx.renew_lease(lease)?;
-        moved
-            .iter()
-            .try_for_each(|(file, photo)| tx.move_photo(about.id, *photo, &file.path, (file.modified, file.changed)))
-    })?;
     Ok(moved.into_iter().map(|(file, photo)| (file.path.clone(), photo)).collect())
 }
 
-/// Known photos that have another path now, by their content.
+/// Which of the `new` files are known photos under another path, by their content: of those that are `away`, whose own files
+/// are not there.
 ///
 /// # Errors
 ///
@@ -216,20 +264,13 @@ pub(crate) fn moved_photos<'f>(
     ledger: &Ledger,
     source: &Source,
     about: &Collection,
-    known: &[KnownPhoto],
-    listing: &'f Listing,
+    (away, new): (&[KnownPhoto], &[&'f PhotoFile]),
     now: Timestamp,
 ) -> Result<Vec<(&'f PhotoFile, PhotoId)>, TxError> {
-    let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|f| &f.path).collect();
-    let is_missing = |k: &&KnownPhoto| !present.contains(&k.path) && listing.is_complete_at(&k.path);
-    let missing: Vec<&KnownPhoto> = known.iter().filter(is_missing).collect();
-    let lengths: BTreeSet<u64> = missing.iter().map(|k| k.bytes).collect();
-    let paths: BTreeSet<&PhotoPath> = known.iter().map(|k| &k.path).collect();
+    let lengths: BTreeSet<u64> = away.iter().map(|k| k.bytes).collect();
     let mut candidates: Vec<(&PhotoFile, [u8; 32])> = Vec::new();
-    for file in listing.files.iter().filter(|f| !paths.contains(&f.path)) {
-        if lengths.contains(&file.bytes)
-            && let Ok(bytes) = source.read(file)
-        {
+    for file in new.iter().filter(|file| lengths.contains(&file.bytes)) {
+        if let Ok(bytes) = source.read(file) {
             candidates.push((file, sha256(&bytes)));
         }
     }
@@ -237,7 +278,7 @@ pub(crate) fn moved_photos<'f>(
         return Ok(Vec::new());
     }
     let found = ledger.read_tx(now, |tx| {
-        let free: BTreeSet<PhotoId> = missing.iter().map(|k| k.id).collect();
+        let free: BTreeSet<PhotoId> = away.iter().map(|k| k.id).collect();
         let hashes = candidates.iter().map(|(_, hash)| *hash);
         let photos = match_by_content(hashes, &free, |hash| tx.photos_with_content(about.id, hash))?;
         let moved: Vec<(&PhotoFile, PhotoId)> =

@@ -1,18 +1,18 @@
 //! What is done with a collection as a whole: it is added, and why its people may be looked at is stated; photos that are
 //! gone for good are forgotten, its folder lies elsewhere, and it ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use assent_ledger::{
     Act, Basis, BystanderBasis, Collection, CollectionCounts, CollectionId, Forgotten, LeaseName, Ledger,
-    NewCollection, PhotoId, PhotoPath, Timestamp, TxError, UPLOADS, VaultKind,
+    NewCollection, PhotoId, Timestamp, TxError, UPLOADS, VaultKind,
 };
 use thiserror::Error;
 
 use super::lookup;
 use crate::scan::moved_photos;
-use crate::source::{Folder, Listing, Source, SourceError, UploadError, Uploads};
+use crate::source::{Folder, Listing, PhotoFile, Source, SourceError, UploadError, Uploads};
 
 /// A folder where fewer than one in so many known photos lie is taken for the wrong one.
 const THERE_AT_LEAST: usize = 2;
@@ -238,33 +238,39 @@ pub struct Missing {
 /// - [`CollectionError::NotScanned`] if some are missing and files are there that were not scanned yet.
 /// - [`CollectionError::Ledger`] if there is no such collection, or the ledger refuses.
 pub fn missing(ledger: &Ledger, collection: CollectionId, now: Timestamp) -> Result<Missing, CollectionError> {
-    let read = ledger.read_tx(now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?)));
-    let (about, known) = read?;
+    let about = ledger.read_tx(now, |tx| tx.collection(collection))?;
     let source = Source::of(&about)?;
     let listing = source.list()?;
-    let (found, moved): (BTreeSet<&PhotoPath>, BTreeSet<PhotoId>) =
-        moved_photos(ledger, &source, &about, &known, &listing, now)?
-            .into_iter()
-            .map(|(f, photo)| (&f.path, photo))
-            .unzip();
-    let present: BTreeSet<&PhotoPath> = listing.files.iter().map(|file| &file.path).collect();
-    // What could not be looked at is not missing.
-    let is_missing = |path: &PhotoPath| !present.contains(path) && listing.is_complete_at(path);
-    let (mut photos, mut paths) = (BTreeSet::new(), Vec::new());
-    for photo in known.iter().filter(|k| is_missing(&k.path) && !moved.contains(&k.id)) {
-        photos.insert(photo.id);
-        paths.push(photo.path.to_string());
+    let (mut known, mut away, mut is_known) = (0, Vec::new(), vec![false; listing.files.len()]);
+    ledger.read_tx(now, |tx| {
+        tx.each_photo(collection, &mut |photo| {
+            known += 1;
+            match listing.files.binary_search_by(|file| file.path.cmp(&photo.path)) {
+                Ok(at) => is_known[at] = true,
+                // What could not be looked at is not missing.
+                Err(_) if listing.is_complete_at(&photo.path) => away.push(photo),
+                Err(_) => {}
+            }
+            true
+        })
+    })?;
+    let new = listing.files.iter().zip(is_known).filter(|(_, is_known)| !is_known).map(|(file, _)| file);
+    let new: Vec<&PhotoFile> = new.collect();
+    let moved = moved_photos(ledger, &source, &about, (&away, &new), now)?;
+    let new = new.len() - moved.len();
+    let moved: BTreeSet<PhotoId> = moved.into_iter().map(|(_, photo)| photo).collect();
+    away.retain(|photo| !moved.contains(&photo.id));
+    away.sort_by(|a, b| a.path.cmp(&b.path));
+    let photos: BTreeSet<PhotoId> = away.iter().map(|photo| photo.id).collect();
+    let paths = away.iter().map(|photo| photo.path.to_string()).collect();
+    if known > 0 && photos.len() == known {
+        return Err(CollectionError::AllMissing { folder: about.directory, known });
     }
-    if !known.is_empty() && photos.len() == known.len() {
-        return Err(CollectionError::AllMissing { folder: about.directory, known: known.len() });
-    }
-    let scanned: BTreeSet<&PhotoPath> = known.iter().map(|k| &k.path).chain(found).collect();
-    let new = listing.files.iter().filter(|file| !scanned.contains(&file.path)).count();
     if new > 0 && !photos.is_empty() {
         return Err(CollectionError::NotScanned { new });
     }
     let held = ledger.read_tx(now, |tx| tx.would_forget(collection, &photos))?;
-    Ok(Missing { collection, photos, paths, known: known.len(), held })
+    Ok(Missing { collection, photos, paths, known, held })
 }
 
 /// Forgets photos that are missing, with all that is known of them. Returns how many.
@@ -308,15 +314,21 @@ pub fn place(
     now: Timestamp,
 ) -> Result<Place, CollectionError> {
     let folder = Folder::open(folder)?;
-    let read =
-        ledger.read_tx(now, |tx| Ok((tx.collection(collection)?, tx.known_photos(collection)?, tx.collections()?)));
-    let (about, known, mut others) = read?;
+    let read = ledger.read_tx(now, |tx| Ok((tx.collection(collection)?, tx.collections()?)));
+    let (about, mut others) = read?;
     others.retain(|other| other.id != collection);
     overlapping_collections(&others, &folder)?;
     let listing = folder.list()?;
-    let lengths: BTreeMap<&PhotoPath, u64> = listing.files.iter().map(|file| (&file.path, file.bytes)).collect();
-    let there = known.iter().filter(|k| lengths.get(&k.path) == Some(&k.bytes)).count();
-    Ok(Place { about, folder, known: known.len(), there })
+    let (mut known, mut there) = (0, 0);
+    ledger.read_tx(now, |tx| {
+        tx.each_photo(collection, &mut |photo| {
+            let at = listing.files.binary_search_by(|file| file.path.cmp(&photo.path));
+            there += usize::from(at.is_ok_and(|at| listing.files[at].bytes == photo.bytes));
+            known += 1;
+            true
+        })
+    })?;
+    Ok(Place { about, folder, known, there })
 }
 
 /// Records that a collection lies there from now on. All that is known of its photos stays.
