@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use assent::ledger::KeyRole;
 use assent::service::rights;
 use assent_documents::access::{self, About};
+use assent_documents::json::rights::AccessGiven;
+use assent_documents::json::text;
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::audit_cmd::entries;
 use crate::consent_cmd::records;
@@ -38,15 +39,18 @@ pub(crate) fn run(args: &AccessArgs, flags: &VaultFlags, out: &mut Output<'_>) -
     let key = ledger.log_keys().for_role(KeyRole::Checkpoints).to_string();
     // A consent of before notices were kept has no record; what is held of it stands among the consents.
     let records = records(&ledger, &held.subject)?;
-    let records: Vec<Value> = records.into_iter().filter_map(|(_, record)| record.ok()).collect();
+    let records: Vec<_> = records.into_iter().filter_map(|(_, record)| record.ok()).collect();
     let about = About { settings: &ledger.settings(), written: now(), key: &key, records: &records };
     write_private(&args.to, &access::file(&about, &answer)?)?;
     let seen = held.sightings.len();
-    let object = json!({
-        "file": args.to, "consents": held.grants.len(), "templates": held.templates.len(), "sightings": seen,
-        "events": held.events.len(),
-    });
-    Ok(out.answer(&object, |out| {
+    let answer = AccessGiven {
+        file: text(&args.to),
+        consents: held.grants.len(),
+        templates: held.templates.len(),
+        sightings: seen,
+        events: held.events.len(),
+    };
+    Ok(out.answer(&answer, |out| {
         writeln!(
             out,
             "{} holds everything about them: {}, {} of their face, {}, {} of the log.",

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use assent::ledger::{
-    Certificate, Checkpoint, Fault, GrowthProof, LeafProof, LogAt, LogKeys, Lost, ReceiptError, Tampering,
-    verify_erasure_list, verify_receipt,
+    Certificate, Checkpoint, Fault, GrowthProof, LeafProof, LogAt, LogKeys, Lost, ReceiptError, verify_erasure_list,
+    verify_receipt,
 };
 use assent::packs::hex;
+use assent_documents::json::log::{
+    CertificateHolds, CertificatesHold, GrowthHolds, LogExported, LogVerified, ProofHolds, ReceiptHolds, SignedText,
+    Written,
+};
+use assent_documents::json::{Id, Sha256, text as path_text};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use crate::audit_show_cmd::{self, ShowArgs};
 use crate::erase_cmd::ERASURE_LIST;
@@ -151,27 +155,27 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
                 (Some(since), _) => ledger.prove_growth(*since, now())?.to_string(),
                 (None, position) => ledger.prove_leaf(position.unwrap_or_default(), now())?.to_string(),
             };
-            write_or_print(&text, "proof", to.as_deref(), out)
+            write_or_print(&SignedText::Proof(text), "proof", to.as_deref(), out)
         }
         AuditCommand::Key { list: true } => {
             let list = vault::open(flags)?.log_keys_signed();
-            Ok(out.answer(&json!({ "list": list }), |out| out.write_all(list.as_bytes()))?)
+            Ok(out.answer(&SignedText::Keys(list.clone()), |out| out.write_all(list.as_bytes()))?)
         }
         AuditCommand::Key { list: false } => {
             let key = vault::open(flags)?.log_keys().to_string();
-            Ok(out.answer(&json!({ "key": key }), |out| writeln!(out, "{key}"))?)
+            Ok(out.answer(&SignedText::Key(key.clone()), |out| writeln!(out, "{key}"))?)
         }
         AuditCommand::Checkpoint { to, send } => {
             let text = vault::open(flags)?.checkpoint(now())?;
             if let Some(command) = send {
                 hand_over(command, &text)?;
             }
-            write_or_print(&text, "checkpoint", to.as_deref(), out)
+            write_or_print(&SignedText::Checkpoint(text), "checkpoint", to.as_deref(), out)
         }
         AuditCommand::Certificate { subject, to } => {
             let ledger = vault::open(flags)?;
             let text = ledger.certificate(vault::erased(&ledger, subject)?, now())?;
-            write_or_print(&text, "certificate", to.as_deref(), out)
+            write_or_print(&SignedText::Certificate(text), "certificate", to.as_deref(), out)
         }
         AuditCommand::Export { to } => {
             let bar = progress::bar(0, "entries");
@@ -180,8 +184,8 @@ pub(crate) fn run(args: &AuditArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
                 bar.set_position(done);
             })?;
             bar.finish_and_clear();
-            let object = json!({ "entries": here.size, "root": hex(&here.root), "folder": to });
-            Ok(out.answer(&object, |out| {
+            let answer = LogExported { log_entries: here.size, root: Sha256(hex(&here.root)), folder: path_text(to) };
+            Ok(out.answer(&answer, |out| {
                 writeln!(out, "{} holds the log as it stands: {}.", shown(to.display()), entries(here.size))
             })?)
         }
@@ -201,9 +205,11 @@ fn hand_over(command: &str, text: &str) -> Result<(), CommandError> {
 }
 
 fn receipt(text: &str, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let record: Value = serde_json::from_str(verify_receipt(text, keys)?).map_err(|_| ReceiptError::Form)?;
-    Ok(out.answer(&json!({ "holds": true, "record": record }), |out| {
-        let purpose = record["pii_processing"]["purposes"][0]["purpose"].as_str().unwrap_or("?");
+    let record: serde_json::Value =
+        serde_json::from_str(verify_receipt(text, keys)?).map_err(|_| ReceiptError::Form)?;
+    let answer = ReceiptHolds { holds: true, record };
+    Ok(out.answer(&answer, |out| {
+        let purpose = answer.record["pii_processing"]["purposes"][0]["purpose"].as_str().unwrap_or("?");
         writeln!(out, "The receipt holds: it is for {purpose}, and was signed with this key.")
     })?)
 }
@@ -217,15 +223,9 @@ fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<()
     let against = against.transpose()?;
     let audit = ledger.audit_verify(against.as_ref(), now())?;
     let fault = audit.fault.map(|(position, fault)| (position, what(fault)));
-    let object = json!({
-        "whole": fault.is_none() && audit.tampered.is_empty(), "leaves": audit.size, "root": hex(&audit.root), "openings": audit.openings,
-        "grown_from": against.as_ref().map(|then| then.size),
-        "lost_from": audit.lost.map(|lost| lost.from), "loss_noted": audit.lost.map(|lost| lost.named),
-        "tampered": audit.tampered.iter().map(tampering).collect::<Vec<_>>(),
-        "fault": fault.map(|(position, what)| json!({ "leaf": position, "what": what })),
-    });
+    let answer = LogVerified::new(&audit, against.as_ref().map(|then| then.size), fault);
     if out.json || fault.is_none() || !audit.tampered.is_empty() {
-        out.answer(&object, |out| {
+        out.answer(&answer, |out| {
             // The names of tables and triggers may be somebody else's.
             audit.tampered.iter().try_for_each(|found| writeln!(out, "CHANGED\t{}", shown(found)))?;
             if fault.is_some() {
@@ -252,15 +252,6 @@ fn log(args: &VerifyArgs, flags: &VaultFlags, out: &mut Output<'_>) -> Result<()
     }
 }
 
-/// What was changed, for programs.
-fn tampering(found: &Tampering) -> Value {
-    let table = match found {
-        Tampering::Row { table, .. } | Tampering::Rows { table, .. } => Some(table),
-        _ => None,
-    };
-    json!({ "table": table, "says": shown(found) })
-}
-
 /// Why a checkpoint says more than the log has.
 fn describe_lost(then: &Checkpoint, lost: Lost) -> String {
     let entries = entries(then.size - lost.from);
@@ -285,7 +276,8 @@ pub(crate) fn entries(n: u64) -> String {
 fn growth(then: &str, proof: &str, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
     let then = Checkpoint::verify(then, keys)?;
     let here = GrowthProof::verify(proof, keys, &LogAt::from(&then))?;
-    Ok(out.answer(&json!({ "holds": true, "log": here.name, "from": then.size, "to": here.size }), |out| {
+    let answer = GrowthHolds { holds: true, log: here.name.clone(), grown_from: then.size, log_entries: here.size };
+    Ok(out.answer(&answer, |out| {
         writeln!(out, "The log only grew: from {} to {}; none of those was changed.", entries(then.size), here.size)
     })?)
 }
@@ -294,13 +286,8 @@ fn growth(then: &str, proof: &str, keys: &LogKeys, out: &mut Output<'_>) -> Resu
 fn certificate(text: &str, grown: Option<&str>, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
     let read = Certificate::verify(text, keys)?;
     let published = grown.map(|proof| GrowthProof::verify(proof, keys, &LogAt::from(&read))).transpose()?;
-    let object = json!({
-        "holds": true, "log": keys.name(), "subject": read.subject.to_string(), "erased": date(read.erased),
-        "key_destroyed": date(read.key_destroyed), "key_ring_backups_until": date(read.key_ring_backups_until),
-        "intent_leaf": read.intent.0.position, "done_leaf": read.done.0.position,
-        "published_in": published.as_ref().map(|here| here.size),
-    });
-    Ok(out.answer(&object, |out| {
+    let answer = CertificateHolds::new(&read, keys.name(), published.as_ref().map(|here| here.size));
+    Ok(out.answer(&answer, |out| {
         writeln!(out, "The certificate holds: it was signed with this key.")?;
         if let Some(here) = &published {
             writeln!(out, "The log that it is for is the published one, which has {} now.", entries(here.size))?;
@@ -331,31 +318,31 @@ fn certificates(folder: &Path, keys: &LogKeys, out: &mut Output<'_>) -> Result<(
             return Err(CommandError::OtherCertificate { path });
         }
     }
-    let ids: Vec<String> = listed.iter().map(ToString::to_string).collect();
-    Ok(out.answer(&json!({ "holds": true, "log": keys.name(), "subjects": ids }), |out| {
+    let subjects = listed.iter().map(Id::of).collect();
+    Ok(out.answer(&CertificatesHold { holds: true, log: keys.name().to_owned(), subjects }, |out| {
         listed.iter().try_for_each(|id| writeln!(out, "{}", vault::short(id)))?;
-        writeln!(out, "The list holds, and so does the certificate of everybody on it: {}.", people(ids.len()))
+        writeln!(out, "The list holds, and so does the certificate of everybody on it: {}.", people(listed.len()))
     })?)
 }
 
 fn proof(text: &str, keys: &LogKeys, out: &mut Output<'_>) -> Result<(), CommandError> {
-    let LeafProof { position, leaf, .. } = LeafProof::verify(text, keys)?;
-    let object = json!({
-        "holds": true, "log": keys.name(), "leaf": position, "kind": leaf.kind.as_str(), "date": date(leaf.time),
-    });
-    Ok(out.answer(&object, |out| {
+    let proof = LeafProof::verify(text, keys)?;
+    let LeafProof { position, leaf, .. } = &proof;
+    Ok(out.answer(&ProofHolds::new(&proof, keys.name()), |out| {
         let kind = leaf.kind.as_str();
         writeln!(out, "The proof holds: entry {position} of the log is \"{kind}\" of {}.", date(leaf.time))
     })?)
 }
 
 /// Writes a text to a file or to the answer.
-fn write_or_print(text: &str, what: &'static str, to: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
+fn write_or_print(text: &SignedText, what: &str, to: Option<&Path>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Some(path) = to else {
-        return Ok(out.answer(&json!({ what: text }), |out| out.write_all(text.as_bytes()))?);
+        return Ok(out.answer(text, |out| out.write_all(text.as_str().as_bytes()))?);
     };
-    write_text(path, text)?;
-    Ok(out.answer(&json!({ "file": path }), |out| writeln!(out, "The {what} is in {}.", shown(path.display())))?)
+    write_text(path, text.as_str())?;
+    Ok(out.answer(&Written { file: path_text(path) }, |out| {
+        writeln!(out, "The {what} is in {}.", shown(path.display()))
+    })?)
 }
 
 /// The keys, or those in a file; and what a signed list of keys adds to them.

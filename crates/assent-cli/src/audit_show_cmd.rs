@@ -1,15 +1,13 @@
 //! `assent audit show`: the entries of the log, filtered.
 
-use assent::ledger::{Collection, EventKind, Purpose, ScanEntry, SearchEntry, Timestamp};
-use assent::packs::hex;
+use assent::ledger::{EventKind, Timestamp};
 use assent::service::log::{self, Entry, Filter};
-use assent_documents::json::AskedBy;
+use assent_documents::json::log::{LogEntries, LogEntry};
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, date, parse_date, role_words};
-use crate::vault::{self, VaultFlags, collection_name, now};
+use crate::vault::{self, VaultFlags, now};
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
@@ -57,40 +55,15 @@ pub(crate) fn run(args: &ShowArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let subject = args.subject.as_deref().map(|who| vault::subject(&ledger, who)).transpose()?.map(|s| s.id);
     let ShowArgs { kind, since, until, limit, .. } = *args;
     let found = log::entries(&ledger, &Filter { kind, since, until, collection: only, subject, limit }, now())?;
-    let objects: Vec<Value> = found.iter().map(|entry| describe(entry, &collections)).collect();
-    Ok(out.answer(&json!({ "entries": objects }), |out| {
-        for (object, entry) in objects.iter().zip(&found) {
-            let word = |key: &str| object[key].as_str().unwrap_or("-").to_owned();
-            let by = entry.leaf.asked.map_or("-", |by| role_words(by.role)).to_owned();
-            let words = [word("date"), word("kind"), word("collection"), word("purpose"), by];
-            writeln!(out, "{}\t{}", object["position"], words.join("\t"))?;
+    let answer = LogEntries { entries: found.iter().map(|entry| LogEntry::new(entry, &collections)).collect() };
+    Ok(out.answer(&answer, |out| {
+        for (LogEntry { position, kind, collection, purpose, .. }, Entry { leaf, .. }) in
+            answer.entries.iter().zip(&found)
+        {
+            let (collection, purpose) = (collection.as_deref().unwrap_or("-"), purpose.as_deref().unwrap_or("-"));
+            let by = leaf.asked.map_or("-", |by| role_words(by.role));
+            writeln!(out, "{position}\t{}\t{kind}\t{collection}\t{purpose}\t{by}", date(leaf.time))?;
         }
-        if objects.is_empty() { writeln!(out, "no entry") } else { Ok(()) }
+        if found.is_empty() { writeln!(out, "no entry") } else { Ok(()) }
     })?)
-}
-
-fn describe(Entry { leaf, account }: &Entry, collections: &[Collection]) -> Value {
-    let (collection, purpose) = leaf.about();
-    let name = collection.map(|id| collection_name(collections, id));
-    let scan = ScanEntry::of(leaf).map(|scan| {
-        let compared = scan.reference.map(|r| {
-            json!({ "epoch": r.epoch, "templates": r.templates, "match_from": r.certain, "review_from": r.review })
-        });
-        json!({
-            "began_ms": scan.began.0, "photos": scan.photos, "model_sha256": hex(&scan.model_sha256), "compared": compared,
-        })
-    });
-    let find = SearchEntry::of(leaf).map(|find| {
-        let name = |id| collection_name(collections, id);
-        let looked_at: Vec<Value> =
-            find.collections.iter().map(|(id, epoch)| json!({ "collection": name(*id), "epoch": epoch })).collect();
-        json!({ "found": find.found, "looked_at": looked_at })
-    });
-    let purpose = SearchEntry::of(leaf).map(|find| find.purpose).or(purpose);
-    json!({
-        "scan": scan, "find": find,
-        "position": leaf.position, "date": date(leaf.time), "time_ms": leaf.time.0, "kind": leaf.kind.as_str(),
-        "asked_by": AskedBy::of(leaf, *account),
-        "collection": name, "purpose": purpose.as_ref().map(Purpose::as_str), "concerns": leaf.commitments.len(),
-    })
 }

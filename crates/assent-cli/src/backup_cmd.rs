@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use assent::ledger::ReplayedNotes;
+use assent_documents::json::status::{BackedUp, MadeGood, Restored};
+use assent_documents::json::text;
 use clap::Args;
-use serde_json::json;
 
 use crate::database::DatabaseArgs;
 use crate::error::CommandError;
@@ -45,9 +45,9 @@ pub(crate) fn backup(args: &BackupArgs, flags: &VaultFlags, out: &mut Output<'_>
     vault::keep_ring_name(flags, &args.to)?;
     ledger.backup(&args.to, &args.key_ring_to, act())?;
     let uploads: Vec<_> = vault::collections(&ledger)?.into_iter().filter(|c| c.uploads).map(|c| c.directory).collect();
-    let object = json!({ "data": args.to, "key_ring": args.key_ring_to, "uploads": uploads });
-    Ok(out.answer(&object, |out| {
-        for folder in &uploads {
+    let answer = BackedUp { data: text(&args.to), key_ring: text(&args.key_ring_to), not_copied: uploads };
+    Ok(out.answer(&answer, |out| {
+        for folder in &answer.not_copied {
             writeln!(out, "Photos that were uploaded are not in it: copy {} as well.", shown(folder))?;
         }
         writeln!(out, "The data is in {}, the keys are in {}.", args.to.display(), args.key_ring_to.display())?;
@@ -68,15 +68,13 @@ pub(crate) fn restore(args: &RestoreArgs, flags: &VaultFlags, out: &mut Output<'
         vault::restore(flags, &args.database, &args.from, args.key_ring_from.as_deref(), newest.as_deref())?;
     ledger.scrub_if_due(now());
     let found = ledger.recovered();
-    let ReplayedNotes { restrictions, orders, requests, objections } = found.replayed;
-    let object = json!({
-        "vault": place.folder, "key_ring": place.ring, "entries_lost": found.entries_lost,
-        "made_good": {
-            "erased": found.erased, "withdrawn": found.withdrawn, "restrictions": restrictions, "orders": orders,
-            "requests": requests, "objections": objections,
-        },
-    });
-    Ok(out.answer(&object, |out| {
+    let answer = Restored {
+        vault: text(&place.folder),
+        key_ring: text(&place.ring),
+        entries_lost: found.entries_lost,
+        made_good: MadeGood::from(&found),
+    };
+    Ok(out.answer(&answer, |out| {
         writeln!(out, "The vault is restored at {}.", place.folder.display())?;
         let describe_recovery = vault::describe_recovery(found);
         if describe_recovery.is_empty() {

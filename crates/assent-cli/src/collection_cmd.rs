@@ -6,14 +6,16 @@ use assent::ledger::{
     Basis, BystanderBasis, Collection, Dpia, Jurisdiction, Ledger, RequiredDocument, RuleError, TxError,
 };
 use assent::service::collections::{self, CollectionError, New, Photos, Standing};
+use assent_documents::json::Id;
+use assent_documents::json::collections::{
+    self as json, CollectionAdded, CollectionBasis, CollectionList, CollectionShown, Counts, NotListed, NotLooked,
+};
 use assent_documents::listing;
 use assent_documents::prerequisite::{self, what_is_missing};
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::error::CommandError;
-use crate::listing_text;
-use crate::output::{Output, count, date, day, quoted, shown};
+use crate::output::{Output, count, day, quoted, shown};
 use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
@@ -146,30 +148,23 @@ pub(crate) fn run(args: &CollectionArgs, flags: &VaultFlags, out: &mut Output<'_
         CollectionCommand::Show { name } => {
             let c = vault::collection(&ledger, name)?;
             let Standing { counts: n, missing } = collections::standing(&ledger, c.id, now())?;
-            let mut object = describe(&c);
-            let missing: Vec<String> = missing.iter().map(|lock| describe_prerequisite(lock, name)).collect();
-            object["locks"] = json!(missing);
-            for (key, value) in [
-                ("photos", n.photos),
-                ("no_face", n.no_face),
-                ("failed", n.failed),
-                ("missing", n.missing),
-                ("faces", n.faces),
-                ("sightings", n.sightings),
-                ("decisions", n.decisions),
-                ("consents", n.active_grants),
-                ("templates", n.templates),
-                ("crops", n.crops),
-            ] {
-                object[key] = json!(value);
-            }
-            out.answer(&object, |out| {
+            let locks = missing.iter().map(|lock| describe_prerequisite(lock, name)).collect();
+            let answer = CollectionShown {
+                about: json::Collection::from(&c),
+                locks,
+                counts: Counts::from(&n),
+                no_face: n.no_face,
+                failed: n.failed,
+                missing: n.missing,
+            };
+            let missing = &answer.locks;
+            out.answer(&answer, |out| {
                 writeln!(out, "{}: {}", shown(&c.name), place(&c))?;
                 writeln!(out, "others: {}", c.others)?;
                 for line in prerequisite::basis(&c.basis) {
                     writeln!(out, "{line}")?;
                 }
-                for lock in &missing {
+                for lock in missing {
                     writeln!(out, "faces are not compared: {lock}")?;
                 }
                 let missing = if n.missing > 0 { format!(", {} missing", n.missing) } else { String::new() };
@@ -208,12 +203,16 @@ fn add(ledger: &Ledger, new: &New<'_>, out: &mut Output<'_>) -> Result<(), Comma
     let (listing, around) = (&added.listing, &added.overlapping);
     let photos = listing.files.len();
     let asked = added.missing.iter().any(|lock| matches!(lock, TxError::Rule(_)));
-    let object = json!({
-        "collection": added.id.to_string(), "name": name, "photos": photos, "keep_crops": keep_crops,
-        "not_listed": listing_text::problems(&listing.problems), "left_out": listing_text::left_out(&listing.left_out),
-        "overlaps": around,
-    });
-    out.answer(&object, |out| {
+    let answer = CollectionAdded {
+        collection: name.to_owned(),
+        collection_id: Id::of(added.id),
+        photos,
+        keep_crops,
+        not_listed: listing.problems.iter().map(NotListed::from).collect(),
+        left_out: listing.left_out.iter().map(NotLooked::from).collect(),
+        overlaps: around.clone(),
+    };
+    out.answer(&answer, |out| {
         match place {
             Photos::Uploads => {
                 writeln!(out, "Added {}. Upload its photos with: assent upload {} FILES", shown(name), quoted(name))?;
@@ -258,8 +257,7 @@ fn add(ledger: &Ledger, new: &New<'_>, out: &mut Output<'_>) -> Result<(), Comma
 
 fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     let all = vault::collections(ledger)?;
-    let objects: Vec<_> = all.iter().map(describe).collect();
-    out.answer(&json!({ "collections": objects }), |out| {
+    out.answer(&CollectionList { collections: all.iter().map(json::Collection::from).collect() }, |out| {
         for c in &all {
             let frozen = if c.frozen { ", frozen" } else { "" };
             writeln!(out, "{}\t{}\tothers: {}{frozen}", shown(&c.name), place(c), c.others)?;
@@ -271,17 +269,6 @@ fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
         }
     })?;
     Ok(())
-}
-
-fn describe(c: &Collection) -> serde_json::Value {
-    let basis = &c.basis;
-    json!({
-        "collection": c.id.to_string(), "name": c.name, "folder": c.directory, "uploads": c.uploads, "others": c.others.to_string(),
-        "frozen": c.frozen, "keep_crops": c.keep_crops, "jurisdiction": basis.jurisdiction.as_ref().map(Jurisdiction::as_str),
-        "purpose_ends": basis.purpose_ends.map(date), "necessity": basis.necessity, "alternative": basis.alternative,
-        "notice_public": basis.notice_public.map(date),
-        "dpia": basis.dpia.as_ref().map(|d| json!({ "reference": d.reference, "date": date(d.made), "review": date(d.review) })),
-    })
 }
 
 fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
@@ -301,12 +288,12 @@ fn basis(args: &BasisArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), 
         notice_public: given(&args.notice_public)?,
     };
     let missing = collections::state_basis(ledger, collection.id, &change, act())?;
-    let requirements = requirements(&missing);
+    let requirements = missing.iter().map(|lock| lock.requirement().map(str::to_owned)).collect();
     let (chosen, open): (Vec<&TxError>, Vec<&TxError>) = missing.iter().partition(|lock| is_chosen(lock));
     let says = |missing: &[&TxError]| missing.iter().map(|lock| describe_prerequisite(lock, name)).collect::<Vec<_>>();
     let (chosen, open) = (says(&chosen), says(&open));
-    let all: Vec<&String> = open.iter().chain(&chosen).collect();
-    Ok(out.answer(&json!({ "collection": name, "locks": all, "requirements": requirements }), |out| {
+    let locks = open.iter().chain(&chosen).cloned().collect();
+    Ok(out.answer(&CollectionBasis { collection: name.to_owned(), locks, requirements }, |out| {
         for lock in &open {
             writeln!(out, "still open: {lock}")?;
         }
@@ -344,9 +331,4 @@ pub(crate) fn describe_prerequisite(lock: &TxError, collection: &str) -> String 
 /// Whether it is no gap but was chosen that nobody is compared, or only who asks.
 pub(crate) fn is_chosen(lock: &TxError) -> bool {
     matches!(lock, TxError::NoBasis { .. } | TxError::OnRequest { .. })
-}
-
-/// The requirements that ask for what is missing, for programs.
-fn requirements(missing: &[TxError]) -> Vec<Option<&'static str>> {
-    missing.iter().map(TxError::requirement).collect()
 }

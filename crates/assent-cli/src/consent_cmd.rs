@@ -1,9 +1,10 @@
 //! `assent consent`: who agreed to what, again or no more, and the record of it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use assent::ledger::{
-    Collection, Grant, GrantState, KeyRole, Ledger, Purpose, Refusal, Signer, Subject, UniqueFileNames, file_name_of,
+    Collection, Grant, GrantState, KeyRole, Ledger, Purpose, Signer, Subject, UniqueFileNames, file_name_of,
 };
 use assent::packs::sha256;
 use assent::rulepacks;
@@ -11,12 +12,16 @@ use assent::service::consents::{self, Meant, Renewal};
 use assent::service::enrolment::{Enrolled, WaitingForm};
 use assent::service::subjects::{self, Person};
 use assent_documents::consent_record::{self, About, Records, receipt};
+use assent_documents::json::consents::{
+    ConsentList, ConsentRecords, ConsentRefused, ConsentRenewed, ConsentsWithdrawn, Receipts,
+};
+use assent_documents::json::{Day, Id, pretty, text};
 use assent_documents::receipt::Receipt;
 use clap::{Args, Subcommand};
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::enrol_cmd::{a_year_from, notice_given, signed_form};
 use crate::error::CommandError;
@@ -144,15 +149,21 @@ pub(crate) fn run(
             let (id, of) = (vault::subject(&ledger, subject)?.id, vault::collection(&ledger, collection)?.id);
             let notice = sha256(read_text(notice)?.as_bytes());
             consents::refuse(&ledger, id, (of, purpose), notice, act())?;
-            out.answer(&json!({ "subject": id.to_string(), "refused": purpose.as_str() }), |out| {
+            let refused = ConsentRefused {
+                subject: Id::of(id),
+                collection: collection.clone(),
+                purpose: purpose.as_str().to_owned(),
+            };
+            out.answer(&refused, |out| {
                 writeln!(out, "Recorded: no to {purpose} in {}. Nothing else changes for them.", shown(collection))
             })?;
         }
         ConsentCommand::Record { subject } => {
             let records = records(&ledger, &vault::subject(&ledger, subject)?)?;
             let all: Vec<Value> = records.into_iter().map(|(_, record)| record).collect::<Result<_, _>>()?;
-            let object = json!({ "records": all });
-            out.answer(&object, |out| writeln!(out, "{object:#}"))?;
+            let records = ConsentRecords { records: all };
+            let pretty = pretty(&records).map_err(io::Error::from)?;
+            out.answer(&records, |out| writeln!(out, "{pretty}"))?;
         }
         ConsentCommand::Receipt { subject, to } => receipts(&ledger, &vault::subject(&ledger, subject)?, to, out)?,
         ConsentCommand::Withdraw { subject, collection, purpose, dry_run } => {
@@ -168,14 +179,11 @@ pub(crate) fn run(
 /// The consents of one person, what of them waits, and what they said no to.
 fn list(ledger: &Ledger, subject: &str, out: &mut Output<'_>) -> Result<(), CommandError> {
     let id = vault::subject(ledger, subject)?.id;
-    let Person { subject: who, grants, pending, refusals, collections } = subjects::person(ledger, id, now())?;
+    let person = subjects::person(ledger, id, now())?;
+    let answer = ConsentList::from(&person);
+    let Person { subject: who, grants, pending, refusals, collections } = person;
     let waiting: Vec<_> = pending.into_iter().map(|pending| WaitingForm { who: who.clone(), pending }).collect();
-    let object = json!({
-        "consents": grants.iter().map(|g| describe(g, &collections)).collect::<Vec<_>>(),
-        "refusals": refusals.iter().map(|r| describe_no(r, &collections)).collect::<Vec<_>>(),
-        "waiting": waiting.iter().map(|form| pending_cmd::describe(form, &collections)).collect::<Vec<_>>(),
-    });
-    Ok(out.answer(&object, |out| {
+    Ok(out.answer(&answer, |out| {
         for g in &grants {
             writeln!(out, "{}", line(g, &collections))?;
         }
@@ -197,20 +205,21 @@ fn withdraw(ledger: &Ledger, meant: &Meant, dry_run: bool, out: &mut Output<'_>)
     } else {
         consents::withdraw(ledger, meant, act())?
     };
-    let ids: Vec<String> = ended.consents.iter().map(ToString::to_string).collect();
-    let waiting: Vec<String> = ended.given_up.iter().map(ToString::to_string).collect();
-    let object = json!({ "withdrawn": ids, "given_up": waiting, "dry_run": dry_run });
-    out.answer(&object, |out| {
+    let (withdrawn, given_up) =
+        (ended.consents.iter().map(Id::of).collect(), ended.given_up.iter().map(Id::of).collect());
+    let answer = ConsentsWithdrawn { withdrawn, given_up, dry_run };
+    let (consents, waiting) = (answer.withdrawn.len(), answer.given_up.len());
+    out.answer(&answer, |out| {
         let verb = if dry_run { "Would end" } else { "Ended" };
-        if !waiting.is_empty() {
+        if waiting > 0 {
             let verb = if dry_run { "Would give up" } else { "Gave up" };
-            writeln!(out, "{verb} {} that waited for witnesses.", count(waiting.len(), "enrolment"))?;
+            writeln!(out, "{verb} {} that waited for witnesses.", count(waiting, "enrolment"))?;
         }
-        if ids.is_empty() {
+        if consents == 0 {
             return Ok(());
         }
         let found = deletion_verb(dry_run);
-        let consents = count(ids.len(), "consent");
+        let consents = count(consents, "consent");
         writeln!(out, "{verb} {consents}. What they are found by, and what was found, {found} with it.")
     })?;
     vault::warn_of_unwritten_notes(ledger);
@@ -239,9 +248,9 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
         Enrolled::Waiting(recorded) => return Ok(print_waiting(&recorded, out)?),
         Enrolled::InForce(renewed) => renewed,
     };
-    let (grants, until) = (renewed.grants.iter().map(ToString::to_string), date(renewed.until));
-    let object = json!({ "consent": grants.collect::<String>(), "until": until });
-    Ok(out.answer(&object, |out| writeln!(out, "Renewed until {until}: they go on being found as before."))?)
+    let answer = ConsentRenewed { consents: renewed.grants.iter().map(Id::of).collect(), until: Day(renewed.until) };
+    let until = date(renewed.until);
+    Ok(out.answer(&answer, |out| writeln!(out, "Renewed until {until}: they go on being found as before."))?)
 }
 
 /// The records of a person's consents and refusals.
@@ -291,7 +300,7 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
         replace_text(&to.join(format!("{name}.html")), &page.page()?)?;
         written.push(path);
     }
-    Ok(out.answer(&json!({ "receipts": written, "key": key }), |out| {
+    Ok(out.answer(&Receipts { receipts: written.iter().map(|path| text(path)).collect(), key }, |out| {
         for path in &written {
             writeln!(out, "{} and the page beside it", shown(path.display()))?;
         }
@@ -304,22 +313,6 @@ fn receipts(ledger: &Ledger, subject: &Subject, to: &Path, out: &mut Output<'_>)
             )
         }
     })?)
-}
-
-/// A consent for machines.
-pub(crate) fn describe(g: &Grant, collections: &[Collection]) -> Value {
-    json!({
-        "consent": g.id.to_string(), "collection": collection_name(collections, g.collection), "purpose": g.purpose.as_str(),
-        "state": g.state.as_str(), "from": date(g.valid_from), "until": date(g.valid_until),
-    })
-}
-
-/// A refusal for machines.
-fn describe_no(r: &Refusal, collections: &[Collection]) -> Value {
-    json!({
-        "refusal": r.id.to_string(), "collection": collection_name(collections, r.collection),
-        "purpose": r.purpose.as_str(), "on": date(r.created),
-    })
 }
 
 /// A consent for people, on one line.

@@ -1,8 +1,8 @@
 //! `assent controller`: who answers for the vault.
 
 use assent::ledger::{Jurisdiction, Settings};
+use assent_documents::json::status::Controller;
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::output::{Output, date, day};
@@ -81,11 +81,7 @@ pub(crate) fn run(args: &ControllerArgs, flags: &VaultFlags, out: &mut Output<'_
         ledger.change_settings(settings, act())?;
     }
     let s = ledger.settings();
-    let object = json!({
-        "controller": s.controller, "accountable": s.accountable, "contact": s.contact, "jurisdiction": s.jurisdiction,
-        "dpo": s.dpo, "representatives": s.representatives, "retention_policy_public": s.retention_policy_public.map(date),
-    });
-    Ok(out.answer(&object, |out| {
+    Ok(out.answer(&Controller::from(&*s), |out| {
         let dpo = if s.dpo.is_empty() { "none" } else { &s.dpo };
         writeln!(out, "{} ({}), {}", s.controller, s.jurisdiction, s.contact)?;
         writeln!(out, "accountable: {}; data protection officer: {dpo}", s.accountable)?;

@@ -23,9 +23,10 @@ use assent::service::enrolment::{complete, record};
 use assent::service::subjects;
 use assent::{CoverStyle, DeclaredRates, Frame};
 use assent_documents::error::DocumentError;
+use assent_documents::json::rounded;
+use assent_documents::json::status::{DemoStep, Demonstrated};
 use assent_documents::sheet::About;
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::audit_cmd::entries;
 use crate::enrol_cmd::PORTRAIT_SEARCH;
@@ -65,7 +66,7 @@ struct StepPrinter<'a, 'b> {
     out: &'a mut Output<'b>,
     began: Instant,
     /// Seconds and text of each step, for machines.
-    steps: Vec<Value>,
+    steps: Vec<DemoStep>,
 }
 
 impl<'a, 'b> StepPrinter<'a, 'b> {
@@ -76,7 +77,7 @@ impl<'a, 'b> StepPrinter<'a, 'b> {
     fn step(&mut self, text: &str) -> Result<(), CommandError> {
         let seconds = self.began.elapsed().as_secs_f64();
         if self.out.json {
-            self.steps.push(json!({ "seconds": (seconds * 10.0).round() / 10.0, "step": text }));
+            self.steps.push(DemoStep { seconds: rounded(seconds, 1), step: text.to_owned() });
         } else {
             writeln!(self.out.out, "{seconds:>6.1} s  {text}")?;
         }
@@ -195,8 +196,8 @@ pub(crate) fn run(args: &DemoArgs, places: &ModelPlaces, out: &mut Output<'_>) -
     drop(ledger);
     temporary.close()?;
     let sheet = args.sheet.display().to_string();
-    let object = json!({ "steps": printer.steps, "sheet": sheet });
-    printer.out.answer(&object, |out| writeln!(out, "The vault is gone again. Left behind: {sheet}"))?;
+    let answer = Demonstrated { steps: printer.steps, sheet: sheet.clone() };
+    printer.out.answer(&answer, |out| writeln!(out, "The vault is gone again. Left behind: {sheet}"))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use assent::ledger::{Collection, DatabaseStatus, Ledger, TxError, Witness};
 use assent::models::Models;
 use assent::service::status::{self, CollectionState, CollectionStatus, Status};
 use assent_documents::failed_files::GET_HEIF_PROGRAM;
-use serde_json::json;
+use assent_documents::json::status::{self as json, Examined};
 
 use crate::audit_cmd::entries;
 use crate::collection_cmd::{describe_prerequisite, is_chosen};
@@ -26,6 +26,12 @@ struct Finding {
     what: &'static str,
     good: bool,
     says: String,
+}
+
+impl From<&Finding> for json::Finding {
+    fn from(Finding { what, good, says }: &Finding) -> Self {
+        Self { what: (*what).to_owned(), good: *good, says: says.clone() }
+    }
 }
 
 /// # Errors
@@ -50,9 +56,9 @@ pub(crate) fn run(flags: &VaultFlags, models: &ModelPlaces, out: &mut Output<'_>
         }
         Err(e) => findings.push(Finding { what: "vault", good: false, says: chain(&e) }),
     }
-    let objects: Vec<_> = findings.iter().map(|f| json!({ "what": f.what, "good": f.good, "says": f.says })).collect();
     let well = findings.iter().all(|f| f.good);
-    out.answer(&json!({ "well": well, "findings": objects }), |out| {
+    let answer = Examined { well, findings: findings.iter().map(json::Finding::from).collect() };
+    out.answer(&answer, |out| {
         for f in &findings {
             writeln!(out, "{}\t{}: {}", if f.good { "good" } else { "MISSING" }, f.what, f.says)?;
         }

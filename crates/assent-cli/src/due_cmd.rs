@@ -7,8 +7,9 @@ use assent::jobs::Watch;
 use assent::ledger::{Alarm, Collection, Deadline, Due, Request, RequestId, SubjectId, Timestamp};
 use assent::service::status::{self, Deadlines};
 use assent::service::upkeep::{self, Upkeep};
+use assent_documents::json::status::{self as json, DeadlineList, Ticked};
+use assent_documents::json::{Day, Id};
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::audit_cmd::entries;
 use crate::error::CommandError;
@@ -42,18 +43,14 @@ pub(crate) fn due(args: &DueArgs, flags: &VaultFlags, out: &mut Output<'_>) -> R
     let handles: BTreeMap<SubjectId, String> = people.iter().map(|s| (s.id, vault::person(s))).collect();
     let shown = deadlines.iter().filter(|deadline| args.all || deadline.alarm(now) > Alarm::None);
     let names = Names { handles: &handles, collections: &collections, requests: &requests };
-    let mut objects: Vec<Value> = shown.map(|deadline| describe(deadline, &names, now)).collect();
+    let mut answer = DeadlineList { deadlines: shown.map(|deadline| describe(deadline, &names, now)).collect() };
     // Of one day, people by their names.
-    let day_and_about =
-        |object: &Value| ["until", "about"].map(|key| object[key].as_str().unwrap_or_default().to_owned());
-    objects.sort_by_key(day_and_about);
-    Ok(out.answer(&json!({ "deadlines": objects }), |out| {
-        for object in &objects {
-            let word = |key: &str| object[key].as_str().unwrap_or("?").to_owned();
-            let words = [word("until"), word("passed"), word("what"), word("about")];
-            writeln!(out, "{}", words.join("\t"))?;
+    answer.deadlines.sort_by_key(|deadline| (date(deadline.until.0), deadline.about.clone()));
+    Ok(out.answer(&answer, |out| {
+        for json::Deadline { until, passed, what, about, .. } in &answer.deadlines {
+            writeln!(out, "{}\t{passed}\t{what}\t{about}", date(until.0))?;
         }
-        match (objects.is_empty(), deadlines.len()) {
+        match (answer.deadlines.is_empty(), deadlines.len()) {
             (true, 0) => writeln!(out, "Nothing has an end yet."),
             (true, n) => writeln!(out, "Nothing is near its end; --all shows {}.", count(n, "deadline")),
             (false, _) => Ok(()),
@@ -79,17 +76,17 @@ impl Names<'_> {
     }
 }
 
-fn describe(deadline: &Deadline, names: &Names<'_>, now: Timestamp) -> Value {
+fn describe(deadline: &Deadline, names: &Names<'_>, now: Timestamp) -> json::Deadline {
     let (handles, name) = (names.handles, |id| collection_name(names.collections, id));
     let (what, id, about) = match &deadline.what {
         Due::Consent { grant, subject, collection, purpose } => {
             let handle = handles.get(subject).map_or("somebody whose key is damaged", String::as_str);
-            ("consent", grant.to_string(), format!("{handle}: {purpose} in {}", name(*collection)))
+            ("consent", Id::of(grant), format!("{handle}: {purpose} in {}", name(*collection)))
         }
-        Due::Request(id) => ("request", id.to_string(), names.request(*id)),
-        Due::Review(id) => ("review", id.to_string(), format!("impact assessment of {}", name(*id))),
-        Due::Purpose(id) => ("purpose", id.to_string(), format!("what {} is for", name(*id))),
-        Due::Order(id) => ("order", id.to_string(), "an order to stop".to_owned()),
+        Due::Request(id) => ("request", Id::of(id), names.request(*id)),
+        Due::Review(id) => ("review", Id::of(id), format!("impact assessment of {}", name(*id))),
+        Due::Purpose(id) => ("purpose", Id::of(id), format!("what {} is for", name(*id))),
+        Due::Order(id) => ("order", Id::of(id), "an order to stop".to_owned()),
     };
     let passed = match deadline.alarm(now) {
         Alarm::None => "under 50 %",
@@ -98,10 +95,15 @@ fn describe(deadline: &Deadline, names: &Names<'_>, now: Timestamp) -> Value {
         Alarm::Due => "due",
     };
     let days_overdue = (now.0 - deadline.until.0).div_euclid(DAY_MS) + 1;
-    json!({
-        "what": what, "id": id, "about": about, "from": date(deadline.from), "until": date(deadline.until),
-        "passed": passed, "days_overdue": days_overdue.max(0),
-    })
+    json::Deadline {
+        what: what.to_owned(),
+        id,
+        about,
+        from: Day(deadline.from),
+        until: Day(deadline.until),
+        passed: passed.to_owned(),
+        days_overdue: days_overdue.max(0),
+    }
 }
 
 /// # Errors
@@ -114,10 +116,10 @@ pub(crate) fn tick(args: &TickArgs, flags: &VaultFlags, out: &mut Output<'_>) ->
     let watch = Watch { now: &now, stop: &stop };
     let done = upkeep::tick(&ledger, args.export.as_deref(), OPERATOR, watch)?;
     let Upkeep { expired, exported, near, rewritten } = done;
-    let ended: Vec<String> = expired.ended.iter().map(ToString::to_string).collect();
-    let entries_there = exported.as_ref().map(|here| here.size);
-    let object = json!({ "expired": ended, "near": near, "log_entries": entries_there, "rewritten": rewritten });
-    Ok(out.answer(&object, |out| {
+    let ended = &expired.ended;
+    let log_entries = exported.as_ref().map(|here| here.size);
+    let answer = Ticked { expired: ended.iter().map(Id::of).collect(), near, log_entries, rewritten };
+    Ok(out.answer(&answer, |out| {
         if ended.is_empty() {
             writeln!(out, "No consent has come to its end.")?;
         } else {

@@ -14,8 +14,8 @@ use assent::release::open_release;
 use assent::service::enrolment::{self, Enrolled, is_signed_by_witnesses};
 use assent::service::notices;
 use assent::{Posture, SearchOptions, Thoroughness};
+use assent_documents::json::{Day, Id, consents as json};
 use clap::Args;
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::files::{read_bytes, read_text};
@@ -155,10 +155,11 @@ pub(crate) fn run(
     };
     let until = match comparing(|compared| enrol_one(&ledger, &mut engine, (&enrolment, release), compared))? {
         Enrolled::Waiting(recorded) => return Ok(pending_cmd::print_waiting(&recorded, out)?),
-        Enrolled::InForce(enrolled) => date(enrolled.until),
+        Enrolled::InForce(enrolled) => enrolled.until,
     };
-    let object = json!({ "subject": subject.id.to_string(), "consents": consents.len(), "until": until });
-    out.answer(&object, |out| {
+    let answer = json::Enrolled { subject: Id::of(subject.id), consents: consents.len(), until: Day(until) };
+    let until = date(until);
+    out.answer(&answer, |out| {
         writeln!(out, "Enrolled {} until {until}, for: {}.", shown(&subject.handle), added.join(", "))?;
         if !before.is_empty() {
             writeln!(out, "They had agreed already for: {before}.")?;
@@ -198,8 +199,8 @@ fn new_picture(
     let (by, before) = ((models, worker), (&before, &mut by_before));
     comparing(|compared| renew_pictures(ledger, by, before, of, pictures, compared, act()))?;
     let pack = engine.get()?.0.pack().card.name.clone();
-    let object = json!({ "subject": subject.id.to_string(), "consents": 0, "moved_to": pack });
-    out.answer(&object, |out| {
+    let answer = json::EnrolledAnew { subject: Id::of(subject.id), consents: 0, moved_to: pack.clone() };
+    out.answer(&answer, |out| {
         let (who, models) = (shown(&subject.handle), shown(&pack));
         writeln!(out, "{who} is looked for by the new picture from now on, with the models {models}.")?;
         writeln!(

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 
 use assent::ledger::{Erasures, Jurisdiction, Ledger, SubjectId};
 use assent::service::erasures::{self, Selected, Whom};
+use assent_documents::json::find::FailedFile;
+use assent_documents::json::keys::NotDone;
+use assent_documents::json::rights::{Erased, ErasedMany, ErasureDryRun, ErasuresDryRun};
+use assent_documents::json::{Day, Id, text};
 use clap::Args;
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, refuse_other, write_text};
 use crate::hints::chain;
-use crate::output::{Output, confirmed, count, date, people, shown};
+use crate::output::{Output, confirmed, count, people, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, act, now};
 
@@ -68,8 +71,8 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     let who = vault::subject(ledger, word).map_or_else(|_| vault::short(&subject), |s| vault::person(&s));
     if args.dry_run {
         let grants = erasures::consents(ledger, subject, now())?;
-        let object = json!({ "subject": subject.to_string(), "consents": grants, "dry_run": true });
-        return Ok(out.answer(&object, |out| {
+        let answer = ErasureDryRun { subject: Id::of(subject), consents: grants, dry_run: true };
+        return Ok(out.answer(&answer, |out| {
             writeln!(
                 out,
                 "Would erase {who}: name, contact, {}, what they are found by and where, and their key. Nothing was erased.",
@@ -85,11 +88,14 @@ fn one(args: &EraseArgs, ledger: &Ledger, subject: SubjectId, out: &mut Output<'
     let done = ledger.erase(subject, act(), |_| ())?;
     let certificate = ledger.certificate(subject, now())?;
     let written = args.certificate.as_ref().map(|path| write_text(path, &certificate));
-    let object = json!({
-        "subject": subject.to_string(), "erased": date(done.erased), "intent_leaf": done.intent, "done_leaf": done.done,
-        "certificate": certificate,
-    });
-    out.answer(&object, |out| {
+    let answer = Erased {
+        subject: Id::of(subject),
+        erased: Day(done.erased),
+        intent_position: done.intent,
+        done_position: done.done,
+        certificate,
+    };
+    out.answer(&answer, |out| {
         writeln!(
             out,
             "Erased {who}: all that was held is deleted, and their key destroyed. Entries {} and {} of the log say so.",
@@ -113,18 +119,25 @@ struct SelectedSubject {
 fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     let (selected_subjects, unreadable) = selected_subjects(args, ledger)?;
     let without: Vec<&str> = unreadable.iter().map(String::as_str).collect();
+    let unreadable = unreadable.clone();
     if args.dry_run {
-        let ids: Vec<String> = selected_subjects.iter().map(|m| m.id.to_string()).collect();
-        let object = json!({ "subjects": ids, "unreadable": without, "dry_run": true });
-        return Ok(out.answer(&object, |out| {
+        let subjects = selected_subjects.iter().map(|meant| Id::of(meant.id)).collect();
+        return Ok(out.answer(&ErasuresDryRun { subjects, unreadable, dry_run: true }, |out| {
             selected_subjects.iter().try_for_each(|meant| writeln!(out, "{}", meant.name))?;
             say_unreadable(&without, out)?;
-            writeln!(out, "Would erase {}. Nobody was erased.", people(ids.len()))
+            writeln!(out, "Would erase {}. Nobody was erased.", people(selected_subjects.len()))
         })?);
     }
     if selected_subjects.is_empty() {
-        let object = json!({ "erased": [], "unreadable": without, "certificates": null });
-        return Ok(out.answer(&object, |out| {
+        let answer = ErasedMany {
+            subjects: Vec::new(),
+            folder: None,
+            erasure_list: None,
+            failed: Vec::new(),
+            unwritten: Vec::new(),
+            unreadable,
+        };
+        return Ok(out.answer(&answer, |out| {
             say_unreadable(&without, out)?;
             writeln!(out, "Nobody on the list is meant; nobody was erased.")
         })?);
@@ -161,13 +174,18 @@ fn many(args: &EraseArgs, ledger: &Ledger, out: &mut Output<'_>) -> Result<(), C
         all.filter_map(write).collect()
     });
     let failed: Vec<(SubjectId, String, String)> = failed.iter().map(|(id, why)| (*id, name(id), chain(why))).collect();
-    let object = json!({
-        "erased": erased.iter().map(ToString::to_string).collect::<Vec<_>>(), "certificates": args.certificates, "list": list,
-        "failed": failed.iter().map(|(id, _, why)| json!({ "subject": id.to_string(), "why": why })).collect::<Vec<_>>(),
-        "unwritten": unwritten.iter().map(|(file, _, why)| json!({ "file": file, "why": why })).collect::<Vec<_>>(),
-        "unreadable": without,
-    });
-    out.answer(&object, |out| {
+    let not_done = |(id, _, why): &(SubjectId, String, String)| NotDone { subject: Id::of(id), because: why.clone() };
+    let not_written =
+        |(file, _, why): &(String, String, String)| FailedFile { file: file.clone(), because: why.clone() };
+    let answer = ErasedMany {
+        subjects: erased.iter().map(Id::of).collect(),
+        folder: args.certificates.as_deref().map(text),
+        erasure_list: Some(list.clone()),
+        failed: failed.iter().map(not_done).collect(),
+        unwritten: unwritten.iter().map(not_written).collect(),
+        unreadable,
+    };
+    out.answer(&answer, |out| {
         failed.iter().try_for_each(|(_, name, why)| writeln!(out, "Not erased: {name}: {why}"))?;
         say_unreadable(&without, out)?;
         writeln!(out, "Erased {}.", people(erased.len()))?;

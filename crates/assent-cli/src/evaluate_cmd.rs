@@ -6,16 +6,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use assent::Band;
 use assent::evaluate::{
     Counts, EvaluateError, FindEvaluation, FindOptions, FindReport, Groups, GroupsError, LabelledSet, LabelsError,
     OpenSet, PairsError, VerifyError,
 };
+use assent_documents::json::evaluate::{self as json, FindEvaluated, Run, band};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::models_arg::{LoadModelsError, ModelPlaces};
+use crate::output::write_line;
 use crate::progress;
 use crate::scan_cmd::RateArgs;
 use crate::search_args::SearchArgs;
@@ -157,36 +157,9 @@ fn write_report(
     let rate = report.photos as f64 / seconds.max(f64::EPSILON);
     let declared = options.threshold.is_none().then_some(options.rates);
     if json {
-        let mut object = json!({
-            "photos": report.photos,
-            "failed": report.failed,
-            "faces": report.faces,
-            "seconds": round(seconds, 3),
-            "photos_per_second": round(rate, 2),
-            "threads": options.threads,
-            "gallery": report.gallery,
-            "not_enrolled": report.not_enrolled,
-            "labelled": report.labelled,
-            "fpir": options.rates.fpir,
-            "fpir_review": options.rates.fpir_review,
-            "threshold": report.thresholds.certain.map(|t| round(t.into(), 4)),
-            "threshold_review": round(report.thresholds.review.into(), 4),
-            "match": counts(report.certain, report.labelled),
-            "match_or_review": counts(report.certain_or_review, report.labelled),
-        });
-        if let Some(open) = open {
-            object["open_set"] = evaluate_open_set::object(open, declared);
-        }
-        if options.list {
-            object["list"] = report
-                .list
-                .iter()
-                .map(|l| {
-                    json!({ "photo": l.photo, "person": l.person, "band": band(l.band), "score": round(l.score.into(), 4), "labelled": l.labelled })
-                })
-                .collect();
-        }
-        return writeln!(out, "{object}");
+        let run = Run { seconds, threads: options.threads };
+        let open_set = open.map(|open| json::OpenSet::new(open, declared));
+        return write_line(&FindEvaluated::new(report, run, options.rates, open_set, options.list), out);
     }
     writeln!(
         out,
@@ -213,26 +186,4 @@ fn write_report(
         writeln!(out, "{:.3}\t{}\t{}\t{}\t{label}", l.score, band(l.band), l.photo, l.person)?;
     }
     open.map_or(Ok(()), |open| evaluate_open_set::write(open, declared, out))
-}
-
-fn counts(c: Counts, labelled: usize) -> Value {
-    json!({
-        "found": c.found,
-        "wrong": c.wrong,
-        "recall": c.recall(labelled).map(|r| round(r, 4)),
-        "precision": c.precision().map(|p| round(p, 4)),
-    })
-}
-
-fn band(band: Band) -> &'static str {
-    match band {
-        Band::Match => "match",
-        Band::Review => "review",
-    }
-}
-
-/// A figure with so many digits after the point.
-pub(crate) fn round(value: f64, digits: i32) -> f64 {
-    let unit = 10f64.powi(digits);
-    (value * unit).round() / unit
 }

@@ -4,9 +4,6 @@ use std::io::{self, Write};
 
 use assent::DeclaredRates;
 use assent::evaluate::{AtThreshold, Bands, OpenSet, Rate, searches_to_show};
-use serde_json::{Value, json};
-
-use crate::evaluate_cmd::round;
 
 /// The figures for people. `declared` is absent where the thresholds did not come from it.
 ///
@@ -96,72 +93,4 @@ fn verdict(fpir: Option<Rate>, declared: f64) -> String {
 
 fn rate(r: Rate) -> String {
     format!("{:.3} [{:.3}, {:.3}]", r.value, r.low, r.high)
-}
-
-/// The figures for machines.
-pub(crate) fn object(open: &OpenSet, declared: Option<DeclaredRates>) -> Value {
-    let bands = |b: &Bands| {
-        json!({
-            "match": b.certain.map(|at| at_threshold(at, declared.map(|d| d.fpir))),
-            "match_or_review": at_threshold(b.certain_or_review, declared.map(|d| d.fpir_review)),
-        })
-    };
-    let galleries = open.galleries.iter().map(|g| {
-        let mut object = bands(&g.bands);
-        let at = g.at_fpir.iter().map(|at| json!({ "fpir": at.fpir, "fnir": at.fnir.map(rate_object) }));
-        object["people"] = g.people.into();
-        object["fnir_at_fpir"] = at.collect();
-        object
-    });
-    let sweep = open.sweep.iter().map(|row| {
-        let mut object = at_threshold(row.open, None);
-        object["fmr"] = row.fmr.into();
-        object["found"] = row.counts.found.into();
-        object["wrong"] = row.counts.wrong.into();
-        object
-    });
-    let groups = open.groups.iter().map(|g| {
-        let mut object = bands(&g.bands);
-        object["group"] = g.group.clone().into();
-        object["alone"] = g.alone.as_ref().map_or(Value::Null, |alone| {
-            let mut object = bands(&alone.bands);
-            object["people"] = alone.people.into();
-            object
-        });
-        object
-    });
-    json!({
-        "seed": open.seed,
-        "draws": open.draws,
-        "interval": "Wilson, 0.95",
-        "located": open.located,
-        "located_from": round(open.located_from.into(), 4),
-        "faces_without_label": open.faces_without_label,
-        "galleries": galleries.collect::<Value>(),
-        "sweep": sweep.collect::<Value>(),
-        "groups": groups.collect::<Value>(),
-    })
-}
-
-fn at_threshold(at: AtThreshold, declared: Option<f64>) -> Value {
-    let mut object = json!({
-        "threshold": round(at.threshold.into(), 4),
-        "fnir": rate_object(at.fnir),
-        "fpir": at.fpir.map(rate_object),
-    });
-    if let Some(declared) = declared {
-        object["declared_fpir"] = declared.into();
-        object["declared_is_verifiable"] = at.fpir.is_some_and(|r| r.can_show(declared)).into();
-    }
-    object
-}
-
-fn rate_object(r: Rate) -> Value {
-    json!({
-        "value": round(r.value, 5),
-        "low": round(r.low, 5),
-        "high": round(r.high, 5),
-        "searches": r.searches,
-        "people": r.people,
-    })
 }

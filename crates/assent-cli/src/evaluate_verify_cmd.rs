@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use assent::evaluate::{PairSet, VerifyOptions, VerifyReport, verify};
+use assent_documents::json::evaluate::{Run, VerifyEvaluated};
 use clap::Args;
-use serde_json::json;
 
-use crate::evaluate_cmd::{EvaluateCmdError, round};
+use crate::evaluate_cmd::EvaluateCmdError;
 use crate::models_arg::ModelPlaces;
+use crate::output::write_line;
 use crate::progress;
 use crate::search_args::SearchArgs;
 
@@ -60,26 +61,7 @@ fn write_report(
     let rate = r.images as f64 / seconds.max(f64::EPSILON);
     let without_face = r.images_without_face as f64 / r.images as f64;
     if json {
-        let object = json!({
-            "people": r.people,
-            "images": r.images,
-            "images_without_face": r.images_without_face,
-            "failure_to_enrol": round(without_face, 6),
-            "folds": r.folds,
-            "pairs_same": r.same,
-            "pairs_different": r.different,
-            "pairs_without_score": r.pairs_without_score,
-            "accuracy": round(r.accuracy.mean, 6),
-            "accuracy_deviation": r.accuracy.deviation.map(|d| round(d, 6)),
-            "accuracy_standard_error": r.accuracy.standard_error.map(|e| round(e, 6)),
-            "auc": round(r.auc, 6),
-            "tar_at_far_1e-2": r.tar_at_far_1e_2.map(|t| round(t, 6)),
-            "tar_at_far_1e-3": r.tar_at_far_1e_3.map(|t| round(t, 6)),
-            "seconds": round(seconds, 3),
-            "images_per_second": round(rate, 2),
-            "threads": options.threads,
-        });
-        return writeln!(out, "{object}");
+        return write_line(&VerifyEvaluated::new(r, Run { seconds, threads: options.threads }), out);
     }
     writeln!(
         out,

@@ -9,10 +9,11 @@ use assent::find::{Disclosure, Found, FoundPhoto, find_each, portraits, proposal
 use assent::jobs::{self, Finished, JobContext, Task, Watch, counted};
 use assent::ledger::{CollectionId, Ledger, Subject, SubjectId, UniqueFileNames, Verdict, file_name_of};
 use assent::service::review::{self, Decision};
-use serde_json::{Value, json};
+use assent_documents::json::find::{Copies, FailedFile, FoundForAll, Nothing, Proposals, ReviewedForAll};
+use assent_documents::json::{Id, text};
 
 use crate::error::CommandError;
-use crate::find_cmd::{Failed, STOPPED, all_done, check_sheet, copies, describe, left_over, reasons};
+use crate::find_cmd::{Failed, STOPPED, all_done, check_sheet, copies, left_over, reasons};
 use crate::interrupt::stop_on_interrupt;
 use crate::nothing;
 use crate::output::{self, Output, count, number_of, shown};
@@ -89,11 +90,14 @@ pub(crate) fn find_all(
     let Written { outcomes, failed, stopped } = written;
     let written: usize = outcomes.iter().map(|one| one.copied.written).sum();
     let to_confirm: usize = outcomes.iter().map(|one| one.found.to_confirm).sum();
-    let object = json!({
-        "people": outcomes.iter().map(Outcome::describe).collect::<Vec<_>>(), "copied": written,
-        "to_confirm": to_confirm, "stopped": stopped, "failed": failed.values().collect::<Vec<_>>(),
-    });
-    out.answer(&object, |out| {
+    let answer = FoundForAll {
+        people: outcomes.iter().map(Copies::from).collect(),
+        copied: written,
+        to_confirm,
+        stopped,
+        failed: failed.iter().map(FailedFile::from).collect(),
+    };
+    out.answer(&answer, |out| {
         without_photos(&outcomes, out)?;
         outcomes.iter().try_for_each(|one| left_over(&one.copied.left_over, out))?;
         for reason in failed.values() {
@@ -156,19 +160,21 @@ fn write_each(
     Ok(written)
 }
 
-impl Outcome {
-    /// The outcome as JSON, for programs.
-    fn describe(&self) -> Value {
-        let subject = &self.who.subject;
-        json!({
-            "subject": subject.id.to_string(), "handle": subject.handle,
-            "folder": (self.copied.written > 0).then(|| self.who.path.display().to_string()),
-            "copied": self.copied.written, "to_confirm": self.found.to_confirm,
-            "nothing": self.found.nothing.iter().map(nothing::describe).collect::<Vec<_>>(),
-            "left_over": self.copied.left_over.iter().map(|p| p.display().to_string()).collect::<Vec<_>>(),
-        })
+impl From<&Outcome> for Copies {
+    fn from(Outcome { who, found, copied }: &Outcome) -> Self {
+        Self {
+            subject: Id::of(who.subject.id),
+            handle: who.subject.handle.clone(),
+            folder: (copied.written > 0).then(|| text(&who.path)),
+            copied: copied.written,
+            to_confirm: found.to_confirm,
+            nothing: found.nothing.iter().map(Nothing::from).collect(),
+            left_over: copied.left_over.iter().map(|path| text(path)).collect(),
+        }
     }
+}
 
+impl Outcome {
     /// Why they have no photo, if they have none.
     fn why_none(&self) -> Option<String> {
         if !self.found.photos.is_empty() {
@@ -266,18 +272,13 @@ pub(crate) fn review_all(
         page = (made.shown > 0).then_some(file);
     }
     let photos: usize = all.iter().map(|open| open.photos.len()).sum();
-    let of = |open: &Open| -> Value {
-        let s = &open.subject;
-        json!({
-            "subject": s.id.to_string(), "handle": s.handle, "name": s.name,
-            "proposals": open.photos.iter().map(describe).collect::<Vec<_>>(),
-        })
+    let answer = ReviewedForAll {
+        decided,
+        people: all.iter().map(|open| Proposals::new(&open.subject, &open.photos, Path::exists)).collect(),
+        to_confirm: photos,
+        failed: failed.iter().map(FailedFile::from).collect(),
     };
-    let object = json!({
-        "decided": decided, "people": all.iter().map(of).collect::<Vec<_>>(), "to_confirm": photos,
-        "failed": failed.values().collect::<Vec<_>>(),
-    });
-    out.answer(&object, |out| {
+    out.answer(&answer, |out| {
         if decided > 0 {
             writeln!(out, "{} kept.", count(decided, "decision"))?;
         }

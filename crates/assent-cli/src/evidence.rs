@@ -16,7 +16,7 @@ use assent::ledger::{Certificate, EvidenceError, EvidenceList, LogKeys, verify_e
 use assent::packs::sha256_of;
 use assent::source::open_regular;
 use assent_documents::evidence::{BYTES_MAX, CERTIFICATES, LIST, LOG};
-use serde_json::json;
+use assent_documents::json::log::EvidenceHolds;
 use zip::ZipArchive;
 
 use crate::error::CommandError;
@@ -76,8 +76,8 @@ pub(crate) fn verify(path: &Path, known: &LogKeys, out: &mut Output<'_>) -> Resu
     let log = verify_export(&mut of_log, keys)?;
 
     let files = there.len() - 1;
-    let object = json!({ "holds": true, "files": files, "log_entries": log.size, "certificates": certificates });
-    Ok(out.answer(&object, |out| {
+    let answer = EvidenceHolds { holds: true, files, log_entries: log.size, certificates };
+    Ok(out.answer(&answer, |out| {
         writeln!(
             out,
             "The evidence holds: {}, a log of {} entries, {}.",

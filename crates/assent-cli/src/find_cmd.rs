@@ -14,15 +14,16 @@ use assent::find::{Disclosure, Found, FoundPhoto, PictureError, find, picture, p
 use assent::jobs::{self, Finished, JobContext, Task, Watch, counted};
 use assent::ledger::{Collection, FaceId, Ledger, Subject, VaultKind, Verdict};
 use assent::service::review::{self, Decision};
+use assent_documents::json::Id;
+use assent_documents::json::find::{self as json, FailedFile, Nothing, Photo, Reviewed};
 use assent_documents::sheet::About;
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::everybody::{find_all, review_all};
 use crate::interrupt::stop_on_interrupt;
 use crate::nothing;
-use crate::output::{Output, count, date, long_date, number_of, quoted, shown, taken_at, taken_on};
+use crate::output::{Output, count, long_date, number_of, quoted, shown, taken_on};
 use crate::pages;
 use crate::places::photo_decoder;
 use crate::progress;
@@ -110,13 +111,16 @@ pub(crate) fn run(args: &FindArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             })?
         }
     };
-    let object = json!({
-        "subject": subject.id.to_string(), "photos": found.photos.iter().map(describe).collect::<Vec<_>>(),
-        "to_confirm": found.to_confirm, "nothing": found.nothing.iter().map(nothing::describe).collect::<Vec<_>>(),
-        "copied": made.copied.as_ref().map(|(written, _)| written), "stopped": made.stopped,
-        "failed": made.failed.values().collect::<Vec<_>>(),
-    });
-    out.answer(&object, |out| print_answer(args, &found, &made, out))?;
+    let answer = json::Found {
+        subject: Id::of(subject.id),
+        photos: found.photos.iter().map(describe).collect(),
+        to_confirm: found.to_confirm,
+        nothing: found.nothing.iter().map(Nothing::from).collect(),
+        copied: made.copied.as_ref().map(|(written, _)| *written),
+        stopped: made.stopped,
+        failed: made.failed.iter().map(FailedFile::from).collect(),
+    };
+    out.answer(&answer, |out| print_answer(args, &found, &made, out))?;
     all_done(&made.failed)
 }
 
@@ -292,8 +296,8 @@ pub(crate) fn review(args: &ReviewArgs, flags: &VaultFlags, out: &mut Output<'_>
         failed = reasons(&made.failed);
         page = made.shown > 0;
     }
-    let object = json!({ "decided": decided, "proposals": open.iter().map(describe).collect::<Vec<_>>() });
-    out.answer(&object, |out| {
+    let answer = Reviewed { decided, proposals: open.iter().map(describe).collect() };
+    out.answer(&answer, |out| {
         let name = shown(if subject.name.is_empty() { &subject.handle } else { &subject.name });
         for number in &args.confirm {
             writeln!(out, "Number {number} is {name} from now on.")?;
@@ -352,13 +356,9 @@ fn away_lines(found: &[FoundPhoto]) -> Vec<String> {
     away.into_iter().map(line).collect()
 }
 
-pub(crate) fn describe(f: &FoundPhoto) -> Value {
-    json!({
-        "number": f.face.0, "collection": f.collection, "photo": f.path.to_string(), "file": f.file.display().to_string(),
-        "band": f.band.as_str(), "verdict": f.verdict.map(Verdict::as_str),
-        "taken": taken_at(&f.taken), "taken_from": f.taken.from.as_str(), "missing_since": f.missing.map(date), "there": f.file.exists(),
-        "box": [f.at.x.round(), f.at.y.round(), f.at.w.round(), f.at.h.round()],
-    })
+/// A photo for machines.
+fn describe(f: &FoundPhoto) -> Photo {
+    Photo::new(f, f.file.exists())
 }
 
 /// What is said when copies are stopped in the middle of one.

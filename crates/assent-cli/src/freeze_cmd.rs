@@ -1,13 +1,14 @@
 //! `assent freeze`: an order to stop, at once, also for what is running.
 
-use assent::ledger::{Collection, Jurisdiction, Order, Scope};
+use assent::ledger::{Jurisdiction, Scope};
 use assent::service::orders;
+use assent_documents::json::requests::{Order, OrderGiven, OrderLifted, OrderList};
+use assent_documents::json::{Day, Id};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::output::{Output, date, day};
-use crate::vault::{self, VaultFlags, act, collection_name, now};
+use crate::vault::{self, VaultFlags, act, now};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -48,22 +49,27 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let ledger = vault::open(flags)?;
             let orders = orders::all(&ledger, now())?;
             let collections = vault::collections_ever(&ledger)?;
-            let objects: Vec<Value> = orders.iter().map(|order| describe(order, &collections)).collect();
-            Ok(out.answer(&json!({ "orders": objects }), |out| {
-                for object in &objects {
-                    let words = ["state", "scope", "from", "until", "reason"];
-                    let line: Vec<&str> = words.iter().map(|key| object[key].as_str().unwrap_or("-")).collect();
-                    writeln!(out, "{}\t{}", vault::short(&object["order"].as_str().unwrap_or("-")), line.join("\t"))?;
+            let now = now();
+            let answer =
+                OrderList { orders: orders.iter().map(|order| Order::new(order, &collections, now)).collect() };
+            Ok(out.answer(&answer, |out| {
+                for (order, Order { state, scope, reason, .. }) in orders.iter().zip(&answer.orders) {
+                    let (id, from) = (vault::short(&order.id), date(order.from));
+                    let until = order.until.map_or_else(|| "-".to_owned(), date);
+                    writeln!(out, "{id}\t{state}\t{scope}\t{from}\t{until}\t{reason}")?;
                 }
-                if objects.is_empty() { writeln!(out, "No order was ever given.") } else { Ok(()) }
+                if orders.is_empty() { writeln!(out, "No order was ever given.") } else { Ok(()) }
             })?)
         }
         Some(FreezeCommand::Lift { order }) => {
             let ledger = vault::open(flags)?;
             let order = vault::order(&ledger, order)?;
-            orders::lift(&ledger, order, act())?;
+            let act = act();
+            orders::lift(&ledger, order, act)?;
             vault::warn_of_unwritten_notes(&ledger);
-            Ok(out.answer(&json!({ "lifted": order.to_string() }), |out| writeln!(out, "The order is lifted."))?)
+            Ok(out.answer(&OrderLifted { order: Id::of(order), lifted: Day(act.at) }, |out| {
+                writeln!(out, "The order is lifted.")
+            })?)
         }
         None => {
             let until = args.until.as_deref().map(day).transpose()?;
@@ -78,7 +84,7 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             vault::warn_of_unwritten_notes(&ledger);
             let place = args.jurisdiction.as_ref().map(|code| format!("everything under {code}"));
             let what = args.collection.as_deref().or(place.as_deref()).unwrap_or("the whole vault");
-            Ok(out.answer(&json!({ "order": order.to_string(), "scope": what }), |out| {
+            Ok(out.answer(&OrderGiven { order: Id::of(order), scope: what.to_owned() }, |out| {
                 let place = args.jurisdiction.as_ref().map_or(format!("in {what}"), |code| format!("under {code}"));
                 writeln!(out, "Stopped: nothing is scanned, searched or enrolled {place}.")?;
                 writeln!(
@@ -89,21 +95,4 @@ pub(crate) fn run(args: &FreezeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             })?)
         }
     }
-}
-
-fn describe(order: &Order, collections: &[Collection]) -> Value {
-    let state = match order.lifted {
-        Some(_) => "lifted",
-        None if order.in_force(now()) => "in force",
-        None => "over",
-    };
-    let scope = match (order.collection, &order.jurisdiction) {
-        (Some(id), _) => collection_name(collections, id).to_owned(),
-        (None, Some(code)) => format!("everything under {code}"),
-        (None, None) => "the whole vault".to_owned(),
-    };
-    json!({
-        "order": order.id.to_string(), "state": state, "scope": scope,
-        "from": date(order.from), "until": order.until.map(date), "lifted": order.lifted.map(date), "reason": order.reason,
-    })
 }

@@ -7,17 +7,17 @@ use assent::ledger::{CollectionId, Ledger};
 use assent::models::Models;
 use assent::open_gallery::OpenOptions;
 use assent::service::gallery::{self, CalibratedRow, GalleryStatus, Harshness, calibrated_rows, harshness};
+use assent_documents::json::gallery::{self as json, AtThreshold, BySize, ExpectedRates};
+use assent_documents::json::{rounded as round, template_ids};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::gallery_move;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, number_of, people, shown};
 use crate::progress;
-use crate::scan_cmd::{EXPOSED, RateArgs, ids, left_out};
+use crate::scan_cmd::{EXPOSED, RateArgs, left_out};
 use crate::search_args::all_threads;
 use crate::vault::{self, VaultFlags, now};
 
@@ -100,7 +100,7 @@ fn status(about: &Opened<'_>, rates: DeclaredRates, out: &mut Output<'_>) -> Res
     let Opened { ledger, models, id, .. } = about;
     let opened = with_options(|options| gallery::status(ledger, models, (*id, rates), options, now()));
     let status = Status { name: about.name, read: &opened?, models, rates };
-    out.answer(&status.object(), |out| {
+    out.answer(&status.answer(), |out| {
         for line in status.lines() {
             writeln!(out, "{line}")?;
         }
@@ -115,16 +115,24 @@ fn calibrate(about: &Opened<'_>, out: &mut Output<'_>) -> Result<(), CommandErro
     let gallery = with_options(|options| gallery::open(ledger, models, (*id, rates), options, now()))?;
     let calibrated = gallery.calibrated().filter(|c| c.pairs > 0).ok_or(CommandError::NothingToCalibrate)?;
     let rows = calibrated_rows(calibrated, models);
-    let object = |row: &CalibratedRow| {
-        json!({ "score": round(f64::from(row.here.score), 4), "pairs": round(row.here.reached, 2), "fmr": row.here.fmr,
-                "fmr_low": row.here.low, "fmr_high": row.here.high, "fmr_of_the_models": row.own,
-                "fmr_of_the_harshest_group": row.harshest, "fmr_that_holds": row.now })
+    let at_threshold = |row: &CalibratedRow| AtThreshold {
+        threshold: round(f64::from(row.here.score), 4),
+        pairs_reached: round(row.here.reached, 2),
+        fmr: row.here.fmr,
+        fmr_low: row.here.low,
+        fmr_high: row.here.high,
+        fmr_of_the_models: row.own,
+        fmr_of_the_harshest_group: row.harshest,
+        fmr_that_holds: row.now,
     };
-    let scores: Vec<Value> = rows.iter().map(object).collect();
-    let groups = models.pack().card.groups.iter().map(|group| &group.name);
-    let object = json!({ "collection": name, "people": calibrated.people, "pairs": calibrated.pairs,
-                         "groups_of_the_models": groups.collect::<Vec<_>>(), "scores": scores });
-    out.answer(&object, |out| {
+    let answer = json::Calibrated {
+        collection: (*name).to_owned(),
+        people: calibrated.people,
+        pairs: calibrated.pairs,
+        groups_of_the_models: models.pack().card.groups.iter().map(|group| group.name.clone()).collect(),
+        thresholds: rows.iter().map(at_threshold).collect(),
+    };
+    out.answer(&answer, |out| {
         let people = people(calibrated.people);
         writeln!(out, "{name}: {people} compared with each other, {} pairs.", calibrated.pairs)?;
         writeln!(out, "cosine\tpairs\trate here (at most)\tmodels' table\tharshest group\twhat holds here")?;
@@ -174,38 +182,42 @@ struct Status<'a> {
 }
 
 impl Status<'_> {
-    fn object(&self) -> Value {
+    fn answer(&self) -> json::GalleryStatus {
         let (thresholds, protection) = (self.read.gallery.thresholds(), self.read.gallery.protection());
         let score = |score: f32| round(f64::from(score), 4);
         let expected = self.read.promised;
         let missed = |part: Option<f64>| part.map(|p| round(p, 4));
-        let size = |at: &Expected| {
-            json!({ "match_from": at.thresholds.certain.map(score), "review_from": score(at.thresholds.review),
-                    "fnir": missed(at.fnir), "fnir_review": missed(at.fnir_review) })
+        let size = |at: &Expected| ExpectedRates {
+            match_from: at.thresholds.certain.map(score),
+            review_from: score(at.thresholds.review),
+            fnir: missed(at.fnir),
+            fnir_review: missed(at.fnir_review),
         };
-        let by_size = self.read.by_size.iter().map(|(here, average)| {
-            json!({ "templates": here.templates, "here": size(here), "average_people": size(average) })
-        });
-        json!({
-            "collection": self.name,
-            "people": self.read.gallery.people(),
-            "templates": self.read.gallery.templates(),
-            "unopened_templates": ids(self.read.gallery.unopened()),
-            "match_from": thresholds.certain.map(score),
-            "review_from": score(thresholds.review),
-            "declared_fpir": self.rates.fpir,
-            "declared_fpir_review": self.rates.fpir_review,
-            "expected_fpir": expected.and_then(|(named, _)| named).map(|p| round(p, 6)),
-            "expected_fpir_review": expected.map(|(_, both)| round(both, 6)),
-            "expected_fnir": self.read.expected.and_then(|now| missed(now.fnir)),
-            "expected_fnir_review": self.read.expected.and_then(|now| missed(now.fnir_review)),
-            "match_up_to_templates": self.read.supported,
-            "by_size": by_size.collect::<Vec<_>>(),
-            "look_alikes": self.read.look_alikes,
-            "people_of_other_models": self.read.people_of_other_models,
-            "locked_in_memory": protection.locked,
-            "kept_out_of_dumps": protection.kept_out_of_dumps,
-        })
+        let by_size = |(here, average): &(Expected, Expected)| BySize {
+            templates: here.templates,
+            here: size(here),
+            average_people: size(average),
+        };
+        json::GalleryStatus {
+            collection: self.name.to_owned(),
+            people: self.read.gallery.people(),
+            templates: self.read.gallery.templates(),
+            unopened_templates: template_ids(self.read.gallery.unopened()),
+            match_from: thresholds.certain.map(score),
+            review_from: score(thresholds.review),
+            declared_fpir: self.rates.fpir,
+            declared_fpir_review: self.rates.fpir_review,
+            expected_fpir: expected.and_then(|(named, _)| named).map(|p| round(p, 6)),
+            expected_fpir_review: expected.map(|(_, both)| round(both, 6)),
+            expected_fnir: self.read.expected.and_then(|now| missed(now.fnir)),
+            expected_fnir_review: self.read.expected.and_then(|now| missed(now.fnir_review)),
+            match_up_to_templates: self.read.supported,
+            by_size: self.read.by_size.iter().map(by_size).collect(),
+            look_alikes: self.read.look_alikes.clone(),
+            people_of_other_models: self.read.people_of_other_models,
+            locked_in_memory: protection.locked,
+            kept_out_of_dumps: protection.kept_out_of_dumps,
+        }
     }
 
     fn lines(&self) -> Vec<String> {

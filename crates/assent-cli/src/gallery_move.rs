@@ -4,7 +4,8 @@ use assent::change_models::{Behind, behind, move_people};
 use assent::ledger::{Ledger, SubjectId};
 use assent::models::Models;
 use assent::service::gallery::{MoveNames, move_names};
-use serde_json::json;
+use assent_documents::json::Id;
+use assent_documents::json::gallery::GalleryMoved;
 
 use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
@@ -32,13 +33,16 @@ pub(crate) fn run(
     }
     let names = move_names(&ledger, &behind, now())?;
     let pack = models.pack().card.name.as_str();
-    let ids = |people: &[SubjectId]| people.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let moved: Vec<SubjectId> = behind.movable.iter().map(|(subject, _)| *subject).collect();
-    let object = json!({
-        "pack": pack, "dry_run": dry_run, "moved": ids(&moved), "need_picture": ids(&behind.need_picture),
-        "unreadable": ids(&behind.unreadable), "locked_collections": names.locked,
-    });
-    Ok(out.answer(&object, |out| {
+    let ids = |people: &[SubjectId]| people.iter().map(Id::of).collect();
+    let answer = GalleryMoved {
+        pack: pack.to_owned(),
+        dry_run,
+        moved: behind.movable.iter().map(|(subject, _)| Id::of(subject)).collect(),
+        need_picture: ids(&behind.need_picture),
+        unreadable: ids(&behind.unreadable),
+        locked_collections: names.locked.clone(),
+    };
+    Ok(out.answer(&answer, |out| {
         for line in lines(&behind, &names, (pack, dry_run)) {
             writeln!(out, "{line}")?;
         }

@@ -3,8 +3,9 @@
 use assent::household;
 use assent::ledger::{Database, Jurisdiction, Settings, VaultKind};
 use assent_documents::drafts::RELEASE;
+use assent_documents::json::status::VaultMade;
+use assent_documents::json::{Id, text};
 use clap::Args;
-use serde_json::json;
 
 use crate::controller_cmd::named;
 use crate::database::DatabaseArgs;
@@ -74,11 +75,15 @@ pub(crate) fn run(args: &InitArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
         Database::Postgres(database) => Some(database.address.to_string()),
     };
     let drafts = drafts::write(&place.folder, &ledger)?;
-    let object = json!({
-        "vault": folder, "database": database, "key_ring": ring, "kind": kind.as_str(), "id": ledger.id().to_string(),
-        "drafts": drafts,
-    });
-    out.answer(&object, |out| {
+    let answer = VaultMade {
+        vault: folder.clone(),
+        vault_id: Id::of(ledger.id()),
+        database: database.clone(),
+        key_ring: ring.clone(),
+        kind: kind.as_str().to_owned(),
+        drafts: text(&drafts),
+    };
+    out.answer(&answer, |out| {
         writeln!(
             out,
             "Made a vault for {} in {folder}",

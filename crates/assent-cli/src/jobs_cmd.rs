@@ -4,7 +4,6 @@ use assent::jobs::{self, Jobs};
 use assent::ledger::{AskedFor, Collection, Job, JobId, JobKind, JobState, Via};
 use assent_documents::json::jobs::{CancelAnswer, JobsAnswer};
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::output::{Output, long_time, role_words, shown};
@@ -37,12 +36,12 @@ pub(crate) fn run(args: &JobsArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
     let ledger = vault::open(flags)?;
     if let Some(JobsCommand::Cancel { job }) = args.command {
         jobs::cancel(&ledger, JobId(job), act())?;
-        return Ok(out.answer(&json!(CancelAnswer { cancelled: job }), |out| {
+        return Ok(out.answer(&CancelAnswer { job }, |out| {
             writeln!(out, "Job {job} was told to stop. It ends at its next step, and what it did stays: assent jobs")
         })?);
     }
     let listed = jobs::list(&ledger, args.all, now())?;
-    Ok(out.answer(&json!(JobsAnswer::of(&listed)), |out| {
+    Ok(out.answer(&JobsAnswer::of(&listed), |out| {
         let Jobs { jobs, unreadable, collections } = &listed;
         for job in jobs {
             writeln!(out, "{}", line(job, collections))?;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use assent::ledger::{DamagedSlot, Ledger, RingSecret, SlotOwner, Unreadable};
+use assent_documents::json::keys::{KeysAdopted, KeysChecked, KeysLocked, KeysRepaired};
+use assent_documents::json::text;
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::{Value, json};
 
 use crate::doctor_keys;
 use crate::error::CommandError;
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &KeysArgs, flags: &VaultFlags, out: &mut Output<'_>) -> 
             ("data-key", "The key ring is locked. Set ASSENT_KEY_COMMAND to the same command from now on.")
         }
     };
-    Ok(out.answer(&json!({ "lock": lock }), |out| {
+    Ok(out.answer(&KeysLocked { lock: lock.to_owned() }, |out| {
         writeln!(out, "{next}")?;
         writeln!(
             out,
@@ -97,7 +98,7 @@ fn adopt(flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
     let ring = vault::adopt_ring(flags)?;
     // What an older copy has to know is written into it at once.
     vault::open(flags)?;
-    Ok(out.answer(&json!({ "key_ring": ring }), |out| {
+    Ok(out.answer(&KeysAdopted { key_ring: text(&ring) }, |out| {
         writeln!(out, "The vault is used with the key ring {} from now on.", ring.display())?;
         writeln!(out, "Destroy every other copy of it but your backups: people who are erased would stay in them.")
     })?)
@@ -110,12 +111,7 @@ fn adopt(flags: &VaultFlags, out: &mut Output<'_>) -> Result<(), CommandError> {
 fn check(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     let (check, collections) = (ledger.check_keys(now())?, vault::collections(ledger)?);
     let whole = check.slots - check.damaged.len() as u64;
-    let object = json!({
-        "whole": check.is_whole(), "slots": check.slots, "whole_slots": whole, "foreign_slots": check.foreign,
-        "damaged_slots": check.damaged.iter().map(describe).collect::<Vec<_>>(), "people": check.people.iter().map(person).collect::<Vec<_>>(),
-        "consents": check.grants.iter().map(|(_, grant)| grant.to_string()).collect::<Vec<_>>(),
-    });
-    out.answer(&object, |out| {
+    out.answer(&KeysChecked::from(&check), |out| {
         writeln!(out, "{} of {} in the key ring whole.", whole, count(check.slots as usize, "place"))?;
         if !check.foreign.is_empty() {
             writeln!(out, "{} of nobody in this vault; that does no harm.", count(check.foreign.len(), "key"))?;
@@ -140,12 +136,7 @@ fn repair(ledger: &Ledger, flags: &VaultFlags, from: Option<&Path>, out: &mut Ou
     let secrets = from.map(|path| flags.secret_provider.secrets(&[path])).transpose()?.unwrap_or_default();
     let done = ledger.repair_keys(from.map(|path| (path, secrets.as_slice())), now())?;
     let collections = vault::collections(ledger)?;
-    let object = json!({
-        "mended_slots": done.mended, "people": done.people.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "damaged_slots": done.left.iter().map(describe).collect::<Vec<_>>(),
-        "without_key": done.without.iter().map(person).collect::<Vec<_>>(),
-    });
-    out.answer(&object, |out| {
+    out.answer(&KeysRepaired::from(&done), |out| {
         writeln!(out, "Mended {}.", count(done.mended as usize, "place"))?;
         if !done.people.is_empty() {
             let people = people(done.people.len());
@@ -168,23 +159,6 @@ fn repair(ledger: &Ledger, flags: &VaultFlags, from: Option<&Path>, out: &mut Ou
 /// Whether a damaged slot is that of one of these people.
 fn concerns(slot: &DamagedSlot, people: &[Unreadable]) -> bool {
     people.iter().any(|who| slot.owner == SlotOwner::Subject(who.subject))
-}
-
-/// A damaged slot for machines.
-fn describe(slot: &DamagedSlot) -> Value {
-    let (of, id) = match slot.owner {
-        SlotOwner::Subject(id) => ("person", Some(id.to_string())),
-        SlotOwner::Grant(id) => ("consent of a person", Some(id.to_string())),
-        SlotOwner::Erased(id) => ("erased person", Some(id.to_string())),
-        SlotOwner::Crops(id) => ("crops of a collection", Some(id.to_string())),
-        SlotOwner::Unknown => ("unknown", None),
-    };
-    json!({ "slot": slot.slot, "of": of, "id": id })
-}
-
-/// Somebody without a key, for machines.
-fn person(who: &Unreadable) -> Value {
-    json!({ "subject": who.subject.to_string(), "number": who.number, "consents": who.consents.len() })
 }
 
 /// Whom a damaged slot concerns, for people.

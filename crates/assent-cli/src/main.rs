@@ -38,7 +38,6 @@ mod init_cmd;
 mod interrupt;
 mod jobs_cmd;
 mod keys_cmd;
-mod listing_text;
 mod look;
 mod lookup;
 mod models_arg;

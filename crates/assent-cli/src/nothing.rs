@@ -2,30 +2,8 @@
 
 use assent::find::{Found, NoResult, NoResultReason};
 use assent_documents::no_result::reason;
-use serde_json::{Value, json};
 
-use crate::output::{date, quoted, shown};
-
-/// The reason as JSON, for programs.
-pub(crate) fn describe(nothing: &NoResult) -> Value {
-    let mut object = json!({ "collection": nothing.collection, "code": nothing.why.code() });
-    let (key, value) = match &nothing.why {
-        NoResultReason::Withdrew { on }
-        | NoResultReason::Expired { on }
-        | NoResultReason::Refused { on }
-        | NoResultReason::Asked { on } => ("on", json!(date(*on))),
-        NoResultReason::NotYet { from } => ("from", json!(date(*from))),
-        NoResultReason::OtherCollections { agreed } => ("agreed", json!(agreed)),
-        NoResultReason::PhotosNotScanned { photos }
-        | NoResultReason::NotCompared { photos }
-        | NoResultReason::ToConfirm { photos }
-        | NoResultReason::SetApart { photos, .. }
-        | NoResultReason::NotThere { photos, .. } => ("photos", json!(photos)),
-        _ => return object,
-    };
-    object[key] = value;
-    object
-}
+use crate::output::{quoted, shown};
 
 /// For people: a line for each reason, with the collections that it holds in. Where something was found elsewhere, nobody
 /// has to read of collections that the person never agreed to.

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use assent::ledger::Notice;
-use assent::packs::hex;
 use assent::service::notices;
+use assent_documents::json::consents::{Notice, NoticeList};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::files::read_text;
@@ -46,7 +44,7 @@ pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let text = read_text(file)?;
             let name = name.clone().unwrap_or_else(|| name_of(file));
             let added = notices::add(&ledger, &name, language, &text, act())?;
-            Ok(out.answer(&describe(&added), |out| {
+            Ok(out.answer(&Notice::from(&added), |out| {
                 writeln!(
                     out,
                     "{} ({}) has version {}. Whoever agrees from now on can be given it.",
@@ -56,8 +54,7 @@ pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         }
         NoticeCommand::List => {
             let all = notices::all(&ledger, now())?;
-            let objects: Vec<Value> = all.iter().map(describe).collect();
-            Ok(out.answer(&json!({ "notices": objects }), |out| {
+            Ok(out.answer(&NoticeList { notices: all.iter().map(Notice::from).collect() }, |out| {
                 for n in &all {
                     let since = date(n.created);
                     writeln!(out, "{}\t{}\tversion {}\tsince {since}", shown(&n.name), n.language, n.version)?;
@@ -71,10 +68,4 @@ pub(crate) fn run(args: &NoticeArgs, flags: &VaultFlags, out: &mut Output<'_>) -
 /// What a notice in this file is called if nobody says otherwise.
 pub(crate) fn name_of(file: &std::path::Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn describe(n: &Notice) -> Value {
-    json!({
-        "name": n.name, "language": n.language, "version": n.version, "sha256": hex(&n.sha256), "since": date(n.created),
-    })
 }

@@ -4,9 +4,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use assent::ledger::{Timestamp, is_unprintable};
-pub(crate) use assent_documents::dates::{date, long_date, long_time, taken_at, taken_on};
+pub(crate) use assent_documents::dates::{date, long_date, long_time, taken_on};
+use assent_documents::json::{Answer, line};
 pub(crate) use assent_documents::vocabulary::{count, number_of, people, printable, role_words, shown};
-use serde_json::Value;
 
 use crate::error::CommandError;
 use crate::roster::cells;
@@ -25,11 +25,20 @@ impl Output<'_> {
     /// As the writer.
     pub(crate) fn answer(
         &mut self,
-        value: &Value,
+        value: &impl Answer,
         text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        if self.json { writeln!(self.out, "{value}") } else { text(self.out) }
+        if self.json { write_line(value, self.out) } else { text(self.out) }
     }
+}
+
+/// Writes an answer for a machine: one line.
+///
+/// # Errors
+///
+/// As the writer.
+pub(crate) fn write_line(answer: &impl Answer, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", line(answer)?)
 }
 
 /// Writes what is printed, so that no name in it does anything to a terminal: control characters but line feeds and tabs

@@ -4,14 +4,16 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::output::write_line;
 use assent::models::{Models, ModelsError};
 use assent::packs::{
     AcceptedLicences, CARD_FILE, FileRef, FindPacksError, FoundPack, ModelCard, ModelPack, PackError, PackKind,
     PhotoPack, find_packs, hex, sha256_of,
 };
+use assent_documents::json::packs::{Card, Pack, PackFetched, PackList};
+use assent_documents::json::{self, Sha256};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::fetch::{FetchError, Wanted, fetch, place};
@@ -166,9 +168,9 @@ pub(crate) fn run(args: &PacksArgs, models: &ModelPlaces, json: bool, out: &mut 
 
 fn list(roots: &[PathBuf], json: bool, out: &mut dyn Write) -> Result<(), PacksError> {
     let found = find_packs(roots)?;
-    let rows: Vec<Value> = found.iter().map(|pack| row(pack, describe(pack))).collect();
+    let rows: Vec<Pack> = found.iter().map(|pack| row(pack, describe(pack).map_err(|e| chain(&e)))).collect();
     if json {
-        writeln!(out, "{}", json!({ "packs": rows }))?;
+        write_line(&PackList { packs: rows }, out)?;
     } else if found.is_empty() {
         writeln!(out, "No packs in {}. `assent packs fetch` gets one.", names(roots))?;
     } else {
@@ -205,23 +207,17 @@ fn verify(
         }
     };
     let verified = |pack: &FoundPack| match check(pack) {
-        Ok(ran) => {
-            let mut row = row(pack, describe(pack));
-            if let Some(ran) = ran {
-                row["ran"] = json!(ran);
-            }
-            row
-        }
-        Err(reason) => named(pack, json!({ "refused": reason })),
+        Ok(ran) => Pack { ran, ..row(pack, describe(pack).map_err(|e| chain(&e))) },
+        Err(reason) => row(pack, Err(reason)),
     };
-    let rows: Vec<Value> = found.iter().map(verified).collect();
+    let rows: Vec<Pack> = found.iter().map(verified).collect();
+    let (refused, all) = (rows.iter().filter(|row| row.refused.is_some()).count(), rows.len());
     if json {
-        writeln!(out, "{}", json!({ "packs": rows }))?;
+        write_line(&PackList { packs: rows }, out)?;
     } else {
         print_rows(&found, &rows, "whole: ", out)?;
     }
-    let refused = rows.iter().filter(|row| row["refused"].is_string()).count();
-    if refused == 0 { Ok(()) } else { Err(PacksError::Refused { refused, all: rows.len() }) }
+    if refused == 0 { Ok(()) } else { Err(PacksError::Refused { refused, all }) }
 }
 
 /// Runs each network of a pack once; `false` where the library is missing that runs them.
@@ -239,55 +235,59 @@ fn ran(runtime: Option<&Path>, dir: &Path, terms: &AcceptedLicences) -> Result<b
 }
 
 /// What a card says, without the files it names.
-fn describe(pack: &FoundPack) -> Result<Value, PackError> {
+fn describe(pack: &FoundPack) -> Result<Card, PackError> {
     Ok(match pack.kind {
         PackKind::Models => {
             let card = ModelCard::read(&pack.dir)?;
-            json!({
-                "card": card.name,
-                "version": card.version,
-                "licences": [card.detector_file.licence, card.embedder_file.licence],
-                "model": hex(&card.model_sha256()),
-                "bands": if card.calibration.is_some() { "match, review" } else { "review" },
-            })
+            let bands = if card.calibration.is_some() { "match, review" } else { "review" };
+            Card {
+                model_sha256: Some(Sha256(hex(&card.model_sha256()))),
+                card: Some(card.name),
+                version: card.version,
+                licences: vec![card.detector_file.licence, card.embedder_file.licence],
+                bands: Some(bands.to_owned()),
+                digest: None,
+            }
         }
         PackKind::Photos => {
             let photos = PhotoPack::load(&pack.dir)?;
-            json!({ "version": photos.version, "licences": [photos.licence], "digest": hex(&photos.digest) })
+            Card {
+                digest: Some(Sha256(hex(&photos.digest))),
+                version: photos.version,
+                licences: vec![photos.licence],
+                card: None,
+                model_sha256: None,
+                bands: None,
+            }
         }
     })
 }
 
-fn row(pack: &FoundPack, described: Result<Value, PackError>) -> Value {
-    named(pack, described.unwrap_or_else(|error| json!({ "refused": chain(&error) })))
-}
-
 /// What is said of a pack, with its name and folder.
-fn named(pack: &FoundPack, mut row: Value) -> Value {
-    row["kind"] = json!(pack.kind.word());
-    row["name"] = json!(pack.name);
-    row["folder"] = json!(pack.dir.display().to_string());
-    row
+fn row(pack: &FoundPack, described: Result<Card, String>) -> Pack {
+    let (card, refused) = match described {
+        Ok(card) => (Some(card), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    let (kind, name) = (pack.kind.word().to_owned(), pack.name.clone());
+    Pack { kind, name, folder: json::text(&pack.dir), refused, card, ran: None }
 }
 
 /// One line for each pack; `before` stands before the folder of one that is not refused.
-fn print_rows(found: &[FoundPack], rows: &[Value], before: &str, out: &mut dyn Write) -> io::Result<()> {
+fn print_rows(found: &[FoundPack], rows: &[Pack], before: &str, out: &mut dyn Write) -> io::Result<()> {
     for (pack, row) in found.iter().zip(rows) {
         let name = format!("{}/{}", pack.kind, pack.name);
-        if let Some(reason) = row["refused"].as_str() {
+        if let Some(reason) = &row.refused {
             writeln!(out, "{name:24} refused: {reason}")?;
             continue;
         }
-        let bands = match row["bands"].as_str() {
-            Some(bands) => format!(", bands: {bands}"),
-            None => String::new(),
-        };
-        let version = row["version"].as_str().unwrap_or_default();
-        let also = match row["card"].as_str() {
-            Some(card) if card != pack.name => format!(", also called {card}"),
+        let Some(Card { version, card, bands, .. }) = &row.card else { continue };
+        let bands = bands.as_ref().map_or_else(String::new, |bands| format!(", bands: {bands}"));
+        let also = match card {
+            Some(card) if *card != pack.name => format!(", also called {card}"),
             _ => String::new(),
         };
-        let ran = match row["ran"].as_bool() {
+        let ran = match row.ran {
             Some(true) => ", each network ran once",
             Some(false) => ", the networks were not run: there is no inference library yet (assent runtime fetch)",
             None => "",
@@ -351,9 +351,8 @@ fn fetch_pack(
     );
 
     if json {
-        let fetched: Vec<&str> = missing.iter().map(|file| file.name.as_str()).collect();
-        let folder = dir.display().to_string();
-        writeln!(out, "{}", json!({ "pack": card.name, "folder": folder, "fetched": fetched }))?;
+        let fetched = missing.iter().map(|file| file.name.clone()).collect();
+        write_line(&PackFetched { pack: card.name.clone(), folder: json::text(&dir), fetched }, out)?;
     } else {
         for file in files {
             let how = if missing.iter().any(|one| one.name == file.name) { "fetched" } else { "was there" };

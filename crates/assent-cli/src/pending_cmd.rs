@@ -5,9 +5,10 @@ use std::path::Path;
 
 use assent::ledger::{Collection, Ledger, PendingConsent, WaitingFiles};
 use assent::models::{Models, Worker};
-use assent::packs::hex;
 use assent::service::enrolment::{Recorded, WaitingForm, complete, needs_models, waiting};
-use serde_json::{Value, json};
+
+use assent_documents::json::Id;
+use assent_documents::json::consents::{AllCompleted, Completed, CompletedForm, StillWaiting, Waiting};
 
 use crate::enrol_cmd::PORTRAIT_SEARCH;
 use crate::error::CommandError;
@@ -57,7 +58,7 @@ pub(crate) fn enrolments_wait(n: usize) -> String {
 pub(crate) fn print_waiting(recorded: &Recorded, out: &mut Output<'_>) -> io::Result<()> {
     let Recorded { form, collections, said_no } = recorded;
     let handle = shown(&form.who.handle);
-    out.answer(&describe(form, collections), |out| {
+    out.answer(&Waiting::new(&form.who, &form.pending, collections), |out| {
         if let Some(on) = said_no {
             writeln!(out, "Careful: {handle} said no to this on {}. Is the form newer?", long_date(*on))?;
         }
@@ -72,29 +73,6 @@ pub(crate) fn sorted(forms: &[WaitingForm]) -> Vec<&WaitingForm> {
     let mut sorted: Vec<&WaitingForm> = forms.iter().collect();
     sorted.sort_by_key(|form| form.who.handle.as_str());
     sorted
-}
-
-/// An enrolment for machines.
-pub(crate) fn describe(WaitingForm { who, pending }: &WaitingForm, collections: &[Collection]) -> Value {
-    let consents: Vec<Value> = pending
-        .signed
-        .consents
-        .iter()
-        .map(|c| {
-            json!({
-                "collection": collection_name(collections, c.collection), "purpose": c.purpose.as_str(),
-                "renews": c.renews.map(|id| id.to_string()),
-            })
-        })
-        .collect();
-    let missing: Vec<String> = pending.missing().iter().map(ToString::to_string).collect();
-    json!({
-        "pending": pending.id.to_string(), "subject": pending.subject.to_string(), "handle": who.handle, "name": who.name,
-        "consents": consents, "until": date(pending.valid_until), "signed_by": pending.signed_by.as_str(),
-        "release_sha256": hex(&pending.release_sha256), "notice_sha256": hex(&pending.notice_sha256),
-        "pictures_sha256": pending.signed.pictures.iter().map(hex).collect::<Vec<_>>(),
-        "statement": hex(&pending.statement_hash()), "waits_for": missing,
-    })
 }
 
 /// An enrolment for people, on one line.
@@ -115,59 +93,41 @@ pub(crate) fn line(WaitingForm { who, pending }: &WaitingForm, collections: &[Co
     format!("{}\t{}\t{purposes}\tuntil {until}{pictures}", shown(&who.handle), shown(&who.name))
 }
 
-/// What came of completing enrolments.
-pub(crate) struct Completed {
-    /// Who is enrolled now.
-    pub(crate) enrolled: Vec<Value>,
-    /// Who waits still, and why: for machines and for people.
-    pub(crate) waiting: Vec<(Value, String)>,
-}
-
-impl Completed {
-    /// The same for machines, added to an answer.
-    pub(crate) fn add_to(&self, object: &mut Value) {
-        object["enrolled"] = self.enrolled.clone().into();
-        object["still_waiting"] = self.waiting.iter().map(|(value, _)| value.clone()).collect::<Vec<_>>().into();
+/// Says what came of completing these enrolments.
+///
+/// # Errors
+///
+/// As the writer.
+pub(crate) fn print_completed(completed: &Completed, these: &[WaitingForm], out: &mut dyn Write) -> io::Result<()> {
+    let Completed { enrolled, still_waiting } = completed;
+    if !enrolled.is_empty() {
+        let enrolments = count(enrolled.len(), "enrolment");
+        writeln!(out, "Both have signed: {enrolments} complete. Next: assent scan COLLECTION")?;
     }
-
-    /// # Errors
-    ///
-    /// As the writer.
-    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        if !self.enrolled.is_empty() {
-            writeln!(
-                out,
-                "Both have signed: {} complete. Next: assent scan COLLECTION",
-                count(self.enrolled.len(), "enrolment")
-            )?;
-        }
-        for (_, line) in &self.waiting {
-            writeln!(out, "still waiting: {line}")?;
-        }
-        if self.waiting.is_empty() { Ok(()) } else { writeln!(out, "When that is put right: assent enrol --complete") }
+    for StillWaiting { pending, because, .. } in still_waiting {
+        let form = these.iter().find(|form| Id::of(form.pending.id) == *pending);
+        let handle = form.map_or_else(String::new, |form| shown(&form.who.handle));
+        writeln!(out, "still waiting: {handle}, because {because}")?;
     }
+    if still_waiting.is_empty() { Ok(()) } else { writeln!(out, "When that is put right: assent enrol --complete") }
 }
 
 /// Completes these enrolments, which both witnesses have signed. What keeps one of them waiting is in the answer.
 pub(crate) fn complete_these(ledger: &Ledger, engine: &mut Engine<'_>, these: &[WaitingForm]) -> Completed {
-    let mut completed = Completed { enrolled: Vec::new(), waiting: Vec::new() };
+    let mut completed = Completed::default();
     for WaitingForm { who, pending } in these {
         let outcome = if needs_models(pending) {
             engine.get().and_then(|engine| Ok(complete(ledger, Some(engine), pending, &mut |_, _| {}, act())?))
         } else {
             complete(ledger, None, pending, &mut |_, _| {}, act()).map_err(CommandError::from)
         };
-        let (handle, subject) = (shown(&who.handle), who.id.to_string());
         match outcome {
-            Ok(opened) => {
-                let consents: Vec<String> = opened.grants.iter().map(ToString::to_string).collect();
-                completed.enrolled.push(json!({ "subject": subject, "handle": who.handle, "consents": consents }));
-            }
-            Err(error) => {
-                let because = crate::hints::chain(&error);
-                let value = json!({ "pending": pending.id.to_string(), "subject": subject, "because": because });
-                completed.waiting.push((value, format!("{handle}, because {because}")));
-            }
+            Ok(opened) => completed.enrolled.push(CompletedForm::new(who, &opened.grants)),
+            Err(error) => completed.still_waiting.push(StillWaiting {
+                pending: Id::of(pending.id),
+                subject: Id::of(who.id),
+                because: crate::hints::chain(&error),
+            }),
         }
     }
     completed
@@ -181,17 +141,15 @@ pub(crate) fn complete_these(ledger: &Ledger, engine: &mut Engine<'_>, these: &[
 pub(crate) fn complete_all(ledger: &Ledger, engine: &mut Engine<'_>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let all = waiting(ledger, now())?.forms;
     let (signed, unsigned): (Vec<_>, Vec<_>) = all.into_iter().partition(|form| form.pending.missing().is_empty());
-    let completed = complete_these(ledger, engine, &signed);
-    let mut object = json!({ "unsigned": unsigned.len() });
-    completed.add_to(&mut object);
-    out.answer(&object, |out| {
-        completed.print(out)?;
+    let answer = AllCompleted { unsigned: unsigned.len(), completed: complete_these(ledger, engine, &signed) };
+    out.answer(&answer, |out| {
+        print_completed(&answer.completed, &signed, out)?;
         if !unsigned.is_empty() {
             writeln!(out, "{} without both signatures: assent witness sign NAME", count(unsigned.len(), "enrolment"))?;
         }
         if signed.is_empty() { writeln!(out, "Nothing is there to complete.") } else { Ok(()) }
     })?;
-    match completed.waiting.len() {
+    match answer.completed.still_waiting.len() {
         0 => Ok(()),
         n => Err(CommandError::StillWaiting { people: count(n, "enrolment") }),
     }

@@ -8,9 +8,10 @@ use assent::packs::sha256;
 use assent::rulepacks::{self, Described};
 use assent::service::evidence as records;
 use assent_documents::evidence::{self, BYTES_MAX, Files, LIST, LOG};
+use assent_documents::json::rights::EvidenceWritten;
+use assent_documents::json::{pretty, text};
 use assent_documents::register::{self, register};
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::files::{read_bytes, refuse_other, write_private};
@@ -48,8 +49,9 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         ReportCommand::Register => {
             let (settings, laws) = (ledger.settings(), laws()?);
             let about = about(&ledger, &settings, &laws);
-            let object = register(&about, &records::register(&ledger, now())?);
-            Ok(out.answer(&object, |out| writeln!(out, "{object:#}"))?)
+            let answer = register(&about, &records::register(&ledger, now())?);
+            let pretty = pretty(&answer).map_err(std::io::Error::from)?;
+            Ok(out.answer(&answer, |out| writeln!(out, "{pretty}"))?)
         }
         ReportCommand::Evidence { to, with } => {
             refuse_other(to, LIST)?;
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &ReportArgs, flags: &VaultFlags, out: &mut Output<'_>) -
             let hashes = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
             write_private(to, &evidence::file(&ledger.evidence_list(&hashes)?, &files)?)?;
             let key = ledger.log_keys().to_string();
-            Ok(out.answer(&json!({ "file": to, "files": files.len(), "key": key }), |out| {
+            Ok(out.answer(&EvidenceWritten { file: text(to), files: files.len(), key }, |out| {
                 writeln!(out, "{} holds {}.", to.display(), count(files.len(), "file"))?;
                 let file = quoted(&to.display().to_string());
                 writeln!(out, "Anybody checks it with: assent audit verify --evidence {file} --key KEY")?;

@@ -6,12 +6,12 @@ use assent::SearchOptions;
 use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestKind, RequestOutcome, Subject, SubjectId};
 use assent::service::requests::{self, NextStep, Register, next_step};
 use assent::set_apart::{Pointed, SetApartError, set_apart, set_apart_in_exports};
+use assent_documents::json::requests::{self as json, FaceSetApart, RequestList};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, count, date, day, quoted, shown};
+use crate::output::{Output, date, day, quoted, shown};
 use crate::progress;
 use crate::vault::{self, VaultFlags, act, collection_name, now, short};
 
@@ -122,10 +122,11 @@ pub(crate) fn run(
     let request = match &args.command {
         RequestCommand::List { all } => {
             let listed: Vec<&Request> = known.iter().filter(|r| *all || r.answered.is_none()).collect();
-            let objects: Vec<Value> = listed.iter().map(|r| describe(r, &collections)).collect();
-            return Ok(out.answer(&json!({ "requests": objects }), |out| {
-                for (r, object) in listed.iter().zip(&objects) {
-                    let state = object["state"].as_str().unwrap_or("?");
+            let now = now();
+            let answer =
+                RequestList { requests: listed.iter().map(|r| json::Request::new(r, &collections, now)).collect() };
+            return Ok(out.answer(&answer, |out| {
+                for (r, json::Request { state, .. }) in listed.iter().zip(&answer.requests) {
                     writeln!(out, "{}\t{}\t{}\t{state}\tdue {}", short(&r.id), r.kind, who.name(r), date(r.due))?;
                 }
                 if listed.is_empty() { writeln!(out, "Nothing is open.") } else { Ok(()) }
@@ -158,9 +159,9 @@ pub(crate) fn run(
         }
     };
     vault::warn_of_unwritten_notes(&ledger);
-    let object = describe(&request, &collections);
-    Ok(out.answer(&object, |out| {
-        let state = object["state"].as_str().unwrap_or("?");
+    let answer = json::Request::new(&request, &collections, now());
+    Ok(out.answer(&answer, |out| {
+        let state = &answer.state;
         writeln!(out, "Request {}: {} by {}, {state}", short(&request.id), request.kind, who.name(&request))?;
         writeln!(out, "received {}, due {}", date(request.received), date(request.due))?;
         if let Some(words) = request.words.as_deref().filter(|words| !words.is_empty()) {
@@ -216,22 +217,6 @@ fn next(request: &Request, people: &People, collections: &[Collection]) -> Strin
     format!("{act}, then: assent request answer {id} granted")
 }
 
-fn describe(r: &Request, collections: &[Collection]) -> Value {
-    let overdue = r.days_overdue(now());
-    let state = match (r.answered, r.paused) {
-        (Some((at, outcome)), _) => format!("{outcome} on {}", date(at)),
-        (None, Some(since)) => format!("paused since {}", date(since)),
-        (None, None) if overdue > 0 => format!("overdue by {}", count(overdue as usize, "day")),
-        (None, None) => "open".to_owned(),
-    };
-    json!({
-        "request": r.id.to_string(), "kind": r.kind.as_str(), "subject": r.subject.map(|s| s.to_string()),
-        "collection": r.collection.map(|c| collection_name(collections, c)), "words": r.words, "state": state,
-        "received": date(r.received), "due": date(r.due), "extended": r.due != r.first_due, "days_overdue": overdue,
-        "answered": r.answered.map(|(at, _)| date(at)), "outcome": r.answered.map(|(_, outcome)| outcome.as_str()),
-    })
-}
-
 /// With `models`, also in the exports of the photo.
 fn blur(
     (ledger, collection, models): (&Ledger, &Collection, Option<&ModelPlaces>),
@@ -258,8 +243,13 @@ fn blur(
             Some(found)
         }
     };
-    let object = json!({ "face": set.face.0, "photo": path, "same_picture": set.same, "exports": exports });
-    Ok(out.answer(&object, |out| {
+    let answer = FaceSetApart {
+        number: set.face.0,
+        photo: path.to_owned(),
+        same_picture: set.same.clone(),
+        exports: exports.clone(),
+    };
+    Ok(out.answer(&answer, |out| {
         writeln!(out, "That face is never compared again, and always covered: in this picture and its exact copies,")?;
         writeln!(out, "whatever is written into their files.")?;
         for same in &set.same {

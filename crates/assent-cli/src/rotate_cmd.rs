@@ -1,8 +1,9 @@
 //! `assent rotate`: new keys, without anybody enrolled anew.
 
 use assent::ledger::{SubjectId, TxError};
+use assent_documents::json::Id;
+use assent_documents::json::keys::{KeysRotated, NotDone};
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::hints::sentence;
@@ -40,10 +41,9 @@ pub(crate) fn run(args: &RotateArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         bar.finish_and_clear();
         rotated -= kept.len();
     }
-    let describe =
-        |(subject, why): &(SubjectId, TxError)| json!({ "subject": subject.to_string(), "why": sentence(why) });
-    let objects: Vec<Value> = kept.iter().map(describe).collect();
-    out.answer(&json!({ "rotated": rotated, "kept": objects }), |out| {
+    let not_done = |(subject, why): &(SubjectId, TxError)| NotDone { subject: Id::of(subject), because: sentence(why) };
+    let answer = KeysRotated { rotated, kept: kept.iter().map(not_done).collect() };
+    out.answer(&answer, |out| {
         writeln!(out, "{} made, old ones destroyed. Nobody has to be enrolled anew.", count(rotated, "new key"))?;
         for (subject, why) in &kept {
             // Their name may be among what does not open.

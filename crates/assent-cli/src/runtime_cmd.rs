@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use assent::packs::{Rewrite, hex, sha256_of};
 use assent::{Execution, Role, Runtime};
+use assent_documents::json::packs::{Engine, RuntimeFetched, RuntimeStatus};
+use assent_documents::json::text;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
 use thiserror::Error;
 
 use crate::fetch::sync_folder;
 use crate::models_arg::ModelPlaces;
+use crate::output::write_line;
 use crate::places::{PlacesError, runtime_dir};
 use crate::wheel::{Library, WheelError, has_runtime, unpack};
 
@@ -170,14 +172,19 @@ fn status(models: &ModelPlaces, json: bool, out: &mut dyn Write) -> Result<(), R
         Err(error) => (error.to_string(), [Role::Detector, Role::Embedder].map(|role| runtime.choose(role)), None),
     };
     if json {
-        let engine =
-            |(execution, because): (Execution, &str)| json!({ "execution": execution.name(), "because": because });
-        let object = json!({
-            "library": library, "build": runtime.build_info(), "pack": pack,
-            "detector": engine(detector), "embedder": engine(embedder), "prelu": rewrite,
-        });
-        writeln!(out, "{object}")?;
-        return Ok(());
+        let engine = |(execution, because): (Execution, &str)| Engine {
+            execution: execution.name(),
+            because: because.to_owned(),
+        };
+        let answer = RuntimeStatus {
+            library,
+            build: runtime.build_info().to_string(),
+            pack,
+            detector: engine(detector),
+            embedder: engine(embedder),
+            prelu: rewrite,
+        };
+        return Ok(write_line(&answer, out)?);
     }
     writeln!(out, "library: {library}")?;
     writeln!(out, "build: {}", runtime.build_info())?;
@@ -248,8 +255,7 @@ pub(crate) fn run(
 
 fn print_installed(json: bool, out: &mut dyn Write, capi: &Path, how: &str, checked: bool) -> Result<(), RuntimeError> {
     if json {
-        let folder = capi.display().to_string();
-        writeln!(out, "{}", json!({ "folder": folder, "status": how, "unchecked": !checked }))?;
+        write_line(&RuntimeFetched { folder: text(capi), status: how.to_owned(), unchecked: !checked }, out)?;
     } else {
         writeln!(out, "The inference library {how}: {}", capi.display())?;
         if !checked {

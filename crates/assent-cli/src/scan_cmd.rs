@@ -4,16 +4,14 @@ use assent::DeclaredRates;
 use assent::ledger::{Collection, Ledger, TemplateId};
 use assent::scan::{CopiedFace, Locked, Progress, ScanError, ScanOptions, ScanSummary, ScanWatch, Stage, scan};
 use assent::source::SourceError;
+use assent_documents::json::scan::{ExpectedMistakes, Scanned};
 use assent_documents::listing;
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::evaluate_cmd::round;
 use crate::free_memory::free_memory_bytes;
 use crate::hints::sentence_of;
 use crate::interrupt::stop_on_interrupt;
-use crate::listing_text;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, number_of, quoted, shown};
 use crate::progress;
@@ -120,7 +118,9 @@ pub(crate) fn run(
     bar.finish_and_clear();
     let expected = Expected::of(&summary);
     let next = next(&ledger, &summary)?;
-    out.answer(&object(&summary, expected), |out| {
+    let locked = summary.locked.as_ref().map(why_locked);
+    let answer = Scanned::new(&summary, locked, expected.map(Expected::mistakes));
+    out.answer(&answer, |out| {
         for line in lines(&summary, &collection.name, expected) {
             writeln!(out, "{line}")?;
         }
@@ -164,6 +164,11 @@ impl Expected {
         (self.fpir.map(|p| p * n), self.fpir_review * n)
     }
 
+    fn mistakes(self) -> ExpectedMistakes {
+        let (wrong_match, wrong_match_or_review) = self.wrong();
+        ExpectedMistakes { strangers: self.strangers, wrong_match, wrong_match_or_review }
+    }
+
     fn line(self) -> String {
         let (named, both) = self.wrong();
         let proposed = format!("{} wrong suggestions", about(both - named.unwrap_or(0.0)));
@@ -180,27 +185,6 @@ fn about(n: f64) -> String {
         n if n < 10.0 => format!("about {n:.1}"),
         n => format!("about {n:.0}"),
     }
-}
-
-fn object(s: &ScanSummary, expected: Option<Expected>) -> Value {
-    let (wrong, wrong_or_proposed) = expected.map(Expected::wrong).unzip();
-    let copied =
-        |c: &CopiedFace| json!({ "photo": c.photo, "at": format!("{},{}", c.at.0, c.at.1), "made_from": c.original });
-    let copied: Vec<Value> = s.copied.iter().map(copied).collect();
-    let failed: Vec<Value> = s.failed.iter().map(|(path, code)| json!({ "photo": path, "reason": code })).collect();
-    json!({
-        "locked": s.locked.as_ref().map(why_locked), "photos": s.photos, "looked_at": s.looked_at, "rematched": s.rematched, "unchanged": s.unchanged, "searched_better": s.searched_better, "moved": s.moved, "missing": s.missing, "too_many_missing": s.too_many_missing, "removed": s.removed,
-        "not_listed": listing_text::problems(&s.problems), "left_out": listing_text::left_out(&s.left_out),
-        "failed": failed, "set_apart_in_copies": copied, "faces": s.faces, "match": s.matches, "review": s.reviews, "templates": s.templates,
-        "unopened_templates": ids(&s.unopened), "people_of_other_models": s.people_of_other_models, "templates_exposed": s.exposed, "stopped": s.stopped, "strangers_at_most": expected.map(|e| e.strangers),
-        "expected_wrong_match": wrong.flatten().map(|n| round(n, 4)),
-        "expected_wrong_match_or_review": wrong_or_proposed.map(|n| round(n, 4)),
-    })
-}
-
-/// Templates' ids, as text: they are too large for the numbers of JSON.
-pub(crate) fn ids(templates: &[TemplateId]) -> Vec<String> {
-    templates.iter().map(|id| id.0.to_string()).collect()
 }
 
 /// Says how many templates did not open, if there are any.

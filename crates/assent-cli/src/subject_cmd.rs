@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use assent::ledger::{Age, Correction, Jurisdiction, Ledger, NewSubject, Subject};
 use assent::service::subjects::{self, Everybody, Person};
+use assent_documents::json::subjects::{
+    SubjectAdded, SubjectChanged, SubjectCount, SubjectList, SubjectRestricted, SubjectShown,
+};
+use assent_documents::json::{Day, Id};
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::lookup::fold_name;
@@ -93,7 +96,8 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
             let jurisdiction = jurisdiction.clone();
             let new = NewSubject { handle, name, contact, group, owner: false, age: *born, jurisdiction };
             let id = subjects::add(&ledger, &new, act())?;
-            out.answer(&json!({ "subject": id.to_string(), "handle": handle }), |out| {
+            let added = SubjectAdded { subject: Id::of(id), handle: handle.clone() };
+            out.answer(&added, |out| {
                 writeln!(
                     out,
                     "Added {} ({}). Nobody looks for them before they are enrolled. How: assent enrol --help",
@@ -112,14 +116,16 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 jurisdiction: jurisdiction.clone(),
             };
             let s = subjects::rectify(&ledger, s.id, &right, act())?;
-            out.answer(&json!({ "subject": s.id.to_string() }), |out| {
+            out.answer(&SubjectChanged { subject: Id::of(s.id) }, |out| {
                 writeln!(out, "Changed what is held about {}.", vault::person(&s))
             })?;
         }
         SubjectCommand::Restrict { subject, lift } => {
             let id = vault::subject_id(&ledger, subject)?;
-            subjects::restrict(&ledger, id, !lift, act())?;
-            out.answer(&json!({ "subject": id.to_string(), "restricted": !lift }), |out| {
+            let act = act();
+            subjects::restrict(&ledger, id, !lift, act)?;
+            let restricted = (!lift).then_some(Day(act.at));
+            out.answer(&SubjectRestricted { subject: Id::of(id), restricted }, |out| {
                 let says = if *lift { "is used again" } else { "is kept and not used: nobody finds them" };
                 writeln!(out, "What is held about {subject} {says}.")
             })?;
@@ -127,28 +133,21 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
         }
         SubjectCommand::Count => {
             let counted = subjects::count_by_law(&ledger, now())?;
-            let total: usize = counted.values().sum();
-            let object: serde_json::Map<_, _> = counted.iter().map(|(j, n)| (j.to_string(), json!(n))).collect();
-            out.answer(&json!({ "jurisdictions": object, "total": total }), |out| {
+            let answer = SubjectCount::new(&counted);
+            out.answer(&answer, |out| {
                 for (jurisdiction, n) in &counted {
                     writeln!(out, "{jurisdiction}\t{n}")?;
                 }
-                writeln!(out, "all\t{total}")
+                writeln!(out, "all\t{}", answer.total)
             })?;
         }
         SubjectCommand::List { group } => list(&ledger, group.as_deref(), out)?,
         SubjectCommand::Show { subject } => {
             let id = vault::subject(&ledger, subject)?.id;
-            let Person { subject: s, grants, pending, refusals, collections } = subjects::person(&ledger, id, now())?;
-            let objects: Vec<_> = grants.iter().map(|g| crate::consent_cmd::describe(g, &collections)).collect();
-            let object = json!({
-                "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "contact": s.contact, "age": s.age.to_string(),
-                "group": s.group, "jurisdiction": s.jurisdiction.as_str(), "restricted": s.restricted.map(date), "added": date(s.created),
-                "consents": objects, "waiting": pending.iter().map(|p| p.id.to_string()).collect::<Vec<_>>(),
-                "refusals": refusals.iter().map(|r| r.id.to_string()).collect::<Vec<_>>(),
-            });
-            out.answer(&object, |out| {
-                writeln!(out, "{}", vault::person(&s))?;
+            let person = subjects::person(&ledger, id, now())?;
+            let Person { subject: s, grants, pending, refusals, collections } = &person;
+            out.answer(&SubjectShown::from(&person), |out| {
+                writeln!(out, "{}", vault::person(s))?;
                 if !s.contact.is_empty() {
                     writeln!(out, "contact: {}", s.contact)?;
                 }
@@ -159,10 +158,10 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                 if let Some(since) = s.restricted {
                     writeln!(out, "restricted since {}: kept and not used", date(since))?;
                 }
-                for g in &grants {
-                    writeln!(out, "{}", crate::consent_cmd::line(g, &collections))?;
+                for g in grants {
+                    writeln!(out, "{}", crate::consent_cmd::line(g, collections))?;
                 }
-                for p in &pending {
+                for p in pending {
                     let signed = p.missing().is_empty();
                     let next = if signed {
                         "to be completed: assent enrol --complete"
@@ -171,8 +170,8 @@ pub(crate) fn run(args: &SubjectArgs, flags: &VaultFlags, out: &mut Output<'_>) 
                     };
                     writeln!(out, "a form until {} waits {next}", date(p.valid_until))?;
                 }
-                for r in &refusals {
-                    let place = vault::collection_name(&collections, r.collection);
+                for r in refusals {
+                    let place = vault::collection_name(collections, r.collection);
                     writeln!(out, "said no\t{}\t{}\ton {}", r.purpose, shown(place), date(r.created))?;
                 }
                 if grants.is_empty() { writeln!(out, "no consent: they are not looked for") } else { Ok(()) }
@@ -194,16 +193,14 @@ fn age_says(age: Age) -> String {
 fn list(ledger: &Ledger, group: Option<&str>, out: &mut Output<'_>) -> Result<(), CommandError> {
     let Everybody { people: mut all, unreadable } = subjects::everybody(ledger, now())?;
     all.retain(|s| group.is_none_or(|group| s.group.to_lowercase() == group.to_lowercase()));
-    let one = |s: &Subject| json!({ "subject": s.id.to_string(), "handle": s.handle, "name": s.name, "group": s.group, "owner": s.owner });
-    let objects: Vec<_> = all.iter().map(one).collect();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for s in &all {
         *names.entry(fold_name(&s.name)).or_default() += 1;
     }
     // Where two people have one name, more is said of both.
     let namesakes = |s: &Subject| names.get(&fold_name(&s.name)).is_some_and(|n| *n > 1);
-    let without: Vec<_> = unreadable.iter().map(|u| u.subject.to_string()).collect();
-    Ok(out.answer(&json!({ "subjects": objects, "unreadable": without }), |out| {
+    let answer = SubjectList::new(&all, unreadable.iter().map(|who| &who.subject));
+    Ok(out.answer(&answer, |out| {
         for s in &all {
             let group = if s.group.is_empty() { String::new() } else { format!("\t{}", shown(&s.group)) };
             if namesakes(s) {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use assent::service::uploads::{self, UploadsError};
 use assent::source::{UploadError, Uploaded, open_regular};
+use assent_documents::json::collections::{NotUploaded, PhotosUploaded, UploadedFile};
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::error::CommandError;
 use crate::hints::chain;
@@ -49,15 +49,21 @@ pub(crate) fn run(args: &UploadArgs, flags: &VaultFlags, out: &mut Output<'_>) -
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let pairs = |all: &[Told<'_>]| -> Vec<Value> {
-        all.iter().map(|(file, path)| json!({ "file": file, "path": path })).collect()
+    let pairs = |all: &[Told<'_>]| -> Vec<UploadedFile> {
+        all.iter().map(|(file, path)| UploadedFile { file: file.to_string(), photo: path.clone() }).collect()
     };
-    let reasons: Vec<_> =
-        refused.iter().map(|(file, why)| json!({ "file": file, "code": why.code(), "says": chain(why) })).collect();
-    let object = json!({
-        "collection": collection.name, "uploaded": pairs(&new), "duplicates": pairs(&duplicates), "not_uploaded": reasons,
-    });
-    out.answer(&object, |out| {
+    let reason = |(file, why): &(Cow<'_, str>, UploadError)| NotUploaded {
+        file: file.to_string(),
+        code: why.code().to_owned(),
+        because: chain(why),
+    };
+    let answer = PhotosUploaded {
+        collection: collection.name.clone(),
+        uploaded: pairs(&new),
+        duplicates: pairs(&duplicates),
+        not_uploaded: refused.iter().map(reason).collect(),
+    };
+    out.answer(&answer, |out| {
         writeln!(out, "{}: {} uploaded.", shown(&collection.name), count(new.len(), "photo"))?;
         for (file, path) in &duplicates {
             writeln!(out, "{} was there already, as {}", shown(file), shown(path))?;

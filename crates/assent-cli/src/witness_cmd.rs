@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use assent::ledger::{Ledger, VaultKind};
 use assent::packs::hex;
 use assent::service::witnesses::{self, Signed};
+use assent_documents::json::consents::{Waiting, Witness, WitnessAdded, WitnessDryRun, WitnessList, WitnessSigned};
+use assent_documents::json::{Id, Sha256, text as path_text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::look::LookedAt;
 use crate::models_arg::ModelPlaces;
 use crate::output::{Output, count, date, shown};
 use crate::passphrase;
-use crate::pending_cmd::{Engine, complete_these, describe, enrolments_wait, line, sorted};
+use crate::pending_cmd::{Engine, complete_these, enrolments_wait, line, print_completed, sorted};
 use crate::vault::{self, VaultFlags, act, now};
 
 /// How a script gives a witness's passphrase.
@@ -89,8 +90,8 @@ fn add(ledger: &Ledger, name: &str, file: Option<&Path>, out: &mut Output<'_>) -
     let passphrase =
         if asked { Some(passphrase::new_words(file, &format!("New passphrase of {name}: "))?) } else { None };
     let id = witnesses::add(ledger, name, passphrase.as_ref().map(|words| words.as_slice()), act())?;
-    let object = json!({ "witness": id.to_string(), "name": name, "key": passphrase.is_some() });
-    Ok(out.answer(&object, |out| {
+    let added = WitnessAdded { witness: Id::of(id), name: name.to_owned(), has_key: passphrase.is_some() };
+    Ok(out.answer(&added, |out| {
         let key = if asked { " Only they should know this passphrase; they need it to sign." } else { "" };
         writeln!(out, "{} is registered as a witness.{key}", shown(name))
     })?)
@@ -117,7 +118,7 @@ fn sign(
     let Some(witness) = vault::witnesses(ledger, &[name.to_owned()])?.pop() else { return Ok(()) };
     let waiting = witnesses::waiting_for(ledger, witness, now())?;
     let (shown, collections) = (&waiting.forms, &waiting.collections);
-    let objects: Vec<_> = shown.iter().map(|form| describe(form, collections)).collect();
+    let forms: Vec<_> = shown.iter().map(|form| Waiting::new(&form.who, &form.pending, collections)).collect();
     if !out.json {
         for form in sorted(shown) {
             writeln!(out.out, "{}", line(form, collections))?;
@@ -131,8 +132,9 @@ fn sign(
     }
     let Step::Sign(file) = step else {
         let folder = looked.map(LookedAt::leave);
-        let object = json!({ "witness": witness.to_string(), "waits": objects, "look": folder });
-        return Ok(out.answer(&object, |out| {
+        let answer =
+            WitnessDryRun { witness: Id::of(witness), waiting: forms, folder: folder.as_deref().map(path_text) };
+        return Ok(out.answer(&answer, |out| {
             writeln!(out, "{} would be signed, nothing was.", count(shown.len(), "enrolment"))?;
             let Some(folder) = folder else { return Ok(()) };
             writeln!(out, "Delete {} when you have looked: the pictures are theirs.", shown_path(&folder))
@@ -143,30 +145,26 @@ fn sign(
     let Signed { roster, complete } = witnesses::sign(ledger, witness, shown, &passphrase, act())?;
     drop(looked);
     let completed = complete_these(ledger, engine, &complete);
-    let mut object = json!({
-        "witness": witness.to_string(), "signed": objects, "root": hex(&roster.root), "signature": STANDARD.encode(roster.signature),
-    });
-    completed.add_to(&mut object);
-    Ok(out.answer(&object, |out| {
+    let answer = WitnessSigned {
+        witness: Id::of(witness),
+        signed: forms,
+        root: Sha256(hex(&roster.root)),
+        signature: STANDARD.encode(roster.signature),
+        completed,
+    };
+    Ok(out.answer(&answer, |out| {
         writeln!(out, "Signed {} with one signature.", count(shown.len(), "enrolment"))?;
         match shown.len() - complete.len() {
             0 => {}
             n => writeln!(out, "{} for the other witness: assent witness sign NAME", enrolments_wait(n))?,
         }
-        completed.print(out)
+        print_completed(&answer.completed, &complete, out)
     })?)
 }
 
 fn list(ledger: &Ledger, out: &mut Output<'_>) -> Result<(), CommandError> {
     let all = witnesses::all(ledger, now())?;
-    let objects: Vec<_> = all
-        .iter()
-        .map(|w| {
-            let key = w.public_key.map(|key| hex(&key));
-            json!({ "witness": w.id.to_string(), "name": w.name, "registered": date(w.registered), "public_key": key })
-        })
-        .collect();
-    Ok(out.answer(&json!({ "witnesses": objects }), |out| {
+    Ok(out.answer(&WitnessList { witnesses: all.iter().map(Witness::from).collect() }, |out| {
         for w in &all {
             // In a household nobody signs with a passphrase.
             let key = if w.public_key.is_some() || ledger.kind() == VaultKind::Household {

@@ -8,6 +8,11 @@ pub fn date(at: Timestamp) -> String {
         .map_or_else(|_| "?".to_owned(), |t| t.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }
 
+/// A moment, in UTC, as RFC 3339 has it: `2026-11-22T08:30:00.5Z`.
+pub fn moment(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "?".to_owned(), |t| t.to_string())
+}
+
 /// A date for people in a sentence, in UTC: `31 July 2027`.
 pub fn long_date(at: Timestamp) -> String {
     written(at, "%-d %B %Y")
@@ -16,11 +21,6 @@ pub fn long_date(at: Timestamp) -> String {
 /// A moment for people, in UTC: `31 July 2027, 14:05 UTC`.
 pub fn long_time(at: Timestamp) -> String {
     written(at, "%-d %B %Y, %H:%M UTC")
-}
-
-/// A moment for programs, in UTC: `2027-07-31T14:05:00Z`.
-pub fn moment(at: Timestamp) -> String {
-    written(at, "%Y-%m-%dT%H:%M:%SZ")
 }
 
 /// The year in which a photo was taken.

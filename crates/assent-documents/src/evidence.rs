@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::archive::zipped;
 use crate::dates::date;
 use crate::error::DocumentError;
+use crate::json::pretty;
 use crate::register::{self, register};
 
 /// The signed list of the other files.
@@ -50,7 +51,10 @@ pub fn files(
     let events: Value = Value::Object(events.into_iter().map(event).collect());
     let text = |value: &Value| format!("{value:#}\n").into_bytes();
     let mut files = vec![
-        ("register.json".to_owned(), text(&register(about, &processing))),
+        (
+            "register.json".to_owned(),
+            pretty(&register(about, &processing)).map_or_else(|_| Vec::new(), |text| format!("{text}\n").into_bytes()),
+        ),
         ("requests.json".to_owned(), text(&json!({ "requests": requests }))),
         ("orders.json".to_owned(), text(&json!({ "orders": orders }))),
         ("events.json".to_owned(), text(&events)),

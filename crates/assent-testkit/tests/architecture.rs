@@ -178,6 +178,20 @@ fn commands_open_no_transaction() {
     );
 }
 
+#[test]
+fn commands_make_no_json_of_their_own() {
+    let commands = "crates/assent-cli/src/";
+    // Put together here, so that this file has none.
+    let words = [concat!("json", "!("), concat!("derive(", "Serialize")];
+    let made = |text: &str| words.iter().any(|word| text.contains(word));
+    let found = sources().into_iter().filter(|(path, text)| path.starts_with(commands) && made(text));
+    none(
+        &found
+            .map(|(path, _)| format!("{path} makes JSON: the form belongs into assent-documents"))
+            .collect::<Vec<_>>(),
+    );
+}
+
 /// The texts of a source: what stands in its string literals, lines that go on put together.
 fn literals(source: &str) -> Vec<String> {
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use assent::ledger::{Collection, CollectionCounts, Ledger};
 use assent::service::collections;
-use serde_json::json;
+use assent_documents::json::collections::{CollectionMoved, CollectionRemoved, Counts, MissingForgotten};
 
 use super::DestroyArgs;
 use crate::error::CommandError;
@@ -23,8 +23,13 @@ pub(super) fn move_to(
 ) -> Result<(), CommandError> {
     let place = collections::place(ledger, about.id, folder, now())?;
     collections::move_to(ledger, &place, anyway, act())?;
-    let object = json!({ "collection": about.name, "folder": folder, "known": place.known, "there": place.there });
-    Ok(out.answer(&object, |out| {
+    let answer = CollectionMoved {
+        collection: about.name.clone(),
+        folder: folder.to_owned(),
+        known: place.known,
+        known_there: place.there,
+    };
+    Ok(out.answer(&answer, |out| {
         let known = count(place.known, "known photo");
         let (name, folder) = (shown(&about.name), shown(folder));
         writeln!(out, "{name} lies in {folder} from now on; {} of {known} are there.", place.there)?;
@@ -56,11 +61,17 @@ pub(super) fn forget_missing(
         sure(how, &format!("{says}. All of this is forgotten for good."), about)?;
         forgotten = collections::forget_missing(ledger, &missing, act())?;
     }
-    let object = json!({
-        "collection": about.name, "dry_run": how.dry_run, "known": missing.known, "missing": missing.paths,
-        "faces": held.faces, "sightings": held.sightings, "decisions": held.decisions, "forgotten": forgotten,
-    });
-    Ok(out.answer(&object, |out| {
+    let answer = MissingForgotten {
+        collection: about.name.clone(),
+        dry_run: how.dry_run,
+        known: missing.known,
+        missing: missing.paths.clone(),
+        faces: held.faces,
+        sightings: held.sightings,
+        decisions: held.decisions,
+        forgotten,
+    };
+    Ok(out.answer(&answer, |out| {
         if missing.paths.is_empty() {
             return writeln!(out, "No photo of {} is missing.", shown(&about.name));
         }
@@ -92,12 +103,9 @@ pub(super) fn remove(
         sure(how, &sentence(about, &held), about)?;
         collections::remove(ledger, about.id, act())?;
     }
-    let object = json!({
-        "collection": about.name, "removed": !how.dry_run, "dry_run": how.dry_run, "photos": held.photos,
-        "faces": held.faces, "sightings": held.sightings, "decisions": held.decisions, "crops": held.crops,
-        "objections": held.objections, "consents": held.active_grants, "templates": held.templates,
-    });
-    Ok(out.answer(&object, |out| {
+    let answer =
+        CollectionRemoved { collection: about.name.clone(), dry_run: how.dry_run, counts: Counts::from(&held) };
+    Ok(out.answer(&answer, |out| {
         if how.dry_run {
             writeln!(out, "{}", sentence(about, &held))?;
             return writeln!(out, "Nothing was removed.");

@@ -13,7 +13,7 @@ use assent::jobs::{self, Finished, JobContext, Task, Watch, counted};
 use assent::ledger::Ledger;
 use assent::service::enrolment::check_pictures;
 use assent::service::rosters::{Entry, Standing, check, enrol_at_once, record};
-use serde_json::{Value, json};
+use assent_documents::json::consents::{RosterProblem, RosterProblems, RosterRecorded};
 
 use crate::error::CommandError;
 use crate::interrupt::stop_on_interrupt;
@@ -80,20 +80,26 @@ pub(crate) fn import(
     };
     if !problems.is_empty() {
         problems.sort_by_key(|problem| problem.row);
-        let objects: Vec<Value> = problems.iter().map(Problem::describe).collect();
-        out.answer(&json!({ "problems": objects, "recorded": 0, "notes": notes }), |out| {
+        let found = problems.iter().map(RosterProblem::from).collect();
+        let answer = RosterProblems { problems: found, recorded: 0, notes: notes.clone() };
+        out.answer(&answer, |out| {
             lines(&problems).iter().try_for_each(|line| writeln!(out, "{line}"))?;
             notes.iter().try_for_each(|note| writeln!(out, "{note}"))
         })?;
     }
     let Recorded { enrolled, waiting, stopped } = recorded?;
     let new = table.to_record().len();
-    let object = json!({
-        "enrolled": enrolled, "waiting": waiting, "done_before": done, "dry_run": import.dry_run,
-        "to_record": if import.dry_run { new } else { 0 }, "stopped": stopped, "notes": notes,
-    });
-    out.answer(&object, |out| {
-        notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
+    let answer = RosterRecorded {
+        enrolled,
+        waiting,
+        done_before: done,
+        dry_run: import.dry_run,
+        to_record: if import.dry_run { new } else { 0 },
+        stopped,
+        notes,
+    };
+    out.answer(&answer, |out| {
+        answer.notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
         if done > 0 {
             writeln!(out, "Recorded before, and passed over: {}.", count(done, "row"))?;
         }

@@ -12,8 +12,8 @@ use assent::packs::sha256;
 use assent::release::open_release;
 use assent::service::lookup::fold_name;
 use assent::service::rosters::{Entry, EntryFiles, Known, NamedFile, Refused, known};
+use assent_documents::json::consents::RosterProblem;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 
 use super::Import;
 use super::cells::{self, DateError, Order};
@@ -66,6 +66,12 @@ pub(super) struct Problem {
     id: String,
     column: String,
     says: String,
+}
+
+impl From<&Problem> for RosterProblem {
+    fn from(Problem { row, id, column, says }: &Problem) -> Self {
+        Self { row: *row, handle: id.clone(), column: column.clone(), says: says.clone() }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -143,11 +149,6 @@ impl Problem {
             }
         };
         Problem::new(person, columns.heading(field), says)
-    }
-
-    /// The same for machines.
-    pub(super) fn describe(&self) -> Value {
-        json!({ "row": self.row, "id": self.id, "column": self.column, "says": self.says })
     }
 }
 

@@ -103,7 +103,8 @@ impl Aged {
     /// The times of the log's entries, in their order.
     fn times(&self) -> Vec<i64> {
         let shown = self.run(&["audit", "show"]);
-        shown["entries"].as_array().unwrap().iter().map(|entry| entry["time_ms"].as_i64().unwrap()).collect()
+        let time = |entry: &Value| entry["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        shown["entries"].as_array().unwrap().iter().map(time).collect()
     }
 }
 

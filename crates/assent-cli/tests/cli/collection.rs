@@ -10,7 +10,7 @@ use super::{assent, stderr, stdout};
 fn a_collection_is_removed_after_it_was_said_what_goes_with_it() {
     let club = ClubFixture::new();
     let dry = club.run(&["collection", "remove", "trip", "--dry-run"]);
-    assert_eq!((dry["removed"].as_bool(), dry["photos"].as_u64()), (Some(false), Some(0)));
+    assert_eq!((dry["dry_run"].as_bool(), dry["photos"].as_u64()), (Some(true), Some(0)));
     let says = club.says(&["collection", "remove", "trip", "--dry-run"]);
     assert!(says.contains("trip: 0 photos with 0 faces") && says.contains("Nothing was removed."), "{says}");
     assert_eq!(club.run(&["collection", "list"])["collections"].as_array().unwrap().len(), 1);
@@ -22,7 +22,7 @@ fn a_collection_is_removed_after_it_was_said_what_goes_with_it() {
     club.run(&["request", "answer", &request, "granted"]);
 
     let removed = club.run(&["collection", "remove", "trip", "--yes"]);
-    assert_eq!(removed["removed"].as_bool(), Some(true));
+    assert_eq!(removed["dry_run"].as_bool(), Some(false));
     assert!(club.run(&["collection", "list"])["collections"].as_array().unwrap().is_empty());
     assert!(club.refused(&["collection", "show", "trip"]).contains("no collection named 'trip'"));
     let asked = club.run(&["request", "list", "--all"]);

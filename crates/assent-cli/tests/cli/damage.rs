@@ -93,7 +93,7 @@ fn an_order_goes_on_past_what_fails_and_is_run_again_until_its_list_is_whole() {
     let args = ["erase", "--order", &order, "--certificates", &folder];
     let first = club.try_run(&args);
     let object: Value = serde_json::from_str(&stdout(&first)).unwrap();
-    assert_eq!((first.status.code(), numbers(&object["erased"]), numbers(&object["unwritten"])), (Some(1), 2, 1));
+    assert_eq!((first.status.code(), numbers(&object["subjects"]), numbers(&object["unwritten"])), (Some(1), 2, 1));
     assert!(stderr(&first).contains("run the same command again"), "{}", stderr(&first));
     assert_eq!(object["unwritten"][0]["file"], format!("{}.txt", ids[0]));
     assert!(
@@ -105,7 +105,7 @@ fn an_order_goes_on_past_what_fails_and_is_run_again_until_its_list_is_whole() {
     fs::remove_dir(format!("{folder}/{}.txt", ids[0])).unwrap();
     let second = club.run(&args);
     assert_eq!(
-        (numbers(&second["erased"]), numbers(&second["unwritten"])),
+        (numbers(&second["subjects"]), numbers(&second["unwritten"])),
         (2, 0),
         "their names are gone, the list is known"
     );
@@ -114,7 +114,7 @@ fn an_order_goes_on_past_what_fails_and_is_run_again_until_its_list_is_whole() {
 
     // Another list names somebody who was erased by their number.
     fs::write(&order, format!("{}\nm-3\n", &ids[0][..10])).unwrap();
-    assert_eq!(numbers(&club.run(&args)["erased"]), 2);
+    assert_eq!(numbers(&club.run(&args)["subjects"]), 2);
     fs::write(&order, "nobody\n").unwrap();
     assert!(club.refused(&args).contains("nobody was erased"));
 }

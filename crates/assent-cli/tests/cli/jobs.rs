@@ -41,9 +41,9 @@ fn whatever_takes_long_is_a_job_and_each_is_told_in_everyday_words() {
         ["1", "tick", "done"],
     ];
     assert_eq!(told(&all), expected);
-    assert_eq!(all[2]["error"], "roster-problems");
+    assert_eq!(all[2]["code"], "roster-problems");
     assert_eq!((&all[3]["done"], &all[3]["total"]), (&4.into(), &4.into()));
-    let asker = (&all[0]["by"]["role"], &all[0]["by"]["via"], &all[0]["by"]["account"]);
+    let asker = (&all[0]["asked_by"]["role"], &all[0]["asked_by"]["via"], &all[0]["asked_by"]["account"]);
     assert_eq!(asker, (&"operator".into(), &"terminal".into(), &Value::Null));
     assert_eq!(told(&jobs(&club, &[])), [expected[0], expected[2], expected[3]], "the newest of each kind");
     let says = club.says(&["jobs", "--all"]);

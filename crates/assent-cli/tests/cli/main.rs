@@ -25,6 +25,7 @@ mod plain;
 mod rights;
 mod roster;
 mod runtime;
+mod schemas;
 mod server;
 mod tampered;
 mod uploads;
@@ -48,7 +49,9 @@ fn command<A: AsRef<OsStr>>(home: &Path, args: impl IntoIterator<Item = A>) -> C
 
 fn assent(home: &Path, args: &[&str]) -> Output {
     let output = command(home, database::placed(home, args)).output().unwrap();
-    plain::check(args, &String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    plain::check(args, &stdout, &stderr);
+    schemas::check(args, &stdout, &stderr);
     output
 }
 

@@ -167,8 +167,8 @@ fn a_certificate_is_checked_elsewhere_and_a_backup_brings_nobody_back() {
     assert!(lost.contains("restored from a backup after this checkpoint was signed"), "{lost}");
     assert!(lost.contains("names this checkpoint as the newest"), "{lost}");
     // Whoever has the keys from before learns those of the log that goes on.
-    fs::write(club.file("list"), club.run(&["audit", "key", "--list"])["list"].as_str().unwrap()).unwrap();
-    let size = club.run(&["audit", "verify"])["leaves"].as_u64().unwrap();
+    fs::write(club.file("list"), club.run(&["audit", "key", "--list"])["keys"].as_str().unwrap()).unwrap();
+    let size = club.run(&["audit", "verify"])["log_entries"].as_u64().unwrap();
     club.run(&["audit", "checkpoint", "--to", &club.file("since")]);
     club.run(&["subject", "add", "m-7", "--name", "Max"]);
     club.run(&["freeze", "--reason", "a test"]);
@@ -233,7 +233,7 @@ fn the_log_is_shown_filtered_proven_and_written_as_files() {
     let key = club.run(&["audit", "key"])["key"].as_str().unwrap().to_owned();
     club.run(&["audit", "prove", "1", "--to", &club.file("proof")]);
     let proven = club.run(&["audit", "verify", "--proof", &club.file("proof"), "--key", &key]);
-    assert_eq!((&proven["leaf"], proven["kind"].as_str()), (&Value::from(1), Some("collection added")));
+    assert_eq!((&proven["position"], proven["kind"].as_str()), (&Value::from(1), Some("collection added")));
     assert!(club.refused(&["audit", "prove", "99"]).contains("no leaf 99"));
     let ticked = club.run(&["tick", "--export", &club.file("log")]);
     assert_eq!((&ticked["log_entries"], &ticked["near"]), (&Value::from(3), &Value::from(0)));
@@ -428,7 +428,7 @@ fn r35_everybody_of_a_jurisdiction_is_erased_and_the_others_stay() {
 
     let key = club.run(&["audit", "key"])["key"].as_str().unwrap().to_owned();
     let done = club.run(&["erase", "--jurisdiction", "UK", "--certificates", &club.file("certificates")]);
-    assert_eq!(done["erased"], Value::from(vec![id.as_str()]));
+    assert_eq!(done["subjects"], Value::from(vec![id.as_str()]));
     let counted = club.run(&["subject", "count"]);
     assert_eq!((&counted["jurisdictions"]["UK"], &counted["total"]), (&Value::Null, &Value::from(2)));
     assert_eq!(others(), before);

@@ -30,9 +30,9 @@ fn uploaded_photos_are_told_apart_and_the_collection_says_where_they_are() {
     let (one, two, again) = (photo(&club, "one.jpg", 10), photo(&club, "two.jpg", 20), photo(&club, "again.jpg", 10));
     fs::write(club.file("notes.txt"), "no photo").unwrap();
     let first = club.run(&["upload", "party", &one, &two, &again]);
-    assert_eq!(of(&first, "uploaded", "path"), ["one.jpg", "two.jpg"]);
+    assert_eq!(of(&first, "uploaded", "photo"), ["one.jpg", "two.jpg"]);
     assert_eq!(
-        (of(&first, "duplicates", "file"), of(&first, "duplicates", "path")),
+        (of(&first, "duplicates", "file"), of(&first, "duplicates", "photo")),
         (vec![again], vec!["one.jpg".into()])
     );
     // One that is no photo stops none of the others.
@@ -40,7 +40,7 @@ fn uploaded_photos_are_told_apart_and_the_collection_says_where_they_are() {
     let mixed = club.try_run(&["upload", "party", &club.file("notes.txt"), &three, &club.file("away.jpg")]);
     assert_eq!(mixed.status.code(), Some(1));
     let answer = serde_json::Deserializer::from_str(&stdout(&mixed)).into_iter::<Value>().next().unwrap().unwrap();
-    assert_eq!(of(&answer, "uploaded", "path"), ["three.jpg"]);
+    assert_eq!(of(&answer, "uploaded", "photo"), ["three.jpg"]);
     assert_eq!(of(&answer, "not_uploaded", "code"), ["upload-no-photo", "upload-unreadable"]);
     assert!(stderr(&mixed).contains("2 files not uploaded"), "{}", stderr(&mixed));
     // A web address is a file that is not there.
@@ -49,7 +49,7 @@ fn uploaded_photos_are_told_apart_and_the_collection_says_where_they_are() {
     // The files that were named stay, and so does what was uploaded when they go.
     fs::remove_file(&one).unwrap();
     let list = club.run(&["collection", "list"]);
-    let party = list["collections"].as_array().unwrap().iter().find(|c| c["name"] == "party").unwrap();
+    let party = list["collections"].as_array().unwrap().iter().find(|c| c["collection"] == "party").unwrap();
     assert_eq!(party["uploads"], true);
     let mut kept: Vec<String> = fs::read_dir(party["folder"].as_str().unwrap())
         .unwrap()

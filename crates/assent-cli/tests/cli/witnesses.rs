@@ -24,7 +24,7 @@ pub(super) fn club() -> ClubFixture {
     }
     for (name, file) in [("Wanda", "wanda"), ("Wim", "wim")] {
         let added = club.run(&["witness", "add", name, "--witness-passphrase-file", &club.file(file)]);
-        assert_eq!(added["key"], true);
+        assert_eq!(added["has_key"], true);
     }
     club
 }
@@ -92,7 +92,7 @@ fn r4_an_enrolment_waits_until_both_have_signed_and_the_models_are_there() {
     );
 
     let shown = club.run(&["witness", "sign", "Wanda", "--dry-run"]);
-    assert_eq!((length(&shown["waits"]), &shown["waits"][0]["handle"]), (1, &Value::from("m-1")));
+    assert_eq!((length(&shown["waiting"]), &shown["waiting"][0]["handle"]), (1, &Value::from("m-1")));
     let refused = club.refused(&["witness", "sign", "Wanda", "--witness-passphrase-file", &club.file("wim")]);
     assert!(refused.contains("R4") && refused.contains("not the witness's passphrase"), "{refused}");
     let first = sign(&club, "Wanda", "wanda");

@@ -4,6 +4,8 @@ use assent::ledger::{AccountId, AskedVia, Leaf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Id;
+
 /// Who asked for something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AskedBy {
@@ -12,7 +14,7 @@ pub struct AskedBy {
     /// `terminal` or `account`.
     pub via: &'static str,
     /// The account, where it is known.
-    pub account: Option<String>,
+    pub account: Option<Id>,
 }
 
 impl AskedBy {
@@ -20,6 +22,6 @@ impl AskedBy {
     pub fn of(leaf: &Leaf, account: Option<AccountId>) -> Option<Self> {
         let by = leaf.asked?;
         let via = if by.via == AskedVia::Terminal { "terminal" } else { "account" };
-        Some(Self { role: by.role.as_str(), via, account: account.map(|id| id.to_string()) })
+        Some(Self { role: by.role.as_str(), via, account: account.map(Id::of) })
     }
 }

@@ -8,8 +8,7 @@ use assent::service::lookup::collection_name;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::dates::moment;
-use crate::json::AskedBy;
+use super::{AskedBy, Id, Moment};
 
 /// All jobs that were asked for, the newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -35,39 +34,39 @@ pub struct JobAnswer {
     /// `running`, `done`, `failed`, `cancelled`, or `interrupted` if its process is gone.
     pub state: &'static str,
     /// Who asked for it.
-    pub by: AskedBy,
+    pub asked_by: AskedBy,
     /// How much is done.
     pub done: u64,
     /// How much there is to do; 0 while that is not known.
     pub total: u64,
     /// When it began.
-    pub started: String,
+    pub started: Moment,
     /// When its process was heard of last.
-    pub heard: String,
+    pub heard: Moment,
     /// When it ended.
-    pub ended: Option<String>,
+    pub ended: Option<Moment>,
     /// When somebody asked it to stop.
-    pub cancel_asked: Option<String>,
+    pub cancel_asked: Option<Moment>,
     /// Who asked it to stop.
     pub cancelled_by: Option<AskedBy>,
     /// Its results: how many of what.
     pub counts: BTreeMap<String, u64>,
     /// The code of the error with which it ended.
-    pub error: Option<String>,
+    pub code: Option<String>,
 }
 
 /// A job that was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CancelAnswer {
     /// Its number.
-    pub cancelled: i64,
+    pub job: i64,
 }
 
 impl From<AskedFor> for AskedBy {
     fn from(by: AskedFor) -> AskedBy {
         let (via, account) = match by.via {
             Some(Via::Terminal) => ("terminal", None),
-            Some(Via::Account(id)) => ("account", Some(id.to_string())),
+            Some(Via::Account(id)) => ("account", Some(Id::of(id))),
             None => ("account", None),
         };
         AskedBy { role: by.role.as_str(), via, account }
@@ -93,16 +92,16 @@ impl JobAnswer {
             task: job.task.clone(),
             collection: job.collection.map(|id| collection_name(collections, id).to_owned()),
             state: job.state.as_str(),
-            by: job.by.into(),
+            asked_by: job.by.into(),
             done: job.done,
             total: job.total,
-            started: moment(job.started),
-            heard: moment(job.heard),
-            ended: job.ended.map(moment),
-            cancel_asked: job.cancel.map(|(at, _)| moment(at)),
+            started: Moment(job.started),
+            heard: Moment(job.heard),
+            ended: job.ended.map(Moment),
+            cancel_asked: job.cancel.map(|(at, _)| Moment(at)),
             cancelled_by: job.cancel.and_then(|(_, by)| by).map(AskedBy::from),
             counts: job.counts.clone(),
-            error: job.error.clone(),
+            code: job.error.clone(),
         }
     }
 }

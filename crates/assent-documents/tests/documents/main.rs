@@ -6,6 +6,7 @@
 mod access;
 mod club;
 mod consent_record;
+mod json;
 mod office;
 mod pages;
 mod sentences;
