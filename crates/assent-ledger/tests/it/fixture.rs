@@ -10,6 +10,7 @@ use assent_ledger::*;
 use sha2::{Digest, Sha256};
 
 use crate::support::*;
+use crate::waiting_files::try_wait;
 
 fn kept(format: i64) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/v{format}"))
@@ -27,6 +28,9 @@ const NECESSITY: &str = "too many to look through";
 /// Where the picture of an enrolment lies that waits for its second witness, from format 5 on.
 const PORTRAIT: &str = "/portraits/ada.jpg";
 
+/// The picture itself, from format 10 on.
+const PICTURE: &[u8] = b"ada's picture";
+
 /// The face of somebody as they were enrolled, from format 6 on.
 const FACE_OF_ADA: &[u8] = b"ada's face";
 
@@ -37,6 +41,11 @@ fn wanted() -> bool {
 /// When its photo was taken, from format 6 on.
 fn taken() -> PhotoTime {
     PhotoTime { at: Timestamp(T0.0 - 86_400_000), offset_min: Some(120), from: PhotoTimeSource::Exif }
+}
+
+/// What its one job counted, from format 10 on.
+fn counted() -> JobCounts {
+    JobCounts::from([("photos".to_owned(), 1)])
 }
 
 #[test]
@@ -77,10 +86,15 @@ fn fixture_writer() {
     })
     .unwrap();
     give_keys(&w);
-    let waits = wait(&w, ada, &Purpose::publish_print(), PORTRAIT);
+    let waits = try_wait(&w, ada, &Purpose::publish_print(), (PORTRAIT, PICTURE)).unwrap();
     let unlocked = w.ledger.unlock_witness(w.witnesses[0], PASSPHRASE, T0).unwrap();
     w.tx(T0, |tx| tx.sign_roster(&unlocked, &[waits])).unwrap();
     w.ledger.erase(bob, T0, |_| {}).unwrap();
+    let (task, by, at) = ("scan", Actor { role: Role::Operator, via: Via::Terminal }, T0);
+    let lease = LeaseName::Scan(w.collection);
+    let scan = NewJob { kind: JobKind::Scan, collection: Some(w.collection), lease, task };
+    let run = w.ledger.start_job(&scan, Act { by, at }).unwrap();
+    w.ledger.end_job(run, (1, 1), &JobOutcome::Done(counted()), Act { by, at }).unwrap();
     let World { ledger, home, .. } = w;
     drop(ledger);
     let kept = kept(FORMAT_VERSION);
@@ -212,6 +226,11 @@ fn opens(format: i64) {
             assert_eq!(held.requests.iter().find_map(|r| r.words.as_deref()), latest.then_some(REASON));
             assert_eq!(held.pending.first().map(first_picture), latest.then_some(PORTRAIT));
             assert_eq!(held.pending.first().map(|p| p.missing().len()), latest.then_some(1));
+            if let Some(WaitingFiles::Sealed { pictures, .. }) = held.pending.first().map(|p| &p.files) {
+                let plain = tx.waiting_file(&held.pending[0], &pictures[0])?;
+                assert_eq!(plain.as_slice(), PICTURE);
+            }
+            assert_eq!(tx.find_subject_id("Name of ADA")?, people[0].id);
             assert!(tx.witnesses()?.iter().all(|witness| witness.public_key.is_some() == latest));
             assert_eq!(people[0].jurisdiction == seat(), latest);
             assert_eq!(held.grants[0].rules, if latest { "generic 1" } else { "" });
@@ -241,6 +260,8 @@ fn opens(format: i64) {
             Ok(())
         })
         .unwrap();
+    let jobs: Vec<JobCounts> = ledger.jobs(T0).unwrap().jobs.into_iter().map(|job| job.counts).collect();
+    assert_eq!(jobs, if format >= 10 { vec![counted()] } else { vec![] });
     let erased = ledger.erasures(T0).unwrap();
     assert_eq!(erased.len(), 1);
     let certificate = ledger.certificate(erased[0].subject, T0).unwrap();
