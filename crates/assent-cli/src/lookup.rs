@@ -1,14 +1,14 @@
 //! What somebody types for a collection, a person, a request, an order; and the sentences where nothing has the name.
 
 use assent::ledger::{Age, Collection, Ledger, OrderId, RequestId, Subject, SubjectId, TxError, WitnessId};
-use assent::service::lookup::{self, LookupError, SHORT};
+use assent::service::lookup::{self, LookupError};
 
 use crate::error::CommandError;
 use crate::output::shown;
 use crate::vault::now;
 
 pub(crate) use assent::service::lookup::{collection_name, fold_name};
-pub(crate) use assent_documents::vocabulary::person;
+pub(crate) use assent_documents::vocabulary::{person, short};
 
 impl From<LookupError> for CommandError {
     fn from(refused: LookupError) -> Self {
@@ -59,11 +59,6 @@ pub(crate) fn disambiguated(s: &Subject) -> String {
     };
     let all = [s.handle.clone(), s.name.clone(), s.group.clone(), s.contact.clone(), born];
     all.into_iter().filter(|text| !text.is_empty()).map(shown).collect::<Vec<_>>().join("\t")
-}
-
-/// An id as it is shown and typed.
-pub(crate) fn short(id: &impl ToString) -> String {
-    id.to_string().chars().take(SHORT).collect()
 }
 
 /// The collection that was named.

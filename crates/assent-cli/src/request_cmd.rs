@@ -1,17 +1,16 @@
 //! `assent request`: the register of what people and authorities ask for.
 
-use std::collections::BTreeMap;
-
 use assent::SearchOptions;
-use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestKind, RequestOutcome, Subject, SubjectId};
+use assent::ledger::{Album, Collection, Ledger, NewRequest, Request, RequestKind, RequestOutcome, Subject};
 use assent::service::requests::{self, NextStep, Register, next_step};
 use assent::set_apart::{Pointed, SetApartError, set_apart, set_apart_in_exports};
+use assent_documents::deadlines::People;
 use assent_documents::json::requests::{self as json, FaceSetApart, RequestList};
 use clap::{Args, Subcommand};
 
 use crate::error::CommandError;
 use crate::models_arg::ModelPlaces;
-use crate::output::{Output, date, day, quoted, shown};
+use crate::output::{Output, date, day, quoted};
 use crate::progress;
 use crate::vault::{self, VaultFlags, act, collection_name, now, short};
 
@@ -118,7 +117,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let ledger = vault::open(flags)?;
     let Register { requests: known, collections, people } = requests::register(&ledger, now())?;
-    let who = People::of(people);
+    let who = People::of(&people);
     let request = match &args.command {
         RequestCommand::List { all } => {
             let listed: Vec<&Request> = known.iter().filter(|r| *all || r.answered.is_none()).collect();
@@ -127,7 +126,7 @@ pub(crate) fn run(
                 RequestList { requests: listed.iter().map(|r| json::Request::new(r, &collections, now)).collect() };
             return Ok(out.answer(&answer, |out| {
                 for (r, json::Request { state, .. }) in listed.iter().zip(&answer.requests) {
-                    writeln!(out, "{}\t{}\t{}\t{state}\tdue {}", short(&r.id), r.kind, who.name(r), date(r.due))?;
+                    writeln!(out, "{}\t{}\t{}\t{state}\tdue {}", short(&r.id), r.kind, who.who_asks(r), date(r.due))?;
                 }
                 if listed.is_empty() { writeln!(out, "Nothing is open.") } else { Ok(()) }
             })?);
@@ -162,44 +161,28 @@ pub(crate) fn run(
     let answer = json::Request::new(&request, &collections, now());
     Ok(out.answer(&answer, |out| {
         let state = &answer.state;
-        writeln!(out, "Request {}: {} by {}, {state}", short(&request.id), request.kind, who.name(&request))?;
+        writeln!(out, "Request {}: {} by {}, {state}", short(&request.id), request.kind, who.who_asks(&request))?;
         writeln!(out, "received {}, due {}", date(request.received), date(request.due))?;
         if let Some(words) = request.words.as_deref().filter(|words| !words.is_empty()) {
             writeln!(out, "{words}")?;
         }
-        if request.answered.is_none() { writeln!(out, "Next: {}", next(&request, &who, &collections)) } else { Ok(()) }
+        if request.answered.is_none() {
+            writeln!(out, "Next: {}", next(&request, &people, &collections))
+        } else {
+            Ok(())
+        }
     })?)
 }
 
-/// Who asks, by the words that name them.
-struct People(BTreeMap<SubjectId, (String, String)>);
-
-impl People {
-    fn of(all: Vec<Subject>) -> Self {
-        Self(all.into_iter().map(|s| (s.id, (s.handle, s.name))).collect())
-    }
-
-    /// For a list.
-    fn name(&self, request: &Request) -> String {
-        match request.subject.map(|id| (self.0.get(&id), id)) {
-            Some((Some((handle, name)), _)) => format!("{} ({})", shown(name), shown(handle)),
-            Some((None, id)) => format!("somebody who was erased, or whose name cannot be read ({})", short(&id)),
-            None => "somebody who is not enrolled".to_owned(),
-        }
-    }
-
-    /// For a command.
-    fn word(&self, request: &Request) -> String {
-        request.subject.map_or_else(
-            || "NAME".to_owned(),
-            |id| self.0.get(&id).map_or_else(|| short(&id), |(handle, _)| quoted(handle)),
-        )
-    }
+/// What a command calls whoever asks.
+fn word(request: &Request, people: &[Subject]) -> String {
+    let Some(id) = request.subject else { return "NAME".to_owned() };
+    people.iter().find(|s| s.id == id).map_or_else(|| short(&id), |s| quoted(&s.handle))
 }
 
 /// What answers a request, for people.
-fn next(request: &Request, people: &People, collections: &[Collection]) -> String {
-    let (who, id) = (people.word(request), short(&request.id));
+fn next(request: &Request, people: &[Subject], collections: &[Collection]) -> String {
+    let (who, id) = (word(request, people), short(&request.id));
     let place = request.collection.map_or_else(|| "COLLECTION".to_owned(), |c| quoted(collection_name(collections, c)));
     let act = match next_step(request.kind, request.subject.is_some()) {
         NextStep::SetApart => format!("assent request blur {place} PHOTO --at X,Y"),

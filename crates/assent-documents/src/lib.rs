@@ -6,7 +6,7 @@
 //! - [`sheet`], [`review`]: pages with pictures, for a person and for those who decide.
 //! - [`access`], [`consent_record`], [`receipt`]: what a person may ask for about themselves.
 //! - [`drafts`], [`register`], [`evidence`]: what an organisation keeps, and what an authority gets.
-//! - [`no_result`], [`listing`], [`failed_files`], [`prerequisite`]: answers in sentences.
+//! - [`no_result`], [`listing`], [`failed_files`], [`prerequisite`], [`deadlines`]: answers in sentences.
 //!
 //! Everything here is pure: it goes from what [`assent`] answered to text, and reads no file and no clock. What to type next is
 //! not said here: a command knows that, and a page would say something else.
@@ -16,6 +16,7 @@ mod archive;
 mod codes;
 pub mod consent_record;
 pub mod dates;
+pub mod deadlines;
 pub mod drafts;
 pub mod error;
 pub mod evidence;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
 use assent::ledger::{Purpose, Role, Subject, is_unprintable};
+use assent::service::lookup::SHORT;
 
 /// "1 photo", "2 photos".
 pub fn count(n: usize, one: &str) -> String {
@@ -77,6 +78,11 @@ pub fn person(s: &Subject) -> String {
     } else {
         format!("{} ({})", shown(&s.name), shown(&s.handle))
     }
+}
+
+/// An id as it is shown and typed.
+pub fn short(id: &impl Display) -> String {
+    id.to_string().chars().take(SHORT).collect()
 }
 
 #[cfg(test)]

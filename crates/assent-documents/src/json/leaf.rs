@@ -1,7 +1,7 @@
 //! What every answer is made of: ids, days, moments, hashes, boxes.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use assent::ledger::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -17,6 +17,12 @@ impl Id {
     /// The id of something.
     pub fn of(id: impl Display) -> Id {
         Id(id.to_string())
+    }
+}
+
+impl Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

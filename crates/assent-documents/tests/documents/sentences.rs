@@ -1,11 +1,17 @@
 //! Answers in sentences.
 
 use assent::find::NoResultReason;
-use assent::ledger::{Basis, CollectionId, Dpia, RequiredDocument, RuleError, TxError};
+use assent::ledger::{
+    Alarm, Album, Basis, CollectionId, Deadline, Dpia, Due, OrderId, Purpose, Request, RequestId, RequestKind,
+    RequiredDocument, RuleError, SubjectId, TxError,
+};
+use assent::service::status::Deadlines;
+use assent_documents::deadlines::{self, People};
+use assent_documents::json::status::DeadlineList;
 use assent_documents::no_result::reason;
 use assent_documents::prerequisite::{basis, what_is_missing};
 
-use super::club::day;
+use super::club::{Club, day};
 
 #[test]
 fn each_reason_for_finding_nothing_has_a_sentence_for_people() {
@@ -63,4 +69,62 @@ fn what_keeps_faces_from_being_compared_is_named() {
     check(overdue.into(), "the review of the data protection impact assessment is overdue since 2026-01-01");
     check(TxError::OnRequest { collection }, "two\\nlines is searched only when someone asks");
     check(RuleError::AgeUnknown.into(), "nobody has said how old this person is");
+}
+
+/// Somebody who asks, if the roster has them.
+fn asked_by(subject: Option<SubjectId>) -> Request {
+    Request {
+        id: RequestId::from_bytes([9; 16]),
+        kind: RequestKind::Access,
+        subject,
+        collection: None,
+        words: None,
+        album: Album::default(),
+        received: day(0),
+        due: day(30),
+        first_due: day(30),
+        paused: None,
+        answered: None,
+    }
+}
+
+#[test]
+fn who_asks_is_named_as_far_as_anybody_knows() {
+    let club = Club::new();
+    let people = People::of(std::slice::from_ref(&club.subject));
+    let check = |who, says: &str| assert_eq!(people.who_asks(&asked_by(who)), says);
+    check(Some(club.subject.id), "Mia (m-1)");
+    check(None, "somebody who is not enrolled");
+    check(Some(SubjectId::from_bytes([0xab; 16])), "somebody who was erased, or whose name cannot be read (abababab)");
+}
+
+#[test]
+fn each_thing_that_ends_is_told_with_what_it_is_about() {
+    let club = Club::new();
+    let (collection, purpose) = (club.collection.id, Purpose::find_my_photos());
+    let grant = Club::grant().id;
+    let of = |subject| Due::Consent { grant, subject, collection, purpose: purpose.clone() };
+    let all = [
+        (of(club.subject.id), 10),
+        (of(SubjectId::from_bytes([0xab; 16])), 20),
+        (Due::Request(RequestId::from_bytes([9; 16])), 1),
+        (Due::Request(RequestId::from_bytes([8; 16])), -1),
+        (Due::Review(collection), 90),
+        (Due::Purpose(collection), 4),
+        (Due::Order(OrderId::from_bytes([4; 16])), 4),
+    ];
+    let deadline = |(what, days): (Due, i64)| Deadline { what, from: day(-10), until: day(days) };
+    let all = Deadlines {
+        deadlines: all.into_iter().map(deadline).collect(),
+        people: vec![club.subject.clone()],
+        requests: vec![asked_by(Some(club.subject.id))],
+        collections: vec![club.collection.clone()],
+    };
+    let text = |list: DeadlineList| serde_json::to_string_pretty(&list).unwrap();
+    insta::assert_snapshot!("what_ends_when", text(deadlines::list(&all, day(1), |_| true)));
+    assert_eq!(
+        deadlines::list(&all, day(1), |alarm| alarm == Alarm::Due).deadlines.len(),
+        2,
+        "those that are due alone"
+    );
 }
