@@ -21,6 +21,8 @@ use assent::set_apart::SetApartError;
 use assent::source::SourceError;
 use assent_documents::consent_record::RecordError;
 use assent_documents::error::DocumentError;
+use assent_documents::json::text;
+use assent_documents::problem::{Fields, fields};
 use thiserror::Error;
 
 use crate::models_arg::LoadModelsError;
@@ -361,6 +363,38 @@ impl CommandError {
             | Self::Complete(CompleteError::Enrol(EnrolError::Ledger(refused)))
             | Self::Scan(ScanError::Ledger(refused)) => Some(refused),
             _ => None,
+        }
+    }
+
+    /// What it is about, for programs.
+    pub(crate) fn fields(&self) -> Fields {
+        match self {
+            Self::Ledger(refused) | Self::Vault(VaultError::Due(refused)) => fields(refused),
+            Self::Vault(VaultError::Open(refused)) => fields(refused),
+            Self::Vault(VaultError::Restore(refused)) => fields(refused),
+            Self::Source(refused) | Self::FolderAway { source: refused, .. } => fields(refused),
+            Self::Enrol(refused) | Self::Complete(CompleteError::Enrol(refused)) => fields(refused),
+            Self::Collection(refused) => fields(refused),
+            Self::Request(refused) => fields(refused),
+            Self::Scan(refused) => fields(refused),
+            Self::Picture(refused) => fields(refused),
+            Self::Backup(refused) => fields(refused),
+            Self::Export(refused) => fields(refused),
+            Self::SetApart(refused) => fields(refused),
+            Self::HandOut(refused) => fields(refused),
+            Self::NotProposed { number } | Self::BothSaid { number } => Fields::from([("number", (*number).into())]),
+            Self::Audit { position, .. } => Fields::from([("position", (*position).into())]),
+            Self::NotRotated { people } => Fields::from([("people", (*people).into())]),
+            Self::NobodyInGroup { group } => Fields::from([("group", group.as_str().into())]),
+            Self::Missing { flag } | Self::Nobody { flag } => Fields::from([("option", (*flag).into())]),
+            Self::Io { path, .. }
+            | Self::Other { path }
+            | Self::OtherCertificate { path }
+            | Self::NoPage { path }
+            | Self::RosterColumns { path, .. }
+            | Self::EvidenceZip { path, .. }
+            | Self::EvidenceTooLarge { path } => Fields::from([("file", text(path).into())]),
+            _ => Fields::new(),
         }
     }
 

@@ -71,7 +71,7 @@ use std::process::ExitCode;
 use assent::ledger::is_unprintable;
 use assent::portrait::PortraitError;
 use assent_documents::json::line;
-use assent_documents::problem::{Problem, Told, portrait_reasons};
+use assent_documents::problem::{Fields, Problem, Told, portrait_reasons};
 use clap::{FromArgMatches as _, Parser, Subcommand};
 use thiserror::Error;
 
@@ -214,6 +214,14 @@ impl CliError {
         }
     }
 
+    /// What it is about, for programs.
+    fn fields(&self) -> Fields {
+        match self {
+            Self::Vault(error) => error.fields(),
+            Self::Evaluate(_) | Self::Packs(_) | Self::Runtime(_) => Fields::new(),
+        }
+    }
+
     /// The requirement that a refusal keeps, for programs.
     fn requirement(&self) -> Option<&'static str> {
         match self {
@@ -317,6 +325,7 @@ fn report(error: &CliError, json: bool, out: &mut dyn Write) -> io::Result<()> {
         let problem = Problem {
             code: error.code(),
             message: error.to_string(),
+            fields: error.fields(),
             requirement: error.requirement(),
             reasons: portrait.map(portrait_reasons).unwrap_or_default(),
         };

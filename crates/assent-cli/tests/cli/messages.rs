@@ -211,6 +211,8 @@ fn an_error_for_programs_has_a_code_a_message_and_a_hint() {
     let add = ["subject", "add", "m-2", "--name", "Mia"];
     club.run(&add);
     let prove = ["audit", "prove", "999", "--to", &club.file("proof")];
+    let about: Value = serde_json::from_str(&club.refused(&prove)).unwrap();
+    assert_eq!(about["fields"], serde_json::json!({ "position": 999 }), "what it is about, as data");
     check(&prove, "no-leaf", "the log has no leaf 999", "`assent audit show` lists those that it has".into());
     let taken = "somebody has this short name already; choose another one";
     check(&add, "handle-taken", taken, Value::Null);

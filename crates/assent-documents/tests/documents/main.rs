@@ -9,4 +9,5 @@ mod consent_record;
 mod json;
 mod office;
 mod pages;
+mod problem;
 mod sentences;

@@ -1,8 +1,12 @@
 //! An error as a program reads it.
 
+mod fields;
+
 use assent::portrait::PortraitError;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use fields::{Fields, fields};
 
 /// An error: a code that stays the same when a sentence changes, and what happened. It names nobody, and says nothing of
 /// what to do next: a command and a page each know that.
@@ -12,6 +16,8 @@ pub struct Problem {
     pub code: &'static str,
     /// What happened, and to what.
     pub message: String,
+    /// What it is about: numbers, ids, paths, words.
+    pub fields: Fields,
     /// The requirement of the law that a refusal keeps, of `docs/compliance.md`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requirement: Option<&'static str>,
