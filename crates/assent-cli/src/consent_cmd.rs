@@ -9,7 +9,7 @@ use assent::ledger::{
 use assent::packs::sha256;
 use assent::rulepacks;
 use assent::service::consents::{self, Meant, Renewal};
-use assent::service::enrolment::{Enrolled, WaitingForm};
+use assent::service::enrolment::{self, Enrolled, WaitingForm};
 use assent::service::subjects::{self, Person};
 use assent_documents::consent_record::{self, About, Records, receipt};
 use assent_documents::json::consents::{
@@ -23,7 +23,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use serde_json::Value;
 
-use crate::enrol_cmd::{a_year_from, notice_given, signed_form};
+use crate::enrol_cmd::{notice_given, signed_form};
 use crate::error::CommandError;
 use crate::files::{make_folder, read_text, replace_text};
 use crate::models_arg::ModelPlaces;
@@ -241,7 +241,7 @@ fn renew(args: &RenewArgs, ledger: &Ledger, models: &ModelPlaces, out: &mut Outp
     let collection = vault::collection(ledger, &name(&args.collection))?.id;
     let (purpose, release) = (&args.purpose, args.release.clone().unwrap_or_default());
     let form = signed_form(ledger, &release, &args.witnesses, args.signed_by)?;
-    let valid_until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
+    let valid_until = args.expires.as_deref().map_or(Ok(enrolment::default_end(now())), day)?;
     let (evidence, release) = (&form.evidence, Some(form.file()));
     let renewal = Renewal { subject, collection, purpose, evidence, release, notice_sha256, valid_until };
     let renewed = match consents::renew(ledger, &renewal, act())? {

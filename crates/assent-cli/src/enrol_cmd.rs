@@ -4,12 +4,9 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use assent::change_models::{is_behind, renew_pictures};
-use assent::enrol::{Consent, EnrolError, Enrolment, not_given_yet};
+use assent::enrol::{EnrolError, Enrolment, not_given_yet};
 use assent::household;
-use assent::ledger::{
-    Collection, CollectionId, Evidence, Ledger, NewFile, Purpose, Signer, Subject, Timestamp, VaultKind,
-};
-use assent::packs::sha256;
+use assent::ledger::{Collection, CollectionId, Evidence, Ledger, NewFile, Purpose, Signer, Subject, VaultKind};
 use assent::release::open_release;
 use assent::service::enrolment::{self, Enrolled, is_signed_by_witnesses};
 use assent::service::notices;
@@ -26,12 +23,6 @@ use crate::pending_cmd::{self, Engine};
 use crate::progress;
 use crate::roster::{self, Import};
 use crate::vault::{self, VaultFlags, act, now};
-
-/// What a household's owner types.
-pub(crate) const STATEMENT: &str = "I want to be found in these photos";
-
-/// How long a consent holds if nothing else is said, in milliseconds: 365 days.
-const VALID_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// Portraits show an upright face that fills much of the picture.
 pub(crate) const PORTRAIT_SEARCH: SearchOptions =
@@ -102,7 +93,7 @@ pub(crate) fn run(
     }
     let notice_sha256 = match (&args.notice, ledger.kind()) {
         (Some(path), _) => notice_given(&ledger, path, &args.language)?,
-        (None, VaultKind::Household) => sha256(STATEMENT.as_bytes()),
+        (None, VaultKind::Household) => household::notice_sha256(),
         (None, VaultKind::Organisation) => return Err(CommandError::NoNotice),
     };
     if let Some(table) = &args.roster {
@@ -111,13 +102,13 @@ pub(crate) fn run(
     }
     let collections = chosen(&ledger, &args.collections)?;
     let pictures: Vec<_> = args.photos.iter().map(|p| picture(p)).collect::<Result<_, _>>()?;
-    let until = args.expires.as_deref().map_or(Ok(a_year_from(now())), day)?;
+    let until = args.expires.as_deref().map_or(Ok(enrolment::default_end(now())), day)?;
     let subject = if args.own {
         household::owner(&ledger, act())?
     } else {
         vault::subject(&ledger, args.subject.as_deref().unwrap_or_default())?
     };
-    let all = consents(&collections, &args.purposes);
+    let all = enrolment::consents(&collections, &args.purposes);
     let (consents, given) = not_given_yet(&ledger, subject.id, all, now())?;
     let before = names_of(&collections, given.iter().map(|g| g.collection)).join(", ");
     if consents.is_empty()
@@ -232,11 +223,6 @@ fn enrol_one(
     Ok(enrolment::enrol(ledger, engine, (enrolment, release), compared, act())?)
 }
 
-/// When a consent that is given now ends if nobody says otherwise.
-pub(crate) fn a_year_from(now: Timestamp) -> Timestamp {
-    Timestamp(now.0 + VALID_MS)
-}
-
 /// The notice in a file, which becomes one of the vault's.
 ///
 /// # Errors
@@ -266,26 +252,14 @@ fn names_of(all: &[Collection], of: impl Iterator<Item = CollectionId>) -> Vec<&
     all.iter().filter(|c| of.contains(&c.id)).map(|c| c.name.as_str()).collect()
 }
 
-fn consents(collections: &[Collection], purposes: &[Purpose]) -> Vec<Consent> {
-    let find = [Purpose::find_my_photos()];
-    let purposes = if purposes.is_empty() { &find } else { purposes };
-    let of =
-        |c: &Collection| purposes.iter().map(|p| Consent { collection: c.id, purpose: p.clone() }).collect::<Vec<_>>();
-    collections.iter().flat_map(of).collect()
-}
-
 /// The owner's own word for these collections, typed letter by letter.
 fn prompt_self_statement(collections: &str) -> Result<Evidence, CommandError> {
     if !io::stdin().is_terminal() {
         return Err(CommandError::NoStatement);
     }
-    let question = format!("To be found in {collections}, type this sentence: {STATEMENT}\n>");
+    let question = format!("To be found in {collections}, type this sentence: {}\n>", household::STATEMENT);
     let typed = ask(&question)?.unwrap_or_default();
-    let plain = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
-    if plain(&typed) != plain(STATEMENT) {
-        return Err(CommandError::WrongStatement);
-    }
-    Ok(Evidence::SelfStatement { statement: typed })
+    household::self_statement(&typed).ok_or(CommandError::WrongStatement)
 }
 
 /// A signed form in a file.

@@ -1,9 +1,27 @@
 //! What holds in a household alone: it has one owner, who may leave and come back.
 
-use assent_ledger::{Act, Ledger, NewSubject, Subject, TxError, VaultKind};
+use assent_ledger::{Act, Evidence, Ledger, NewSubject, Subject, TxError, VaultKind};
+
+use crate::packs::sha256;
 
 /// What the owner is called on the roster, unless somebody else is called so.
 const OWNER: &str = "me";
+
+/// What the owner types to be found themselves.
+pub const STATEMENT: &str = "I want to be found in these photos";
+
+/// SHA-256 of what the owner was told: the sentence itself.
+#[must_use]
+pub fn notice_sha256() -> [u8; 32] {
+    sha256(STATEMENT.as_bytes())
+}
+
+/// The owner's own word, if it is the sentence: whatever the case, and with a full stop or without.
+#[must_use]
+pub fn self_statement(typed: &str) -> Option<Evidence> {
+    let plain = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
+    (plain(typed) == plain(STATEMENT)).then(|| Evidence::SelfStatement { statement: typed.to_owned() })
+}
 
 /// The owner of a household's vault. Who left by being erased is put on the roster again, as somebody of whom nothing
 /// is known but the name that the vault was made under.

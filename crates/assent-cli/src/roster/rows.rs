@@ -10,6 +10,7 @@ use assent::ledger::{
 };
 use assent::packs::sha256;
 use assent::release::open_release;
+use assent::service::enrolment;
 use assent::service::lookup::fold_name;
 use assent::service::rosters::{Entry, EntryFiles, Known, NamedFile, Refused, known};
 use assent_documents::json::consents::RosterProblem;
@@ -19,7 +20,6 @@ use super::Import;
 use super::cells::{self, DateError, Order};
 use super::columns::{Columns, Field};
 use super::table::Table;
-use crate::enrol_cmd::a_year_from;
 use crate::error::CommandError;
 use crate::files::read_bytes;
 use crate::hints::sentence;
@@ -334,7 +334,7 @@ impl<'a> Reader<'a> {
             }
         };
         let valid_until = match one(Field::Expiry).map(|cell| cells::end(cell, self.expiry)) {
-            None => a_year_from(self.now),
+            None => enrolment::default_end(self.now),
             Some(Ok(end)) => end,
             Some(Err(why)) => {
                 say(Field::Expiry, not_understood(one(Field::Expiry), why, "2027-07-31, 31.07.2027 or 31 July 2027"));

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use assent_ledger::{
-    Act, Collection, Evidence, Ledger, NewFile, NewFiles, NewPending, Pending, PendingId, ReadTx, Refusal, SealedFile,
-    Subject, SubjectId, Timestamp, Tx, TxError, WaitingFiles,
+    Act, Collection, Evidence, Ledger, NewFile, NewFiles, NewPending, Pending, PendingId, Purpose, ReadTx, Refusal,
+    SealedFile, Subject, SubjectId, Timestamp, Tx, TxError, WaitingFiles,
 };
 use thiserror::Error;
 
@@ -86,6 +86,25 @@ pub enum Enrolled {
     InForce(InForce),
     /// They begin when the witnesses have signed.
     Waiting(Box<Recorded>),
+}
+
+/// A consent holds so long if nothing else is said, ms: 365 days.
+const VALID_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
+/// When a consent that is given now ends if nobody says otherwise.
+#[must_use]
+pub fn default_end(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(VALID_MS))
+}
+
+/// What is agreed to: each of these purposes in each of these collections; without a purpose, to be found.
+#[must_use]
+pub fn consents(collections: &[Collection], purposes: &[Purpose]) -> Vec<Consent> {
+    let find = [Purpose::find_my_photos()];
+    let purposes = if purposes.is_empty() { &find } else { purposes };
+    let of =
+        |c: &Collection| purposes.iter().map(|p| Consent { collection: c.id, purpose: p.clone() }).collect::<Vec<_>>();
+    collections.iter().flat_map(of).collect()
 }
 
 /// Whether consents on this evidence begin when its witnesses have signed, and not at once.
