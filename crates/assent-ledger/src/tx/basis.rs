@@ -49,8 +49,8 @@ pub struct Basis {
 #[derive(Clone, Debug)]
 pub struct Matching<'tx> {
     pub(super) collection: CollectionId,
-    /// Pseudonyms of people who are not compared: what was found of them stays as it is.
-    pub(super) not_compared: BTreeSet<[u8; 16]>,
+    /// The model whose templates alone are compared: what was found of people who have none of it stays as it is.
+    pub(super) model: Option<[u8; 32]>,
     brand: Brand<'tx>,
 }
 
@@ -173,7 +173,7 @@ impl<'tx> ReadTx<'tx> {
     /// - [`TxError::Database`] if the database refuses.
     pub fn matching(&self, id: CollectionId) -> Result<Matching<'tx>, TxError> {
         let about = self.matched_collection(id)?;
-        Ok(Matching { collection: about.id, not_compared: BTreeSet::new(), brand: PhantomData })
+        Ok(Matching { collection: about.id, model: None, brand: PhantomData })
     }
 
     /// A collection in which faces may be compared: always, or when somebody asks.
@@ -213,8 +213,8 @@ impl<'tx> Tx<'tx> {
     ///
     /// # Errors
     ///
-    /// As [`crate::ReadTx::matching`], and [`TxError::KeyRing`] if the key ring cannot be read.
+    /// As [`crate::ReadTx::matching`].
     pub fn matching_by(&self, id: CollectionId, model_sha256: [u8; 32]) -> Result<Matching<'tx>, TxError> {
-        Ok(Matching { not_compared: self.of_other_models(id, model_sha256)?, ..self.matching(id)? })
+        Ok(Matching { model: Some(model_sha256), ..self.matching(id)? })
     }
 }

@@ -91,12 +91,15 @@ macro_rules! select_photos {
             "SELECT id, path_tag, sealed, bytes, mtime_ms, width, height, failure, scanned_with, matched_epoch, \
              (SELECT COUNT(*) FROM faces f WHERE f.photo_id = photos.id), (SELECT COUNT(*) FROM crops c \
              WHERE c.photo_id = photos.id AND c.model_sha256 = photos.scanned_with), changed_ms, content_tag, picture_tag, \
-             missing_ms, taken_ms, taken_offset_min, taken_from, searched_side_px, searched_any_way_up, searched_exhaustive \
-             FROM photos ",
+             missing_ms, taken_ms, taken_offset_min, taken_from, searched_side_px, searched_any_way_up, searched_exhaustive, \
+             collection_id FROM photos ",
             $rest
         )
     };
 }
+
+/// Which of these columns is the collection.
+const COLLECTION: usize = 22;
 
 impl ReadTx<'_> {
     /// All photos of a collection, by path: for collections of a size that is known.
@@ -190,17 +193,24 @@ impl ReadTx<'_> {
         }
     }
 
-    /// Those of these photos that a collection has.
+    /// Those of these photos that a collection has. They are asked for by their ids alone: SQLite takes a collection in the
+    /// question for a few rows, and reads all of it.
     fn known_among(
         &self,
         collection: CollectionId,
         photos: &[PhotoId],
     ) -> Result<BTreeMap<PhotoId, KnownPhoto>, TxError> {
         self.check_rows(PHOTOS, photos.iter().copied())?;
-        let each = ForEach { sql: select_photos!("WHERE collection_id = $1 AND id IN ($2)"), shared: 1 };
+        let each = ForEach::row(select_photos!("WHERE id IN ($1)"));
         let key = Arc::new(self.collection_key(collection));
-        let rows = self.rows_for(each, args![collection], &one_each(photos))?;
-        rows.iter().map(|row| Ok((PhotoId(row.int(0)?), read_photo(row, collection, &key)?))).collect()
+        let rows = self.rows_for(each, &[], &one_each(photos))?;
+        let mut known = BTreeMap::new();
+        for row in &rows {
+            if row.array(COLLECTION)? == *collection.as_bytes() {
+                known.insert(PhotoId(row.int(0)?), read_photo(row, collection, &key)?);
+            }
+        }
+        Ok(known)
     }
 
     /// Photos of a collection with what may be shown of them: those of these that it has, in a few statements.

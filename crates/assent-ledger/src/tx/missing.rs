@@ -101,9 +101,8 @@ impl Tx<'_> {
         self.exec_for(ForEach::row("UPDATE photos SET missing_ms = NULL WHERE id IN ($1)"), &[], &ids(&back))?;
         let said = self.absences(collection, absent)?;
         if !said.too_many {
-            let sql =
-                "UPDATE photos SET missing_ms = $1 WHERE collection_id = $2 AND missing_ms IS NULL AND id IN ($3)";
-            self.exec_for(ForEach { sql, shared: 2 }, args![self.now, collection], &ids(absent))?;
+            let sql = "UPDATE photos SET missing_ms = $1 WHERE missing_ms IS NULL AND id IN ($2)";
+            self.exec_for(ForEach { sql, shared: 1 }, args![self.now], &ids(absent))?;
         }
         Ok(said)
     }
