@@ -94,8 +94,11 @@ const BACKUPS: usize = 3;
 /// What was backed up, and what has to be gone whichever of them comes back.
 #[derive(Default)]
 struct Backups {
-    /// Each with whether keys were exchanged since: PostgreSQL's own means know nothing of that.
-    kept: [Option<(State, bool)>; BACKUPS],
+    /// Each with which keys people had: PostgreSQL's own means know nothing of that, and bring back what other keys open.
+    kept: [Option<(State, usize)>; BACKUPS],
+    /// Which keys people have now, and how many times they were exchanged.
+    keys: usize,
+    exchanges: usize,
     withdrawn: BTreeSet<GrantId>,
     erased: BTreeSet<SubjectId>,
 }
@@ -231,7 +234,7 @@ impl Run {
 
     fn restorable(&self, which: usize) -> Option<&State> {
         let kept = self.backups.kept[which].as_ref();
-        kept.filter(|(_, rotated)| !(self.is_dumped(which) && *rotated)).map(|(state, _)| state)
+        kept.filter(|(_, keys)| !self.is_dumped(which) || *keys == self.backups.keys).map(|(state, _)| state)
     }
 
     /// Whether this backup is made by the database's own means.
@@ -279,7 +282,8 @@ impl Run {
             },
             Act::Rotate { who } => match before.pick(who) {
                 Some(s) => {
-                    self.backups.kept.iter_mut().flatten().for_each(|(_, rotated)| *rotated = true);
+                    self.backups.exchanges += 1;
+                    self.backups.keys = self.backups.exchanges;
                     self.by(by).rotate(s, now)
                 }
                 None => Ok(()),
@@ -307,7 +311,7 @@ impl Run {
         } else {
             self.by(by).backup(&data, &ring, at(self.day)).unwrap();
         }
-        self.backups.kept[which] = Some((before.clone(), false));
+        self.backups.kept[which] = Some((before.clone(), self.backups.keys));
     }
 
     fn restore(mut self, which: usize) -> Self {
@@ -316,6 +320,7 @@ impl Run {
             return self;
         }
         self.other = None;
+        self.backups.keys = self.backups.kept[which].as_ref().map_or(0, |(_, keys)| *keys);
         let mut run = if self.is_dumped(which) {
             let World { ledger, home, collection, witnesses } = self.w;
             drop(ledger);
@@ -456,4 +461,19 @@ fn r45_a_rotation_that_is_killed_after_a_restore_is_settled_wherever_it_stopped(
         steps.last_mut().unwrap().killed_at = Some(killed_at);
         on_every_database(|backend| history(backend, &steps));
     }
+}
+
+#[test]
+fn r45_backups_from_before_and_after_a_rotation_come_back_each_with_its_keys() {
+    let (before, after) = (1, 2);
+    let story = [
+        Act::BackUp { which: before },
+        Act::Rotate { who: 0 },
+        Act::BackUp { which: after },
+        Act::Restore { which: before },
+        Act::Restore { which: after },
+        Act::Restore { which: before },
+    ];
+    let steps = story.map(|act| Step { act, by: 0, killed_at: None });
+    on_every_database(|backend| history(backend, &steps));
 }
