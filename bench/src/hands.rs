@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use assent::budget::MEMORY_MB_PER_THREAD;
 use assent::find::{Disclosure, find};
-use assent::ledger::{
-    BystanderBasis, EventKind, Ledger, NewCollection, NewGrant, Purpose, SubjectId, Timestamp,
-};
+use assent::ledger::{BystanderBasis, EventKind, Ledger, NewCollection, NewGrant, Purpose, SubjectId, Timestamp};
 use assent::packs::sha256;
 use assent::scan::{ScanOptions, ScanWatch, scan};
 use assent::{DeclaredRates, SearchOptions};

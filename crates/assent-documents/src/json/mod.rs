@@ -53,7 +53,7 @@ pub fn line(answer: &impl Serialize) -> Result<String, serde_json::Error> {
 ///
 /// # Errors
 ///
-/// As [`line`].
+/// As [`line()`].
 pub fn pretty(answer: &impl Serialize) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(answer)
 }
